@@ -1,0 +1,32 @@
+{
+  "targets": [
+    {
+      "target_name": "ringbell",
+      "sources": [
+        "native/addon.cc",
+        "native/connection.cc",
+        "native/reactor.cc",
+        "native/region.cc",
+        "native/socket.cc"
+      ],
+      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "cflags!": ["-fno-exceptions"],
+      "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
+      "cflags_cc": [
+        "-std=c++20", "-O3", "-fno-exceptions", "-fvisibility=hidden",
+        "-Wall", "-Wextra", "-Wconversion", "-Werror",
+        "-isystem", "<!(node -p \"require('path').resolve(require('node-addon-api').include_dir)\")",
+        "-isystem", "<(node_root_dir)/include/node"
+      ],
+      "xcode_settings": {
+        "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+        "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+        "MACOSX_DEPLOYMENT_TARGET": "11.0",
+        "OTHER_CPLUSPLUSFLAGS": [
+          "-Wall", "-Wextra", "-Wconversion", "-Werror",
+          "-isystem", "<!(node -p \"require('path').resolve(require('node-addon-api').include_dir)\")"
+        ]
+      }
+    }
+  ]
+}

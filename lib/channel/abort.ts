@@ -1,0 +1,32 @@
+/**
+ * A promise that a signal can reject, with its reason. `start` begins to wait and returns how to stop waiting, which is
+ * called on abort only.
+ */
+export function abortable<T>(
+  signal: AbortSignal | undefined,
+  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
+): Promise<T> {
+  if (signal === undefined) return new Promise((resolve, reject) => void start(resolve, reject));
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = () => {
+      stop();
+      reject(signal.reason);
+    };
+    const forget = () => signal.removeEventListener("abort", onAbort);
+    const stop = start(
+      (value) => {
+        forget();
+        resolve(value);
+      },
+      (error) => {
+        forget();
+        reject(error);
+      },
+    );
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+}

@@ -1,0 +1,251 @@
+import type { EventEmitter } from "node:events";
+import type { Codecs } from "../codec/resolve.js";
+import { ClosedError, PeerDiedError, type RingbellError, UnknownLaneError } from "../errors.js";
+import type { Connection, ConnectionStats, TransportEnd } from "../transport/contract.js";
+import type { Peer } from "../transport/peer.js";
+import { checkNumber, checkOptions } from "./check.js";
+import { Lane, type LaneEvents, type LaneStatistics, type SignalOptions } from "./lane.js";
+import { LaneCore } from "./lane-core.js";
+
+/**
+ * Why a channel has ended: `ended`, by this side's `close` or `destroy`; `peer-closed`, by the peer's; `peer-died`, the peer's
+ * process ended without closing it; `protocol-error`, the peer broke the protocol, or says that this side did.
+ */
+export type CloseReason = "ended" | TransportEnd;
+
+export interface CloseInfo {
+  readonly reason: CloseReason;
+  /** What went wrong, where something did. */
+  readonly error: Error | undefined;
+}
+
+/** The events of a channel: those of its lane `main`, and its end. */
+export interface ChannelEvents<Receive> extends LaneEvents<Receive> {
+  /** The channel has ended, and what had arrived was given to the listener for messages. Comes once. */
+  close: [reason: CloseReason, error: Error | undefined];
+}
+
+export interface ChannelStatistics extends ConnectionStats {
+  readonly transport: "shm" | "stream";
+  readonly state: "open" | "closing" | "closed";
+  readonly lanes: readonly LaneStatistics[];
+}
+
+export interface CloseOptions {
+  /** How long sends that wait for room may still take, in ms; then they fail. Default 5000. */
+  readonly timeout?: number | undefined;
+}
+
+/** What `listen` and `connect` make a channel of. */
+export interface ChannelParts<Send, Receive> {
+  readonly connection: Connection;
+  /** One for each lane of the connection, in its order; the first is `main`. */
+  readonly lanes: readonly { readonly name: string; readonly codec: unknown }[];
+  readonly peer: Peer;
+  /** In bytes; undefined: what the lane takes. */
+  readonly maxMessageBytes?: number | undefined;
+  /** Only tells the types apart. */
+  readonly types?: [Send, Receive];
+}
+
+const CLOSE_TIMEOUT = 5000;
+
+/**
+ * A connection between two processes. It is its lane `main`; `lane(name)` gives the others.
+ *
+ * Keeps the process alive until it is closed, unless `unref` was called.
+ */
+export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive, ChannelEvents<Receive>> {
+  /** The process at the other end. */
+  readonly peer: Peer;
+  /** Which implementation carries it: shared memory, or the plain socket. */
+  readonly transport: "shm" | "stream";
+  /** Resolves when the channel has ended, with the reason. Never rejects. */
+  readonly closed: Promise<CloseInfo>;
+
+  readonly #connection: Connection;
+  readonly #cores: readonly LaneCore<unknown, unknown>[];
+  readonly #lanes = new Map<string, Lane<unknown, unknown>>();
+  #state: "open" | "closing" | "closed" = "open";
+  /** Lanes whose listener has not yet got all that had arrived. */
+  #unfinished: number;
+  #info: CloseInfo | undefined;
+  #closing: Promise<void> | undefined;
+  #resolveClosed!: (info: CloseInfo) => void;
+  #warned = false;
+  #last: readonly LaneStatistics[] | undefined;
+
+  /** Made by `listen` and `connect`. */
+  constructor(parts: ChannelParts<Send, Receive>) {
+    const { connection, peer } = parts;
+    // The host's methods need `this`, which is there by the time they are called.
+    const host = {
+      whyEnded: (): RingbellError => this.#whyEnded(),
+      bad: (error: Error): void => this.#bad(error),
+      finished: (): void => this.#finished(),
+    };
+    const cores = connection.lanes.map(
+      (lane, i) =>
+        new LaneCore<unknown, unknown>(
+          lane,
+          parts.lanes[i]!.codec as Codecs<unknown, unknown>,
+          parts.maxMessageBytes ?? Number.POSITIVE_INFINITY,
+          host,
+        ),
+    );
+    super(cores[0] as unknown as LaneCore<Send, Receive>);
+    this.peer = peer;
+    this.transport = connection.transport;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.#connection = connection;
+    this.#cores = cores;
+    this.#unfinished = cores.length;
+    for (const core of cores.slice(1)) this.#lanes.set(core.transport.name, new Lane(core));
+    connection.start({ onEnd: (why, error) => this.#onEnd(why, error) }, cores);
+  }
+
+  /** `open`; `closing` while `close` waits for sends; `closed`. */
+  get state(): "open" | "closing" | "closed" {
+    return this.#state;
+  }
+
+  /** A lane by its name; throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE). The types are what its codec says. */
+  lane<LaneSend = unknown, LaneReceive = LaneSend>(name: string): Lane<LaneSend, LaneReceive> {
+    const lane = name === this.name ? this : this.#lanes.get(name);
+    if (lane === undefined) throw new UnknownLaneError(name, [this.name, ...this.#lanes.keys()]);
+    return lane as unknown as Lane<LaneSend, LaneReceive>;
+  }
+
+  /** As `Lane.flush`, for all lanes. */
+  override async flush(options?: SignalOptions): Promise<void> {
+    await Promise.all([super.flush(options), ...[...this.#lanes.values()].map((lane) => lane.flush(options))]);
+  }
+
+  /**
+   * Ends the channel in order: sends that wait still go out (for at most `timeout` ms), the peer gets all that was sent and then
+   * hears that this was on purpose. What has arrived and was not taken is dropped. Resolves when nothing is left to do;
+   * never rejects. Idempotent.
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    checkOptions(options, ["timeout"], "options");
+    const timeout = checkNumber(options.timeout ?? CLOSE_TIMEOUT, "options.timeout", 0, Number.POSITIVE_INFINITY);
+    this.#closing ??= this.#close(timeout);
+    return this.#closing;
+  }
+
+  /** Ends the channel at once: waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */
+  destroy(error?: Error): void {
+    if (this.#state === "closed") return;
+    this.#end({ reason: "ended", error }, (error as RingbellError) ?? closedByUs(), undefined, true);
+  }
+
+  /** Lets the channel keep the process alive again. */
+  ref(): this {
+    this.#connection.ref();
+    return this;
+  }
+
+  /** Lets the process end although the channel is open. */
+  unref(): this {
+    this.#connection.unref();
+    return this;
+  }
+
+  /** Counters and state, at any time; cheap, and calls nobody. */
+  stats(): ChannelStatistics {
+    return {
+      transport: this.transport,
+      state: this.#state,
+      ...this.#connection.stats(),
+      lanes: this.#last ?? this.#cores.map((core) => core.stats()),
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #close(timeout: number): Promise<void> {
+    if (this.#state === "closed") return;
+    this.#state = "closing";
+    const busy = this.#cores.filter((core) => core.sender.waiting > 0);
+    if (busy.length > 0) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<void>((resolve) => {
+        if (timeout < Number.POSITIVE_INFINITY) timer = setTimeout(resolve, timeout);
+      });
+      await Promise.race([Promise.all(busy.map((core) => core.sender.idle())), late]);
+      clearTimeout(timer);
+    }
+    // The peer may have gone meanwhile.
+    if (this.#info === undefined) this.#end({ reason: "ended", error: undefined }, closedByUs(), undefined, true);
+    await this.#released;
+  }
+
+  #released: Promise<void> = Promise.resolve();
+
+  #onEnd(why: TransportEnd, error: RingbellError | undefined): void {
+    if (why === "peer-closed") {
+      this.#end({ reason: why, error: undefined }, new ClosedError("the peer has closed the channel"), undefined, false);
+      return;
+    }
+    const failure = error ?? this.#peerDied();
+    this.#end({ reason: why, error: failure }, failure, failure, why === "protocol-error");
+  }
+
+  /** `sendError` for those who send or ask for more; `iterationError` for loops, which end in order without one. */
+  #end(info: CloseInfo, sendError: RingbellError, iterationError: RingbellError | undefined, drop: boolean): void {
+    if (this.#info !== undefined) {
+      // Ended by the peer, and not all was delivered yet; now nobody wants it any more.
+      for (const core of this.#cores) core.receiver.end(sendError, iterationError, drop);
+      return;
+    }
+    this.#info = info;
+    this.#state = "closed";
+    for (const core of this.#cores) {
+      core.sender.end(sendError);
+      core.receiver.end(sendError, iterationError, drop);
+    }
+    this.#last = this.#cores.map((core) => core.stats());
+    this.#released = this.#connection.close(info.reason === "protocol-error" ? "corrupt" : "closed");
+  }
+
+  /** Called by each lane once it has ended and its listener has got everything. */
+  #finished(): void {
+    this.#unfinished--;
+    if (this.#unfinished > 0) return;
+    // Not from within close() or destroy(): whoever called it may not have set up its listeners yet.
+    process.nextTick(() => {
+      const { reason, error } = this.#info!;
+      this.#resolveClosed({ reason, error });
+      (this as unknown as EventEmitter).emit("close", reason, error);
+    });
+  }
+
+  #whyEnded(): RingbellError {
+    return new ClosedError("the peer has closed the channel, or its process has ended");
+  }
+
+  #peerDied(): PeerDiedError {
+    return new PeerDiedError(`the peer, process ${this.peer.pid}, ended without closing the channel`);
+  }
+
+  #bad(error: Error): void {
+    const emitter = this as unknown as EventEmitter;
+    if (emitter.listenerCount("error") > 0) {
+      emitter.emit("error", error);
+    } else if (!this.#warned) {
+      this.#warned = true;
+      process.emitWarning(
+        `a message from process ${this.peer.pid} was skipped: ${error.message} (further ones are counted in stats(); listen for "error")`,
+        { type: "RingbellWarning" },
+      );
+    }
+  }
+}
+
+function closedByUs(): ClosedError {
+  return new ClosedError("the channel was closed by this side");
+}

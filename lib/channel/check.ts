@@ -1,0 +1,59 @@
+import { InvalidArgumentError, UnknownOptionError } from "../errors.js";
+
+/** Checks of arguments and options: each returns the value, or throws an InvalidArgumentError that names it. */
+
+/** Options are a plain object, and none is unknown: a misspelt one must not be ignored. */
+export function checkOptions(options: unknown, known: readonly string[], argument: string): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new InvalidArgumentError(argument, "an object", options);
+  }
+  for (const option of Object.keys(options)) {
+    if (!known.includes(option)) {
+      throw new UnknownOptionError(
+        argument === "options" ? option : `${argument.slice("options.".length)}.${option}`,
+        known,
+      );
+    }
+  }
+}
+
+export function checkInteger(value: unknown, argument: string, least: number, most: number): number {
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
+    throw new InvalidArgumentError(argument, `an integer from ${least} to ${most}`, value);
+  }
+  return value;
+}
+
+/** A number from `least` to `most`, not necessarily an integer. */
+export function checkNumber(value: unknown, argument: string, least: number, most: number): number {
+  if (typeof value !== "number" || !(value >= least && value <= most)) {
+    throw new InvalidArgumentError(argument, `a number from ${least} to ${most}`, value);
+  }
+  return value;
+}
+
+export function checkOneOf<T extends string>(value: unknown, argument: string, choices: readonly T[]): T {
+  if (!choices.includes(value as T)) {
+    throw new InvalidArgumentError(argument, choices.map((choice) => `"${choice}"`).join(" or "), value);
+  }
+  return value as T;
+}
+
+export function checkFunction<T extends (...args: never[]) => unknown>(
+  value: T | undefined,
+  argument: string,
+): T | undefined {
+  if (value !== undefined && typeof value !== "function") {
+    throw new InvalidArgumentError(argument, "a function", value);
+  }
+  return value;
+}
+
+export function checkSignal(value: unknown, argument: string): AbortSignal | undefined {
+  if (value === undefined) return undefined;
+  const signal = value as Partial<AbortSignal> | null;
+  if (typeof signal !== "object" || typeof signal?.addEventListener !== "function" || !("aborted" in signal)) {
+    throw new InvalidArgumentError(argument, "an AbortSignal", value);
+  }
+  return signal as AbortSignal;
+}

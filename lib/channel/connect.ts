@@ -1,0 +1,73 @@
+import { InvalidArgumentError } from "../errors.js";
+import { tryBinding } from "../native/load.js";
+import { dial, isTransient } from "../transport/dial.js";
+import { introduce } from "../transport/handshake-connector.js";
+import { ourMeans } from "../transport/means.js";
+import { resolveAddress } from "../transport/names.js";
+import { retrying } from "../transport/retry.js";
+import { connectionChannel, trace } from "../transport/trace.js";
+import { Channel } from "./channel.js";
+import type { ConnectOptions } from "./options.js";
+import { connectSettings, identities } from "./settings.js";
+
+/**
+ * Connects to the process that listens under `name`: a name, looked for in the namespace and directory of the
+ * options, or the absolute path of a socket. Without a name: what RINGBELL_ENDPOINT says (a name or a path), else
+ * `default`.
+ *
+ * By default it goes on trying for up to 3 seconds while nobody listens, see `retry`.
+ *
+ * Rejects with a NotFoundError (ERR_RINGBELL_NOT_FOUND) if nobody listens; an AccessError (ERR_RINGBELL_ACCESS) if the
+ * socket is not for us; a RefusedError, SchemaMismatchError, LaneMismatchError, VersionError, TransportError,
+ * NotSameMemoryError or NoSpaceError if the two sides can't agree; a HandshakeError or HandshakeTimeoutError if what
+ * listens does not answer as it should; or the signal's reason.
+ */
+export async function connect<Send = unknown, Receive = Send>(
+  name?: string,
+  options: ConnectOptions<Send, Receive> = {},
+): Promise<Channel<Send, Receive>> {
+  if (name !== undefined && typeof name !== "string") {
+    throw new InvalidArgumentError("name", "a string", name);
+  }
+  const settings = connectSettings(options);
+  const { signal, retry, maxMessageBytes, capacity } = settings;
+  const address = resolveAddress(name, options);
+  const binding = tryBinding();
+  ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
+
+  const handshake = {
+    ...settings.handshake,
+    binding,
+    codec: identities(settings.codec),
+    capacity,
+    lanes: settings.lanes?.map((lane) => ({
+      ...lane,
+      codec: lane.codec === undefined ? undefined : identities(lane.codec),
+    })),
+    signal,
+  };
+  const joined = await retrying(
+    retry,
+    signal,
+    async () => introduce(await dial(address, binding), handshake),
+    (error) => {
+      trace("%s: %s", address.socketPath, error);
+      return isTransient(error);
+    },
+  );
+  const { connection, lanes, peer } = joined;
+  const codecs = new Map(settings.lanes?.map((lane) => [lane.name, lane.codec]));
+  trace("connected to %s, %o, over %s", address.socketPath, peer, connection.transport);
+  connectionChannel.publish({
+    side: "connector",
+    path: address.socketPath,
+    transport: connection.transport,
+    peer,
+  });
+  return new Channel<Send, Receive>({
+    connection,
+    lanes: lanes.map((lane) => ({ name: lane, codec: codecs.get(lane) ?? settings.codec })),
+    peer,
+    maxMessageBytes,
+  });
+}

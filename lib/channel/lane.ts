@@ -1,0 +1,172 @@
+import { EventEmitter } from "node:events";
+import type { LaneStats } from "../transport/contract.js";
+import { checkInteger, checkNumber, checkOptions, checkSignal } from "./check.js";
+import type { LaneCore } from "./lane-core.js";
+import type { Receiver } from "./receiver.js";
+import type { Sender } from "./sender.js";
+
+export interface SignalOptions {
+  /** Gives up waiting when it is aborted: rejects with its reason. What waits is taken back, and was not sent. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface TimeoutOptions {
+  /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the channel ends. */
+  readonly timeout?: number | undefined;
+}
+
+/** The events of a lane. */
+export interface LaneEvents<Receive> {
+  /** A message. A lane has one consumer at a time: one listener, or one `for await`, or calls of `receive…`. */
+  message: [message: Receive];
+  /** After `trySend` or `trySendMany` found no room: there is room again. */
+  drain: [];
+  /**
+   * A message arrived that is none (DecodeError, ValidationError); it was skipped, and the channel lives on. With
+   * no listener for this event, it is a process warning.
+   */
+  error: [error: Error];
+}
+
+/** Stats of a lane: what the transport counts, and what waits in the library. */
+export interface LaneStatistics extends LaneStats {
+  /** Sends that wait for room. */
+  readonly waitingSends: number;
+  /** Messages that arrived and could not be decoded. */
+  readonly badMessages: number;
+}
+
+/**
+ * Typed messages in both directions, in order, each exactly once. A channel is itself its lane `main`.
+ *
+ * All methods that send throw, or reject, after the end of the channel: ClosedError (ERR_RINGBELL_CLOSED) if it was closed by either
+ * side, PeerDiedError (ERR_RINGBELL_PEER_DIED), CorruptError (ERR_RINGBELL_CORRUPT); EncodeError
+ * (ERR_RINGBELL_ENCODE) for a message that the codec can't carry, and MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). All that
+ * receive throw a ConsumerBusyError (ERR_RINGBELL_CONSUMER_BUSY) if something else receives already.
+ */
+export class Lane<
+    Send,
+    Receive,
+    Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>,
+  >
+  extends EventEmitter<Events>
+  implements AsyncIterable<Receive>
+{
+  /** Its name; `main` for the channel itself. */
+  readonly name: string;
+  /** Bytes in flight at most, each way. A record takes 8 bytes and its message, rounded up to 8. */
+  readonly capacity: number;
+  readonly #sender: Sender<Send>;
+  readonly #receiver: Receiver<Receive>;
+
+  /** Made by `listen` and `connect`. */
+  constructor(core: LaneCore<Send, Receive>) {
+    super();
+    this.name = core.transport.name;
+    this.capacity = core.transport.capacity;
+    this.#sender = core.sender;
+    this.#receiver = core.receiver;
+    const self = this as unknown as EventEmitter;
+    core.emitter = self;
+    self.on("newListener", (event) => {
+      if (event === "message") this.#receiver.attachListener();
+    });
+    self.on("removeListener", (event) => {
+      if (event === "message") this.#receiver.detachListener();
+    });
+  }
+
+  /**
+   * Sends the message if there is room; else returns false, nothing was queued, and `drain` is emitted when there is room
+   * again. Also false while earlier `send`s wait.
+   */
+  trySend(message: Send): boolean {
+    return this.#sender.trySend(message);
+  }
+
+  /**
+   * Sends the message, as soon as there is room. It is encoded at once: the caller may change it after the call. The promise resolves
+   * when the message is on its way. Waiting sends keep their order and take memory: await them.
+   */
+  send(message: Send, options?: SignalOptions): Promise<void> {
+    return this.#sender.send(message, options === undefined ? undefined : signalOf(options));
+  }
+
+  /** Sends the message, blocking the thread while there is no room. Returns false, and nothing was queued, on time-out. */
+  sendSync(message: Send, options?: TimeoutOptions): boolean {
+    return this.#sender.sendSync(message, options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+  }
+
+  /** Sends, from index `from` on, as many as there is room for, published together; returns the index of the first that was not sent. */
+  trySendMany(messages: readonly Send[], from = 0): number {
+    checkInteger(from, "from", 0, messages.length);
+    return this.#sender.trySendMany(messages, from);
+  }
+
+  /** Sends all, in batches that are published together, waiting for room between them. Rejects in the middle on abort or end. */
+  sendMany(messages: Iterable<Send>, options?: SignalOptions): Promise<void> {
+    return this.#sender.sendMany(messages, options === undefined ? undefined : signalOf(options));
+  }
+
+  /** As `sendMany`, blocking the thread. Returns how many were sent: all, unless the time was over. */
+  sendManySync(messages: Iterable<Send>, options?: TimeoutOptions): number {
+    return this.#sender.sendManySync(messages, options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+  }
+
+  /** The next message if one has arrived; else undefined. Throws if it can't be decoded; the next call goes on after it. */
+  tryReceive(): Receive | undefined {
+    return this.#receiver.tryReceive();
+  }
+
+  /** The next message. Rejects at the end of the channel, and if the message can't be decoded. Several may wait; they are served in order. */
+  receive(options?: SignalOptions): Promise<Receive> {
+    return this.#receiver.receive(options === undefined ? undefined : signalOf(options));
+  }
+
+  /**
+   * The next message, blocking the thread until there is one; undefined on time-out. Throws at the end of the channel,
+   * and if the message can't be decoded.
+   */
+  receiveSync(options?: TimeoutOptions): Receive | undefined {
+    return this.#receiver.receiveSync(options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+  }
+
+  /** Up to `max` messages that have arrived, possibly none. One that can't be decoded is left out, and emitted as `error`. */
+  receiveMany(max: number): Receive[] {
+    checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
+    return this.#receiver.receiveMany(max);
+  }
+
+  /** As `receiveMany`, blocking the thread until there is at least one; empty on time-out. Throws at the end of the channel. */
+  receiveManySync(max: number, options?: TimeoutOptions): Receive[] {
+    checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
+    return this.#receiver.receiveManySync(max, options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+  }
+
+  /**
+   * All messages, as they come. Ends when either side closes the channel, after what has arrived; throws if the peer
+   * dies or breaks the protocol. Leaving the loop leaves the channel open. Messages that can't be decoded are emitted as `error`.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Receive> {
+    return this.#receiver.iterate();
+  }
+
+  /** Resolves when the peer has taken all that was sent on this lane before, waiting sends included. Rejects at the end of the channel. */
+  flush(options?: SignalOptions): Promise<void> {
+    return this.#sender.flush(options === undefined ? undefined : signalOf(options));
+  }
+}
+
+const SIGNAL_OPTIONS = ["signal"];
+const TIMEOUT_OPTIONS = ["timeout"];
+
+function signalOf(options: SignalOptions): AbortSignal | undefined {
+  checkOptions(options, SIGNAL_OPTIONS, "options");
+  return checkSignal(options.signal, "options.signal");
+}
+
+function timeoutOf(options: TimeoutOptions): number {
+  checkOptions(options, TIMEOUT_OPTIONS, "options");
+  if (options.timeout === undefined) return Number.POSITIVE_INFINITY;
+  return checkNumber(options.timeout, "options.timeout", 0, Number.POSITIVE_INFINITY);
+}

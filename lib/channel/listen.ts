@@ -1,0 +1,69 @@
+import { InvalidArgumentError } from "../errors.js";
+import { tryBinding } from "../native/load.js";
+import { openEndpoint } from "../transport/endpoint.js";
+import { ourMeans } from "../transport/means.js";
+import { resolveAddress } from "../transport/names.js";
+import { sweep } from "../transport/sweep.js";
+import { trace } from "../transport/trace.js";
+import { Channel } from "./channel.js";
+import type { ListenOptions } from "./options.js";
+import { Server } from "./server.js";
+import { identities, listenSettings, offeredLanes } from "./settings.js";
+
+/**
+ * Listens under a name: `name` is a letter or digit and up to 63 of `A-Za-z0-9._-`, looked for in the namespace and
+ * directory of the options, or the absolute path of a socket. When it resolves, peers can connect.
+ *
+ * What processes that were killed have left in the namespace and in shared memory is swept on the way, and a name whose owner
+ * is dead is taken over. The socket is for our own user alone, unless `mode`, `directory` and `authorize` say otherwise.
+ * `close`, and the end of the process, remove the name.
+ *
+ * Rejects with an AlreadyRunningError (ERR_RINGBELL_ALREADY_RUNNING, with the owner's pid) if a live process has the
+ * name; an InvalidArgumentError or UnknownOptionError; an AccessError (ERR_RINGBELL_ACCESS) if the directory is not ours
+ * or not safe; a TransportError if the options ask for what can't be had here; or a SystemError.
+ */
+export async function listen<Send = unknown, Receive = Send>(
+  name: string,
+  options: ListenOptions<Send, Receive> = {},
+): Promise<Server<Send, Receive>> {
+  if (typeof name !== "string") throw new InvalidArgumentError("name", "a string", name);
+  const settings = listenSettings(options);
+  const { signal, maxMessageBytes } = settings;
+  const address = resolveAddress(name, options);
+  const binding = tryBinding();
+  ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
+  signal?.throwIfAborted();
+
+  const endpoint = await openEndpoint(address, binding, settings.mode, settings.handshake.role);
+  if (address.place !== undefined) {
+    // Another one's leftovers are no reason not to listen.
+    await sweep(options).catch((error: unknown) => trace("sweep failed: %s", error));
+  }
+  if (signal?.aborted) {
+    endpoint.close();
+    signal.throwIfAborted();
+  }
+  const lanes = offeredLanes(settings);
+  const codecs = new Map(lanes.map((lane) => [lane.name, lane.codec]));
+  const server = new Server<Send, Receive>({
+    endpoint,
+    handshake: {
+      ...settings.handshake,
+      binding,
+      lanes: lanes.map((lane) => ({ ...lane, codec: identities(lane.codec) })),
+    },
+    makeChannel: ({ connection, lanes: agreed, peer }) =>
+      new Channel<Send, Receive>({
+        connection,
+        lanes: agreed.map((lane) => ({ name: lane, codec: codecs.get(lane)! })),
+        peer,
+        maxMessageBytes,
+      }),
+  });
+  if (signal !== undefined) {
+    const onAbort = () => void server.close();
+    signal.addEventListener("abort", onAbort, { once: true });
+    server.once("close", () => signal.removeEventListener("abort", onAbort));
+  }
+  return server;
+}

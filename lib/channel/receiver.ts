@@ -1,0 +1,378 @@
+import type { Codec, Scratch } from "../codec/codec.js";
+import { Scratch as PrivateScratch } from "../codec/codec.js";
+import { ConsumerBusyError, type RingbellError } from "../errors.js";
+import { RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
+import { abortable } from "./abort.js";
+
+/** A handler of messages may use this much of a turn of the event loop, in ms, before timers and others have theirs. */
+const TURN = 1;
+/** The most messages between two looks at the clock; fewer after a slow one. */
+const LONGEST_STRIDE = 64;
+
+/** Records to ask the transport for at once; it returns as many as fit its scratch. */
+const MOST = 0x7fff_ffff;
+
+/** What takes the messages of a lane. One at a time. */
+type Consumer = "none" | "listener" | "iterator";
+
+interface Waiter<Receive> {
+  resolve(message: Receive): void;
+  reject(error: unknown): void;
+  /** Called instead of `reject` when the channel ends in order. */
+  end(): void;
+}
+
+/** What the receiving half tells its lane. */
+export interface ReceiverEvents<Receive> {
+  /** The present listener for messages. */
+  listener(): ((message: Receive) => void) | undefined;
+  /** A message could not be decoded, and nobody asked for this one in particular. */
+  bad(error: unknown): void;
+  /** All that had arrived before the end was given to the listener. */
+  finished(): void;
+}
+
+/** The receiving half of a lane: an inbox of records, and who takes messages from it. */
+export class Receiver<Receive> {
+  readonly #lane: TransportLane;
+  readonly #codec: Codec<never, Receive>;
+  readonly #events: ReceiverEvents<Receive>;
+  /** The records that are being taken: `#count` of them, the next at `#at`. */
+  #inbox: Scratch;
+  #count = 0;
+  #at = 0;
+  /** Records saved when the connection ended, after those in the inbox. */
+  readonly #saved: { readonly scratch: Scratch; readonly count: number }[] = [];
+  #consumer: Consumer = "none";
+  readonly #waiters: Waiter<Receive>[] = [];
+  #stride = 1;
+  #resuming = false;
+  #ended = false;
+  /** Why no more comes; undefined where this is in order. */
+  #error: RingbellError | undefined;
+  /** Why no more comes, for those who ask all the same. */
+  #closed: RingbellError | undefined;
+  #finished = false;
+  badMessages = 0;
+
+  constructor(lane: TransportLane, codec: Codec<never, Receive>, events: ReceiverEvents<Receive>) {
+    this.#lane = lane;
+    this.#codec = codec;
+    this.#events = events;
+    this.#inbox = lane.inbox;
+  }
+
+  tryReceive(): Receive | undefined {
+    this.#mustBeFree();
+    return this.#fill() ? this.#next() : undefined;
+  }
+
+  receiveMany(max: number): Receive[] {
+    this.#mustBeFree();
+    const messages: Receive[] = [];
+    while (messages.length < max && this.#fill()) this.#takeMany(messages, max);
+    return messages;
+  }
+
+  receiveSync(timeout: number): Receive | undefined {
+    this.#mustBeFree();
+    return this.#fillSync(timeout) ? this.#next() : undefined;
+  }
+
+  receiveManySync(max: number, timeout: number): Receive[] {
+    this.#mustBeFree();
+    const messages: Receive[] = [];
+    if (max < 1 || !this.#fillSync(timeout)) return messages;
+    do this.#takeMany(messages, max);
+    while (messages.length < max && this.#fill());
+    return messages;
+  }
+
+  receive(signal: AbortSignal | undefined): Promise<Receive> {
+    try {
+      signal?.throwIfAborted();
+      if (this.#consumer !== "none") this.#busy();
+      if (this.#waiters.length === 0 && this.#fill()) return Promise.resolve(this.#next());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    return abortable<Receive>(signal, (resolve, reject) => {
+      const waiter = { resolve, reject, end: () => reject(this.#closed) };
+      return this.#await(waiter);
+    });
+  }
+
+  /** Takes every message until it is left, the channel is closed, or (throwing) the peer dies. */
+  iterate(): AsyncIterableIterator<Receive> {
+    if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
+    this.#consumer = "iterator";
+    let open = true;
+    const leave = () => {
+      if (!open) return;
+      open = false;
+      this.#consumer = "none";
+    };
+    const done = (): IteratorResult<Receive> => {
+      leave();
+      return { done: true, value: undefined };
+    };
+    return {
+      next: (): Promise<IteratorResult<Receive>> => {
+        while (open && this.#waiters.length === 0 && this.#fill()) {
+          try {
+            return Promise.resolve({ done: false, value: this.#next() });
+          } catch (error) {
+            // The channel lives on, and so does the loop.
+            this.#events.bad(error);
+          }
+        }
+        if (!open || this.#closed !== undefined) {
+          const error = open ? this.#error : undefined;
+          const end = done();
+          return error === undefined ? Promise.resolve(end) : Promise.reject(error);
+        }
+        return new Promise((resolve, reject) => {
+          this.#await({
+            resolve: (value) => resolve({ done: false, value }),
+            reject: (error) => {
+              leave();
+              reject(error);
+            },
+            end: () => resolve(done()),
+          });
+        });
+      },
+      return: () => {
+        // Those who wait in `next` hear of it as well.
+        const waiters = open ? this.#waiters.splice(0) : [];
+        if (open) this.#lane.wantRecords(false);
+        leave();
+        for (const waiter of waiters) waiter.end();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** A listener takes the messages from now on. */
+  attachListener(): void {
+    if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
+    this.#consumer = "listener";
+    // Not from within `on`: the caller may have more to set up.
+    this.#resumeSoon();
+  }
+
+  detachListener(): void {
+    if (this.#consumer !== "listener") return;
+    this.#consumer = "none";
+    if (!this.#ended) this.#lane.wantRecords(false);
+    this.#finish();
+  }
+
+  /** The transport: `count` records stand in its inbox, and ours has been emptied. */
+  onRecords(count: number): void {
+    this.#inbox = this.#lane.inbox;
+    this.#count = count;
+    this.#at = 0;
+    if (this.#consumer === "listener") this.#deliver();
+    else this.#answer();
+  }
+
+  /**
+   * No more comes over the lane. What has arrived stays until it is taken (unless `drop`); then waiting
+   * receives fail with `closed`, iterators end, or throw `error` where there is one.
+   */
+  end(closed: RingbellError, error: RingbellError | undefined, drop: boolean): void {
+    if (this.#ended) {
+      if (drop) this.#drop();
+      return;
+    }
+    this.#ended = true;
+    this.#error = error;
+    if (drop) this.#drop();
+    else this.#save();
+    this.#closed = closed;
+    // Who waits gets what was still there, and then the end.
+    if (this.#waiters.length > 0) this.#answer();
+    for (const waiter of this.#waiters.splice(0)) {
+      if (error === undefined) waiter.end();
+      else waiter.reject(error);
+    }
+    if (this.#consumer === "listener" && this.#fill()) this.#resumeSoon();
+    else this.#finish();
+  }
+
+  #drop(): void {
+    this.#count = 0;
+    this.#saved.length = 0;
+  }
+
+  /** Copies what the transport still has, for it is about to go. */
+  #save(): void {
+    if (this.#count > 0) {
+      // The inbox belongs to the transport.
+      this.#saved.push({ scratch: copyOf(this.#inbox, this.#at, this.#count), count: this.#count });
+      this.#count = 0;
+    }
+    for (let count = this.#lane.drain(MOST); count > 0; count = this.#lane.drain(MOST)) {
+      this.#saved.push({ scratch: copyOf(this.#lane.inbox, 0, count), count });
+    }
+  }
+
+  /** Whether there is a message, after a look for one. */
+  #fill(): boolean {
+    if (this.#count > 0) return true;
+    if (this.#ended) return this.#fillFromSaved();
+    this.#at = 0;
+    this.#count = this.#lane.drain(MOST);
+    return this.#count > 0;
+  }
+
+  #fillSync(timeout: number): boolean {
+    if (this.#count > 0) return true;
+    if (this.#ended) {
+      if (this.#fillFromSaved()) return true;
+      throw this.#error ?? this.#closed;
+    }
+    this.#at = 0;
+    this.#count = this.#lane.drainWait(MOST, timeout);
+    return this.#count > 0;
+  }
+
+  #fillFromSaved(): boolean {
+    const saved = this.#saved.shift();
+    if (saved === undefined) return false;
+    this.#inbox = saved.scratch;
+    this.#count = saved.count;
+    this.#at = 0;
+    return true;
+  }
+
+  /** The next message of the inbox, which is not empty. */
+  #next(): Receive {
+    const inbox = this.#inbox;
+    const at = this.#at;
+    const bytes = inbox.words[at >> 2]!;
+    this.#at = at + recordBytes(bytes);
+    this.#count--;
+    try {
+      return this.#codec.decode(inbox, at + RECORD_HEADER, bytes);
+    } catch (error) {
+      this.badMessages++;
+      throw error;
+    }
+  }
+
+  #takeMany(into: Receive[], max: number): void {
+    while (this.#count > 0 && into.length < max) {
+      try {
+        into.push(this.#next());
+      } catch (error) {
+        this.#events.bad(error);
+      }
+    }
+  }
+
+  /** Gives messages to the listener, for as long as a turn allows. */
+  #deliver(): void {
+    const turnEnd = performance.now() + TURN;
+    let last = turnEnd - TURN;
+    let left = this.#stride;
+    try {
+      while (this.#count > 0 && this.#consumer === "listener") {
+        let message: Receive;
+        try {
+          message = this.#next();
+        } catch (error) {
+          this.#events.bad(error);
+          continue;
+        }
+        this.#events.listener()?.(message);
+        if (--left > 0) continue;
+        const now = performance.now();
+        // A slow handler is looked after at every message, a fast one seldom.
+        this.#stride = now - last > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
+        if (now >= turnEnd) break;
+        last = now;
+        left = this.#stride;
+      }
+    } finally {
+      // Also when the listener threw.
+      if (this.#count > 0 && this.#consumer === "listener") this.#resumeSoon();
+    }
+  }
+
+  /** Goes on with the listener in the next turn of the event loop. */
+  #resumeSoon(): void {
+    if (!this.#ended) this.#lane.wantRecords(false);
+    if (this.#resuming) return;
+    this.#resuming = true;
+    setImmediate(() => this.#resume());
+  }
+
+  #resume(): void {
+    this.#resuming = false;
+    if (this.#consumer !== "listener") return;
+    this.#deliver();
+    if (this.#resuming || this.#consumer !== "listener") return;
+    if (!this.#ended) this.#lane.wantRecords(true);
+    else if (this.#fill()) this.#resumeSoon();
+    else this.#finish();
+  }
+
+  #finish(): void {
+    if (!this.#ended || this.#finished) return;
+    this.#finished = true;
+    this.#events.finished();
+  }
+
+  #await(waiter: Waiter<Receive>): () => void {
+    this.#waiters.push(waiter);
+    this.#lane.wantRecords(true);
+    return () => {
+      const index = this.#waiters.indexOf(waiter);
+      if (index >= 0) this.#waiters.splice(index, 1);
+      if (this.#waiters.length === 0 && !this.#ended) this.#lane.wantRecords(false);
+    };
+  }
+
+  /** Gives messages to those who wait. */
+  #answer(): void {
+    while (this.#waiters.length > 0 && this.#fill()) {
+      try {
+        const message = this.#next();
+        this.#waiters.shift()!.resolve(message);
+      } catch (error) {
+        if (this.#consumer === "iterator") this.#events.bad(error);
+        else this.#waiters.shift()!.reject(error);
+      }
+    }
+    if (this.#waiters.length === 0 && !this.#ended) this.#lane.wantRecords(false);
+  }
+
+  #mustBeFree(): void {
+    if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
+  }
+
+  #busy(): never {
+    const who =
+      this.#consumer === "listener"
+        ? 'a "message" listener'
+        : this.#consumer === "iterator"
+          ? "a for await loop"
+          : "a receive() that is waiting";
+    throw new ConsumerBusyError(`this lane has a consumer already, ${who}; one at a time`);
+  }
+}
+
+/** A copy of `count` records from `at` on. */
+function copyOf(scratch: Scratch, at: number, count: number): Scratch {
+  let end = at;
+  for (let i = 0; i < count; i++) end += recordBytes(scratch.words[end >> 2]!);
+  const memory = new ArrayBuffer(end - at);
+  new Uint8Array(memory).set(scratch.buffer.subarray(at, end));
+  return new PrivateScratch(memory);
+}

@@ -1,0 +1,209 @@
+import { EventEmitter } from "node:events";
+import { randomBytes } from "node:crypto";
+import type { Wire } from "../transport/contract.js";
+import type { Endpoint } from "../transport/endpoint.js";
+import type { Joined } from "../transport/handshake.js";
+import { acceptPeer, type ListenerSettings } from "../transport/handshake-listener.js";
+import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../transport/trace.js";
+import type { Channel } from "./channel.js";
+
+/** Handshakes under way at the same time; who comes next pushes out the oldest that has not finished. */
+const MOST_HANDSHAKES = 512;
+/** Channels that wait to be taken; who comes next waits in the kernel. */
+const MOST_WAITING = 1024;
+
+/** The events of a Server. */
+export interface ServerEvents<Send, Receive> {
+  /** A peer has connected. With a listener for this event, channels do not wait for an iterator. */
+  connection: [channel: Channel<Send, Receive>];
+  /**
+   * A handshake failed (the peer was refused, fell silent, speaks another version, uses another schema, …), or a connection could
+   * not be accepted. For information: the server goes on, and nothing is thrown if nobody listens.
+   */
+  error: [error: Error];
+  /** The name is given up, and all channels are closed. Comes once. */
+  close: [];
+}
+
+/** What a server needs to know about its endpoint; given by `listen`. */
+export interface ServerParts<Send, Receive> {
+  readonly endpoint: Endpoint;
+  readonly handshake: Omit<ListenerSettings, "status">;
+  makeChannel(joined: Joined): Channel<Send, Receive>;
+}
+
+interface Waiter<T> {
+  resolve(result: IteratorResult<T, undefined>): void;
+}
+
+/**
+ * A name that this process listens on, made by `listen`. An async iterable of channels, one for each peer that connects:
+ * they wait (up to 1024 of them) until they are taken, and each is given to one iterator. Leaving the loop does
+ * not close the server. Keeps the process alive, unless `unref` was called.
+ */
+export class Server<Send, Receive>
+  extends EventEmitter<ServerEvents<Send, Receive>>
+  implements AsyncIterable<Channel<Send, Receive>>
+{
+  /** The name, or for a path its last part. */
+  readonly name: string;
+  /** The path of the socket; `connect` takes it as a name. */
+  readonly path: string;
+  /** The channels that are open, waiting ones included. */
+  readonly channels: ReadonlySet<Channel<Send, Receive>>;
+
+  readonly #parts: ServerParts<Send, Receive>;
+  readonly #channels = new Set<Channel<Send, Receive>>();
+  /** Ids are given by this process alone, and the random part makes them differ from those of the last one. */
+  readonly #idPrefix = randomBytes(6).toString("hex");
+  #lastId = 0;
+  readonly #handshakes = new Set<Wire>();
+  readonly #waiting: Channel<Send, Receive>[] = [];
+  readonly #waiters: Waiter<Channel<Send, Receive>>[] = [];
+  /** Whether an iterator was ever asked for: then events do not take channels away from it. */
+  #iterated = false;
+  #closing: Promise<void> | undefined;
+
+  /** Made by `listen`. */
+  constructor(parts: ServerParts<Send, Receive>) {
+    super();
+    this.#parts = parts;
+    this.name = parts.endpoint.address.name;
+    this.path = parts.endpoint.address.socketPath;
+    this.channels = this.#channels;
+    // Who listens for connections gets those too that came before it did. (The type knows our own events only.)
+    (this as unknown as EventEmitter).on("newListener", (event) => {
+      if (event === "connection") queueMicrotask(() => this.#emitWaiting());
+    });
+    parts.endpoint.acceptor.start({
+      onWire: (wire) => void this.#shake(wire),
+      onError: (error) => this.#report(error),
+    });
+    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
+  }
+
+  /** Whether `close` was called. */
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /**
+   * Stops listening: the name is free at once, handshakes under way are cut off, iterators end, and all channels are closed
+   * in order, as their own `close` does (what was sent before arrives). Resolves when that is done. Idempotent.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Lets the server keep the process alive again. Channels have their own. */
+  ref(): this {
+    if (!this.closed) this.#parts.endpoint.acceptor.ref();
+    return this;
+  }
+
+  /** Lets the process end although the server listens. */
+  unref(): this {
+    if (!this.closed) this.#parts.endpoint.acceptor.unref();
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Channel<Send, Receive>, undefined> {
+    this.#iterated = true;
+    let done = false;
+    return {
+      next: () => {
+        const channel = done ? undefined : this.#waiting.shift();
+        if (channel !== undefined) {
+          this.#resumeIfRoom();
+          return Promise.resolve({ done: false, value: channel });
+        }
+        if (done || this.closed) return Promise.resolve({ done: true, value: undefined });
+        return new Promise((resolve) => this.#waiters.push({ resolve }));
+      },
+      return: () => {
+        done = true;
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    };
+  }
+
+  /** The answer to a status query. */
+  #status(): object {
+    const { name, pid, version, role, created } = this.#parts.endpoint.record;
+    const channels = [...this.#channels].map((channel) => ({ peer: channel.peer, stats: channel.stats() }));
+    return { name, pid, version, role, created, channels };
+  }
+
+  async #shake(wire: Wire): Promise<void> {
+    if (this.#handshakes.size >= MOST_HANDSHAKES) {
+      for (const oldest of this.#handshakes) {
+        this.#handshakes.delete(oldest);
+        oldest.destroy();
+        break;
+      }
+    }
+    this.#handshakes.add(wire);
+    this.#lastId += 1;
+    const id = `${this.#idPrefix}-${this.#lastId}`;
+    try {
+      const settings = { ...this.#parts.handshake, status: () => this.#status() };
+      const joined = await acceptPeer(wire, id, settings);
+      if (joined !== undefined) this.#welcome(joined, this.#handshakes.has(wire));
+    } catch (error) {
+      trace("%s: handshake failed: %s", this.path, error);
+      if (this.#handshakes.has(wire)) this.#report(error as Error);
+    } finally {
+      this.#handshakes.delete(wire);
+    }
+  }
+
+  #welcome(joined: Joined, wanted: boolean): void {
+    if (!wanted) {
+      void joined.connection.close("closed");
+      return;
+    }
+    const channel = this.#parts.makeChannel(joined);
+    const { peer, connection } = joined;
+    this.#channels.add(channel);
+    const forget = () => this.#channels.delete(channel);
+    void channel.closed.then(forget, forget);
+    trace("%s: connected %o over %s", this.path, peer, connection.transport);
+    connectionChannel.publish({ side: "listener", path: this.path, transport: connection.transport, peer });
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) waiter.resolve({ done: false, value: channel });
+    else if (this.#iterated || this.listenerCount("connection") === 0) this.#waiting.push(channel);
+    if (this.#waiting.length >= MOST_WAITING) this.#parts.endpoint.acceptor.pause();
+    this.emit("connection", channel);
+  }
+
+  #emitWaiting(): void {
+    if (this.#iterated) return;
+    for (const channel of this.#waiting.splice(0)) this.emit("connection", channel);
+    this.#resumeIfRoom();
+  }
+
+  #resumeIfRoom(): void {
+    if (this.#waiting.length < MOST_WAITING && !this.closed) this.#parts.endpoint.acceptor.resume();
+  }
+
+  #report(error: Error): void {
+    handshakeErrorChannel.publish({ path: this.path, error });
+    if (this.listenerCount("error") > 0) this.emit("error", error);
+  }
+
+  async #close(): Promise<void> {
+    this.#parts.endpoint.close();
+    for (const wire of this.#handshakes) wire.destroy();
+    this.#handshakes.clear();
+    this.#waiting.length = 0;
+    for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
+    await Promise.allSettled([...this.#channels].map((channel) => channel.close()));
+    endpointChannel.publish({ state: "closed", name: this.name, path: this.path });
+    this.emit("close");
+  }
+}

@@ -1,0 +1,244 @@
+import type { Codec } from "../codec/codec.js";
+import { json } from "../codec/json.js";
+import { type CodecOption, resolveCodecs } from "../codec/resolve.js";
+import { InvalidArgumentError } from "../errors.js";
+import { longestPayload } from "../transport/contract.js";
+import {
+  DEFAULT_CAPACITY,
+  isCapacity,
+  LARGEST_CAPACITY,
+  MAIN_LANE,
+  MOST_LANES,
+  SMALLEST_CAPACITY,
+} from "../transport/geometry.js";
+import type { HandshakeSettings } from "../transport/handshake.js";
+import type { TransportChoice } from "../transport/means.js";
+import { type Backing, type CodecIdentities, LONGEST_ROLE, presentCodec } from "../transport/messages.js";
+import { type Environment, NAME_PATTERN } from "../transport/names.js";
+import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/retry.js";
+import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal } from "./check.js";
+import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
+
+/** Codecs of the two directions; their types were checked where the options were given. */
+export interface CodecPair {
+  readonly send: Codec<unknown>;
+  readonly receive: Codec<unknown>;
+}
+
+export interface LaneSettings {
+  readonly name: string;
+  /** In bytes; undefined where the other side decides. */
+  readonly capacity: number | undefined;
+  /** Undefined: the codec of the whole. */
+  readonly codec: CodecPair | undefined;
+}
+
+export interface CommonSettings {
+  readonly codec: CodecPair;
+  readonly capacity: number | undefined;
+  /** Those named by the option, `main` among them only if it was named. */
+  readonly lanes: readonly LaneSettings[] | undefined;
+  /** In bytes; undefined: what the lane takes. */
+  readonly maxMessageBytes: number | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** But for the addon, which is not looked for here. */
+  readonly handshake: Omit<HandshakeSettings, "binding">;
+}
+
+export interface ListenSettings extends CommonSettings {
+  readonly mode: number;
+}
+
+export interface ConnectSettings extends CommonSettings {
+  readonly retry: RetrySettings;
+}
+
+const COMMON = [
+  "codec",
+  "lanes",
+  "capacity",
+  "spin",
+  "backing",
+  "transport",
+  "namespace",
+  "directory",
+  "authorize",
+  "maxMessageBytes",
+  "role",
+  "signal",
+  "handshakeTimeout",
+] as const;
+const LISTEN = [...COMMON, "mode"] as const;
+const CONNECT = [...COMMON, "retry"] as const;
+
+const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
+const BACKINGS: readonly Backing[] = ["sealed", "named"];
+const DEFAULT_MODE = 0o600;
+const DEFAULT_TIMEOUT = 5000;
+const LONGEST_TIMEOUT = 600_000;
+
+/** Checks the options of `listen` and fills in what they leave open. */
+export function listenSettings<Send, Receive>(
+  options: ListenOptions<Send, Receive>,
+  env: Environment = process.env,
+): ListenSettings {
+  checkOptions(options, LISTEN, "options");
+  const { mode = DEFAULT_MODE } = options;
+  return { ...commonSettings(options, env, DEFAULT_CAPACITY), mode: checkInteger(mode, "options.mode", 0, 0o777) };
+}
+
+/** Checks the options of `connect` and fills in what they leave open. */
+export function connectSettings<Send, Receive>(
+  options: ConnectOptions<Send, Receive>,
+  env: Environment = process.env,
+): ConnectSettings {
+  checkOptions(options, CONNECT, "options");
+  return { ...commonSettings(options, env, LARGEST_CAPACITY), retry: retrySettings(options.retry) };
+}
+
+function commonSettings<Send, Receive>(
+  options: CommonOptions<Send, Receive> &
+    Pick<ListenOptions<Send, Receive>, "lanes" | "capacity" | "signal">,
+  env: Environment,
+  fallback: number,
+): CommonSettings {
+  const { spin = "adaptive", handshakeTimeout = DEFAULT_TIMEOUT, backing, role } = options;
+  const capacity = checkCapacity(options.capacity, "options.capacity");
+  const lanes = options.lanes === undefined ? undefined : laneSettings(options.lanes);
+  if (role !== undefined && (typeof role !== "string" || role.length > LONGEST_ROLE)) {
+    throw new InvalidArgumentError("options.role", `a string of at most ${LONGEST_ROLE} characters`, role);
+  }
+  return {
+    codec: codecPair(options.codec ?? json(), "options.codec"),
+    capacity,
+    lanes,
+    maxMessageBytes: checkLimit(options.maxMessageBytes, capacity, lanes, fallback),
+    signal: checkSignal(options.signal, "options.signal"),
+    handshake: {
+      transport: transportChoice(options.transport, env),
+      backing:
+        backing === undefined ? undefined : checkOneOf(backing, "options.backing", BACKINGS),
+      spin: checkSpin(spin),
+      authorize: checkFunction(options.authorize, "options.authorize"),
+      role,
+      timeout: checkNumber(handshakeTimeout, "options.handshakeTimeout", 1, LONGEST_TIMEOUT),
+    },
+  };
+}
+
+/** The lanes of a listener, `main` first. */
+export function offeredLanes(
+  settings: CommonSettings,
+): { readonly name: string; readonly capacity: number; readonly codec: CodecPair }[] {
+  const named = settings.lanes ?? [];
+  const main = named.find((lane) => lane.name === MAIN_LANE);
+  const rest = named.filter((lane) => lane.name !== MAIN_LANE);
+  return [main ?? { name: MAIN_LANE, capacity: undefined, codec: undefined }, ...rest].map((lane) => ({
+    name: lane.name,
+    capacity: lane.capacity ?? settings.capacity ?? DEFAULT_CAPACITY,
+    codec: lane.codec ?? settings.codec,
+  }));
+}
+
+/** Presents codecs to the other side. */
+export function identities({ send, receive }: CodecPair): CodecIdentities {
+  return { send: presentCodec(send), receive: presentCodec(receive) };
+}
+
+function laneSettings(lanes: Readonly<Record<string, LaneOptions>>): LaneSettings[] {
+  if (typeof lanes !== "object" || lanes === null || Array.isArray(lanes)) {
+    throw new InvalidArgumentError("options.lanes", "an object with a lane for each name", lanes);
+  }
+  const names = Object.keys(lanes);
+  const beside = names.filter((name) => name !== MAIN_LANE);
+  if (beside.length > MOST_LANES - 1) {
+    throw new InvalidArgumentError(
+      "options.lanes",
+      `at most ${MOST_LANES - 1} lanes beside main`,
+      beside.length,
+    );
+  }
+  return names.map((name) => {
+    const argument = `options.lanes.${name}`;
+    if (!NAME_PATTERN.test(name)) {
+      const expected = "a letter or digit followed by up to 63 letters, digits, dots, underscores or hyphens";
+      throw new InvalidArgumentError("the name of a lane", expected, name);
+    }
+    const lane = lanes[name]!;
+    checkOptions(lane, ["capacity", "codec"], argument);
+    return {
+      name,
+      capacity: checkCapacity(lane.capacity, `${argument}.capacity`),
+      codec: lane.codec === undefined ? undefined : codecPair(lane.codec, `${argument}.codec`),
+    };
+  });
+}
+
+function codecPair<Send, Receive>(option: CodecOption<Send, Receive>, argument: string): CodecPair {
+  return resolveCodecs(option, argument) as CodecPair;
+}
+
+function checkCapacity(value: number | undefined, argument: string): number | undefined {
+  if (value !== undefined && !isCapacity(value)) {
+    const expected = `a power of two from ${SMALLEST_CAPACITY} (4 KiB) to ${LARGEST_CAPACITY} (1 GiB)`;
+    throw new InvalidArgumentError(argument, expected, value);
+  }
+  return value;
+}
+
+/** `fallback`: the capacity of a lane of which no option says any. */
+function checkLimit(
+  value: number | undefined,
+  capacity: number | undefined,
+  lanes: readonly LaneSettings[] | undefined,
+  fallback: number,
+): number | undefined {
+  if (value === undefined) return undefined;
+  const rings = new Map((lanes ?? []).map((lane) => [lane.name, lane.capacity]));
+  if (!rings.has(MAIN_LANE)) rings.set(MAIN_LANE, undefined);
+  const largest = Math.max(...[...rings.values()].map((bytes) => bytes ?? capacity ?? fallback));
+  return checkInteger(value, "options.maxMessageBytes", 1, longestPayload(largest));
+}
+
+function checkSpin(spin: number | "adaptive"): number {
+  if (spin === "adaptive") return -1;
+  if (typeof spin !== "number" || !(spin >= 0 && spin <= 1000)) {
+    throw new InvalidArgumentError(
+      "options.spin",
+      'a number of microseconds from 0 to 1000, or "adaptive"',
+      spin,
+    );
+  }
+  return spin;
+}
+
+function transportChoice(option: TransportChoice | undefined, env: Environment): TransportChoice {
+  if (option !== undefined) return checkOneOf(option, "options.transport", TRANSPORTS);
+  return env.RINGBELL_TRANSPORT
+    ? checkOneOf(env.RINGBELL_TRANSPORT, "RINGBELL_TRANSPORT", TRANSPORTS)
+    : "auto";
+}
+
+function retrySettings(retry: RetryOptions | false | undefined): RetrySettings {
+  if (retry === undefined) return DEFAULT_RETRY;
+  if (retry === false) return NO_RETRY;
+  const known = ["attempts", "minDelay", "maxDelay", "maxTotal", "random", "clock"] as const;
+  checkOptions(retry, known, "options.retry");
+  const { attempts, minDelay, maxDelay, maxTotal, random, clock } = { ...DEFAULT_RETRY, ...defined(retry) };
+  const longest = 3_600_000;
+  checkInteger(attempts, "options.retry.attempts", 1, 1_000_000);
+  checkNumber(minDelay, "options.retry.minDelay", 0, longest);
+  // Whoever raises only the lower limit means the upper one to follow.
+  const upper = Math.max(minDelay, maxDelay);
+  checkNumber(retry.maxDelay ?? upper, "options.retry.maxDelay", minDelay, longest);
+  checkNumber(maxTotal, "options.retry.maxTotal", 0, 86_400_000);
+  checkFunction(random, "options.retry.random");
+  if (typeof clock?.now !== "function" || typeof clock.sleep !== "function") {
+    throw new InvalidArgumentError("options.retry.clock", "an object with now and sleep", clock);
+  }
+  return { attempts, minDelay, maxDelay: upper, maxTotal, random, clock };
+}
+
+function defined(retry: RetryOptions): Partial<RetrySettings> {
+  return Object.fromEntries(Object.entries(retry).filter(([, value]) => value !== undefined));
+}

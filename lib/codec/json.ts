@@ -1,0 +1,114 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import {
+  AsyncSchemaError,
+  DecodeError,
+  EncodeError,
+  InvalidArgumentError,
+  ValidationError,
+} from "../errors.js";
+import type { Codec, Scratch } from "./codec.js";
+import { locateInJson } from "./locate.js";
+import { describe } from "./path.js";
+import { readText, writeText } from "./utf8.js";
+
+/**
+ * Messages as JSON. What `JSON.stringify` makes of a message is what arrives: Dates as strings, NaN as `null`, Maps as `{}`,
+ * without properties that are `undefined` or functions. A lone surrogate in a string is carried, as JSON escapes it.
+ *
+ * With a schema (of any library that follows Standard Schema: zod, valibot, arktype, …) what arrives is checked, and the
+ * schema's output is what the program gets: `ERR_RINGBELL_VALIDATION` if the schema refuses it,
+ * `ERR_RINGBELL_ASYNC_SCHEMA` if the schema can't say at once. What is sent is not checked: the receiver does it. The schema is no
+ * part of the fingerprint; each side may have its own.
+ *
+ * Sending throws `ERR_RINGBELL_ENCODE` for a bigint, a cycle, or a message that is `undefined`, a function or a symbol;
+ * receiving throws `ERR_RINGBELL_DECODE` for what is not JSON in valid UTF-8.
+ */
+export function json<T = unknown>(): Codec<T>;
+export function json<Schema extends StandardSchemaV1>(
+  schema: Schema,
+): Codec<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>;
+export function json(schema?: StandardSchemaV1): Codec<unknown> {
+  if (schema === undefined) return { ...base, decode: parse };
+  const standard = standardOf(schema);
+  return {
+    ...base,
+    decode: (scratch, offset, bytes) => check(standard, parse(scratch, offset, bytes)),
+  };
+}
+
+const base = { name: "json", fingerprint: "json", encode };
+
+function encode(message: unknown, scratch: Scratch, offset: number): number {
+  return writeText(stringify(message), scratch, offset, scratch.length);
+}
+
+function stringify(message: unknown): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(message);
+  } catch (cause) {
+    const fault = locateInJson(message);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new EncodeError(fault?.message ?? `JSON.stringify failed: ${why}`, fault?.path ?? "", { cause });
+  }
+  if (text === undefined) {
+    const what = message === undefined ? "undefined" : describe(message);
+    throw new EncodeError(`${what} has no JSON form`, "");
+  }
+  return text;
+}
+
+function parse(scratch: Scratch, offset: number, bytes: number): unknown {
+  const text = readText(scratch, offset, offset + bytes);
+  if (text === undefined) throw new DecodeError("not valid UTF-8", "");
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DecodeError(`not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, "", {
+      cause,
+    });
+  }
+}
+
+function standardOf(schema: unknown): StandardSchemaV1.Props {
+  // Some libraries' schemas are functions.
+  const object = (typeof schema === "object" && schema !== null) || typeof schema === "function";
+  const standard: unknown = object ? (schema as Record<string, unknown>)["~standard"] : undefined;
+  if (
+    typeof standard !== "object" ||
+    standard === null ||
+    typeof (standard as Record<string, unknown>).validate !== "function"
+  ) {
+    throw new InvalidArgumentError("the schema of json(…)", "a Standard Schema", schema);
+  }
+  return standard as StandardSchemaV1.Props;
+}
+
+function check(standard: StandardSchemaV1.Props, message: unknown): unknown {
+  let result: ReturnType<typeof standard.validate>;
+  try {
+    result = standard.validate(message);
+  } catch (cause) {
+    throw new ValidationError("the schema threw an error", [], { cause });
+  }
+  if (result instanceof Promise || typeof (result as Partial<Promise<unknown>>).then === "function") {
+    // Nobody waits for it any more; a rejection would be reported as unhandled.
+    Promise.resolve(result).catch(() => {});
+    throw new AsyncSchemaError("the schema is asynchronous; a message is validated at once, or not at all");
+  }
+  const checked = result as StandardSchemaV1.Result<unknown>;
+  if (checked.issues === undefined) return checked.value;
+  throw new ValidationError(say(checked.issues), checked.issues);
+}
+
+// More would only make the line longer; all of them are in `issues`.
+const MOST_SAID = 3;
+
+function say(issues: readonly StandardSchemaV1.Issue[]): string {
+  const said = issues.slice(0, MOST_SAID).map(({ message, path }) => {
+    const keys = path?.map((key) => String(typeof key === "object" ? key.key : key)).join(".");
+    return keys === undefined || keys === "" ? message : `${keys}: ${message}`;
+  });
+  const more = issues.length > MOST_SAID ? ` (and ${issues.length - MOST_SAID} more)` : "";
+  return `the schema refuses the message: ${said.join("; ")}${more}`;
+}

@@ -1,0 +1,126 @@
+import { InvalidArgumentError, SchemaMismatchError, UnknownOptionError } from "../errors.js";
+import type { Codec } from "./codec.js";
+
+/** One codec for both directions, or one for each. */
+export type CodecOption<Send, Receive = Send> =
+  | Codec<Send, Receive>
+  | {
+      readonly send: Codec<Send, unknown>;
+      readonly receive: Codec<never, Receive>;
+    };
+
+/** The codecs of both directions. */
+export interface Codecs<Send, Receive> {
+  readonly send: Codec<Send, unknown>;
+  readonly receive: Codec<never, Receive>;
+}
+
+/** What the handshake says of a codec. */
+export interface CodecIdentity {
+  readonly name: string;
+  readonly fingerprint: string;
+  readonly schema?: string;
+}
+
+/** What the handshake says of the codecs of one side. */
+export interface CodecIdentities {
+  readonly send: CodecIdentity;
+  readonly receive: CodecIdentity;
+}
+
+/**
+ * Checks that a value is a codec, as far as it can be told without using it.
+ * @throws InvalidArgumentError (`ERR_RINGBELL_INVALID_ARGUMENT`) that names the part that is missing.
+ */
+export function assertCodec(value: unknown, argument = "codec"): asserts value is Codec<unknown> {
+  if (typeof value !== "object" || value === null) {
+    throw new InvalidArgumentError(argument, "a codec such as json() or struct({…})", value);
+  }
+  const codec = value as Partial<Record<keyof Codec<unknown>, unknown>>;
+  const check = (key: keyof Codec<unknown>, fits: boolean, expected: string) => {
+    if (!fits) throw new InvalidArgumentError(`${argument}.${key}`, expected, codec[key]);
+  };
+  const isText = (text: unknown) => typeof text === "string" && text !== "";
+  check("name", isText(codec.name), "a string that is not empty");
+  check("fingerprint", isText(codec.fingerprint), "a string that is not empty");
+  check("encode", typeof codec.encode === "function", "a function");
+  check("decode", typeof codec.decode === "function", "a function");
+  check("schema", codec.schema === undefined || typeof codec.schema === "string", "a string");
+  check("maxBytes", codec.maxBytes === undefined || typeof codec.maxBytes === "function", "a function");
+}
+
+/**
+ * Both codecs of the option `codec`, checked.
+ * @throws InvalidArgumentError (`ERR_RINGBELL_INVALID_ARGUMENT`), UnknownOptionError (`ERR_RINGBELL_UNKNOWN_OPTION`).
+ */
+export function resolveCodecs<Send, Receive>(
+  option: CodecOption<Send, Receive>,
+  argument = "options.codec",
+): Codecs<Send, Receive> {
+  if (isPair(option)) {
+    for (const key of Object.keys(option)) {
+      if (key !== "send" && key !== "receive") {
+        throw new UnknownOptionError(`${argument}.${key}`, [`${argument}.send`, `${argument}.receive`]);
+      }
+    }
+    const { send, receive } = option;
+    assertCodec(send, `${argument}.send`);
+    assertCodec(receive, `${argument}.receive`);
+    return { send, receive };
+  }
+  assertCodec(option, argument);
+  return { send: option, receive: option } as Codecs<Send, Receive>;
+}
+
+function isPair<Send, Receive>(option: CodecOption<Send, Receive>): option is Codecs<Send, Receive> {
+  return (
+    typeof option === "object" &&
+    option !== null &&
+    !("encode" in option) &&
+    ("send" in option || "receive" in option)
+  );
+}
+
+/** What the handshake is to say of these codecs. */
+export function identify({ send, receive }: Codecs<never, unknown>): CodecIdentities {
+  return { send: identity(send), receive: identity(receive) };
+}
+
+function identity({ name, fingerprint, schema }: Codec<never, unknown>): CodecIdentity {
+  return schema === undefined ? { name, fingerprint } : { name, fingerprint, schema };
+}
+
+/** Compares what each side sends with what the other expects; the error, or `undefined` if they agree. */
+export function compareCodecs(
+  ours: CodecIdentities,
+  theirs: CodecIdentities,
+): SchemaMismatchError | undefined {
+  return (
+    compare("this side sends", ours.send, "the other receives", theirs.receive) ??
+    compare("this side receives", ours.receive, "the other sends", theirs.send)
+  );
+}
+
+function compare(
+  weSay: string,
+  ours: CodecIdentity,
+  theySay: string,
+  theirs: CodecIdentity,
+): SchemaMismatchError | undefined {
+  if (ours.name === theirs.name && ours.fingerprint === theirs.fingerprint) return undefined;
+  const [a, b] = [words(ours), words(theirs)];
+  const same = a === b ? " (the same words, but not the same layout or version)" : "";
+  return new SchemaMismatchError(
+    `${weSay} ${a}, ${theySay} ${b}${same}`,
+    ours.fingerprint,
+    theirs.fingerprint,
+  );
+}
+
+// A schema can be long, and the peer's can be anything.
+const LONGEST = 500;
+
+function words({ name, schema }: CodecIdentity): string {
+  const all = schema === undefined || schema === name ? name : `${name} ${schema}`;
+  return all.length > LONGEST ? `${all.slice(0, LONGEST)}…` : all;
+}

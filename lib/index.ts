@@ -1,0 +1,18 @@
+export {
+  Channel,
+  type ChannelEvents,
+  type ChannelStatistics,
+  type CloseInfo,
+  type CloseOptions,
+  type CloseReason,
+} from "./channel/channel.js";
+export { connect } from "./channel/connect.js";
+export { Lane, type LaneEvents, type LaneStatistics, type SignalOptions, type TimeoutOptions } from "./channel/lane.js";
+export { listen } from "./channel/listen.js";
+export type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./channel/options.js";
+export { Server, type ServerEvents } from "./channel/server.js";
+export * from "./codec/index.js";
+export * from "./errors.js";
+export type { ConnectionStats, Credentials, LaneStats } from "./transport/contract.js";
+export type { Authorize, Peer } from "./transport/peer.js";
+export type { RetryOptions } from "./transport/retry.js";

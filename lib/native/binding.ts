@@ -1,0 +1,124 @@
+import type { Credentials } from "../transport/contract.js";
+
+/**
+ * The addon, as native/addon.cc exports it. Failed system calls throw an Error with `code` (such as `ENOENT`),
+ * `errno` (positive number), `syscall` and, where there is one, `path`.
+ */
+export interface Binding {
+  /** A listening Unix socket, non-blocking; its file has the permission bits `mode` before anyone can connect. Returns the descriptor. */
+  socketListen(path: string, mode: number, backlog: number): number;
+  /** Accepts one connection, non-blocking; -1 if none waits. */
+  socketAccept(descriptor: number): number;
+  /** Connects, non-blocking; throws ENOENT, ECONNREFUSED, EACCES, EAGAIN (the listener's backlog is full). */
+  socketConnect(path: string): number;
+  /** The process at the other end when it connected or listened, as the kernel tells. */
+  socketCredentials(descriptor: number): Credentials;
+  /** Writes from `offset`, passing `passed` along unless it is -1. Returns the bytes written, -1 if the kernel takes none now. Throws EPIPE, ECONNRESET. */
+  socketSend(descriptor: number, bytes: Uint8Array, offset: number, passed: number): number;
+  /** Reads into `into`. Returns the bytes read, 0 at the end, -1 if there are none now. */
+  socketReceive(descriptor: number, into: Uint8Array): number;
+  /** The descriptor that came with the last `socketReceive` on any socket of this thread, once; -1 if none. One that is not taken is closed by the next `socketReceive`. */
+  socketTakeDescriptor(): number;
+  /** Blocks until readable (writable, if `writable`) or hung up, at most `timeout` ms (-1: no limit). */
+  socketWait(descriptor: number, writable: boolean, timeout: number): boolean;
+  closeDescriptor(descriptor: number): void;
+  /** Opens (or makes, 0600) the file and locks it for as long as the descriptor is open; -1 if another holds the lock. The kernel frees it with the process. */
+  lockFile(path: string): number;
+  /** When a process started, in a unit of the platform's own, or 0 if there is no such process. Together with the pid it names a process for good. */
+  processStart(pid: number): number;
+  /** Calls `callback(readable, writable)` from the event loop of this thread whenever it is so (level-triggered). */
+  watch(descriptor: number, callback: (readable: boolean, writable: boolean) => void): Watcher;
+
+  /** Makes a region for the lanes with a random nonce in it. `name` is "" for a sealed one (memfd, Linux only), else such as `/ringbell-…`. Throws ENOSPC, ENOMEM, EMFILE. */
+  regionCreate(capacities: readonly number[], name: string): Region;
+  /** Maps what the peer made: by name, or (name "") by descriptor, which is consumed also on failure. Throws EINVAL where size, seals or header are not as agreed. */
+  regionOpen(capacities: readonly number[], name: string, descriptor: number): Region;
+  /** Removes the name of a region; no error if it has gone. */
+  regionUnlink(name: string): void;
+
+  /** Takes over the socket and the region and makes the lanes. `listener`: whether this side made the region. `pending`: bytes that the handshake read too far. */
+  connect(
+    descriptor: number,
+    region: Region,
+    listener: boolean,
+    spin: number,
+    pending: Uint8Array,
+    handlers: NativeHandlers,
+  ): NativeConnection;
+
+  /** The number of cores this process may run on. */
+  readonly cores: number;
+  readonly abiVersion: number;
+}
+
+export interface Watcher {
+  /** Which events are wanted; both false stops. */
+  set(readable: boolean, writable: boolean): void;
+  ref(): void;
+  unref(): void;
+  /** Stops for good; the descriptor stays open. Idempotent. */
+  close(): void;
+}
+
+export interface Region {
+  /** 32 hex digits that stand in the region: who can read them sees the same memory. */
+  readonly nonce: string;
+  readonly bytes: number;
+  /** To be passed to the peer; -1 where it goes by name, and after `closeDescriptor`. */
+  readonly descriptor: number;
+  closeDescriptor(): void;
+  /** Unmaps, unless a connection uses it. */
+  close(): void;
+}
+
+export interface NativeHandlers {
+  onRecords(lane: number): void;
+  onRoom(lane: number): void;
+  onTaken(lane: number): void;
+  /** why: 1 the peer closed, 2 it died, 3 it broke the protocol (we found out), 4 it says that we did. */
+  onEnd(why: number): void;
+}
+
+/** Words by which JavaScript and the addon pass numbers without arguments. */
+export const Control = {
+  /** In: payload bytes to send; or the number of records of a batch, or the most to drain. */
+  argument: 0,
+  /** Out: what came of it. */
+  result: 1,
+  /** In: 1 while records are wanted. */
+  demand: 2,
+  /** Out: the bytes that the next record needs in the inbox, when it is too small. */
+  needed: 3,
+  /** Out: 1 while the reactor polls the lane or has parked it, so that `watch` need not be called. */
+  watching: 4,
+} as const;
+
+export interface NativeLane {
+  /** Int32 words, see Control. */
+  readonly control: ArrayBuffer;
+  readonly outbox: ArrayBuffer;
+  readonly inbox: ArrayBuffer;
+  growOutbox(bytes: number): ArrayBuffer;
+  growInbox(bytes: number): ArrayBuffer;
+  send(): void;
+  sendBatch(): void;
+  sendWait(timeout: number): void;
+  drain(): void;
+  drainWait(timeout: number): void;
+  /** To be called when demand goes from 0 to 1 and `watching` is 0. */
+  watch(): void;
+  wantRoom(): void;
+  wantTaken(): void;
+  /** Fills the doubles: messages sent, bytes sent, messages received, bytes received, send fill, receive fill, full count, blocked since, idle since. */
+  stats(into: Float64Array): void;
+}
+
+export interface NativeConnection {
+  readonly lanes: readonly NativeLane[];
+  /** why: 0 closed, 1 corrupt. */
+  close(why: number): void;
+  ref(): void;
+  unref(): void;
+  /** Fills: bells, parks, rescues. */
+  stats(into: Float64Array): void;
+}

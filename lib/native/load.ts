@@ -1,0 +1,113 @@
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { AddonError, UnsupportedPlatformError } from "../errors.js";
+import type { Binding } from "./binding.js";
+
+/** The number that native/layout.h gives the ABI; an addon of another one is refused. */
+const ABI_VERSION = 1;
+
+let loaded: Binding | undefined;
+let failure: AddonError | UnsupportedPlatformError | undefined;
+
+/**
+ * The addon, loaded once a thread.
+ *
+ * Throws UnsupportedPlatformError (ERR_RINGBELL_UNSUPPORTED_PLATFORM) on Windows and the like, and AddonError
+ * (ERR_RINGBELL_ADDON) where there is no addon that loads, or RINGBELL_NO_ADDON is set.
+ */
+export function loadBinding(): Binding {
+  if (loaded === undefined && failure === undefined) {
+    try {
+      loaded = load();
+    } catch (error) {
+      failure = error as AddonError | UnsupportedPlatformError;
+    }
+  }
+  if (loaded !== undefined) return loaded;
+  throw failure;
+}
+
+/** The addon, or undefined where it can't be had. Throws UnsupportedPlatformError all the same. */
+export function tryBinding(): Binding | undefined {
+  try {
+    return loadBinding();
+  } catch (error) {
+    if (error instanceof UnsupportedPlatformError) throw error;
+    return undefined;
+  }
+}
+
+/** `glibc` or `musl` on Linux, else undefined. */
+export function libc(): "glibc" | "musl" | undefined {
+  if (process.platform !== "linux") return undefined;
+  try {
+    // What this very process runs on, not what else is installed.
+    return /\/(ld-musl-|libc\.musl-)/.test(readFileSync("/proc/self/maps", "utf8")) ? "musl" : "glibc";
+  } catch {
+    return existsSync("/etc/alpine-release") ? "musl" : "glibc";
+  }
+}
+
+function load(): Binding {
+  if (process.platform !== "linux" && process.platform !== "darwin") {
+    throw new UnsupportedPlatformError(
+      `ringbell runs on Linux and macOS, not on ${process.platform}: it needs Unix sockets and POSIX shared memory. ` +
+        "On Windows it runs in WSL 2.",
+    );
+  }
+  if (isSet(process.env["RINGBELL_NO_ADDON"])) {
+    throw new AddonError("RINGBELL_NO_ADDON is set: the addon is not loaded");
+  }
+  const root = packageRoot();
+  const require = createRequire(import.meta.url);
+  const family = libc();
+  let binding: Binding;
+  try {
+    // node-gyp-build reads LIBC when it is loaded, and guesses by the file system without it.
+    const before = process.env["LIBC"];
+    if (before === undefined && family !== undefined) process.env["LIBC"] = family;
+    try {
+      binding = (require("node-gyp-build") as (directory: string) => Binding)(root);
+    } finally {
+      if (before === undefined) delete process.env["LIBC"];
+    }
+  } catch (error) {
+    throw new AddonError(explain(root, family, error as Error), { cause: error });
+  }
+  if (binding.abiVersion !== ABI_VERSION) {
+    throw new AddonError(
+      `the addon in ${root} has ABI version ${binding.abiVersion}; this version of ringbell needs ${ABI_VERSION}. ` +
+        "Build it again: npm run build",
+    );
+  }
+  return binding;
+}
+
+function explain(root: string, family: string | undefined, error: Error): string {
+  const platform = `${process.platform}-${process.arch}${family === undefined ? "" : ` (${family})`}`;
+  const tried = [join(root, "build/Release"), join(root, "prebuilds", `${process.platform}-${process.arch}`)];
+  return [
+    `the addon could not be loaded on ${platform}, Node ${process.versions.node} (Node-API ${process.versions["napi"]}).`,
+    `Tried: ${tried.join(", ")}.`,
+    `Reason: ${error.message.split("\n")[0]}`,
+    "Mend: build it with `npx node-gyp rebuild` in the package's directory (it needs python3, make and a C++20 compiler),",
+    'or use the plain socket: { transport: "stream" }.',
+  ].join("\n");
+}
+
+/** The directory with package.json: the module's own place is dist/native, or lib/native when run from source. */
+function packageRoot(): string {
+  let directory = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(directory, "package.json"))) {
+    const above = dirname(directory);
+    if (above === directory) return directory;
+    directory = above;
+  }
+  return directory;
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== "" && value !== "0";
+}

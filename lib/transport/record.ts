@@ -1,0 +1,96 @@
+import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { type ProcessIdentity, pidSpace, isAlive } from "./identity.js";
+import type { Address } from "./names.js";
+
+/** The discovery record: what stands in an endpoint's lock file for as long as its owner lives, as one line of JSON. */
+export interface DiscoveryRecord extends ProcessIdentity {
+  readonly name: string;
+  /** Null where the endpoint was given by path. */
+  readonly namespace: string | null;
+  /** The space in which the pid means something; another container has another. */
+  readonly space: string;
+  /** The path of the socket. */
+  readonly socket: string;
+  /** For carriers that need them; a Unix socket has none. */
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly role: string | null;
+  /** The version of the protocol that it speaks. */
+  readonly version: number;
+  /** When it began to listen, as ISO 8601 in UTC. */
+  readonly created: string;
+}
+
+/** More than any record takes; a longer file is none. */
+const LONGEST_RECORD = 8192;
+
+export function makeRecord(
+  address: Address,
+  identity: ProcessIdentity,
+  role: string | undefined,
+  version: number,
+): DiscoveryRecord {
+  return {
+    name: address.name,
+    namespace: address.place?.namespace ?? null,
+    ...identity,
+    space: pidSpace(),
+    socket: address.socketPath,
+    host: null,
+    port: null,
+    role: role ?? null,
+    version,
+    created: new Date().toISOString(),
+  };
+}
+
+/** Replaces what stands in the open lock file. */
+export function writeRecord(descriptor: number, record: DiscoveryRecord): void {
+  ftruncateSync(descriptor, 0);
+  writeSync(descriptor, `${JSON.stringify(record)}\n`, 0);
+}
+
+/** The record in the lock file; "empty" if nothing stands there (or there is no file), "foreign" if it is no record. */
+export function readRecord(lockPath: string): DiscoveryRecord | "empty" | "foreign" {
+  let text: string;
+  try {
+    const descriptor = openSync(lockPath, "r");
+    try {
+      const bytes = Buffer.alloc(LONGEST_RECORD);
+      text = bytes.toString("utf8", 0, readSync(descriptor, bytes, 0, LONGEST_RECORD, 0));
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT" ? "empty" : "foreign";
+  }
+  return text === "" ? "empty" : parseRecord(text);
+}
+
+/** The record of a lock file whose process still runs, or undefined. */
+export function readLiveRecord(lockPath: string): DiscoveryRecord | undefined {
+  const record = readRecord(lockPath);
+  if (typeof record === "string") return undefined;
+  // A pid of another container says nothing here.
+  return record.space !== pidSpace() || isAlive(record) ? record : undefined;
+}
+
+function parseRecord(text: string): DiscoveryRecord | "foreign" {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return "foreign";
+  }
+  if (typeof value !== "object" || value === null) return "foreign";
+  const record = value as Partial<Record<keyof DiscoveryRecord, unknown>>;
+  const texts = [record.name, record.space, record.socket, record.created];
+  const valid =
+    Number.isSafeInteger(record.pid) &&
+    (record.pid as number) > 0 &&
+    Number.isSafeInteger(record.start) &&
+    Number.isSafeInteger(record.version) &&
+    texts.every((item) => typeof item === "string") &&
+    [record.namespace, record.role].every((item) => item === null || typeof item === "string");
+  return valid ? (value as DiscoveryRecord) : "foreign";
+}

@@ -1,0 +1,245 @@
+import { Scratch } from "../codec/codec.js";
+import { CorruptError, type RingbellError } from "../errors.js";
+import { type Binding, Control, type NativeConnection, type NativeLane, type Region } from "../native/binding.js";
+import {
+  type Connection,
+  type ConnectionHandler,
+  type ConnectionStats,
+  type LaneGeometry,
+  type LaneHandler,
+  type LaneStats,
+  type SendStatus,
+  type TransportEnd,
+  type TransportLane,
+  type Wire,
+  longestPayload,
+} from "./contract.js";
+
+/** What the addon says in onEnd. */
+const ENDS: Readonly<Record<number, TransportEnd>> = {
+  1: "peer-closed",
+  2: "peer-died",
+  3: "protocol-error",
+  4: "protocol-error",
+};
+const ACCUSED = 4;
+
+export interface ShmOptions {
+  /** Microseconds to poll before sleeping. */
+  readonly spin: number | "adaptive";
+}
+
+/**
+ * The shared-memory transport over a region that both sides have mapped. Takes over the wire's socket.
+ *
+ * `listener`: whether this side made the region. `pending`: bytes that the handshake read too far.
+ */
+export function createShm(
+  binding: Binding,
+  wire: Wire,
+  region: Region,
+  geometry: readonly LaneGeometry[],
+  listener: boolean,
+  options: ShmOptions,
+  pending: Uint8Array = new Uint8Array(0),
+): Connection {
+  return new ShmConnection(binding, wire.detach(), region, geometry, listener, options.spin === "adaptive" ? -1 : options.spin, pending);
+}
+
+class ShmConnection implements Connection {
+  readonly transport = "shm";
+  readonly lanes: readonly ShmLane[];
+  readonly #native: NativeConnection;
+  readonly #sharedBytes: number;
+  readonly #counters = new Float64Array(3);
+  #handler: ConnectionHandler | undefined;
+  #laneHandlers: readonly LaneHandler[] = [];
+  #early: number | undefined;
+  #closed = false;
+
+  constructor(
+    binding: Binding,
+    descriptor: number,
+    region: Region,
+    geometry: readonly LaneGeometry[],
+    listener: boolean,
+    spin: number,
+    pending: Uint8Array,
+  ) {
+    this.#sharedBytes = region.bytes;
+    this.#native = binding.connect(descriptor, region, listener, spin, pending, {
+      onRecords: (lane) => this.#onRecords(lane),
+      onRoom: (lane) => this.#laneHandlers[lane]?.onRoom(),
+      onTaken: (lane) => this.#laneHandlers[lane]?.onTaken(),
+      onEnd: (why) => this.#onEnd(why),
+    });
+    // The connection holds the memory from here on.
+    region.close();
+    this.lanes = geometry.map((lane, i) => new ShmLane(lane, this.#native.lanes[i]!));
+  }
+
+  start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {
+    this.#handler = handler;
+    this.#laneHandlers = lanes;
+    if (this.#early !== undefined) setImmediate(() => this.#onEnd(this.#early!));
+  }
+
+  #onRecords(index: number): void {
+    const lane = this.lanes[index]!;
+    let count = lane.drained();
+    if (count === 0) count = lane.drain(Number.MAX_SAFE_INTEGER);
+    if (count > 0) this.#laneHandlers[index]!.onRecords(count);
+  }
+
+  #onEnd(why: number): void {
+    if (this.#closed) return;
+    if (this.#handler === undefined) {
+      this.#early = why;
+      return;
+    }
+    this.#handler.onEnd(ENDS[why] ?? "peer-died", describe(why));
+  }
+
+  close(why: "closed" | "corrupt"): Promise<void> {
+    if (!this.#closed) {
+      this.#closed = true;
+      this.#native.close(why === "closed" ? 0 : 1);
+    }
+    return Promise.resolve();
+  }
+
+  ref(): void {
+    this.#native.ref();
+  }
+
+  unref(): void {
+    this.#native.unref();
+  }
+
+  stats(): ConnectionStats {
+    this.#native.stats(this.#counters);
+    const [bells, parks, rescues] = this.#counters as unknown as [number, number, number];
+    return { bells, parks, rescues, sharedBytes: this.#sharedBytes };
+  }
+}
+
+function describe(why: number): RingbellError | undefined {
+  if (ENDS[why] !== "protocol-error") return undefined;
+  return new CorruptError(
+    why === ACCUSED
+      ? "the peer says that this side broke the protocol, and has closed the channel"
+      : "the peer broke the protocol: what stands in the shared memory, or came over the socket, can't be",
+  );
+}
+
+/** The most records to ask the addon for at once: fits its 32-bit word. */
+const MOST = 0x7fff_ffff;
+
+class ShmLane implements TransportLane {
+  readonly name: string;
+  readonly capacity: number;
+  readonly maxBytes: number;
+  readonly outbox: Scratch;
+  readonly inbox: Scratch;
+  readonly #control: Int32Array;
+  readonly #native: NativeLane;
+  readonly #counters = new Float64Array(9);
+  // Read off once: a property of a property costs on the hot path.
+  readonly #send: () => void;
+  readonly #drain: () => void;
+
+  constructor(geometry: LaneGeometry, native: NativeLane) {
+    this.name = geometry.name;
+    this.capacity = geometry.capacity;
+    this.maxBytes = longestPayload(geometry.capacity);
+    this.outbox = new Scratch(native.outbox);
+    this.inbox = new Scratch(native.inbox);
+    this.#control = new Int32Array(native.control);
+    this.#native = native;
+    this.#send = native.send;
+    this.#drain = native.drain;
+  }
+
+  growOutbox(bytes: number): void {
+    this.outbox.replace(this.#native.growOutbox(bytes));
+  }
+
+  send(bytes: number): SendStatus {
+    const control = this.#control;
+    control[Control.argument] = bytes;
+    this.#send();
+    return control[Control.result] as SendStatus;
+  }
+
+  sendBatch(count: number): number {
+    this.#control[Control.argument] = count;
+    this.#native.sendBatch();
+    return this.#control[Control.result]!;
+  }
+
+  sendWait(bytes: number, timeout: number): SendStatus {
+    this.#control[Control.argument] = bytes;
+    this.#native.sendWait(timeout);
+    return this.#control[Control.result] as SendStatus;
+  }
+
+  drain(max: number): number {
+    const control = this.#control;
+    control[Control.argument] = max < MOST ? max : MOST;
+    this.#drain();
+    return control[Control.needed] === 0 ? control[Control.result]! : this.#grown();
+  }
+
+  drainWait(max: number, timeout: number): number {
+    const control = this.#control;
+    control[Control.argument] = max < MOST ? max : MOST;
+    this.#native.drainWait(timeout);
+    return control[Control.needed] === 0 ? control[Control.result]! : this.#grown();
+  }
+
+  /** What the addon drained before it called onRecords; 0 where a record needs a larger inbox. */
+  drained(): number {
+    return this.#control[Control.result]!;
+  }
+
+  /** Makes the inbox large enough for the record that did not fit, and drains it. */
+  #grown(): number {
+    const control = this.#control;
+    this.inbox.replace(this.#native.growInbox(control[Control.needed]!));
+    this.#drain();
+    return control[Control.result]!;
+  }
+
+  wantRecords(on: boolean): void {
+    const control = this.#control;
+    control[Control.demand] = on ? 1 : 0;
+    if (on && control[Control.watching] === 0) this.#native.watch();
+  }
+
+  wantRoom(): void {
+    this.#native.wantRoom();
+  }
+
+  wantTaken(): void {
+    this.#native.wantTaken();
+  }
+
+  stats(): LaneStats {
+    const counters = this.#counters;
+    this.#native.stats(counters);
+    return {
+      name: this.name,
+      capacity: this.capacity,
+      sentMessages: counters[0]!,
+      sentBytes: counters[1]!,
+      receivedMessages: counters[2]!,
+      receivedBytes: counters[3]!,
+      sendFill: counters[4]!,
+      receiveFill: counters[5]!,
+      fullCount: counters[6]!,
+      blockedSince: counters[7]! || undefined,
+      idleSince: counters[8]! || undefined,
+    };
+  }
+}
+

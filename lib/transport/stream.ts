@@ -1,0 +1,339 @@
+import { CorruptError, InvalidArgumentError, PeerDiedError, SyncUnavailableError } from "../errors.js";
+import type {
+  Connection,
+  ConnectionHandler,
+  ConnectionStats,
+  LaneGeometry,
+  LaneHandler,
+  TransportEnd,
+  Wire,
+  WireHandler,
+} from "./contract.js";
+import { CLOSING, MAX_LANES, REFUSED } from "./stream-frames.js";
+import { type LaneHost, StreamLane } from "./stream-lane.js";
+import { FAULT, FrameReader, GO_ON, PEER_CLOSES, type Verdict } from "./stream-reader.js";
+import { FrameWriter } from "./stream-writer.js";
+import { raise } from "./wire-base.js";
+
+/** Records handed to handlers in one turn of the event loop, in bytes; the rest waits for the next turn. */
+const TURN_BYTES = 256 * 1024;
+/** How long (ms) a closed connection waits for the peer to hang up, before it does. */
+const LINGER = 1000;
+/** How long (ms) to wait for the kernel to take bytes before looking whether some have come. */
+const SLICE = 5;
+
+/** Makes a connection of a wire whose handshake is done. The wire belongs to it from then on. */
+export function createStream(wire: Wire, lanes: readonly LaneGeometry[]): Connection {
+  if (lanes.length === 0 || lanes.length > MAX_LANES) {
+    throw new InvalidArgumentError("lanes", `a list of 1 to ${MAX_LANES} lanes`, lanes.length);
+  }
+  return new StreamConnection(wire, lanes);
+}
+
+class StreamConnection implements Connection, LaneHost, WireHandler {
+  readonly transport = "stream";
+  readonly lanes: readonly StreamLane[];
+  readonly writer: FrameWriter;
+  /** Nothing goes out any more: the peer is gone or going, or this side has closed. */
+  ended = false;
+  readonly #wire: Wire;
+  readonly #reader: FrameReader;
+  #handler: ConnectionHandler | undefined;
+  /** Why the peer is gone, until `onEnd` has been called. */
+  #end: { readonly why: TransportEnd; readonly error: CorruptError | PeerDiedError | undefined } | undefined;
+  #closed: Promise<void> | undefined;
+  /** Resolves when the last frame, if this side sends one, is with the kernel. */
+  #said = Promise.resolve();
+  #handedOver: (() => void) | undefined;
+  #linger: NodeJS.Timeout | undefined;
+  /** What comes over the wire is no longer looked at. */
+  #deaf = false;
+  /** Handlers are being called. */
+  #dispatching = false;
+  /** How many `wait` and `poll` are running: no handler may be called. */
+  #waiting = 0;
+  #scheduled = false;
+  /** Something was written in this turn already, so that the rest is gathered. */
+  #gathering = false;
+  #flushedAt = 0;
+  readonly #turnIsOver = (): void => {
+    this.#gathering = false;
+    if (!this.#deaf) this.writer.flush();
+  };
+
+  constructor(wire: Wire, lanes: readonly LaneGeometry[]) {
+    this.#wire = wire;
+    this.writer = new FrameWriter(wire);
+    this.lanes = lanes.map((geometry, index) => new StreamLane(this, index, geometry));
+    this.#reader = new FrameReader(this.lanes);
+  }
+
+  start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {
+    if (lanes.length !== this.lanes.length) {
+      throw new InvalidArgumentError("lanes", `a list of ${this.lanes.length} handlers`, lanes.length);
+    }
+    if (this.#closed !== undefined) return;
+    this.#handler = handler;
+    for (const [index, lane] of this.lanes.entries()) lane.handler = lanes[index];
+    this.#wire.setHandler(this);
+    this.schedule();
+  }
+
+  close(why: "closed" | "corrupt"): Promise<void> {
+    if (this.#closed !== undefined) return this.#closed;
+    const alive = !this.ended;
+    for (const lane of this.lanes) {
+      lane.wanted = false;
+      lane.queue.clear();
+    }
+    if (alive) this.#said = this.#say(why === "closed" ? CLOSING : REFUSED);
+    this.#closed = this.#said;
+    return this.#closed;
+  }
+
+  ref(): void {
+    this.#wire.ref();
+  }
+
+  unref(): void {
+    this.#wire.unref();
+  }
+
+  stats(): ConnectionStats {
+    return { bells: this.writer.writes, parks: 0, rescues: 0, sharedBytes: 0 };
+  }
+
+  get backlogged(): boolean {
+    return this.#wire.buffered > 0;
+  }
+
+  wrote(): void {
+    if (this.#dispatching || this.#gathering) {
+      // Gathered until the end of the turn; if the turn is a long one, until the next millisecond.
+      if (Date.now() === this.#flushedAt) return;
+    } else {
+      // The first of a quiet moment goes out at once.
+      this.#gathering = true;
+      process.nextTick(this.#turnIsOver);
+    }
+    this.flush();
+  }
+
+  flush(): void {
+    this.#flushedAt = Date.now();
+    this.writer.flush();
+  }
+
+  poll(): void {
+    if (this.#deaf || this.#handler === undefined || !this.#wire.native) return;
+    this.#blocking("readable", 0);
+  }
+
+  mustWait(): void {
+    if (!this.#wire.native) {
+      throw new SyncUnavailableError(
+        "the stream transport can't block without the addon; use the asynchronous methods",
+      );
+    }
+  }
+
+  wait(timeout: number): void {
+    this.writer.flush();
+    if (this.#wire.buffered > 0) {
+      this.#blocking("writable", Math.min(timeout, SLICE));
+      this.#blocking("readable", 0);
+    } else {
+      this.#blocking("readable", timeout);
+    }
+  }
+
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(() => this.#pump());
+  }
+
+  onData(chunk: Uint8Array): void {
+    if (this.#deaf) return;
+    this.#judge(this.#reader.feed(chunk));
+    if (this.#closed !== undefined) {
+      for (const lane of this.lanes) lane.queue.clear();
+      return;
+    }
+    if (this.#waiting > 0) this.schedule();
+    else this.#dispatch();
+  }
+
+  onDrain(): void {
+    if (this.#handedOver !== undefined) {
+      this.#isHandedOver();
+      return;
+    }
+    if (this.ended) return;
+    for (const lane of this.lanes) lane.catchUp();
+    this.writer.flush();
+  }
+
+  onEnd(error: Error | undefined): void {
+    this.#wireGone();
+    if (this.ended) return;
+    const cause = error === undefined ? undefined : { cause: error };
+    const died = new PeerDiedError("the peer's process ended without closing the connection", cause);
+    this.#ends("peer-died", died);
+    if (this.#waiting > 0) this.schedule();
+    else this.#dispatch();
+  }
+
+  /** Draws the consequences of what the reader found. */
+  #judge(verdict: Verdict): void {
+    if (verdict === GO_ON) return;
+    this.#deaf = true;
+    if (this.#closed !== undefined) {
+      this.#hangUp();
+      return;
+    }
+    if (verdict === FAULT) {
+      for (const lane of this.lanes) lane.queue.clear();
+      const error = new CorruptError(`the peer broke the protocol: ${this.#reader.fault}`);
+      this.#said = this.#say(REFUSED);
+      this.#ends("protocol-error", error);
+      return;
+    }
+    if (verdict === PEER_CLOSES) {
+      this.#ends("peer-closed", undefined);
+    } else {
+      for (const lane of this.lanes) lane.queue.clear();
+      this.#ends("protocol-error", new CorruptError("the peer says that this side broke the protocol"));
+    }
+    this.#hangUp();
+  }
+
+  #ends(why: TransportEnd, error: CorruptError | PeerDiedError | undefined): void {
+    this.ended = true;
+    this.#end = { why, error };
+  }
+
+  /** Sends the last frame. Resolves when it is with the kernel, or can't be any more. */
+  #say(type: number): Promise<void> {
+    this.writer.frame(type, 0);
+    this.ended = true;
+    this.writer.close();
+    // Also where it was never started: what comes must be read until the peer hangs up.
+    this.#wire.setHandler(this);
+    // A peer that breaks the protocol need not be one that reads: it gets no more time than this.
+    if (type === REFUSED) this.#lingerOn();
+    return new Promise((resolve) => {
+      this.#handedOver = resolve;
+      if (this.#wire.buffered === 0) this.#isHandedOver();
+    });
+  }
+
+  /**
+   * All that was to be sent is with the kernel. Closing the socket now could take it away from the peer: a socket that is
+   * closed with bytes unread is reset, and node:net drops what it has not read when writing fails. So let the peer go first.
+   */
+  #isHandedOver(): void {
+    this.#handedOver?.();
+    this.#handedOver = undefined;
+    this.#lingerOn();
+  }
+
+  #lingerOn(): void {
+    this.#linger ??= setTimeout(() => this.#hangUp(), LINGER).unref();
+  }
+
+  #hangUp(): void {
+    this.#wire.destroy();
+    this.#wireGone();
+  }
+
+  #wireGone(): void {
+    this.#deaf = true;
+    clearTimeout(this.#linger);
+    this.#handedOver?.();
+    this.#handedOver = undefined;
+  }
+
+  #blocking(direction: "readable" | "writable", timeout: number): void {
+    this.#waiting++;
+    try {
+      this.#wire.wait(direction, timeout);
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  #pump(): void {
+    this.#scheduled = false;
+    this.#dispatch();
+  }
+
+  /** Calls the handlers that have something to hear, lane by lane, until there is nothing more or it is enough for one turn. */
+  #dispatch(): void {
+    if (this.#dispatching || this.#handler === undefined || this.#closed !== undefined) return;
+    this.#dispatching = true;
+    this.#flushedAt = Date.now();
+    let budget = TURN_BYTES;
+    let more = true;
+    while (more && budget > 0) {
+      more = false;
+      for (const lane of this.lanes) {
+        const bytes = this.#serve(lane);
+        budget -= bytes;
+        if (bytes > 0) more = true;
+      }
+    }
+    this.#dispatching = false;
+    if (this.#closed !== undefined) return;
+    if (more) {
+      this.#scheduled = true;
+      setImmediate(() => this.#pump());
+    } else {
+      this.#tellEnd();
+    }
+    if (!this.#deaf) this.writer.flush();
+  }
+
+  /** Calls the handler of one lane with what is due. Returns the bytes of records that were handed over. */
+  #serve(lane: StreamLane): number {
+    const handler = lane.handler!;
+    if (lane.window.answersRoom()) {
+      try {
+        handler.onRoom();
+      } catch (error) {
+        raise(error);
+      }
+    }
+    while (this.#closed === undefined && lane.window.answersTaken()) {
+      try {
+        handler.onTaken();
+      } catch (error) {
+        raise(error);
+      }
+    }
+    if (!lane.wanted || this.#closed !== undefined) return 0;
+    const count = lane.take(Number.POSITIVE_INFINITY);
+    if (count === 0) return 0;
+    const bytes = lane.queue.tookBytes;
+    try {
+      handler.onRecords(count);
+    } catch (error) {
+      raise(error);
+    }
+    return bytes;
+  }
+
+  #tellEnd(): void {
+    const end = this.#end;
+    if (end === undefined) return;
+    this.#end = undefined;
+    const handler = this.#handler!;
+    // No handler is called from here on.
+    this.#handler = undefined;
+    try {
+      handler.onEnd(end.why, end.error);
+    } catch (error) {
+      raise(error);
+    }
+  }
+}

@@ -1,0 +1,104 @@
+// The layout of the shared region: the ABI between two processes. docs/layout.md says the same for other languages.
+//
+//   0                 RegionHeader                                  128 bytes
+//   128               RingControl of lane 0, ring 0                 256 bytes
+//   384               RingControl of lane 0, ring 1                 256 bytes
+//   640               RingControl of lane 1, ring 0                 ...
+//   next 4096         data of lane 0, ring 0                        capacity of lane 0
+//                     data of lane 0, ring 1                        capacity of lane 0
+//                     data of lane 1, ring 0                        ...
+//
+// Ring 0 of a lane carries what the listener sends, ring 1 what the connector sends.
+//
+// A record, at a position that is a multiple of 8:
+//
+//   0        4        8                    8 + length    next multiple of 8
+//   +--------+--------+--------------------+-------------+
+//   | length |  kind  | payload            | unused      |
+//   | +state |        |                    |             |
+//   +--------+--------+--------------------+-------------+
+//
+// Both words are one 64-bit atomic: bit 31 of the first says "published". A record never wraps; a padding record
+// fills what is left at the end of the data. The header after the last published record is always zero.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace ringbell {
+
+inline constexpr uint32_t kAbiVersion = 1;
+inline constexpr char kMagic[8] = {'r', 'i', 'n', 'g', 'b', 'e', 'l', 'l'};
+inline constexpr uint32_t kMaxLanes = 16;
+inline constexpr uint64_t kMinCapacity = uint64_t{1} << 12;
+inline constexpr uint64_t kMaxCapacity = uint64_t{1} << 30;
+inline constexpr size_t kNonceBytes = 16;
+
+// Written once by the listener before the peer sees the region.
+struct RegionHeader {
+  char magic[8];
+  uint32_t version;
+  uint32_t lanes;
+  uint64_t bytes;
+  uint8_t nonce[kNonceBytes];
+  uint8_t reserved[88];
+};
+
+// Two words that are written by different sides never share a line. 128 bytes: adjacent-line prefetch on x86-64, and the
+// line size of Apple's cores.
+struct RingControl {
+  // How far the consumer has taken records, in bytes since the beginning. Written by the consumer, lazily; read by the
+  // producer, which checks it against its own position.
+  alignas(128) std::atomic<uint64_t> consumed;
+  // Whether the consumer sleeps, and where (Parked in parking.h). Written by the consumer; set back to awake by the
+  // producer that wakes it.
+  std::atomic<uint32_t> consumer_state;
+  // The same for a producer that waits for room.
+  alignas(128) std::atomic<uint32_t> producer_state;
+};
+
+static_assert(sizeof(RegionHeader) == 128);
+static_assert(offsetof(RegionHeader, version) == 8);
+static_assert(offsetof(RegionHeader, lanes) == 12);
+static_assert(offsetof(RegionHeader, bytes) == 16);
+static_assert(offsetof(RegionHeader, nonce) == 24);
+static_assert(sizeof(RingControl) == 256);
+static_assert(offsetof(RingControl, consumed) == 0);
+static_assert(offsetof(RingControl, consumer_state) == 8);
+static_assert(offsetof(RingControl, producer_state) == 128);
+static_assert(std::atomic<uint64_t>::is_always_lock_free);
+static_assert(std::atomic<uint32_t>::is_always_lock_free);
+static_assert(sizeof(std::atomic<uint32_t>) == 4, "a futex word");
+
+inline constexpr uint64_t kHeaderBytes = 8;
+inline constexpr uint64_t kPublished = uint64_t{1} << 31;
+inline constexpr uint64_t kLengthMask = kPublished - 1;
+// Kinds. Anything else is refused as corrupt.
+inline constexpr uint32_t kMessage = 0;
+inline constexpr uint32_t kPadding = 1;
+
+constexpr uint64_t make_header(uint64_t length, uint32_t kind) {
+  return (uint64_t{kind} << 32) | kPublished | length;
+}
+constexpr bool is_published(uint64_t header) { return (header & kPublished) != 0; }
+constexpr uint32_t length_of(uint64_t header) { return static_cast<uint32_t>(header & kLengthMask); }
+constexpr uint32_t kind_of(uint64_t header) { return static_cast<uint32_t>(header >> 32); }
+
+// Bytes that a record with a payload of `length` bytes takes. No overflow: length is below 2^31.
+constexpr uint64_t record_bytes(uint64_t length) { return kHeaderBytes + ((length + 7) & ~uint64_t{7}); }
+
+// The longest payload: a record takes at most half of the ring, so that even with padding before it and the cleared
+// header after it, it fits a ring that has been emptied.
+constexpr uint64_t longest_payload(uint64_t capacity) { return capacity / 2 - kHeaderBytes; }
+
+constexpr bool is_capacity(uint64_t capacity) {
+  return capacity >= kMinCapacity && capacity <= kMaxCapacity && (capacity & (capacity - 1)) == 0;
+}
+
+constexpr uint64_t control_offset(uint32_t lane, uint32_t ring) {
+  return sizeof(RegionHeader) + sizeof(RingControl) * (uint64_t{lane} * 2 + ring);
+}
+constexpr uint64_t data_start(uint32_t lanes) { return (control_offset(lanes, 0) + 4095) & ~uint64_t{4095}; }
+
+}  // namespace ringbell

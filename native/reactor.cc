@@ -1,0 +1,224 @@
+#include "reactor.h"
+
+#include <algorithm>
+#include <uv.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+#include "connection.h"
+
+namespace ringbell {
+
+namespace {
+
+// A turn that delivers messages ends after this long, so that timers and sockets have theirs.
+constexpr uint64_t kBusyTurn = 1'000'000;
+// A turn that finds nothing ends after this long; a turn of the rest of the loop costs about a microsecond.
+constexpr uint64_t kIdleTurn = 20'000;
+// Looks without a pause: an answer that is on its way is taken without delay.
+constexpr unsigned kHotPasses = 256;
+constexpr unsigned kPassesAClock = 32;
+constexpr uint64_t kWatchdogMilliseconds = 100;
+
+template <typename Handle>
+Handle* make_handle(void* data) {
+  auto* handle = new Handle;
+  handle->data = data;
+  return handle;
+}
+
+template <typename Handle>
+uv_handle_t* as_handle(Handle* handle) {
+  return reinterpret_cast<uv_handle_t*>(handle);
+}
+
+struct Closing {
+  int left;
+  void (*done)(void*);
+  void* argument;
+};
+
+template <typename Handle>
+void close_handle(Handle* handle, Closing* closing) {
+  ++closing->left;
+  handle->data = closing;
+  uv_close(as_handle(handle), [](uv_handle_t* closed) {
+    auto* closing = static_cast<Closing*>(closed->data);
+    delete reinterpret_cast<Handle*>(closed);
+    if (--closing->left > 0) return;
+    closing->done(closing->argument);
+    delete closing;
+  });
+}
+
+}  // namespace
+
+unsigned usable_cores(pid_t peer) {
+#if defined(__linux__)
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) == 0) {
+    cpu_set_t others;
+    // A peer pinned to another core than ours runs beside us, though each may use but one.
+    if (peer > 0 && sched_getaffinity(peer, sizeof others, &others) == 0) CPU_OR(&cores, &cores, &others);
+    return static_cast<unsigned>(CPU_COUNT(&cores));
+  }
+#else
+  (void)peer;
+#endif
+  return uv_available_parallelism();
+}
+
+Reactor::Reactor(uv_loop_t* loop, bool watchdog)
+    : loop_(loop),
+      prepare_(make_handle<uv_prepare_t>(this)),
+      idle_(make_handle<uv_idle_t>(this)) {
+  uv_prepare_init(loop, prepare_);
+  uv_prepare_start(prepare_, [](uv_prepare_t* handle) { static_cast<Reactor*>(handle->data)->turn(); });
+  uv_unref(as_handle(prepare_));
+  uv_idle_init(loop, idle_);
+  uv_unref(as_handle(idle_));
+  if (!watchdog) return;
+  watchdog_ = make_handle<uv_timer_t>(this);
+  uv_timer_init(loop, watchdog_);
+  uv_timer_start(
+      watchdog_, [](uv_timer_t* handle) { static_cast<Reactor*>(handle->data)->check_parked(); },
+      kWatchdogMilliseconds, kWatchdogMilliseconds);
+  uv_unref(as_handle(watchdog_));
+}
+
+void Reactor::shut_down(void (*done)(void*), void* argument) {
+  stopping_ = true;
+  while (!connections_.empty()) connections_.back()->close(End::none);
+  removed_.clear();
+  posted_.clear();
+  active_.clear();
+  auto* closing = new Closing{0, done, argument};
+  close_handle(prepare_, closing);
+  close_handle(idle_, closing);
+  if (watchdog_ != nullptr) close_handle(watchdog_, closing);
+}
+
+void Reactor::add(std::shared_ptr<Connection> connection) { connections_.push_back(std::move(connection)); }
+
+void Reactor::remove(Connection* connection) {
+  std::replace(posted_.begin(), posted_.end(), connection, static_cast<Connection*>(nullptr));
+  const auto found = std::find_if(connections_.begin(), connections_.end(),
+                                  [&](const auto& entry) { return entry.get() == connection; });
+  if (found == connections_.end()) return;
+  removed_.push_back(std::move(*found));
+  *found = std::move(connections_.back());
+  connections_.pop_back();
+  // Freed in the next turn.
+  schedule();
+}
+
+void Reactor::activate(Lane* lane) {
+  lane->idle_from = 0;
+  active_.push_back(lane);
+  schedule();
+}
+
+void Reactor::deactivate(Lane* lane) {
+  std::replace(active_.begin(), active_.end(), lane, static_cast<Lane*>(nullptr));
+}
+
+void Reactor::post(Connection* connection) {
+  if (std::find(posted_.begin(), posted_.end(), connection) == posted_.end()) posted_.push_back(connection);
+  schedule();
+}
+
+// While something is left to do, an idle handle keeps the loop from sleeping.
+void Reactor::schedule() {
+  const bool wanted = !stopping_ && !(active_.empty() && posted_.empty() && removed_.empty());
+  if (wanted == idling_) return;
+  idling_ = wanted;
+  if (wanted) {
+    uv_idle_start(idle_, [](uv_idle_t*) {});
+  } else {
+    uv_idle_stop(idle_);
+  }
+}
+
+void Reactor::turn() {
+  removed_.clear();
+  process_posted();
+  if (!active_.empty()) poll_active();
+  // What was closed meanwhile may still be referred to from further up the stack only if we were called from there; we were
+  // called by the loop.
+  removed_.clear();
+  schedule();
+}
+
+void Reactor::process_posted() {
+  // Those posted from now on have their turn in the next.
+  std::vector<Connection*> posted;
+  posted.swap(posted_);
+  for (size_t i = 0; i < posted.size(); ++i) {
+    // One that was closed by the one before it is in removed_, alive, and does nothing.
+    if (posted[i] != nullptr) posted[i]->process();
+  }
+}
+
+void Reactor::poll_active() {
+  const uint64_t start = uv_hrtime();
+  unsigned dry = 0;
+  unsigned busy = 0;
+  while (!active_.empty() && !stopping_) {
+    bool found = false;
+    // Lanes may be added and taken out by what is called.
+    for (size_t i = 0; i < active_.size(); ++i) {
+      Lane* lane = active_[i];
+      if (lane == nullptr) continue;
+      switch (lane->poll()) {
+        case Lane::Poll::found:
+          if (active_[i] == lane && dry > 0) lane->spin().hit();
+          found = true;
+          break;
+        case Lane::Poll::gone:
+          active_[i] = nullptr;
+          break;
+        case Lane::Poll::dry:
+          break;
+      }
+    }
+    std::erase(active_, nullptr);
+    if (found) {
+      dry = 0;
+      if (++busy % 16 == 0 && uv_hrtime() - start > kBusyTurn) break;
+      continue;
+    }
+    ++dry;
+    if (dry % kPassesAClock == 0) {
+      const uint64_t now = uv_hrtime();
+      park_idle(now);
+      if (now - start > (busy > 0 ? kBusyTurn : kIdleTurn)) break;
+    }
+    if (dry > kHotPasses) relax_cpu();
+    // Something that must be told from the loop, such as an end found by a lane.
+    if (!posted_.empty()) break;
+  }
+}
+
+void Reactor::park_idle(uint64_t now) {
+  for (Lane*& lane : active_) {
+    if (lane->idle_from == 0) {
+      lane->idle_from = now;
+    }
+    const uint64_t window = lane->spin().window();
+    if (now - lane->idle_from < window) continue;
+    if (!lane->park(now)) continue;
+    if (window > 0) lane->spin().miss();
+    lane = nullptr;
+  }
+  std::erase(active_, nullptr);
+}
+
+void Reactor::check_parked() {
+  for (const auto& connection : connections_) {
+    for (auto& lane : connection->lanes()) lane->rescue();
+  }
+}
+
+}  // namespace ringbell

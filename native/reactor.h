@@ -1,0 +1,68 @@
+// One reactor an event loop: polls the rings where traffic flows, parks them when it stops, and lets the loop sleep.
+//
+// A ring that is in use is looked at in a loop in the prepare phase, without leaving native code until there is a message. Each
+// such turn is bounded, so that timers and sockets have theirs. A ring without traffic is parked: it is no more looked at,
+// and its producer rings the bell. So a thousand idle rings cost nothing, and don't slow the busy one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <sys/types.h>
+#include <vector>
+
+typedef struct uv_loop_s uv_loop_t;
+typedef struct uv_prepare_s uv_prepare_t;
+typedef struct uv_idle_s uv_idle_t;
+typedef struct uv_timer_s uv_timer_t;
+
+namespace ringbell {
+
+class Connection;
+class Lane;
+
+class Reactor {
+ public:
+  // `watchdog`: look after parked rings, and count what was forgotten (which must be nothing).
+  Reactor(uv_loop_t* loop, bool watchdog);
+  ~Reactor() = default;
+  Reactor(const Reactor&) = delete;
+  Reactor& operator=(const Reactor&) = delete;
+
+  // Closes all connections as if the process had died, and the handles; calls `done` when libuv has let go of them.
+  void shut_down(void (*done)(void*), void* argument);
+
+  void add(std::shared_ptr<Connection> connection);
+  // The connection is closed; it stays in memory until nothing on the stack can refer to it.
+  void remove(Connection* connection);
+  void activate(Lane* lane);
+  void deactivate(Lane* lane);
+  // Have Connection::process called soon.
+  void post(Connection* connection);
+
+  uv_loop_t* loop() { return loop_; }
+
+ private:
+  void turn();
+  void poll_active();
+  void park_idle(uint64_t now);
+  void process_posted();
+  void schedule();
+  void check_parked();
+
+  uv_loop_t* loop_;
+  uv_prepare_t* prepare_;
+  uv_idle_t* idle_;
+  uv_timer_t* watchdog_ = nullptr;
+  bool idling_ = false;
+  bool stopping_ = false;
+  std::vector<std::shared_ptr<Connection>> connections_;
+  std::vector<std::shared_ptr<Connection>> removed_;
+  std::vector<Lane*> active_;  // null where one was taken out during a pass
+  std::vector<Connection*> posted_;
+};
+
+// The cores that this thread, or the process `peer` (0: none), may run on.
+unsigned usable_cores(pid_t peer = 0);
+
+}  // namespace ringbell

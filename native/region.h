@@ -1,0 +1,58 @@
+// The shared memory of a connection: made by the listener, mapped by both.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "layout.h"
+
+namespace ringbell {
+
+// What went wrong in a system call, or 0.
+struct Failure {
+  int error = 0;
+  const char* syscall = "";
+  explicit operator bool() const { return error != 0; }
+};
+
+class Region {
+ public:
+  ~Region();
+  Region(const Region&) = delete;
+  Region& operator=(const Region&) = delete;
+
+  // Makes a region for lanes of these capacities, all of its memory allocated, so that a full file system is an error here and
+  // not a SIGBUS later. `name` empty: a memfd sealed against resizing (Linux); else shm_open of a new name.
+  static std::shared_ptr<Region> create(std::span<const uint64_t> capacities, const std::string& name, Failure& failure);
+
+  // Maps what the peer made, and refuses (EINVAL) what is not as agreed: its size, its seals, its header. The
+  // descriptor (used where `name` is empty) is consumed.
+  static std::shared_ptr<Region> open(std::span<const uint64_t> capacities, const std::string& name, int descriptor,
+                                      Failure& failure);
+
+  RingControl* control(uint32_t lane, uint32_t ring) const;
+  std::byte* data(uint32_t lane, uint32_t ring) const;
+  // As agreed in the handshake; never taken from shared memory.
+  std::span<const uint64_t> capacities() const { return {capacities_, lanes_}; }
+  uint32_t lanes() const { return lanes_; }
+  uint64_t bytes() const { return bytes_; }
+  std::string nonce() const;
+  int descriptor() const { return descriptor_; }
+  void close_descriptor();
+
+ private:
+  Region(std::span<const uint64_t> capacities);
+  bool map(int descriptor, Failure& failure);
+
+  uint32_t lanes_;
+  uint64_t capacities_[kMaxLanes];
+  uint64_t bytes_;
+  std::byte* memory_ = nullptr;
+  int descriptor_ = -1;
+};
+
+// Bytes of a region for lanes of these capacities. No overflow: 16 lanes of twice 1 GiB.
+uint64_t region_bytes(std::span<const uint64_t> capacities);
+
+}  // namespace ringbell

@@ -1,0 +1,307 @@
+// A single-producer single-consumer ring of variable-size records, where the record's header publishes it. No system
+// call, no Node.
+//
+// The header word, not a separate index, tells the consumer that a record is there: for a small message one cache line
+// travels. The idea of records that carry their own state is Aeron's (Agrona's ManyToOneRingBuffer); private cached
+// copies of the other side's position are from rigtorp/SPSCQueue.
+//
+// The other process may write anything into the shared words at any time. Each is loaded once into a local, and checked
+// against what this side knows for itself, before it is used.
+#pragma once
+
+#include <cstring>
+
+#include "layout.h"
+#include "parking.h"
+
+namespace ringbell {
+
+// memcpy whose common short case is inlined.
+inline void copy_bytes(std::byte* to, const std::byte* from, uint64_t bytes) {
+  if (bytes > 64) {
+    std::memcpy(to, from, bytes);
+    return;
+  }
+  for (; bytes >= 16; bytes -= 16, to += 16, from += 16) std::memcpy(to, from, 16);
+  if ((bytes & 8) != 0) {
+    std::memcpy(to, from, 8);
+    to += 8;
+    from += 8;
+  }
+  if ((bytes & 4) != 0) {
+    std::memcpy(to, from, 4);
+    to += 4;
+    from += 4;
+  }
+  for (bytes &= 3; bytes > 0; --bytes) *to++ = *from++;
+}
+
+enum class Push { ok, full, too_large, corrupt };
+enum class Take { ok, empty, too_small, corrupt };
+
+// What both ends of a ring know for themselves.
+class Ring {
+ protected:
+  Ring(RingControl* control, std::byte* data, uint64_t capacity)
+      : control_(control), data_(data), mask_(capacity - 1) {}
+
+  std::atomic<uint64_t>& header_at(uint64_t position) const {
+    return *reinterpret_cast<std::atomic<uint64_t>*>(data_ + (position & mask_));
+  }
+  std::byte* payload_at(uint64_t position) const { return data_ + (position & mask_) + kHeaderBytes; }
+  uint64_t to_the_end(uint64_t position) const { return capacity() - (position & mask_); }
+
+  RingControl* control_;
+  std::byte* data_;
+  uint64_t mask_;
+
+ public:
+  uint64_t capacity() const { return mask_ + 1; }
+};
+
+class Producer : public Ring {
+ public:
+  Producer(RingControl* control, std::byte* data, uint64_t capacity) : Ring(control, data, capacity) {}
+
+  // Publishes one record, or does nothing. After `ok` the caller passes `wake_consumer()`.
+  Push push(const std::byte* payload, uint64_t length, uint32_t kind = kMessage) {
+    if (length > longest_payload(capacity())) return Push::too_large;
+    const Place place = place_at(produced_, record_bytes(length));
+    if (const Push room = make_room(place.end); room != Push::ok) return room;
+
+    // The header after this record, so that the consumer, done with this one, does not take what a former lap left there.
+    // Relaxed: the publication below orders it, and the payload, before what the consumer can see.
+    header_at(place.end).store(0, std::memory_order_relaxed);
+    copy_bytes(payload_at(place.start), payload, length);
+    if (place.padding != 0) {
+      header_at(place.start).store(make_header(length, kind), std::memory_order_relaxed);
+      publish(produced_, make_header(place.padding - kHeaderBytes, kPadding));
+    } else {
+      publish(produced_, make_header(length, kind));
+    }
+    produced_ = place.end;
+    ++messages_;
+    bytes_ += length;
+    return Push::ok;
+  }
+
+  // Publishes as many as fit of `count` records that stand packed in private memory of `available` bytes (each an 8-byte header whose
+  // first word is the length, then the payload, padded to 8), all at once. Returns how many. `corrupt` tells whether the
+  // peer's position was impossible. After a count above 0 the caller passes `wake_consumer()`.
+  uint32_t push_batch(const std::byte* packed, uint64_t available, uint32_t count, bool& corrupt) {
+    uint64_t position = produced_;
+    uint64_t first_header = 0;
+    uint64_t read = 0;
+    uint32_t accepted = 0;
+    for (; accepted < count && available - read >= kHeaderBytes; ++accepted) {
+      uint32_t length;
+      std::memcpy(&length, packed + read, sizeof length);
+      if (length > longest_payload(capacity()) || length > available - read - kHeaderBytes) break;
+      const Place place = place_at(position, record_bytes(length));
+      if (const Push room = make_room(place.end); room != Push::ok) {
+        corrupt = room == Push::corrupt;
+        break;
+      }
+      copy_bytes(payload_at(place.start), packed + read + kHeaderBytes, length);
+      const uint64_t header = make_header(length, kMessage);
+      const uint64_t padding = make_header(place.padding - kHeaderBytes, kPadding);
+      if (position == produced_) {
+        // The first header is held back: nothing behind it can be seen before it is published.
+        first_header = place.padding != 0 ? padding : header;
+      } else if (place.padding != 0) {
+        header_at(position).store(padding, std::memory_order_relaxed);
+      }
+      if (place.start != produced_) header_at(place.start).store(header, std::memory_order_relaxed);
+      position = place.end;
+      read += record_bytes(length);
+      // The padding after the last record may be missing in private memory.
+      if (read > available) read = available;
+      ++messages_;
+      bytes_ += length;
+    }
+    if (accepted == 0) return 0;
+    header_at(position).store(0, std::memory_order_relaxed);
+    publish(produced_, first_header);
+    produced_ = position;
+    return accepted;
+  }
+
+  // Who must be woken after a publication. See parking.h for its partner.
+  Parked wake_consumer() { return claim_wake(control_->consumer_state); }
+
+  // Looks how far the peer has come. False if what it says is impossible.
+  bool refresh() {
+    // Acquire: pairs with the store in Consumer::report. What the consumer read before it reported is over before we
+    // write there again. Sequentially consistent, because a producer that has announced that it sleeps must not read a
+    // position from before its announcement (parking.h).
+    const uint64_t consumed = control_->consumed.load(std::memory_order_seq_cst);
+    if (consumed < consumed_ || consumed > produced_) return false;
+    consumed_ = consumed;
+    return true;
+  }
+
+  // A producer that is about to sleep says so, then looks again with `refresh`.
+  void announce(Parked where) { ringbell::announce(control_->producer_state, where); }
+  void withdraw() { ringbell::withdraw(control_->producer_state); }
+  // The word that this side sleeps on, and the one that the peer does.
+  std::atomic<uint32_t>& state() { return control_->producer_state; }
+  std::atomic<uint32_t>& consumer_state() { return control_->consumer_state; }
+
+  uint64_t produced() const { return produced_; }
+  // As of the last look.
+  uint64_t consumed() const { return consumed_; }
+  uint64_t fill() const { return produced_ - consumed_; }
+  // As of now, for people; what the peer says is not checked but bounded.
+  uint64_t latest_fill() const {
+    const uint64_t fill = produced_ - control_->consumed.load(std::memory_order_relaxed);
+    return fill <= capacity() ? fill : capacity();
+  }
+  uint64_t messages() const { return messages_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  struct Place {
+    uint64_t padding;  // bytes of the padding record before it, or 0
+    uint64_t start;
+    uint64_t end;
+  };
+
+  Place place_at(uint64_t position, uint64_t size) const {
+    const uint64_t rest = to_the_end(position);
+    const uint64_t padding = size > rest ? rest : 0;
+    return {padding, position + padding, position + padding + size};
+  }
+
+  // Room up to `end` and for the cleared header after it.
+  Push make_room(uint64_t end) {
+    if (end + kHeaderBytes - consumed_ <= capacity()) return Push::ok;
+    if (!refresh()) return Push::corrupt;
+    return end + kHeaderBytes - consumed_ <= capacity() ? Push::ok : Push::full;
+  }
+
+  void publish(uint64_t position, uint64_t header) {
+    // Release: pairs with the acquire load in Consumer::next; the payload and the cleared header come first.
+    // Sequentially consistent: pairs with Consumer::ready after its announcement. The load of the consumer's
+    // state that follows (wake_consumer) must not pass this store, or both would see the other asleep-to-be and nobody rings.
+    header_at(position).store(header, std::memory_order_seq_cst);
+  }
+
+  uint64_t produced_ = 0;
+  uint64_t consumed_ = 0;
+  uint64_t messages_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+class Consumer : public Ring {
+ public:
+  Consumer(RingControl* control, std::byte* data, uint64_t capacity) : Ring(control, data, capacity) {}
+
+  // Copies up to `max` records into private memory of `room` bytes, packed as Producer::push_batch reads them. `count` is how
+  // many. `too_small`: the next one needs `needed` bytes, and there is none before it. The positions of what was copied
+  // are taken; the producer learns of them by `report`.
+  Take drain(std::byte* into, uint64_t room, uint32_t max, uint32_t& count, uint64_t& needed) {
+    uint64_t written = 0;
+    count = 0;
+    while (count < max) {
+      uint64_t header;
+      const Take next = this->next(header);
+      if (next == Take::corrupt) return Take::corrupt;
+      if (next == Take::empty) break;
+      const uint32_t length = length_of(header);
+      const uint64_t size = record_bytes(length);
+      if (size > room - written) {
+        if (count > 0) break;
+        needed = size;
+        return Take::too_small;
+      }
+      std::memcpy(into + written, &length, sizeof length);
+      std::memset(into + written + sizeof length, 0, sizeof length);
+      // The producer may go on writing here if it is hostile; we copy once and look at the copy only.
+      copy_bytes(into + written + kHeaderBytes, payload_at(consumed_), length);
+      written += size;
+      consumed_ += size;
+      bytes_ += length;
+      ++count;
+    }
+    messages_ += count;
+    return count > 0 ? Take::ok : Take::empty;
+  }
+
+  // Whether a record (or padding, or rubbish) is there.
+  bool ready() const {
+    // Sequentially consistent: pairs with Producer::publish; a consumer that has announced that it sleeps must not see
+    // the header from before its announcement. On x86-64 and ARM64 it costs no more than the acquire.
+    return is_published(header_at(consumed_).load(std::memory_order_seq_cst));
+  }
+
+  // Whether the producer should hear of our position now: an eighth of the ring was taken since, or it waits and there is
+  // nothing more to take. Laziness keeps the line with the position out of the way of small messages.
+  bool should_report() const {
+    const uint64_t unreported = consumed_ - reported_;
+    if (unreported >= capacity() / 8) return true;
+    return unreported > 0 && producer_waits() && !ready();
+  }
+
+  // Tells the producer how far we are, and returns whether it must be woken.
+  Parked report() {
+    // Release: pairs with Producer::refresh; our reads of the records end before the producer reuses them. Sequentially
+    // consistent: the load of the producer's state in claim_wake must not pass it, or a producer about to sleep reads the old
+    // position while we read that it is awake.
+    control_->consumed.store(consumed_, std::memory_order_seq_cst);
+    reported_ = consumed_;
+    return claim_wake(control_->producer_state);
+  }
+  bool unreported() const { return consumed_ != reported_; }
+  // Relaxed: a hint. A producer that announces itself right after rings, or looks again after our next report.
+  bool producer_waits() const { return control_->producer_state.load(std::memory_order_relaxed) != 0; }
+
+  // A consumer that is about to sleep says so, then looks again with `ready`.
+  void announce(Parked where) { ringbell::announce(control_->consumer_state, where); }
+  void withdraw() { ringbell::withdraw(control_->consumer_state); }
+  // The word that this side sleeps on, and the one that the peer does.
+  std::atomic<uint32_t>& state() { return control_->consumer_state; }
+  std::atomic<uint32_t>& producer_state() { return control_->producer_state; }
+  // Who must be woken when the consumer goes for good.
+  Parked wake_producer() { return claim_wake(control_->producer_state); }
+
+  // Bytes of published records that have not been taken, for people: walks at most `limit` headers and trusts none.
+  uint64_t fill(unsigned limit = 65536) const {
+    uint64_t position = consumed_;
+    for (; limit > 0; --limit) {
+      const uint64_t header = header_at(position).load(std::memory_order_acquire);
+      const uint64_t size = record_bytes(length_of(header));
+      if (!is_published(header) || size > to_the_end(position) || position + size - consumed_ > capacity()) break;
+      position += size;
+    }
+    return position - consumed_;
+  }
+  uint64_t messages() const { return messages_; }
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  // The header of the next record that is no padding, checked.
+  Take next(uint64_t& header) {
+    for (;;) {
+      // Acquire: pairs with Producer::publish; the payload is there if the header is.
+      header = header_at(consumed_).load(std::memory_order_acquire);
+      if (!is_published(header)) return Take::empty;
+      const uint64_t size = record_bytes(length_of(header));
+      const uint64_t rest = to_the_end(consumed_);
+      if (kind_of(header) == kPadding) {
+        // Ends exactly at the end, and never fills a whole lap: so this loop ends.
+        if (size != rest || rest == capacity()) return Take::corrupt;
+        consumed_ += size;
+        continue;
+      }
+      if (kind_of(header) != kMessage || size > rest || length_of(header) > longest_payload(capacity())) return Take::corrupt;
+      return Take::ok;
+    }
+  }
+
+  uint64_t consumed_ = 0;
+  uint64_t reported_ = 0;
+  uint64_t messages_ = 0;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace ringbell

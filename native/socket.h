@@ -1,0 +1,42 @@
+// Unix sockets, non-blocking and closed on exec, with the peer's identity and passed descriptors; and a lock on a file.
+// Functions return -1 and leave the reason in errno, unless they say otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+
+namespace ringbell {
+
+inline constexpr int kWouldBlock = -2;
+
+struct Credentials {
+  pid_t pid;
+  uid_t uid;
+  gid_t gid;
+};
+
+// The file has the permission bits `mode` before anyone can connect.
+int socket_listen(const std::string& path, mode_t mode, int backlog, const char** syscall);
+// kWouldBlock if nobody waits.
+int socket_accept(int listener);
+int socket_connect(const std::string& path, const char** syscall);
+bool socket_credentials(int socket, Credentials& credentials);
+// Bytes sent, or kWouldBlock. `passed` travels with the first byte unless it is -1. No SIGPIPE.
+ssize_t socket_send(int socket, const std::byte* bytes, size_t length, int passed);
+// Bytes received, 0 at the end, or kWouldBlock. `passed`: the one descriptor that came along, or -1; others are closed.
+ssize_t socket_receive(int socket, std::byte* into, size_t length, int& passed);
+// Bytes received, 0 at the end, or kWouldBlock. The kernel closes descriptors that come along.
+ssize_t socket_receive_bytes(int socket, std::byte* into, size_t length);
+// Waits until it is readable (writable) or hung up; at most `milliseconds`, -1 for no limit. False on time-out.
+bool socket_wait(int socket, bool writable, int milliseconds);
+
+// An open descriptor that holds the lock of the file (made with 0600 if it isn't there), or kWouldBlock if another does.
+// The kernel frees the lock with the descriptor.
+int lock_file(const std::string& path);
+
+// When a process started, in the platform's unit; 0 if there is none.
+uint64_t process_start(pid_t pid);
+
+}  // namespace ringbell

@@ -1,0 +1,188 @@
+// Builds the tests in native/test/ and runs them: the ring by itself, without Node.
+//
+//   node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name]
+//
+// Each program is built three times: optimised, under ThreadSanitizer, and under AddressSanitizer with
+// UndefinedBehaviorSanitizer. ThreadSanitizer gets those that have two threads only: it sees nothing of another process, and in
+// one thread there is nothing to see. A program is built again only when something it is made of has changed.
+// CXX names the compiler (default g++). RINGBELL_TEST_MS sets how long each torture test tortures.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const native = join(root, "native");
+const tests = join(native, "test");
+const output = join(root, "build", "native-test");
+const compiler = process.env.CXX || "g++";
+const RUN_LIMIT_MS = 120_000;
+const BUILDS_AT_ONCE = 2;
+
+const COMMON = ["-std=c++20", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-g", "-pthread"];
+const VARIANTS = {
+  plain: { flags: ["-O2"], environment: {} },
+  tsan: {
+    flags: ["-O1", "-fsanitize=thread"],
+    environment: { TSAN_OPTIONS: "halt_on_error=1:exitcode=66" },
+    programs: ["latency", "torture_threads"],
+    runtime: "libtsan2 (g++ 11: libtsan0; clang++: libclang-rt-dev)",
+  },
+  asan: {
+    flags: ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],
+    environment: { ASAN_OPTIONS: "abort_on_error=0:exitcode=66", UBSAN_OPTIONS: "print_stacktrace=1" },
+    runtime: "libasan8 and libubsan1 (g++ 11: libasan6; clang++: libclang-rt-dev)",
+  },
+};
+
+class Failure extends Error {}
+
+function options() {
+  try {
+    const { values } = parseArgs({ options: { only: { type: "string" }, filter: { type: "string" } } });
+    if (values.only !== undefined && !(values.only in VARIANTS)) {
+      throw new Error(`--only takes ${Object.keys(VARIANTS).join(", ")}`);
+    }
+    return values;
+  } catch (error) {
+    throw new Failure(
+      `${error.message}\nusage: node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name]`,
+    );
+  }
+}
+
+function compilerVersion() {
+  const { error, stdout } = spawnSync(compiler, ["--version"], { encoding: "utf8" });
+  if (error)
+    throw new Failure(
+      `${compiler} can't be run (${error.code}): install g++ (Debian package g++), or set CXX`,
+    );
+  return stdout;
+}
+
+/** Everything that the programs of the tests may include. Few and small, so each depends on all headers. */
+function headers() {
+  return [native, tests]
+    .flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)))
+    .filter((path) => path.endsWith(".h"))
+    .sort();
+}
+
+function plan({ only, filter }, version) {
+  const shared = createHash("sha256").update(version);
+  for (const path of headers()) shared.update(path).update(readFileSync(path));
+  const programs = readdirSync(tests)
+    .filter((name) => name.endsWith("_test.cc") || name === "latency.cc")
+    .map((name) => name.replace(/(_test)?\.cc$/, ""))
+    .filter((name) => filter === undefined || name.includes(filter))
+    .sort();
+  const jobs = [];
+  for (const [variant, { flags, programs: fit = programs }] of Object.entries(VARIANTS)) {
+    if (only !== undefined && only !== variant) continue;
+    for (const name of programs.filter((program) => fit.includes(program))) {
+      const source = join(tests, name === "latency" ? "latency.cc" : `${name}_test.cc`);
+      const program = join(output, variant, name);
+      const command = [...COMMON, ...flags, source, "-o", program];
+      const made = shared.copy().update(command.join("\0")).update(readFileSync(source)).digest("hex");
+      jobs.push({ name, variant, program, command, made, stamp: `${program}.stamp` });
+    }
+  }
+  return jobs;
+}
+
+function run(command, args, options = {}) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"], ...options });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => {
+      stderr += text;
+    });
+    child.on("error", (error) => resolve({ code: -1, stdout, stderr: String(error) }));
+    child.on("close", (code, signal) => resolve({ code: code ?? signal, stdout, stderr }));
+  });
+}
+
+async function build(job) {
+  if (existsSync(job.program) && existsSync(job.stamp) && readFileSync(job.stamp, "utf8") === job.made)
+    return;
+  mkdirSync(dirname(job.program), { recursive: true });
+  const { code, stderr } = await run(compiler, job.command);
+  if (code === 0) {
+    writeFileSync(job.stamp, job.made);
+    return;
+  }
+  const { runtime } = VARIANTS[job.variant];
+  const missing = /cannot find .*(-l[tau]+b?san|lib[tau]+b?san|libclang_rt)/.test(stderr);
+  job.failure = missing
+    ? `the sanitizer's runtime library is missing; Debian has it in ${runtime}\n${stderr}`
+    : `${compiler} failed\n${stderr}`;
+}
+
+async function buildAll(jobs) {
+  const waiting = [...jobs];
+  const builder = async () => {
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) await build(job);
+  };
+  await Promise.all(Array.from({ length: BUILDS_AT_ONCE }, builder));
+}
+
+/** Kernels with much address randomisation place memory where older runtimes of ThreadSanitizer do not expect it. */
+let withoutRandomisation = false;
+
+async function execute(job) {
+  const { environment } = VARIANTS[job.variant];
+  const options = { env: { ...process.env, ...environment }, timeout: RUN_LIMIT_MS, killSignal: "SIGKILL" };
+  const start = () =>
+    withoutRandomisation ? run("setarch", ["-R", job.program], options) : run(job.program, [], options);
+  let result = await start();
+  if (result.stderr.includes("unexpected memory mapping") && !withoutRandomisation) {
+    withoutRandomisation = true;
+    result = await start();
+    if (result.code === -1) {
+      result.stderr += "\nThreadSanitizer needs setarch here (Debian package util-linux)";
+    }
+  }
+  if (result.code !== 0) job.failure = `ended with ${result.code}\n${result.stdout}${result.stderr}`;
+  else job.output = result.stdout;
+}
+
+async function main() {
+  const started = performance.now();
+  const jobs = plan(options(), compilerVersion());
+  if (jobs.length === 0) throw new Failure("no test has that name");
+  await buildAll(jobs);
+  let failed = 0;
+  // One after the other: most of them have two threads or processes that want a core each.
+  for (const job of jobs) {
+    const start = performance.now();
+    if (job.failure === undefined) await execute(job);
+    const seconds = ((performance.now() - start) / 1000).toFixed(2);
+    const title = `${job.variant.padEnd(5)} ${job.name}`;
+    if (job.failure === undefined) {
+      const count = /(\d+) tests\n$/.exec(job.output)?.[1] ?? "?";
+      console.log(`ok     ${title.padEnd(26)} ${count.padStart(2)} tests ${seconds.padStart(6)} s`);
+      if (process.env.RINGBELL_TEST_VERBOSE) console.log(job.output.trimEnd());
+    } else {
+      failed += 1;
+      console.log(`FAILED ${title}\n${job.failure.trimEnd()}`);
+    }
+  }
+  console.log(
+    `\n${jobs.length - failed} passed, ${failed} failed (${((performance.now() - started) / 1000).toFixed(0)} s)`,
+  );
+  return failed === 0 ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof Failure)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}
