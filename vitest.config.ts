@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
+    // A message that only the watchdog finds is a lost wake-up: tests look at stats().rescues.
+    env: { RINGBELL_WATCHDOG: "1" },
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,

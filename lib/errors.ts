@@ -149,7 +149,9 @@ export class VersionError extends RingbellError {
     readonly ours: number,
     readonly theirs: number,
   ) {
-    super(`this side speaks protocol version ${ours}, the other ${theirs}; use the same version of ringbell on both`);
+    super(
+      `this side speaks protocol version ${ours}, the other ${theirs}; use the same version of ringbell on both`,
+    );
   }
 }
 

@@ -7,7 +7,13 @@ export {
   type CloseReason,
 } from "./channel/channel.js";
 export { connect } from "./channel/connect.js";
-export { Lane, type LaneEvents, type LaneStatistics, type SignalOptions, type TimeoutOptions } from "./channel/lane.js";
+export {
+  Lane,
+  type LaneEvents,
+  type LaneStatistics,
+  type SignalOptions,
+  type TimeoutOptions,
+} from "./channel/lane.js";
 export { listen } from "./channel/listen.js";
 export type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./channel/options.js";
 export { Server, type ServerEvents } from "./channel/server.js";

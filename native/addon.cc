@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "connection.h"
@@ -33,6 +34,15 @@ struct Instance {
   Reactor* reactor = nullptr;
   std::unordered_map<Watcher*, std::shared_ptr<Watcher>> watchers;  // the open ones
   int passed = -1;
+  // Descriptors that JavaScript holds as numbers. A worker may be terminated at any time; they must not outlive it.
+  std::unordered_set<int> descriptors;
+
+  ~Instance();
+  int own(int descriptor) {
+    descriptors.insert(descriptor);
+    return descriptor;
+  }
+  void disown(int descriptor) { descriptors.erase(descriptor); }
 
   // The reactor starts with the first connection, so that an environment that never connects is left alone.
   Reactor& running();
@@ -180,6 +190,11 @@ class Watcher {
 
 Instance::Instance(napi_env env) : env(env) {}
 
+Instance::~Instance() {
+  if (passed >= 0) ::close(passed);
+  for (const int descriptor : descriptors) ::close(descriptor);
+}
+
 void remove_hook(void* data) {
   auto* instance = static_cast<Instance*>(data);
   delete instance->reactor;
@@ -202,7 +217,6 @@ Reactor& Instance::running() {
       [](napi_async_cleanup_hook_handle, void* data) {
         auto* instance = static_cast<Instance*>(data);
         while (!instance->watchers.empty()) instance->watchers.begin()->second->close();
-        if (instance->passed >= 0) ::close(instance->passed);
         instance->reactor->shut_down(remove_hook, instance);
       },
       this, &hook);
@@ -216,13 +230,14 @@ Napi::Value SocketListen(const Napi::CallbackInfo& info) {
   const std::string path = string_at(info, 0);
   const int descriptor = socket_listen(path, static_cast<mode_t>(int_at(info, 1)), int_at(info, 2), &syscall);
   if (descriptor < 0) return throw_error(info.Env(), errno, syscall, path);
-  return Napi::Number::New(info.Env(), descriptor);
+  return Napi::Number::New(info.Env(), instance_of(info.Env()).own(descriptor));
 }
 
 Napi::Value SocketAccept(const Napi::CallbackInfo& info) {
   const int descriptor = socket_accept(int_at(info, 0));
   if (descriptor == -1) return throw_error(info.Env(), errno, "accept");
-  return Napi::Number::New(info.Env(), descriptor == kWouldBlock ? -1 : descriptor);
+  if (descriptor == kWouldBlock) return Napi::Number::New(info.Env(), -1);
+  return Napi::Number::New(info.Env(), instance_of(info.Env()).own(descriptor));
 }
 
 Napi::Value SocketConnect(const Napi::CallbackInfo& info) {
@@ -230,7 +245,7 @@ Napi::Value SocketConnect(const Napi::CallbackInfo& info) {
   const std::string path = string_at(info, 0);
   const int descriptor = socket_connect(path, &syscall);
   if (descriptor < 0) return throw_error(info.Env(), errno, syscall, path);
-  return Napi::Number::New(info.Env(), descriptor);
+  return Napi::Number::New(info.Env(), instance_of(info.Env()).own(descriptor));
 }
 
 Napi::Value SocketCredentials(const Napi::CallbackInfo& info) {
@@ -261,20 +276,27 @@ Napi::Value SocketReceive(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value SocketTakeDescriptor(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), std::exchange(instance_of(info.Env()).passed, -1));
+  Instance& instance = instance_of(info.Env());
+  const int descriptor = std::exchange(instance.passed, -1);
+  return Napi::Number::New(info.Env(), descriptor < 0 ? -1 : instance.own(descriptor));
 }
 
 Napi::Value SocketWait(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), socket_wait(int_at(info, 0), info[1].ToBoolean(), int_at(info, 2)));
 }
 
-void CloseDescriptor(const Napi::CallbackInfo& info) { ::close(int_at(info, 0)); }
+void CloseDescriptor(const Napi::CallbackInfo& info) {
+  const int descriptor = int_at(info, 0);
+  instance_of(info.Env()).disown(descriptor);
+  ::close(descriptor);
+}
 
 Napi::Value LockFile(const Napi::CallbackInfo& info) {
   const std::string path = string_at(info, 0);
   const int descriptor = lock_file(path);
   if (descriptor == -1) return throw_error(info.Env(), errno, "open", path);
-  return Napi::Number::New(info.Env(), descriptor == kWouldBlock ? -1 : descriptor);
+  if (descriptor == kWouldBlock) return Napi::Number::New(info.Env(), -1);
+  return Napi::Number::New(info.Env(), instance_of(info.Env()).own(descriptor));
 }
 
 Napi::Value ProcessStart(const Napi::CallbackInfo& info) {
@@ -397,6 +419,7 @@ Napi::Value RegionOpen(const Napi::CallbackInfo& info) {
   std::vector<uint64_t> capacities;
   const std::string name = string_at(info, 1);
   const int descriptor = int_at(info, 2);
+  instance_of(info.Env()).disown(descriptor);
   if (!capacities_at(info, 0, capacities)) {
     if (name.empty()) ::close(descriptor);
     return throw_error(info.Env(), EINVAL, "regionOpen");
@@ -539,12 +562,13 @@ napi_value connection_ref(napi_env env, napi_callback_info info) {
 
 napi_value connection_stats(napi_env env, napi_callback_info info) {
   void* data;
-  double* into = doubles_of(env, info, 3, &data);
+  double* into = doubles_of(env, info, 4, &data);
   if (into == nullptr) return nullptr;
   const Connection& connection = *static_cast<ConnectionHolder*>(data)->value;
   into[0] = static_cast<double>(connection.bells);
   into[1] = static_cast<double>(connection.parks);
   into[2] = static_cast<double>(connection.rescues);
+  into[3] = static_cast<double>(connection.end());
   return nullptr;
 }
 
@@ -556,6 +580,7 @@ Napi::Value Connect(const Napi::CallbackInfo& info) {
       info[1].ToObject().Get("handle").As<Napi::External<Holder<Region>>>().Data();
   if (region->value == nullptr) return throw_error(env, EINVAL, "connect");
   const double spin = info[3].ToNumber().DoubleValue();
+  instance.disown(descriptor);
   auto* holder = new ConnectionHolder{std::make_shared<Connection>(
       instance.running(), descriptor, region->value, info[2].ToBoolean(),
       spin < 0 ? -1 : static_cast<int64_t>(spin * 1000), std::make_unique<JsEvents>(instance, info[5].ToObject()))};

@@ -83,7 +83,8 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
       outbox_(std::make_shared<Memory>(std::min<size_t>(kScratchBytes, producer_.capacity() / 2))),
       inbox_(std::make_shared<Memory>(std::min<size_t>(kScratchBytes, consumer_.capacity() / 2))),
       loop_spin_(spin, cores),
-      wait_spin_(spin, cores) {}
+      wait_spin_(spin, cores),
+      idle_since_(wall_clock()) {}
 
 void Lane::send() {
   ControlWords& control = words();
@@ -318,8 +319,18 @@ Lane::Poll Lane::poll() {
   idle_from = 0;
   control.argument = kBatch;
   drain();
-  if (control.result != 0 || control.needed != 0) connection_.events().records(index_);
+  // Neither: what stands there is no record, and the end is on its way.
+  if (control.result == 0 && control.needed == 0) return Poll::dry;
+  connection_.events().records(index_);
   return Poll::found;
+}
+
+void Lane::deliver_rest() {
+  // No more than a ring holds, should the peer go on writing after it has said that it ends.
+  const uint64_t most = consumer_.messages() + consumer_.capacity() / kHeaderBytes;
+  while (words().demand != 0 && !connection_.unreadable() && consumer_.messages() < most) {
+    if (poll() != Poll::found) break;
+  }
 }
 
 bool Lane::park(uint64_t now) {
@@ -502,7 +513,12 @@ void Connection::process() {
   }
   if (end_ == End::none || end_told_ || closed_) return;
   end_told_ = true;
-  for (auto& lane : lanes_) lane->detach();
+  for (auto& lane : lanes_) {
+    // What came before the end goes before it, as far as it is wanted.
+    if (!unreadable()) lane->deliver_rest();
+    lane->detach();
+  }
+  if (closed_) return;
   stop_polling();
   events_->ended(end_);
 }

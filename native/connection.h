@@ -95,6 +95,8 @@ class Lane {
   enum class Poll { found, dry, gone };
   Poll poll();
   void bell();
+  // Records that are wanted, before the end is told.
+  void deliver_rest();
   // Announces that the lane sleeps; false if there is something after all.
   bool park(uint64_t now);
   void rescue();
@@ -133,7 +135,7 @@ class Lane {
   uint64_t parked_at_ = 0;
   uint64_t full_count_ = 0;
   double blocked_since_ = 0;
-  double idle_since_ = 0;
+  double idle_since_;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -156,6 +158,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Nothing can be sent any more.
   bool over() const { return end_ != End::none || closed_; }
   bool closed() const { return closed_; }
+  End end() const { return end_; }
   // Nothing can be received any more either: there is no memory, or no trust in it.
   bool unreadable() const { return closed_ || end_ == End::corrupt || end_ == End::accused; }
 

@@ -27,7 +27,8 @@ inline void announce(std::atomic<uint32_t>& state, Parked where) {
   state.store(static_cast<uint32_t>(where), std::memory_order_seq_cst);
 }
 
-// The sleeper is up by itself. A wake-up that was claimed already may still come; it does no harm.
+// The sleeper is up by itself. A wake-up that was claimed already may still come; it does no harm. But a claim that is under way,
+// for a change that was seen long ago, may take back the next announcement: who is woken and finds nothing announces again.
 // Relaxed: a waker that still sees the announcement rings once in vain.
 inline void withdraw(std::atomic<uint32_t>& state) {
   state.store(static_cast<uint32_t>(Parked::awake), std::memory_order_relaxed);

@@ -89,6 +89,7 @@ class Producer : public Ring {
   // first word is the length, then the payload, padded to 8), all at once. Returns how many. `corrupt` tells whether the
   // peer's position was impossible. After a count above 0 the caller passes `wake_consumer()`.
   uint32_t push_batch(const std::byte* packed, uint64_t available, uint32_t count, bool& corrupt) {
+    corrupt = false;
     uint64_t position = produced_;
     uint64_t first_header = 0;
     uint64_t read = 0;

@@ -17,6 +17,8 @@ const { status, stdout, stderr } = spawnSync(process.execPath, quiet ? [...args,
 });
 if (status !== 0) {
   process.stderr.write(`${stdout ?? ""}${stderr ?? ""}\n`);
-  process.stderr.write("The addon could not be built. It needs a C++20 compiler (g++ 11 or clang 14), make and python3.\n");
+  process.stderr.write(
+    "The addon could not be built. It needs a C++20 compiler (g++ 11 or clang 14), make and python3.\n",
+  );
   process.exit(1);
 }

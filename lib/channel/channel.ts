@@ -32,7 +32,7 @@ export interface ChannelStatistics extends ConnectionStats {
 }
 
 export interface CloseOptions {
-  /** How long sends that wait for room may still take, in ms; then they fail. Default 5000. */
+  /** How long sends that wait for room may still take, in ms; then they fail. Default 5000. What the kernel does not take has 5 s more. */
   readonly timeout?: number | undefined;
 }
 
@@ -71,6 +71,8 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   #unfinished: number;
   #info: CloseInfo | undefined;
   #closing: Promise<void> | undefined;
+  /** Resolves when what was sent is with the kernel or the peer. */
+  #released: Promise<void> = Promise.resolve();
   #resolveClosed!: (info: CloseInfo) => void;
   #warned = false;
   #last: readonly LaneStatistics[] | undefined;
@@ -80,7 +82,7 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     const { connection, peer } = parts;
     // The host's methods need `this`, which is there by the time they are called.
     const host = {
-      whyEnded: (): RingbellError => this.#whyEnded(),
+      whyEnded: (): RingbellError | undefined => this.#whyEnded(),
       bad: (error: Error): void => this.#bad(error),
       finished: (): void => this.#finished(),
     };
@@ -120,7 +122,10 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
 
   /** As `Lane.flush`, for all lanes. */
   override async flush(options?: SignalOptions): Promise<void> {
-    await Promise.all([super.flush(options), ...[...this.#lanes.values()].map((lane) => lane.flush(options))]);
+    await Promise.all([
+      super.flush(options),
+      ...[...this.#lanes.values()].map((lane) => lane.flush(options)),
+    ]);
   }
 
   /**
@@ -130,7 +135,12 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
    */
   close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, ["timeout"], "options");
-    const timeout = checkNumber(options.timeout ?? CLOSE_TIMEOUT, "options.timeout", 0, Number.POSITIVE_INFINITY);
+    const timeout = checkNumber(
+      options.timeout ?? CLOSE_TIMEOUT,
+      "options.timeout",
+      0,
+      Number.POSITIVE_INFINITY,
+    );
     this.#closing ??= this.#close(timeout);
     return this.#closing;
   }
@@ -180,23 +190,30 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       clearTimeout(timer);
     }
     // The peer may have gone meanwhile.
-    if (this.#info === undefined) this.#end({ reason: "ended", error: undefined }, closedByUs(), undefined, true);
+    if (this.#info === undefined)
+      this.#end({ reason: "ended", error: undefined }, closedByUs(), undefined, true);
     await this.#released;
   }
 
-  #released: Promise<void> = Promise.resolve();
-
   #onEnd(why: TransportEnd, error: RingbellError | undefined): void {
-    if (why === "peer-closed") {
-      this.#end({ reason: why, error: undefined }, new ClosedError("the peer has closed the channel"), undefined, false);
-      return;
-    }
-    const failure = error ?? this.#peerDied();
-    this.#end({ reason: why, error: failure }, failure, failure, why === "protocol-error");
+    const failure = this.#errorOf(why, error);
+    if (why === "peer-closed") this.#end({ reason: why, error: undefined }, failure, undefined, false);
+    else this.#end({ reason: why, error: failure }, failure, failure, why === "protocol-error");
+  }
+
+  #errorOf(why: TransportEnd, error: RingbellError | undefined): RingbellError {
+    if (error !== undefined) return error;
+    if (why === "peer-closed") return new ClosedError("the peer has closed the channel");
+    return new PeerDiedError(`the peer, process ${this.peer.pid}, ended without closing the channel`);
   }
 
   /** `sendError` for those who send or ask for more; `iterationError` for loops, which end in order without one. */
-  #end(info: CloseInfo, sendError: RingbellError, iterationError: RingbellError | undefined, drop: boolean): void {
+  #end(
+    info: CloseInfo,
+    sendError: RingbellError,
+    iterationError: RingbellError | undefined,
+    drop: boolean,
+  ): void {
     if (this.#info !== undefined) {
       // Ended by the peer, and not all was delivered yet; now nobody wants it any more.
       for (const core of this.#cores) core.receiver.end(sendError, iterationError, drop);
@@ -209,7 +226,11 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       core.receiver.end(sendError, iterationError, drop);
     }
     this.#last = this.#cores.map((core) => core.stats());
-    this.#released = this.#connection.close(info.reason === "protocol-error" ? "corrupt" : "closed");
+    const connection = this.#connection;
+    const released = connection.close(info.reason === "protocol-error" ? "corrupt" : "closed");
+    // A peer that does not read must not keep what was sent, and this process, for ever.
+    const timer = setTimeout(() => connection.destroy(), CLOSE_TIMEOUT).unref();
+    this.#released = released.finally(() => clearTimeout(timer));
   }
 
   /** Called by each lane once it has ended and its listener has got everything. */
@@ -224,12 +245,9 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     });
   }
 
-  #whyEnded(): RingbellError {
-    return new ClosedError("the peer has closed the channel, or its process has ended");
-  }
-
-  #peerDied(): PeerDiedError {
-    return new PeerDiedError(`the peer, process ${this.peer.pid}, ended without closing the channel`);
+  #whyEnded(): RingbellError | undefined {
+    const end = this.#connection.end;
+    return end === undefined ? undefined : this.#errorOf(end.why, end.error);
   }
 
   #bad(error: Error): void {

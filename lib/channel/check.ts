@@ -52,7 +52,11 @@ export function checkFunction<T extends (...args: never[]) => unknown>(
 export function checkSignal(value: unknown, argument: string): AbortSignal | undefined {
   if (value === undefined) return undefined;
   const signal = value as Partial<AbortSignal> | null;
-  if (typeof signal !== "object" || typeof signal?.addEventListener !== "function" || !("aborted" in signal)) {
+  if (
+    typeof signal !== "object" ||
+    typeof signal?.addEventListener !== "function" ||
+    !("aborted" in signal)
+  ) {
     throw new InvalidArgumentError(argument, "an AbortSignal", value);
   }
   return signal as AbortSignal;

@@ -8,8 +8,8 @@ import { Sender } from "./sender.js";
 
 /** What a lane needs of its channel. */
 export interface LaneHost {
-  /** Why nothing can be sent any more, found out by a send before the transport has said so. */
-  whyEnded(): RingbellError;
+  /** Why the transport has ended, if it has; also before it has said so. */
+  whyEnded(): RingbellError | undefined;
   /** A message that could not be decoded, and that the lane's own listeners did not hear of. */
   bad(error: Error): void;
   /** All that had arrived before the end of the channel was delivered. */
@@ -24,7 +24,12 @@ export class LaneCore<Send, Receive> implements LaneHandler {
   /** The Lane; it sets itself. */
   emitter: EventEmitter | undefined;
 
-  constructor(transport: TransportLane, codecs: Codecs<Send, Receive>, maxMessageBytes: number, host: LaneHost) {
+  constructor(
+    transport: TransportLane,
+    codecs: Codecs<Send, Receive>,
+    maxMessageBytes: number,
+    host: LaneHost,
+  ) {
     this.transport = transport;
     this.sender = new Sender(transport, codecs.send, maxMessageBytes, {
       drain: () => void this.emitter?.emit("drain"),
@@ -38,6 +43,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
         else host.bad(error as Error);
       },
       finished: () => host.finished(),
+      whyEnded: () => host.whyEnded(),
     });
   }
 

@@ -44,11 +44,7 @@ export interface LaneStatistics extends LaneStats {
  * (ERR_RINGBELL_ENCODE) for a message that the codec can't carry, and MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). All that
  * receive throw a ConsumerBusyError (ERR_RINGBELL_CONSUMER_BUSY) if something else receives already.
  */
-export class Lane<
-    Send,
-    Receive,
-    Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>,
-  >
+export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>>
   extends EventEmitter<Events>
   implements AsyncIterable<Receive>
 {
@@ -94,7 +90,10 @@ export class Lane<
 
   /** Sends the message, blocking the thread while there is no room. Returns false, and nothing was queued, on time-out. */
   sendSync(message: Send, options?: TimeoutOptions): boolean {
-    return this.#sender.sendSync(message, options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+    return this.#sender.sendSync(
+      message,
+      options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options),
+    );
   }
 
   /** Sends, from index `from` on, as many as there is room for, published together; returns the index of the first that was not sent. */
@@ -110,7 +109,10 @@ export class Lane<
 
   /** As `sendMany`, blocking the thread. Returns how many were sent: all, unless the time was over. */
   sendManySync(messages: Iterable<Send>, options?: TimeoutOptions): number {
-    return this.#sender.sendManySync(messages, options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+    return this.#sender.sendManySync(
+      messages,
+      options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options),
+    );
   }
 
   /** The next message if one has arrived; else undefined. Throws if it can't be decoded; the next call goes on after it. */
@@ -140,7 +142,10 @@ export class Lane<
   /** As `receiveMany`, blocking the thread until there is at least one; empty on time-out. Throws at the end of the channel. */
   receiveManySync(max: number, options?: TimeoutOptions): Receive[] {
     checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
-    return this.#receiver.receiveManySync(max, options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
+    return this.#receiver.receiveManySync(
+      max,
+      options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options),
+    );
   }
 
   /**

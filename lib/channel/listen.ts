@@ -3,7 +3,7 @@ import { tryBinding } from "../native/load.js";
 import { openEndpoint } from "../transport/endpoint.js";
 import { ourMeans } from "../transport/means.js";
 import { resolveAddress } from "../transport/names.js";
-import { sweep } from "../transport/sweep.js";
+import { sweepPlace } from "../transport/sweep.js";
 import { trace } from "../transport/trace.js";
 import { Channel } from "./channel.js";
 import type { ListenOptions } from "./options.js";
@@ -16,7 +16,7 @@ import { identities, listenSettings, offeredLanes } from "./settings.js";
  *
  * What processes that were killed have left in the namespace and in shared memory is swept on the way, and a name whose owner
  * is dead is taken over. The socket is for our own user alone, unless `mode`, `directory` and `authorize` say otherwise.
- * `close`, and the end of the process, remove the name.
+ * `close` and the exit of the process remove the name; what is killed by a signal leaves it to be swept.
  *
  * Rejects with an AlreadyRunningError (ERR_RINGBELL_ALREADY_RUNNING, with the owner's pid) if a live process has the
  * name; an InvalidArgumentError or UnknownOptionError; an AccessError (ERR_RINGBELL_ACCESS) if the directory is not ours
@@ -35,10 +35,8 @@ export async function listen<Send = unknown, Receive = Send>(
   signal?.throwIfAborted();
 
   const endpoint = await openEndpoint(address, binding, settings.mode, settings.handshake.role);
-  if (address.place !== undefined) {
-    // Another one's leftovers are no reason not to listen.
-    await sweep(options).catch((error: unknown) => trace("sweep failed: %s", error));
-  }
+  // Another one's leftovers are no reason not to listen.
+  await sweepPlace(address.place).catch((error: unknown) => trace("sweep failed: %s", error));
   if (signal?.aborted) {
     endpoint.close();
     signal.throwIfAborted();

@@ -30,6 +30,8 @@ export interface ReceiverEvents<Receive> {
   bad(error: unknown): void;
   /** All that had arrived before the end was given to the listener. */
   finished(): void;
+  /** Why nothing comes any more, if that is so and nobody has been told yet. */
+  whyEnded(): RingbellError | undefined;
 }
 
 /** The receiving half of a lane: an inbox of records, and who takes messages from it. */
@@ -239,7 +241,10 @@ export class Receiver<Receive> {
     }
     this.#at = 0;
     this.#count = this.#lane.drainWait(MOST, timeout);
-    return this.#count > 0;
+    if (this.#count > 0) return true;
+    const error = this.#events.whyEnded();
+    if (error !== undefined) throw error;
+    return false;
   }
 
   #fillFromSaved(): boolean {

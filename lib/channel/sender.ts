@@ -1,5 +1,11 @@
 import { type Codec, NO_ROOM } from "../codec/codec.js";
-import { EncodeError, InvalidArgumentError, MessageTooLargeError, type RingbellError } from "../errors.js";
+import {
+  ClosedError,
+  EncodeError,
+  InvalidArgumentError,
+  MessageTooLargeError,
+  type RingbellError,
+} from "../errors.js";
 import { ENDED, FULL, RECORD_HEADER, recordBytes, SENT, type TransportLane } from "../transport/contract.js";
 import { abortable } from "./abort.js";
 
@@ -24,7 +30,7 @@ export interface SenderEvents {
   /** There is room again, after a send had found none. */
   drain(): void;
   /** Why the transport sends no more, when nobody has been told yet. */
-  whyEnded(): RingbellError;
+  whyEnded(): RingbellError | undefined;
 }
 
 /** The sending half of a lane. */
@@ -218,7 +224,8 @@ export class Sender<Send> {
       bytes = this.#codec.encode(message, this.#lane.outbox, RECORD_HEADER);
     }
     if (bytes > this.#limit) throw new MessageTooLargeError(this.#limit, bytes);
-    if (!(bytes >= 0)) throw new EncodeError(`the codec ${this.#codec.name} returned ${bytes} for a length`, "");
+    if (!(bytes >= 0))
+      throw new EncodeError(`the codec ${this.#codec.name} returned ${bytes} for a length`, "");
     return bytes;
   }
 
@@ -321,7 +328,7 @@ export class Sender<Send> {
   /** The transport sends no more, and the channel has not been told yet why: it will be, in this turn of the loop or the next. */
   #refuse(status: number): never {
     if (status !== ENDED) throw new MessageTooLargeError(this.#limit, undefined);
-    throw this.#error ?? this.#events.whyEnded();
+    throw this.#error ?? this.#events.whyEnded() ?? new ClosedError("the channel has ended");
   }
 }
 

@@ -1,10 +1,11 @@
-import { EventEmitter } from "node:events";
 import { randomBytes } from "node:crypto";
+import { EventEmitter } from "node:events";
 import type { Wire } from "../transport/contract.js";
 import type { Endpoint } from "../transport/endpoint.js";
 import type { Joined } from "../transport/handshake.js";
 import { acceptPeer, type ListenerSettings } from "../transport/handshake-listener.js";
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../transport/trace.js";
+import { raise } from "../transport/wire.js";
 import type { Channel } from "./channel.js";
 
 /** Handshakes under way at the same time; who comes next pushes out the oldest that has not finished. */
@@ -59,7 +60,7 @@ export class Server<Send, Receive>
   #lastId = 0;
   readonly #handshakes = new Set<Wire>();
   readonly #waiting: Channel<Send, Receive>[] = [];
-  readonly #waiters: Waiter<Channel<Send, Receive>>[] = [];
+  readonly #waiters = new Set<Waiter<Channel<Send, Receive>>>();
   /** Whether an iterator was ever asked for: then events do not take channels away from it. */
   #iterated = false;
   #closing: Promise<void> | undefined;
@@ -114,6 +115,7 @@ export class Server<Send, Receive>
 
   [Symbol.asyncIterator](): AsyncIterator<Channel<Send, Receive>, undefined> {
     this.#iterated = true;
+    const own = new Set<Waiter<Channel<Send, Receive>>>();
     let done = false;
     return {
       next: () => {
@@ -123,10 +125,23 @@ export class Server<Send, Receive>
           return Promise.resolve({ done: false, value: channel });
         }
         if (done || this.closed) return Promise.resolve({ done: true, value: undefined });
-        return new Promise((resolve) => this.#waiters.push({ resolve }));
+        return new Promise((resolve) => {
+          const waiter: Waiter<Channel<Send, Receive>> = {
+            resolve(result) {
+              own.delete(waiter);
+              resolve(result);
+            },
+          };
+          own.add(waiter);
+          this.#waiters.add(waiter);
+        });
       },
       return: () => {
         done = true;
+        for (const waiter of own) {
+          this.#waiters.delete(waiter);
+          waiter.resolve({ done: true, value: undefined });
+        }
         return Promise.resolve({ done: true, value: undefined });
       },
     };
@@ -174,16 +189,18 @@ export class Server<Send, Receive>
     void channel.closed.then(forget, forget);
     trace("%s: connected %o over %s", this.path, peer, connection.transport);
     connectionChannel.publish({ side: "listener", path: this.path, transport: connection.transport, peer });
-    const waiter = this.#waiters.shift();
-    if (waiter !== undefined) waiter.resolve({ done: false, value: channel });
-    else if (this.#iterated || this.listenerCount("connection") === 0) this.#waiting.push(channel);
+    const [waiter] = this.#waiters;
+    if (waiter !== undefined) {
+      this.#waiters.delete(waiter);
+      waiter.resolve({ done: false, value: channel });
+    } else if (this.#iterated || this.listenerCount("connection") === 0) this.#waiting.push(channel);
     if (this.#waiting.length >= MOST_WAITING) this.#parts.endpoint.acceptor.pause();
-    this.emit("connection", channel);
+    this.#tell("connection", channel);
   }
 
   #emitWaiting(): void {
     if (this.#iterated) return;
-    for (const channel of this.#waiting.splice(0)) this.emit("connection", channel);
+    for (const channel of this.#waiting.splice(0)) this.#tell("connection", channel);
     this.#resumeIfRoom();
   }
 
@@ -193,7 +210,19 @@ export class Server<Send, Receive>
 
   #report(error: Error): void {
     handshakeErrorChannel.publish({ path: this.path, error });
-    if (this.listenerCount("error") > 0) this.emit("error", error);
+    if (this.listenerCount("error") > 0) this.#tell("error", error);
+  }
+
+  /** A listener's own error is an uncaught exception, not a failed handshake. */
+  #tell<Event extends keyof ServerEvents<Send, Receive>>(
+    event: Event,
+    ...args: ServerEvents<Send, Receive>[Event]
+  ): void {
+    try {
+      (this as unknown as EventEmitter).emit(event, ...args);
+    } catch (error) {
+      raise(error);
+    }
   }
 
   async #close(): Promise<void> {
@@ -201,9 +230,10 @@ export class Server<Send, Receive>
     for (const wire of this.#handshakes) wire.destroy();
     this.#handshakes.clear();
     this.#waiting.length = 0;
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve({ done: true, value: undefined });
+    for (const waiter of this.#waiters) waiter.resolve({ done: true, value: undefined });
+    this.#waiters.clear();
     await Promise.allSettled([...this.#channels].map((channel) => channel.close()));
     endpointChannel.publish({ state: "closed", name: this.name, path: this.path });
-    this.emit("close");
+    this.#tell("close");
   }
 }

@@ -84,7 +84,10 @@ export function listenSettings<Send, Receive>(
 ): ListenSettings {
   checkOptions(options, LISTEN, "options");
   const { mode = DEFAULT_MODE } = options;
-  return { ...commonSettings(options, env, DEFAULT_CAPACITY), mode: checkInteger(mode, "options.mode", 0, 0o777) };
+  return {
+    ...commonSettings(options, env, DEFAULT_CAPACITY),
+    mode: checkInteger(mode, "options.mode", 0, 0o777),
+  };
 }
 
 /** Checks the options of `connect` and fills in what they leave open. */
@@ -97,8 +100,7 @@ export function connectSettings<Send, Receive>(
 }
 
 function commonSettings<Send, Receive>(
-  options: CommonOptions<Send, Receive> &
-    Pick<ListenOptions<Send, Receive>, "lanes" | "capacity" | "signal">,
+  options: CommonOptions<Send, Receive> & Pick<ListenOptions<Send, Receive>, "lanes" | "capacity" | "signal">,
   env: Environment,
   fallback: number,
 ): CommonSettings {
@@ -109,15 +111,14 @@ function commonSettings<Send, Receive>(
     throw new InvalidArgumentError("options.role", `a string of at most ${LONGEST_ROLE} characters`, role);
   }
   return {
-    codec: codecPair(options.codec ?? json(), "options.codec"),
+    codec: codecPair(options.codec === undefined ? json() : options.codec, "options.codec"),
     capacity,
     lanes,
     maxMessageBytes: checkLimit(options.maxMessageBytes, capacity, lanes, fallback),
     signal: checkSignal(options.signal, "options.signal"),
     handshake: {
       transport: transportChoice(options.transport, env),
-      backing:
-        backing === undefined ? undefined : checkOneOf(backing, "options.backing", BACKINGS),
+      backing: backing === undefined ? undefined : checkOneOf(backing, "options.backing", BACKINGS),
       spin: checkSpin(spin),
       authorize: checkFunction(options.authorize, "options.authorize"),
       role,

@@ -79,8 +79,10 @@ export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array || isUint8Array(value);
 }
 
-// Below it a loop is faster than entering native code.
-const LONGEST_LOOP = 32;
+// Up to these lengths a loop (about 4 ns a byte) is faster than the built-in functions: 33 ns to set, 28 to fill, 165 to make
+// a view and set from it, whatever the length.
+const LONGEST_LOOP = 8;
+const LONGEST_COPY_LOOP = 24;
 
 /** Writes `bytes` at `at`, not past `end`; returns their number or NO_ROOM. */
 export function writeBytes(bytes: Uint8Array, scratch: Scratch, at: number, end: number): number {
@@ -97,7 +99,7 @@ export function writeBytes(bytes: Uint8Array, scratch: Scratch, at: number, end:
 
 export function copyBytes(scratch: Scratch, at: number, end: number): Uint8Array {
   const copy = new Uint8Array(end - at);
-  if (copy.length > LONGEST_LOOP) {
+  if (copy.length > LONGEST_COPY_LOOP) {
     copy.set(scratch.buffer.subarray(at, end));
   } else {
     const view = scratch.view;
@@ -114,12 +116,15 @@ export function viewBytes(scratch: Scratch, at: number, end: number): Uint8Array
 /** Clears the bytes from `from` to `to`. */
 export function clear(scratch: Scratch, from: number, to: number): void {
   if (to - from > LONGEST_LOOP) {
-    scratch.buffer.fill(0, from, to);
+    fill.call(scratch.buffer, 0, from, to);
   } else {
     const view = scratch.view;
     for (let at = from; at < to; at++) view.setUint8(at, 0);
   }
 }
+
+// Buffer's own checks its arguments for as long again.
+const fill = Uint8Array.prototype.fill;
 
 const copying = bytesCodec(true);
 const viewing = bytesCodec(false);

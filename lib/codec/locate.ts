@@ -7,13 +7,16 @@ export interface Fault {
   readonly message: string;
 }
 
-// Only after a failure, so it need not be fast; but it must end, whatever the message.
-const MOST_STEPS = 1_000_000;
+// Only after a failure, so it need not be fast; but it must end soon, whatever the message. Nothing is looked for deeper:
+// each step down also compares itself with all above it.
+const MOST_STEPS = 100_000;
+const MOST_DEPTH = 200;
 
 interface Step {
   readonly value: unknown;
   readonly path: string;
   readonly parent: Step | undefined;
+  readonly depth: number;
 }
 
 /** Finds what `JSON.stringify` stumbled over: a bigint or a cycle. */
@@ -53,12 +56,12 @@ export function locateInClone(message: unknown): Fault | undefined {
 const SKIP = Symbol("skip");
 
 function walk(message: unknown, check: (step: Step) => string | typeof SKIP | undefined): Fault | undefined {
-  const stack: Step[] = [{ value: message, path: "", parent: undefined }];
+  const stack: Step[] = [{ value: message, path: "", parent: undefined, depth: 0 }];
   for (let steps = 0; stack.length > 0 && steps < MOST_STEPS; steps++) {
     const step = stack.pop()!;
     const fault = check(step);
     if (typeof fault === "string") return { path: step.path, message: fault };
-    if (fault === undefined) stack.push(...childrenOf(step).reverse());
+    if (fault === undefined && step.depth < MOST_DEPTH) stack.push(...childrenOf(step).reverse());
   }
   return undefined;
 }
@@ -69,7 +72,7 @@ function childrenOf(step: Step): Step[] {
   const children: Step[] = [];
   const add = (child: unknown, where: string) => {
     if (typeof child === "object" ? child !== null : typeof child !== "number" && typeof child !== "string") {
-      children.push({ value: child, path: where, parent: step });
+      children.push({ value: child, path: where, parent: step, depth: step.depth + 1 });
     }
   };
   try {

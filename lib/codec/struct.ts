@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "../errors.js";
+import { canGenerate, type Decode, type Encode } from "./code.js";
 import type { Codec } from "./codec.js";
 import { type Field, fieldOf, type Member, type OptionalField, type StructShape } from "./field.js";
 import { checkSize, shapeOf } from "./fields.js";
-import { canGenerate, type Decode, type Encode, generateDecoder, generateEncoder } from "./generate.js";
+import { generateDecoder } from "./generate-decoder.js";
+import { generateEncoder } from "./generate-encoder.js";
 import { isIdentifier } from "./path.js";
 import { closureDecoder } from "./readers.js";
 import { closureEncoder } from "./writers.js";

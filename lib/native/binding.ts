@@ -119,6 +119,6 @@ export interface NativeConnection {
   close(why: number): void;
   ref(): void;
   unref(): void;
-  /** Fills: bells, parks, rescues. */
+  /** Fills: bells, parks, rescues, and why it has ended (0: it has not; else as `onEnd` says). */
   stats(into: Float64Array): void;
 }

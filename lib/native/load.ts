@@ -39,6 +39,11 @@ export function tryBinding(): Binding | undefined {
   }
 }
 
+/** Why there is no addon, after it was asked for; undefined if there is one. */
+export function addonFailure(): Error | undefined {
+  return failure;
+}
+
 /** `glibc` or `musl` on Linux, else undefined. */
 export function libc(): "glibc" | "musl" | undefined {
   if (process.platform !== "linux") return undefined;

@@ -72,7 +72,7 @@ export interface TransportLane {
   wantRecords(on: boolean): void;
   /** Asks for one `onRoom`. Called after a send came back FULL; if there is room by now, `onRoom` comes all the same, asynchronously. */
   wantRoom(): void;
-  /** Asks for one `onTaken`, asynchronously also where everything is taken already. */
+  /** Asks for one `onTaken`, asynchronously also where everything is taken already. To be called again only after it came. */
   wantTaken(): void;
   stats(): LaneStats;
 }
@@ -109,9 +109,16 @@ export interface ConnectionHandler {
   onEnd(why: TransportEnd, error: RingbellError | undefined): void;
 }
 
+export interface ConnectionEnd {
+  readonly why: TransportEnd;
+  readonly error: RingbellError | undefined;
+}
+
 /** Two processes joined. */
 export interface Connection {
   readonly transport: "shm" | "stream";
+  /** How it has ended, as soon as the transport knows, which may be before `onEnd` comes; undefined while it has not, or after `close()`. */
+  readonly end: ConnectionEnd | undefined;
   readonly lanes: readonly TransportLane[];
   /** Installs the handlers (`lanes[i]` of the connection goes with `lanes[i]` here) and starts. Called once. No handler is called before it returns. */
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void;
@@ -121,6 +128,8 @@ export interface Connection {
    * Resolves when everything has been handed to the kernel or the peer, or can't be any more.
    */
   close(why: "closed" | "corrupt"): Promise<void>;
+  /** Frees everything at once, closed or not; what the kernel has not taken is lost. Settles `close`. Idempotent. */
+  destroy(): void;
   /** Whether this connection keeps the process alive. It does at first. */
   ref(): void;
   unref(): void;

@@ -31,7 +31,9 @@ export function prepareDirectory(address: Address): void {
  * Throws an AccessError as `prepareDirectory` does.
  */
 export function checkDirectory(address: Address): boolean {
-  return address.place === undefined ? checkGiven(address.directory) !== undefined : checkPlace(address.place);
+  return address.place === undefined
+    ? checkGiven(address.directory) !== undefined
+    : checkPlace(address.place);
 }
 
 /** As `checkDirectory`, for a whole namespace. */
@@ -75,9 +77,13 @@ export function accessError(path: string, purpose: string, cause: unknown): Acce
     }
   }
   const whose = stat === undefined ? "" : `${seen === path ? "it" : seen} has ${describeFile(stat)}; `;
-  return new AccessError(`no permission to ${purpose} ${path}: ${whose}this process runs as uid ${ourUid()}`, path, {
-    cause,
-  });
+  return new AccessError(
+    `no permission to ${purpose} ${path}: ${whose}this process runs as uid ${ourUid()}`,
+    path,
+    {
+      cause,
+    },
+  );
 }
 
 function makePrivate(path: string): void {
@@ -115,7 +121,9 @@ function make(path: string): boolean {
       throw accessError(path, "make the directory", cause);
     }
     if (code === "EEXIST" || code === "ENOTDIR") {
-      throw new AccessError(`${path} is in the way: it, or a part of it, is not a directory`, path, { cause });
+      throw new AccessError(`${path} is in the way: it, or a part of it, is not a directory`, path, {
+        cause,
+      });
     }
     const message = `can't make the directory ${path}: ${(cause as Error).message}`;
     throw new SystemError(message, code ?? "EUNKNOWN", syscall ?? "mkdir", path, { cause });

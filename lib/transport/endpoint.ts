@@ -1,4 +1,14 @@
-import { linkSync, lstatSync, mkdtempSync, openSync, closeSync, chmodSync, rmSync, type Stats, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  type Stats,
+  unlinkSync,
+} from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -8,7 +18,7 @@ import { type Acceptor, acceptNative, acceptNet } from "./acceptor.js";
 import { atExit } from "./at-exit.js";
 import { accessError, prepareDirectory, removeDirectory } from "./directory.js";
 import { ourIdentity } from "./identity.js";
-import { lockName, type NameLock } from "./lock.js";
+import { lockName } from "./lock.js";
 import { PROTOCOL_VERSION } from "./messages.js";
 import { type Address, checkPathLength } from "./names.js";
 import { probeNative, probeNet, statSocket } from "./probe.js";
@@ -17,8 +27,8 @@ import { inTurn } from "./turn.js";
 
 /** Connections that wait in the kernel for the listener's event loop. The kernel may allow fewer. */
 const BACKLOG = 512;
-/** How often, at most, to begin anew when others come and go at the same name, and how long (ms) to wait in between. */
-const TRIES = 60;
+/** How long (ms) to begin anew when others come and go at the same name, and how long to wait in between. */
+const PATIENCE = 2000;
 const INTERVAL = 5;
 
 /** A name that this process listens on. */
@@ -46,7 +56,8 @@ export async function openEndpoint(
   role: string | undefined,
 ): Promise<Endpoint> {
   const record = makeRecord(address, ourIdentity(), role, PROTOCOL_VERSION);
-  for (let tries = 1; tries <= TRIES; tries += 1) {
+  const end = performance.now() + PATIENCE;
+  while (performance.now() < end) {
     prepareDirectory(address);
     const taken =
       binding === undefined
@@ -136,7 +147,8 @@ function listenNative(binding: Binding, path: string, mode: number): number | un
   } catch (cause) {
     const { code, syscall, message } = cause as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") return undefined;
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS") throw accessError(path, "listen on", cause);
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+      throw accessError(path, "listen on", cause);
     const text = `can't listen on ${path}: ${message}`;
     throw new SystemError(text, code ?? "EUNKNOWN", syscall ?? "bind", path, { cause });
   }
@@ -221,5 +233,6 @@ function checkLockFile(address: Address): void {
 
 function unlinkIfSame(path: string, socket: Stats): void {
   const now = lstatSync(path, { throwIfNoEntry: false });
-  if (now !== undefined && now.ino === socket.ino && now.dev === socket.dev) unlinkSync(path);
+  // The number can't have been given to another file: the kernel keeps the file as long as the socket is open.
+  if (now?.ino === socket.ino && now.dev === socket.dev) rmSync(path, { force: true });
 }

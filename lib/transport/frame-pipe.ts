@@ -28,6 +28,7 @@ export class FramePipe {
   #interrupt: ((error: unknown) => void) | undefined;
   #descriptor: number | undefined;
   #failed = false;
+  #silent = true;
   #failure: unknown;
 
   /** `closeDescriptor` closes descriptors that nobody asked for; `timeout` in ms, for all frames together. */
@@ -40,11 +41,18 @@ export class FramePipe {
     this.#wire = wire;
     this.#closeDescriptor = closeDescriptor;
     this.#timer = setTimeout(() => {
-      this.#fail(new HandshakeTimeoutError(`the other side did not finish the handshake within ${timeout} ms`));
+      this.#fail(
+        new HandshakeTimeoutError(`the other side did not finish the handshake within ${timeout} ms`),
+      );
     }, timeout);
     this.#signal = signal;
     if (signal?.aborted) this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
+  }
+
+  /** Whether not a byte has come. */
+  get silent(): boolean {
+    return this.#silent;
   }
 
   /**
@@ -119,6 +127,7 @@ export class FramePipe {
       if (this.#descriptor === undefined) this.#descriptor = descriptor;
       else this.#closeDescriptor(descriptor);
     }
+    this.#silent = false;
     this.#reader.push(chunk);
     if (this.#waiting !== undefined) this.#look();
     else if (this.#reader.buffered > 2 * FRAME_LIMIT) this.#fail(new HandshakeError("too much, too early"));

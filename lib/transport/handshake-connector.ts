@@ -5,7 +5,14 @@ import { isErrorFrame, readErrorFrame } from "./error-frames.js";
 import { FramePipe } from "./frame-pipe.js";
 import { encodeFrame, type Frame } from "./frames.js";
 import { MAIN_LANE } from "./geometry.js";
-import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./handshake.js";
+import {
+  checkPeer,
+  describePeer,
+  type HandshakeSettings,
+  isOurs,
+  type Joined,
+  ourClaim,
+} from "./handshake.js";
 import { ourMeans } from "./means.js";
 import {
   type CodecIdentities,
@@ -67,7 +74,8 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
     const transport = readGo(await answer(pipe, mapped.failure));
     const lanes = welcome.lanes.map((lane) => lane.name);
     if (transport === "shm") {
-      if (region === undefined) throw new HandshakeError("the listener goes on with memory that we do not have");
+      if (region === undefined)
+        throw new HandshakeError("the listener goes on with memory that we do not have");
       const { spin } = settings;
       const connection = createShm(binding!, wire, region, welcome.lanes, false, { spin }, pipe.finish());
       return { connection, lanes, peer };
@@ -88,11 +96,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
 }
 
 function makeHello(wire: Wire, settings: ConnectorSettings): Hello {
-  const means = ourMeans(
-    wire.native ? settings.binding : undefined,
-    settings.transport,
-    settings.backing,
-  );
+  const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
   return {
     ...means,
     claim: ourClaim(settings.role),
@@ -152,7 +156,9 @@ function map(pipe: FramePipe, welcome: Welcome, { binding }: ConnectorSettings):
     const missing = code === "ENOENT" || code === "EINVAL" || code === "EACCES";
     return {
       failure: missing
-        ? new NotSameMemoryError(`the listener's shared memory is not to be found here: ${message}`, { cause })
+        ? new NotSameMemoryError(`the listener's shared memory is not to be found here: ${message}`, {
+            cause,
+          })
         : new TransportError(`can't map the listener's shared memory: ${message}`, { cause }),
     };
   }

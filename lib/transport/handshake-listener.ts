@@ -1,4 +1,10 @@
-import { HandshakeError, NoSpaceError, NotSameMemoryError, RingbellError, TransportError } from "../errors.js";
+import {
+  HandshakeError,
+  NoSpaceError,
+  NotSameMemoryError,
+  RingbellError,
+  TransportError,
+} from "../errors.js";
 import type { Region } from "../native/binding.js";
 import { atExit } from "./at-exit.js";
 import type { LaneGeometry, Wire } from "./contract.js";
@@ -6,9 +12,16 @@ import { errorFrame } from "./error-frames.js";
 import { printable } from "./fields.js";
 import { FramePipe, HungUpError } from "./frame-pipe.js";
 import { encodeFrame, type Frame } from "./frames.js";
-import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./handshake.js";
+import {
+  checkPeer,
+  describePeer,
+  type HandshakeSettings,
+  isOurs,
+  type Joined,
+  ourClaim,
+} from "./handshake.js";
 import { meansForStranger, ourMeans } from "./means.js";
-import { type Backing, goFrame, readHello, readReady, type Ready, welcomeFrame } from "./messages.js";
+import { type Backing, goFrame, type Ready, readHello, readReady, welcomeFrame } from "./messages.js";
 import { type Agreement, agreeLanes, agreeTransport, type LaneOffer } from "./negotiate.js";
 import type { Peer } from "./peer.js";
 import { regionName } from "./region-names.js";
@@ -36,7 +49,7 @@ interface Offer {
 
 /**
  * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is closed. `id`
- * names the connection. Resolves with undefined after a status query; rejects with what went wrong, after
+ * names the connection. Resolves with undefined after a status query, or a probe that hung up without a word; rejects with what went wrong, after
  * telling the peer.
  */
 export async function acceptPeer(
@@ -44,12 +57,17 @@ export async function acceptPeer(
   id: string,
   settings: ListenerSettings,
 ): Promise<Joined | undefined> {
-  const pipe = new FramePipe(wire, (descriptor) => settings.binding?.closeDescriptor(descriptor), settings.timeout);
+  const pipe = new FramePipe(
+    wire,
+    (descriptor) => settings.binding?.closeDescriptor(descriptor),
+    settings.timeout,
+  );
   try {
     const stranger = wire.credentials !== undefined && !isOurs(describePeer(wire, undefined, id));
     const first = await pipe.read(true);
     // Who we are not willing to know is told so before a word of his is interpreted.
-    if (stranger && settings.authorize === undefined) await checkPeer(describePeer(wire, undefined, id), undefined);
+    if (stranger && settings.authorize === undefined)
+      await checkPeer(describePeer(wire, undefined, id), undefined);
     if (first === "status") {
       if (stranger) await pipe.during(checkPeer(describePeer(wire, undefined, id), settings.authorize));
       pipe.finish();
@@ -61,6 +79,8 @@ export async function acceptPeer(
   } catch (error) {
     pipe.finish();
     turnAway(wire, error);
+    // Somebody who only looked whether we are there.
+    if (error instanceof HungUpError && pipe.silent) return undefined;
     throw error;
   }
 }

@@ -1,9 +1,9 @@
-import type { Binding } from "../native/binding.js";
 import { RefusedError } from "../errors.js";
+import type { Binding } from "../native/binding.js";
 import type { Connection, Wire } from "./contract.js";
 import { ourGid, ourIdentity, ourUid } from "./identity.js";
-import type { Backing, Claim } from "./messages.js";
 import type { TransportChoice } from "./means.js";
+import type { Backing, Claim } from "./messages.js";
 import type { Authorize, Peer } from "./peer.js";
 
 /** What both sides of a handshake are told. */

@@ -1,4 +1,4 @@
-import { fstatSync, lstatSync, unlinkSync } from "node:fs";
+import { fstatSync, lstatSync, rmSync } from "node:fs";
 import { SystemError } from "../errors.js";
 import type { Binding } from "../native/binding.js";
 import { accessError } from "./directory.js";
@@ -34,8 +34,11 @@ export function lockName(binding: Binding, path: string): NameLock | "held" | "g
   return {
     descriptor,
     release(remove) {
-      if (remove && isAt(descriptor, path)) unlinkSync(path);
-      binding.closeDescriptor(descriptor);
+      try {
+        if (remove && isAt(descriptor, path)) rmSync(path, { force: true });
+      } finally {
+        binding.closeDescriptor(descriptor);
+      }
     },
   };
 }

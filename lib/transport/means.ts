@@ -1,5 +1,6 @@
 import { TransportError } from "../errors.js";
 import type { Binding } from "../native/binding.js";
+import { addonFailure } from "../native/load.js";
 import type { Backing } from "./messages.js";
 import type { Means } from "./negotiate.js";
 
@@ -16,8 +17,10 @@ export function ourMeans(
 ): Means {
   if (transport === "stream" || binding === undefined) {
     if (transport === "shm") {
+      const cause = addonFailure();
       throw new TransportError(
-        'transport "shm" needs the addon, which is not loaded; use "auto" to do without',
+        `transport "shm" needs the addon; use "auto" to do without. ${cause?.message ?? ""}`.trimEnd(),
+        { cause },
       );
     }
     return { transports: ["stream"], backings: [], abi: binding?.abiVersion ?? 0 };

@@ -198,7 +198,9 @@ export function readWelcome(frame: Frame): Welcome {
 
 export function readyFrame(ready: Ready): Frame {
   const { nonce, failed, message } = ready;
-  return failed === undefined ? { t: "ready", nonce } : { t: "ready", failed, message: message.slice(0, 1000) };
+  return failed === undefined
+    ? { t: "ready", nonce }
+    : { t: "ready", failed, message: message.slice(0, 1000) };
 }
 
 export function readReady(frame: Frame): Ready {

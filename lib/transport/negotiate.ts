@@ -97,11 +97,15 @@ export interface Agreement {
 }
 
 /** Agrees on the transport: the first of ours that the other side can do as well. Throws a TransportError. */
-export function agreeTransport(ours: Means, theirs: Pick<Hello, "transports" | "backings" | "abi">): Agreement {
+export function agreeTransport(
+  ours: Means,
+  theirs: Pick<Hello, "transports" | "backings" | "abi">,
+): Agreement {
   const fallback = ours.transports.includes("stream") && theirs.transports.includes("stream");
   const backing = ours.backings.find((candidate) => theirs.backings.includes(candidate));
   const shared = ours.transports.includes("shm") && theirs.transports.includes("shm");
-  if (shared && backing !== undefined && ours.abi === theirs.abi) return { transport: "shm", backing, fallback };
+  if (shared && backing !== undefined && ours.abi === theirs.abi)
+    return { transport: "shm", backing, fallback };
   if (fallback) return { transport: "stream", backing: undefined, fallback };
   const list = (items: readonly string[]) => (items.length === 0 ? "none" : items.join(" or "));
   throw new TransportError(

@@ -1,5 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import { type ProcessIdentity, pidSpace, isAlive } from "./identity.js";
+import { isAlive, type ProcessIdentity, pidSpace } from "./identity.js";
 import type { Address } from "./names.js";
 
 /** The discovery record: what stands in an endpoint's lock file for as long as its owner lives, as one line of JSON. */

@@ -15,7 +15,9 @@ export function regionName(): string {
   const { pid, start } = ourIdentity();
   const stem = `/ringbell-${pid.toString(36)}-${start.toString(36)}-${pidSpace()}-`;
   const room = process.platform === "darwin" ? 31 - stem.length : 16;
-  const random = BigInt(`0x${randomBytes(16).toString("hex")}`).toString(36).padStart(16, "0");
+  const random = BigInt(`0x${randomBytes(16).toString("hex")}`)
+    .toString(36)
+    .padStart(16, "0");
   return stem + random.slice(-Math.min(Math.max(room, 2), 16));
 }
 

@@ -1,18 +1,25 @@
 import { Scratch } from "../codec/codec.js";
-import { CorruptError, type RingbellError } from "../errors.js";
-import { type Binding, Control, type NativeConnection, type NativeLane, type Region } from "../native/binding.js";
+import { CorruptError } from "../errors.js";
+import {
+  type Binding,
+  Control,
+  type NativeConnection,
+  type NativeLane,
+  type Region,
+} from "../native/binding.js";
 import {
   type Connection,
+  type ConnectionEnd,
   type ConnectionHandler,
   type ConnectionStats,
   type LaneGeometry,
   type LaneHandler,
   type LaneStats,
+  longestPayload,
   type SendStatus,
   type TransportEnd,
   type TransportLane,
   type Wire,
-  longestPayload,
 } from "./contract.js";
 
 /** What the addon says in onEnd. */
@@ -43,7 +50,15 @@ export function createShm(
   options: ShmOptions,
   pending: Uint8Array = new Uint8Array(0),
 ): Connection {
-  return new ShmConnection(binding, wire.detach(), region, geometry, listener, options.spin === "adaptive" ? -1 : options.spin, pending);
+  return new ShmConnection(
+    binding,
+    wire.detach(),
+    region,
+    geometry,
+    listener,
+    options.spin === "adaptive" ? -1 : options.spin,
+    pending,
+  );
 }
 
 class ShmConnection implements Connection {
@@ -51,7 +66,7 @@ class ShmConnection implements Connection {
   readonly lanes: readonly ShmLane[];
   readonly #native: NativeConnection;
   readonly #sharedBytes: number;
-  readonly #counters = new Float64Array(3);
+  readonly #counters = new Float64Array(4);
   #handler: ConnectionHandler | undefined;
   #laneHandlers: readonly LaneHandler[] = [];
   #early: number | undefined;
@@ -97,7 +112,15 @@ class ShmConnection implements Connection {
       this.#early = why;
       return;
     }
-    this.#handler.onEnd(ENDS[why] ?? "peer-died", describe(why));
+    const { why: reason, error } = endOf(why);
+    this.#handler.onEnd(reason, error);
+  }
+
+  get end(): ConnectionEnd | undefined {
+    if (this.#closed) return undefined;
+    this.#native.stats(this.#counters);
+    const why = this.#counters[3]!;
+    return why === 0 ? undefined : endOf(why);
   }
 
   close(why: "closed" | "corrupt"): Promise<void> {
@@ -106,6 +129,10 @@ class ShmConnection implements Connection {
       this.#native.close(why === "closed" ? 0 : 1);
     }
     return Promise.resolve();
+  }
+
+  destroy(): void {
+    void this.close("closed");
   }
 
   ref(): void {
@@ -123,13 +150,14 @@ class ShmConnection implements Connection {
   }
 }
 
-function describe(why: number): RingbellError | undefined {
-  if (ENDS[why] !== "protocol-error") return undefined;
-  return new CorruptError(
-    why === ACCUSED
+function endOf(code: number): ConnectionEnd {
+  const why = ENDS[code] ?? "peer-died";
+  if (why !== "protocol-error") return { why, error: undefined };
+  const message =
+    code === ACCUSED
       ? "the peer says that this side broke the protocol, and has closed the channel"
-      : "the peer broke the protocol: what stands in the shared memory, or came over the socket, can't be",
-  );
+      : "the peer broke the protocol: what stands in the shared memory, or came over the socket, can't be";
+  return { why, error: new CorruptError(message) };
 }
 
 /** The most records to ask the addon for at once: fits its 32-bit word. */
@@ -161,6 +189,7 @@ class ShmLane implements TransportLane {
   }
 
   growOutbox(bytes: number): void {
+    if (bytes <= this.outbox.length) return;
     this.outbox.replace(this.#native.growOutbox(bytes));
   }
 
@@ -242,4 +271,3 @@ class ShmLane implements TransportLane {
     };
   }
 }
-

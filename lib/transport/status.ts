@@ -2,7 +2,14 @@ import { connect } from "node:net";
 import { InvalidArgumentError } from "../errors.js";
 import { accessError, checkDirectory, checkPlace } from "./directory.js";
 import { STATUS_QUERY } from "./frames.js";
-import { type Address, addressIn, type Place, type ResolvedPlace, resolveAddress, resolvePlace } from "./names.js";
+import {
+  type Address,
+  addressIn,
+  type Place,
+  type ResolvedPlace,
+  resolveAddress,
+  resolvePlace,
+} from "./names.js";
 import { type DiscoveryRecord, readRecord } from "./record.js";
 import { everyPlace, namesIn } from "./sweep.js";
 

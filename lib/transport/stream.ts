@@ -1,6 +1,7 @@
 import { CorruptError, InvalidArgumentError, PeerDiedError, SyncUnavailableError } from "../errors.js";
 import type {
   Connection,
+  ConnectionEnd,
   ConnectionHandler,
   ConnectionStats,
   LaneGeometry,
@@ -39,8 +40,9 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   readonly #wire: Wire;
   readonly #reader: FrameReader;
   #handler: ConnectionHandler | undefined;
-  /** Why the peer is gone, until `onEnd` has been called. */
-  #end: { readonly why: TransportEnd; readonly error: CorruptError | PeerDiedError | undefined } | undefined;
+  end: ConnectionEnd | undefined;
+  /** The end, until `onEnd` has been called. */
+  #end: ConnectionEnd | undefined;
   #closed: Promise<void> | undefined;
   /** Resolves when the last frame, if this side sends one, is with the kernel. */
   #said = Promise.resolve();
@@ -89,6 +91,11 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     if (alive) this.#said = this.#say(why === "closed" ? CLOSING : REFUSED);
     this.#closed = this.#said;
     return this.#closed;
+  }
+
+  destroy(): void {
+    void this.close("closed");
+    this.#hangUp();
   }
 
   ref(): void {
@@ -210,7 +217,8 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
 
   #ends(why: TransportEnd, error: CorruptError | PeerDiedError | undefined): void {
     this.ended = true;
-    this.#end = { why, error };
+    this.end = { why, error };
+    this.#end = this.end;
   }
 
   /** Sends the last frame. Resolves when it is with the kernel, or can't be any more. */

@@ -1,13 +1,14 @@
-import { lstatSync, readdirSync, rmSync, rmdirSync, unlinkSync } from "node:fs";
+import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { tryBinding } from "../native/load.js";
 import type { Binding } from "../native/binding.js";
+import { tryBinding } from "../native/load.js";
 import { checkPlace, removeDirectory } from "./directory.js";
 import { turnPath } from "./endpoint.js";
 import { isAlive, ourUid, pidSpace } from "./identity.js";
 import { lockName } from "./lock.js";
 import { addressIn, NAME_PATTERN, type Place, type ResolvedPlace, resolvePlace } from "./names.js";
 import { probeNative, probeNet } from "./probe.js";
+import { readLiveRecord } from "./record.js";
 import { regionOwner } from "./region-names.js";
 import { trace } from "./trace.js";
 import { inTurn, removeIfDead } from "./turn.js";
@@ -49,12 +50,24 @@ const HIDDEN_AGE = 60 * 1000;
  * time, in many processes at once, and again. Throws an AccessError if the directory is not safe to use.
  */
 export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
-  const report: Report = { removed: [], regions: [], live: [], failed: [] };
   const place = resolvePlace(options);
-  const places = options.everyNamespace === true ? everyPlace(place) : [place];
-  for (const one of places) await sweepPlace(one, report);
+  return sweepPlaces(options.everyNamespace === true ? everyPlace(place) : [place]);
+}
+
+/** Sweeps one namespace (none: undefined) and the names of shared memory. */
+export function sweepPlace(place: ResolvedPlace | undefined): Promise<SweepReport> {
+  return sweepPlaces(place === undefined ? [] : [place]);
+}
+
+async function sweepPlaces(places: readonly ResolvedPlace[]): Promise<SweepReport> {
+  const report: Report = { removed: [], regions: [], live: [], failed: [] };
+  for (const place of places) await sweepNames(place, report);
   sweepRegions(report);
-  trace("swept %s: %o", place.base, report);
+  trace(
+    "swept %o: %o",
+    places.map((place) => place.directory),
+    report,
+  );
   return report;
 }
 
@@ -75,7 +88,7 @@ export function namesIn(place: ResolvedPlace): string[] {
   return [...names].sort();
 }
 
-async function sweepPlace(place: ResolvedPlace, report: Report): Promise<void> {
+async function sweepNames(place: ResolvedPlace, report: Report): Promise<void> {
   if (!checkPlace(place)) return;
   const binding = tryBinding();
   for (const name of namesIn(place)) {
@@ -108,10 +121,10 @@ function sweepWithLock(binding: Binding, address: Names, report: Report): void {
       report.live.push(socketPath);
       return;
     }
+    // Somebody without the addon is just taking the name.
+    if (!removeIfDead(turnPath(address))) return;
     remove = true;
     removeFile(socketPath, report);
-    const turn = turnPath(address);
-    if (removeIfDead(turn)) removeFile(turn, report);
   } finally {
     lock.release(remove);
     if (remove) report.removed.push(lockPath);
@@ -126,7 +139,8 @@ async function sweepInTurn(address: Names, report: Report): Promise<void> {
       return;
     }
     removeFile(socketPath, report);
-    removeFile(lockPath, report);
+    // Somebody with the addon may have the lock, and not listen yet.
+    if (readLiveRecord(lockPath) === undefined) removeFile(lockPath, report);
   });
 }
 
@@ -140,17 +154,20 @@ function removeFile(path: string, report: Report): void {
   }
 }
 
-/** Directories in which a process without the addon was just making its socket, when it died. */
+/** Directories in which a process without the addon was just making its socket, when it died, and marks that it moved away. */
 function sweepHidden(place: ResolvedPlace, report: Report): void {
   for (const file of list(place.directory)) {
-    if (!/^\.r[A-Za-z0-9]{6}$/.test(file)) continue;
+    const mark = /\.turn\.[0-9a-f]{8}$/.test(file);
+    if (!mark && !/^\.r[A-Za-z0-9]{6}$/.test(file)) continue;
     const path = join(place.directory, file);
     const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || !stat.isDirectory() || stat.uid !== ourUid()) continue;
+    if (stat === undefined || stat.uid !== ourUid() || !(mark ? stat.isSymbolicLink() : stat.isDirectory()))
+      continue;
     if (Date.now() - stat.mtimeMs < HIDDEN_AGE) continue;
     try {
-      rmSync(join(path, "s"), { force: true });
-      rmdirSync(path);
+      if (!mark) rmSync(join(path, "s"), { force: true });
+      if (mark) unlinkSync(path);
+      else rmdirSync(path);
       report.removed.push(path);
     } catch (error) {
       report.failed.push({ path, error: error as Error });
@@ -168,13 +185,13 @@ export function sweepRegions(report: Pick<Report, "regions" | "failed">, directo
     try {
       const stat = lstatSync(path, { throwIfNoEntry: false });
       if (stat === undefined || !stat.isFile() || stat.uid !== ourUid()) continue;
-      const stale =
-        owner.space === pidSpace() ? !isAlive(owner) : Date.now() - stat.mtimeMs > FOREIGN_AGE;
+      const stale = owner.space === pidSpace() ? !isAlive(owner) : Date.now() - stat.mtimeMs > FOREIGN_AGE;
       if (!stale) continue;
       unlinkSync(path);
       report.regions.push(`/${file}`);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") report.failed.push({ path, error: error as Error });
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+        report.failed.push({ path, error: error as Error });
     }
   }
 }

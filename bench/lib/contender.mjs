@@ -1,0 +1,57 @@
+/**
+ * What the parts of the benchmark agree upon.
+ *
+ * A contender is one way of doing a thing, in a file of its own under peers/. It is started once per suite; its
+ * rounds are interleaved with those of the other contenders of the suite, so that a disturbance meets all of them.
+ *
+ * @typedef {Record<string, number>} Figures
+ *   What one round measured. The names carry the meaning, the same in every contender:
+ *   `ns` (per round trip, or per message of a stream), `p50` and `p99` (ns), `perSecond` (messages),
+ *   `cpuMs` (CPU time per 10 s), `seconds` (how long it was measured).
+ *
+ * @typedef {object} Setting  What is the same for the whole run.
+ * @property {[number, number] | undefined} cores  The two cores that everything runs on; undefined: not pinned.
+ * @property {number} seconds  How long a round is to take.
+ * @property {number} rounds  Rounds of each contender.
+ * @property {boolean} quick  Rough figures in a short time.
+ * @property {string} directory  A private directory for sockets, removed after the run.
+ *
+ * @typedef {object} Running  A contender that was started.
+ * @property {() => Promise<void>} warmUp  Until the code is compiled and the size of a round is known.
+ * @property {() => Promise<Figures>} round
+ * @property {() => Promise<void>} stop
+ * @property {() => Record<string, number>} [constants]  What was fixed by the warm-up, for the record.
+ *
+ * @typedef {object} Contender
+ * @property {string} name  Unique, for `--only` and the JSON.
+ * @property {string} title  As it stands in the table.
+ * @property {number} [rounds]  Where one long round says more than several.
+ * @property {(setting: Setting) => Promise<Running>} start  Throws {@link Unavailable} where it can't be had.
+ *
+ * @typedef {object} Column
+ * @property {string} title
+ * @property {string} figure  Name of the figure.
+ * @property {(value: number) => string} format
+ * @property {boolean} [spread]  Whether to show how far the rounds lie from their median.
+ *
+ * @typedef {object} Target  A promise to be kept.
+ * @property {string} name
+ * @property {string[]} needs  The contenders whose figures it compares.
+ * @property {(figure: (contender: string, figure: string) => number) => number} value  From medians over the rounds.
+ * @property {number} limit
+ * @property {"lower" | "higher"} better
+ * @property {(value: number) => string} format
+ *
+ * @typedef {object} Suite
+ * @property {string} name
+ * @property {string} title
+ * @property {string[]} [notes]  What one must know to read the table.
+ * @property {Contender[]} contenders
+ * @property {Column[]} columns
+ * @property {Target[]} targets
+ */
+
+/** The contender can't be had here; the message says why and what to do. */
+export class Unavailable extends Error {
+  name = "Unavailable";
+}

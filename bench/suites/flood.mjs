@@ -1,0 +1,36 @@
+import { duration, rate } from "../lib/format.mjs";
+import { flood, quiet } from "../peers/ringbell-flood.mjs";
+
+/** @param {string} what @param {string} figure @returns {import("../lib/contender.mjs").Target} */
+function bounded(what, figure) {
+  return {
+    name: `${what} p99 under a flood`,
+    needs: ["flood"],
+    value: (get) => get("flood", figure),
+    limit: 5e6,
+    better: "lower",
+    format: duration,
+  };
+}
+
+/** @type {import("../lib/contender.mjs").Suite} */
+export const floods = {
+  name: "flood",
+  title: "The receiver's event loop while its peer floods it, p99",
+  notes: [
+    "Loop delay as monitorEventLoopDelay counts it, less its resolution; lateness of a 1 ms timer; a byte there and",
+    "back over a Unix socket whose two ends are both served by this loop.",
+  ],
+  contenders: [quiet, flood],
+  columns: [
+    { title: "loop delay", figure: "delayP99", format: duration, spread: true },
+    { title: "timer", figure: "timerP99", format: duration },
+    { title: "socket", figure: "socketP99", format: duration },
+    { title: "messages", figure: "perSecond", format: rate },
+  ],
+  targets: [
+    bounded("event-loop delay", "delayP99"),
+    bounded("timer lateness", "timerP99"),
+    bounded("socket echo", "socketP99"),
+  ],
+};

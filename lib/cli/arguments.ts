@@ -1,0 +1,62 @@
+import { parseArgs } from "node:util";
+import type { Option, Values } from "./command.js";
+import { nearest } from "./nearest.js";
+import { UsageError } from "./usage-error.js";
+
+/** Reads the options of `command`; throws a UsageError that names what is wrong with them, and what may have been meant. */
+export function parseOptions(args: readonly string[], options: readonly Option[], command: string): Values {
+  const { tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    tokens: true,
+    allowPositionals: true,
+    options: Object.fromEntries(
+      options.map(({ name, short, value }) => [
+        name,
+        { type: value === undefined ? "boolean" : "string", ...(short === undefined ? {} : { short }) },
+      ]),
+    ),
+  });
+  const values: Record<string, string | true> = {};
+  for (const token of tokens) {
+    if (token.kind === "positional") {
+      throw new UsageError(`${command} takes no argument; "${token.value}" is one too many`);
+    }
+    if (token.kind === "option-terminator") continue;
+    const option = options.find(({ name }) => name === token.name);
+    if (option === undefined) throw new UsageError(unknownOption(token.rawName, options));
+    if (values[option.name] !== undefined) throw new UsageError(`--${option.name} is given twice`);
+    if (option.value === undefined) {
+      if (token.value !== undefined) throw new UsageError(`--${option.name} takes no value`);
+      values[option.name] = true;
+    } else {
+      // What begins with a hyphen is rather the next option than a value.
+      if (token.value === undefined || (!token.inlineValue && token.value.startsWith("-"))) {
+        throw new UsageError(`--${option.name} needs a value: --${option.name} ${option.value}`);
+      }
+      values[option.name] = token.value;
+    }
+  }
+  return values;
+}
+
+function unknownOption(raw: string, options: readonly Option[]): string {
+  const known = options.map(({ name }) => name);
+  const near = raw.startsWith("--") ? nearest(raw.slice(2), known) : undefined;
+  const hint =
+    near === undefined
+      ? `the options are ${known.map((name) => `--${name}`).join(", ")}`
+      : `did you mean --${near}?`;
+  return `unknown option ${raw}; ${hint}`;
+}
+
+/** The value of an option that takes a text. */
+export function text(values: Values, name: string): string | undefined {
+  const value = values[name];
+  return value === true ? undefined : value;
+}
+
+/** Whether a switch is given. */
+export function isOn(values: Values, name: string): boolean {
+  return values[name] !== undefined;
+}

@@ -1,0 +1,54 @@
+import type { Style } from "./style.js";
+
+/** What a command has to do with the outside. */
+export interface Output {
+  /** Writes lines to standard output. */
+  print(text: string): void;
+  readonly style: Style;
+  /** Columns of the terminal, or undefined where the output is none: then nothing is cut. */
+  readonly width: number | undefined;
+}
+
+/** An option of a command, always with a long name. */
+export interface Option {
+  readonly name: string;
+  readonly short?: string;
+  /** The placeholder of its value, such as `NAME`; without one it is a switch. */
+  readonly value?: string;
+  readonly text: string;
+}
+
+/** Values of options by name: a text, or true for a switch. */
+export type Values = Readonly<Record<string, string | true | undefined>>;
+
+export interface Command {
+  readonly name: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** Lines below the usage in the command's own help. */
+  readonly text: readonly string[];
+  readonly options: readonly Option[];
+  /** Does it; resolves with the exit code. */
+  run(values: Values, output: Output): Promise<number>;
+}
+
+export const NAMESPACE: Option = {
+  name: "namespace",
+  short: "n",
+  value: "NAME",
+  text: "this namespace (default: RINGBELL_NAMESPACE, else default)",
+};
+export const ALL: Option = { name: "all", short: "a", text: "all namespaces of the directory" };
+export const DIRECTORY: Option = {
+  name: "directory",
+  short: "d",
+  value: "PATH",
+  text: "where the namespaces lie (default: RINGBELL_DIRECTORY, else the private directory of this user)",
+};
+export const JSON_OPTION: Option = { name: "json", text: "print JSON" };
+
+/** Understood by every command. */
+export const COMMON: readonly Option[] = [
+  { name: "verbose", text: "show the stack trace of an error" },
+  { name: "help", short: "h", text: "show this help" },
+];

@@ -1,0 +1,58 @@
+/** Words for people. */
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
+
+/** "1.5 GiB", "256 KiB": binary units, three digits at most where it is not exact. */
+export function bytes(count: number): string {
+  let value = count;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${value < 100 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
+}
+
+/** "350 ms", "12 s", "3 min", "2 h", "5 d": one unit, rounded down. */
+export function duration(milliseconds: number): string {
+  const ms = Math.max(0, milliseconds);
+  if (ms < 1000) return `${Math.floor(ms)} ms`;
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 120 * 60) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86400)} d`;
+}
+
+/** "950", "12.3k", "4.5M": a count in at most five characters. */
+export function count(value: number): string {
+  let rest = value;
+  for (const unit of ["", "k", "M", "G", "T"]) {
+    if (rest < 1000)
+      return unit === "" ? String(rest) : `${rest < 100 ? floor1(rest) : Math.floor(rest)}${unit}`;
+    rest /= 1000;
+  }
+  return value.toExponential(0);
+}
+
+function floor1(value: number): string {
+  return (Math.floor(value * 10) / 10).toFixed(1);
+}
+
+/** "1 endpoint", "2 endpoints". */
+export function plural(number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? "" : "s"}`;
+}
+
+/**
+ * What came from elsewhere (a role, a name of a file), so that it can't steer the terminal: control characters, and
+ * those that turn the direction of writing, become "?".
+ */
+export function safe(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "?");
+}
+
+/** "on" in "a and b", "a, b and c". */
+export function listed(words: readonly string[]): string {
+  return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
+}

@@ -1,0 +1,130 @@
+import { lstatSync, readdirSync, type Stats } from "node:fs";
+import { basename, join } from "node:path";
+import { tryBinding } from "../native/load.js";
+import { checkPlace } from "../transport/directory.js";
+import { isAlive, ourUid, pidSpace } from "../transport/identity.js";
+import { type Address, addressIn, type ResolvedPlace } from "../transport/names.js";
+import { probeNative, probeNet } from "../transport/probe.js";
+import { readLiveRecord, readRecord } from "../transport/record.js";
+import { regionOwner } from "../transport/region-names.js";
+import { namesIn } from "../transport/sweep.js";
+import { plural } from "./format.js";
+
+/** What a file of ringbell is. */
+export type Kind = "socket" | "lock" | "memory" | "directory" | "other";
+
+/** Something that lies about. */
+export interface Item {
+  readonly kind: Kind;
+  readonly path: string;
+  /** Of the process that made it, where known. */
+  readonly pid: number | null;
+}
+
+/** Something that is left alone, and why. */
+export interface Kept extends Item {
+  readonly reason: string;
+}
+
+/** What `sweep` would find, found without touching anything. */
+export interface Leftovers {
+  readonly stale: Item[];
+  readonly kept: Kept[];
+}
+
+const SHM_DIRECTORY = "/dev/shm";
+
+/** Looks at the places and at the names of shared memory; changes nothing. Throws an AccessError if a directory is not safe to use. */
+export async function findLeftovers(places: readonly ResolvedPlace[]): Promise<Leftovers> {
+  const found: Leftovers = { stale: [], kept: [] };
+  for (const place of places) {
+    if (!checkPlace(place)) continue;
+    const ours = new Set<string>();
+    for (const name of namesIn(place)) {
+      const address = addressIn(place, name);
+      for (const path of [address.socketPath, address.lockPath]) ours.add(path);
+      await lookAtName(address, found);
+    }
+    for (const file of list(place.directory)) {
+      const path = join(place.directory, file);
+      // Others (links and directories that live for a moment, while a name is taken) are the business of the sweep.
+      if (ours.has(path) || /^\.r[A-Za-z0-9]{6}$/.test(file) || file.includes(".sock.turn")) continue;
+      found.kept.push({ kind: "other", path, pid: null, reason: "is not of ringbell" });
+    }
+  }
+  lookAtMemory(found);
+  return found;
+}
+
+/** What kind of thing a path is that a sweep has removed. */
+export function kindOf(path: string): Kind {
+  const file = basename(path);
+  if (file.endsWith(".sock")) return "socket";
+  if (file.endsWith(".lock")) return "lock";
+  return "directory";
+}
+
+async function lookAtName(address: Address, found: Leftovers): Promise<void> {
+  const { socketPath, lockPath } = address;
+  const record = readRecord(lockPath);
+  const pid = typeof record === "string" ? null : record.pid;
+  const files: Item[] = [
+    { kind: "socket", path: socketPath, pid },
+    { kind: "lock", path: lockPath, pid },
+  ];
+  const there = files.filter(({ path }) => look(path) !== undefined);
+  const keep = (reason: string, owner = pid) => {
+    found.kept.push(...there.slice(0, 1).map((file) => ({ ...file, pid: owner, reason })));
+  };
+  try {
+    const binding = tryBinding();
+    const probe = binding === undefined ? await probeNet(socketPath) : probeNative(binding, socketPath);
+    if (probe.state === "live") {
+      const owner = probe.pid ?? pid;
+      keep(owner === null ? "a process listens" : `process ${owner} listens`, owner);
+    } else if (readLiveRecord(lockPath) !== undefined) {
+      keep(`process ${pid} is taking the name or giving it up`);
+    } else {
+      found.stale.push(...there);
+    }
+  } catch (error) {
+    keep((error as Error).message);
+  }
+}
+
+function lookAtMemory(found: Leftovers): void {
+  if (process.platform !== "linux") return;
+  for (const file of list(SHM_DIRECTORY)) {
+    const owner = regionOwner(file);
+    const stat = owner === undefined ? undefined : look(join(SHM_DIRECTORY, file));
+    if (owner === undefined || stat === undefined) continue;
+    const item: Item = { kind: "memory", path: `/${file}`, pid: owner.pid };
+    if (stat.uid !== ourUid()) {
+      found.kept.push({ ...item, reason: `belongs to user ${stat.uid}` });
+    } else if (owner.space !== pidSpace()) {
+      const age = Math.floor((Date.now() - stat.mtimeMs) / 60_000);
+      const reason = `was made ${plural(age, "minute")} ago in another container; removed when it is older`;
+      found.kept.push({ ...item, pid: null, reason });
+    } else if (isAlive(owner)) {
+      found.kept.push({ ...item, reason: `process ${owner.pid} lives` });
+    } else {
+      found.stale.push(item);
+    }
+  }
+}
+
+function look(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch {
+    return [];
+  }
+}

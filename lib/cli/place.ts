@@ -1,0 +1,15 @@
+import { InvalidArgumentError } from "../errors.js";
+import { type ResolvedPlace, resolvePlace } from "../transport/names.js";
+import { text } from "./arguments.js";
+import type { Values } from "./command.js";
+import { UsageError } from "./usage-error.js";
+
+/** The place that `--namespace` and `--directory` mean. Throws a UsageError where they can't be. */
+export function placeOf(values: Values): ResolvedPlace {
+  try {
+    return resolvePlace({ namespace: text(values, "namespace"), directory: text(values, "directory") });
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new UsageError(error.message.replace(/^options\./, "--"));
+  }
+}

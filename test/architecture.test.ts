@@ -1,0 +1,144 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** From the ground up. A file may import from its own part, and from those on floors below. */
+const floors: readonly (readonly string[])[] = [
+  ["errors"],
+  ["codec", "native"],
+  ["transport"],
+  ["channel"],
+  ["index"],
+  ["cli"],
+];
+
+/** Imports of types that go upwards all the same. */
+const exceptions = [
+  // The addon's types say `Credentials`, which belongs to the contract.
+  "native/binding.ts imports type from transport/contract.ts",
+];
+
+interface Import {
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+/** The part of the house that a file (from lib/) is in. */
+function partOf(file: string): string {
+  return file.includes("/") ? file.slice(0, file.indexOf("/")) : file.replace(/\.ts$/, "");
+}
+
+function floorOf(file: string): number {
+  const floor = floors.findIndex((parts) => parts.includes(partOf(file)));
+  if (floor < 0) throw new Error(`lib/${file} is on no floor: say on which in test/architecture.test.ts`);
+  return floor;
+}
+
+const files = readdirSync(join(root, "lib"), { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => file.replaceAll("\\", "/"));
+
+function importsOf(file: string): { specifier: string; typeOnly: boolean }[] {
+  const source = readFileSync(join(root, "lib", file), "utf8").replace(/\/\*[\s\S]*?\*\//g, "");
+  const statements = source.matchAll(/^(?:import|export)\s+(type\s)?([^"';]*?\sfrom\s+)?"([^"]+)"/gm);
+  return [...statements].map(([, type, names, specifier]) => ({
+    specifier: specifier!,
+    typeOnly: type !== undefined || isAllTypes(names ?? ""),
+  }));
+}
+
+/** Whether each name of `{ type A, type B } from` is a type. */
+function isAllTypes(names: string): boolean {
+  const list = /^\{([^}]*)\}/.exec(names)?.[1]?.split(",");
+  const said = list?.map((name) => name.trim()).filter((name) => name !== "");
+  return said !== undefined && said.length > 0 && said.every((name) => name.startsWith("type "));
+}
+
+const imports: Import[] = files.flatMap((from) =>
+  importsOf(from)
+    .filter(({ specifier }) => specifier.startsWith("."))
+    .map(({ specifier, typeOnly }) => ({
+      from,
+      to: normalize(join(dirname(from), specifier.replace(/\.js$/, ".ts"))),
+      typeOnly,
+    })),
+);
+
+const say = ({ from, to, typeOnly }: Import) => `${from} imports ${typeOnly ? "type " : ""}from ${to}`;
+
+describe("the house", () => {
+  it("has imports, each of a file that is there", () => {
+    expect(imports.length).toBeGreaterThan(100);
+    expect(imports.filter(({ to }) => !existsSync(join(root, "lib", to))).map(say)).toEqual([]);
+  });
+
+  it("has imports that point downwards only", () => {
+    const upwards = imports.filter(
+      ({ from, to }) => partOf(from) !== partOf(to) && floorOf(from) <= floorOf(to),
+    );
+    expect(upwards.map(say).filter((said) => !exceptions.includes(said))).toEqual([]);
+  });
+
+  it("has no exception that nobody needs", () => {
+    expect(exceptions.filter((exception) => !imports.map(say).includes(exception))).toEqual([]);
+  });
+
+  it("has no circle of files that need each other to load", () => {
+    const needs = new Map<string, string[]>();
+    for (const { from, to, typeOnly } of imports) {
+      if (!typeOnly) needs.set(from, [...(needs.get(from) ?? []), to]);
+    }
+    const done = new Set<string>();
+    const visit = (file: string, path: readonly string[]): string | undefined => {
+      if (path.includes(file)) return [...path.slice(path.indexOf(file)), file].join(" → ");
+      if (done.has(file)) return undefined;
+      const circle = needs.get(file)?.map((next) => visit(next, [...path, file]));
+      done.add(file);
+      return circle?.find((found) => found !== undefined);
+    };
+    expect(files.map((file) => visit(file, [])).filter((circle) => circle !== undefined)).toEqual([]);
+  });
+
+  it("needs nothing at run time but Node and what package.json says", () => {
+    const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+      dependencies: Record<string, string>;
+    };
+    const foreign = files.flatMap((file) =>
+      importsOf(file)
+        .filter(({ specifier }) => !specifier.startsWith(".") && !specifier.startsWith("node:"))
+        .filter(({ specifier, typeOnly }) => !typeOnly || dependencies[specifier] === undefined)
+        .map(({ specifier }) => `${file} imports ${specifier}`),
+    );
+    expect(foreign).toEqual([]);
+    expect(Object.keys(dependencies).sort()).toEqual(["@standard-schema/spec", "node-gyp-build"]);
+  });
+});
+
+describe("the house in C++", () => {
+  const native = (name: string) => readFileSync(join(root, "native", name), "utf8");
+  const includesOf = (name: string) =>
+    [...native(name).matchAll(/^#include [<"]([^>"]+)[>"]/gm)].map(([, file]) => file!);
+
+  it("knows JavaScript in one file only", () => {
+    const sources = readdirSync(join(root, "native")).filter((file) => /\.(cc|h)$/.test(file));
+    const knowing = sources.filter((file) =>
+      includesOf(file).some((included) => /^(napi|node_api|v8)/.test(included)),
+    );
+    expect(knowing).toEqual(["addon.cc"]);
+  });
+
+  it("makes no system call in the ring: it includes neither Node nor the system", () => {
+    const innermost = ["layout.h", "parking.h", "ring.h"];
+    const foreign = innermost.flatMap((file) =>
+      includesOf(file)
+        .filter((included) => !innermost.includes(included))
+        .filter((included) => !["atomic", "cstddef", "cstdint", "cstring"].includes(included))
+        .map((included) => `${relative(".", file)} includes ${included}`),
+    );
+    expect(foreign).toEqual([]);
+  });
+});

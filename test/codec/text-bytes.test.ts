@@ -1,0 +1,120 @@
+import { runInNewContext } from "node:vm";
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { bytes, NO_ROOM, text } from "../../lib/codec/index.js";
+import { DecodeError, EncodeError, InvalidArgumentError, UnknownOptionError } from "../../lib/errors.js";
+import { decode, encode, OFFSET, roundTrip, scratchOf } from "./support.js";
+
+const strings = fc.oneof(
+  fc.string({ unit: "grapheme" }),
+  fc.string({ unit: "binary", maxLength: 80 }),
+  fc.string({
+    unit: fc.constantFrom("a", "\u007f", "\u0080", "ÿ", "Ā", "\ufffd", "😀", "\0"),
+    maxLength: 60,
+  }),
+);
+
+it("brings back every well-formed string, as UTF-8", () => {
+  fc.assert(
+    fc.property(strings, (value) => {
+      expect(roundTrip(text(), value)).toBe(value);
+      expect(Buffer.from(encode(text(), value)).equals(Buffer.from(value))).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+it("refuses strings with a lone surrogate, short and long", () => {
+  for (const bad of [
+    "\ud800",
+    "a\udfff",
+    `${"x".repeat(100)}\ud83d`,
+    "\udc00\ud800",
+    `€\ud800${"€".repeat(50)}`,
+  ]) {
+    expect(() => encode(text(), bad)).toThrow(EncodeError);
+  }
+});
+
+it("takes exactly the bytes that are valid UTF-8", () => {
+  const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  const pieces = fc.constantFrom(
+    "41",
+    "c3a4",
+    "e282ac",
+    "f09f9880",
+    "80",
+    "c3",
+    "e282",
+    "eda080",
+    "c080",
+    "f8",
+    "efbfbd",
+    "efbbbf",
+  );
+  fc.assert(
+    fc.property(fc.array(pieces, { maxLength: 20 }), (parts) => {
+      const raw = Buffer.from(parts.join(""), "hex");
+      let expected: string | undefined;
+      try {
+        expected = strict.decode(raw);
+      } catch {
+        expect(() => decode(text(), raw)).toThrow(DecodeError);
+        return;
+      }
+      expect(decode(text(), raw)).toBe(expected);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+it("finds no room rather than writing past the end", () => {
+  for (const value of ["abc", "x".repeat(30), "€".repeat(9), "ä".repeat(30)]) {
+    const length = Buffer.byteLength(value);
+    expect(text().maxBytes?.(value)).toBeGreaterThanOrEqual(length);
+    expect(text().encode(value, scratchOf(OFFSET + length - 1), OFFSET)).toBe(NO_ROOM);
+    expect(text().encode(value, scratchOf(OFFSET + length), OFFSET)).toBe(length);
+  }
+  const data = new Uint8Array(50);
+  expect(bytes().maxBytes?.(data)).toBe(50);
+  expect(bytes().encode(data, scratchOf(OFFSET + 49), OFFSET)).toBe(NO_ROOM);
+  expect(bytes().encode(data, scratchOf(OFFSET + 50), OFFSET)).toBe(50);
+});
+
+it("refuses what is no string, and what is no Uint8Array", () => {
+  for (const value of [1, null, undefined, {}, new String("a")]) {
+    expect(() => encode(text(), value as string)).toThrow(EncodeError);
+    expect(() => encode(bytes(), value as unknown as Uint8Array)).toThrow(EncodeError);
+  }
+});
+
+it("brings back bytes as a plain Uint8Array of its own memory", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), (data) => {
+      const received = roundTrip(bytes(), Buffer.from(data));
+      expect(received.constructor).toBe(Uint8Array);
+      expect(received).toEqual(data);
+      expect(received.buffer.byteLength).toBe(data.length);
+    }),
+  );
+});
+
+it("sends a Uint8Array of another realm", () => {
+  const foreign: Uint8Array = runInNewContext("Uint8Array.of(1, 2)");
+  expect([...roundTrip(bytes(), foreign)]).toEqual([1, 2]);
+});
+
+it("copies what arrives, unless a view was asked for", () => {
+  const scratch = scratchOf();
+  bytes().encode(Uint8Array.of(1, 2, 3), scratch, OFFSET);
+  const copied = bytes().decode(scratch, OFFSET, 3);
+  const viewed = bytes({ copy: false }).decode(scratch, OFFSET, 3);
+  scratch.buffer.fill(7);
+  expect([...copied, ...viewed]).toEqual([1, 2, 3, 7, 7, 7]);
+});
+
+it("refuses misspelt options by name", () => {
+  expect(() => bytes({ coppy: false } as never)).toThrow(UnknownOptionError);
+  expect(() => bytes({ copy: 1 as never })).toThrow(InvalidArgumentError);
+  expect(() => bytes(null as never)).toThrow(InvalidArgumentError);
+});

@@ -1,0 +1,246 @@
+import type { Scratch } from "../../../lib/codec/codec.js";
+import {
+  type Connection,
+  type ConnectionHandler,
+  FULL,
+  type LaneGeometry,
+  type LaneHandler,
+  RECORD_HEADER,
+  recordBytes,
+  SENT,
+  type SendStatus,
+  type TransportEnd,
+  type TransportLane,
+} from "../../../lib/transport/contract.js";
+
+/** Makes two connections that are each other's peer, neither started. */
+export type MakePair = (lanes: readonly LaneGeometry[]) => Promise<readonly [Connection, Connection]>;
+
+/** How to make a connection to a child process. */
+export interface ContractProcesses {
+  /** The path of a module (.mjs, over dist/) that exports `join(path, lanes): Promise<Connection>`. */
+  readonly join: string;
+  /** Makes ready for one connection at `path`; what it returns waits for it. */
+  host(path: string, lanes: readonly LaneGeometry[]): Promise<() => Promise<Connection>>;
+}
+
+export interface ContractOptions {
+  /** Whether `sendWait` and `drainWait` can block. */
+  readonly sync: boolean;
+  readonly processes?: ContractProcesses;
+}
+
+/** Waits for what handlers report, without a clock. */
+export class Signal {
+  readonly #waiting: { readonly holds: () => boolean; readonly resolve: () => void }[] = [];
+
+  /** Something has changed. */
+  notify(): void {
+    for (let i = this.#waiting.length - 1; i >= 0; i--) {
+      const entry = this.#waiting[i]!;
+      if (!entry.holds()) continue;
+      this.#waiting.splice(i, 1);
+      entry.resolve();
+    }
+  }
+
+  until(holds: () => boolean): Promise<void> {
+    if (holds()) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ holds, resolve }));
+  }
+}
+
+/** A lane handler that keeps all that it is told. */
+export class LaneLog implements LaneHandler {
+  readonly lane: TransportLane;
+  readonly records: Buffer[] = [];
+  /** What each call of onRecords brought. */
+  readonly counts: number[] = [];
+  rooms = 0;
+  takens = 0;
+  readonly signal: Signal;
+  /** Run within the handler, after it has done its work. */
+  after: ((event: "records" | "room" | "taken") => void) | undefined;
+
+  constructor(lane: TransportLane, signal: Signal) {
+    this.lane = lane;
+    this.signal = signal;
+  }
+
+  onRecords(count: number): void {
+    this.counts.push(count);
+    this.records.push(...readRecords(this.lane.inbox, count));
+    this.#done("records");
+  }
+
+  onRoom(): void {
+    this.rooms++;
+    this.#done("room");
+  }
+
+  onTaken(): void {
+    this.takens++;
+    this.#done("taken");
+  }
+
+  #done(event: "records" | "room" | "taken"): void {
+    this.signal.notify();
+    this.after?.(event);
+  }
+}
+
+/** One end of a connection with handlers that keep all that they are told. */
+export class End implements ConnectionHandler {
+  readonly connection: Connection;
+  readonly logs: readonly LaneLog[];
+  readonly signal = new Signal();
+  readonly ends: { readonly why: TransportEnd; readonly code: string | undefined }[] = [];
+  afterEnd: (() => void) | undefined;
+
+  constructor(connection: Connection) {
+    this.connection = connection;
+    this.logs = connection.lanes.map((lane) => new LaneLog(lane, this.signal));
+  }
+
+  start(): this {
+    this.connection.start(this, this.logs);
+    return this;
+  }
+
+  onEnd(why: TransportEnd, error: Error | undefined): void {
+    this.ends.push({ why, code: (error as { code?: string } | undefined)?.code });
+    this.signal.notify();
+    this.afterEnd?.();
+  }
+
+  lane(index = 0): TransportLane {
+    return this.connection.lanes[index]!;
+  }
+
+  log(index = 0): LaneLog {
+    return this.logs[index]!;
+  }
+
+  /** Waits until `count` records have been received in all. */
+  received(count: number, index = 0): Promise<void> {
+    return this.signal.until(() => this.log(index).records.length >= count);
+  }
+
+  ended(): Promise<void> {
+    return this.signal.until(() => this.ends.length > 0);
+  }
+
+  /** Resolves at the next `onRoom`; asks for it. */
+  room(index = 0): Promise<void> {
+    const before = this.log(index).rooms;
+    this.lane(index).wantRoom();
+    return this.signal.until(() => this.log(index).rooms > before || this.ends.length > 0);
+  }
+
+  /** Resolves at the next `onTaken`; asks for it. */
+  taken(index = 0): Promise<void> {
+    const before = this.log(index).takens;
+    this.lane(index).wantTaken();
+    return this.signal.until(() => this.log(index).takens > before || this.ends.length > 0);
+  }
+
+  /** Sends one record, waiting for room as often as needed. */
+  async send(bytes: Uint8Array, index = 0): Promise<SendStatus> {
+    let status = post(this.lane(index), bytes);
+    while (status === FULL) {
+      await this.room(index);
+      status = post(this.lane(index), bytes);
+    }
+    return status;
+  }
+}
+
+/** Puts a record into the outbox and sends it. */
+export function post(lane: TransportLane, bytes: Uint8Array): SendStatus {
+  lane.growOutbox(recordBytes(bytes.length));
+  lane.outbox.buffer.set(bytes, RECORD_HEADER);
+  return lane.send(bytes.length);
+}
+
+/** Packs records into the outbox, for `sendBatch`. */
+export function pack(lane: TransportLane, records: readonly Uint8Array[]): void {
+  let offset = 0;
+  lane.growOutbox(records.reduce((sum, record) => sum + recordBytes(record.length), 0));
+  for (const record of records) {
+    lane.outbox.view.setUint32(offset, record.length, true);
+    lane.outbox.buffer.set(record, offset + RECORD_HEADER);
+    offset += recordBytes(record.length);
+  }
+}
+
+/** Copies of the first `count` records of a scratch. */
+export function readRecords(scratch: Scratch, count: number): Buffer[] {
+  const records: Buffer[] = [];
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    const length = scratch.view.getUint32(offset, true);
+    records.push(
+      Buffer.from(scratch.buffer.subarray(offset + RECORD_HEADER, offset + RECORD_HEADER + length)),
+    );
+    offset += recordBytes(length);
+  }
+  return records;
+}
+
+/** Bytes that are the same for the same seed and length, and hardly for others. */
+export function payload(seed: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let state = (seed * 2654435761 + length + 1) >>> 0;
+  for (let i = 0; i < length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    bytes[i] = state >>> 24;
+  }
+  return bytes;
+}
+
+/** Where two lists of records differ first; -1 if they are the same. Much faster than toEqual. */
+export function differsAt(some: readonly Buffer[], others: readonly Buffer[]): number {
+  if (some.length !== others.length) return Math.min(some.length, others.length);
+  return some.findIndex((bytes, i) => !bytes.equals(others[i]!));
+}
+
+/** Numbers from 0 to `below`, the same ones each time. */
+export function* numbers(below: number): Generator<number, never> {
+  let state = 12345;
+  while (true) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    yield (state >>> 8) % below;
+  }
+}
+
+/** Sends records of `bytes` bytes until there is no room; returns how many went. */
+export function fill(lane: TransportLane, bytes: number): number {
+  let sent = 0;
+  while (post(lane, payload(sent, bytes)) === SENT) sent++;
+  return sent;
+}
+
+/** Lets everything that is ready in this process happen: so many turns of the event loop. */
+export async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Runs `action` and returns what reached the process as uncaught exceptions until `count` of them have. */
+export async function uncaught(count: number, action: () => void): Promise<unknown[]> {
+  const others = process.listeners("uncaughtException");
+  const caught: unknown[] = [];
+  process.removeAllListeners("uncaughtException");
+  try {
+    await new Promise<void>((resolve) => {
+      process.on("uncaughtException", (error) => {
+        caught.push(error);
+        if (caught.length === count) resolve();
+      });
+      action();
+    });
+  } finally {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of others) process.on("uncaughtException", listener);
+  }
+  return caught;
+}

@@ -1,0 +1,7 @@
+import { loadBinding } from "../../../dist/native/load.js";
+import { createStream } from "../../../dist/transport/stream.js";
+import { connectNative } from "../../../dist/transport/wire.js";
+
+export async function join(path, lanes) {
+  return createStream(connectNative(loadBinding(), path), lanes);
+}

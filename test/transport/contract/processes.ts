@@ -1,0 +1,174 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, describe, expect, it } from "vitest";
+import { SENT } from "../../../lib/transport/contract.js";
+import {
+  type ContractProcesses,
+  differsAt,
+  End,
+  fill,
+  payload,
+  post,
+  readRecords,
+  turns,
+} from "./harness.js";
+import { geometry } from "./suite.js";
+
+const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
+
+/** What can be seen only between two processes. The child runs dist/. */
+export function processes(how: ContractProcesses, sync: boolean): void {
+  describe("between two processes", () => {
+    const children: ChildProcess[] = [];
+    const open: End[] = [];
+    const directories: string[] = [];
+    afterEach(async () => {
+      for (const child of children.splice(0)) child.kill("SIGKILL");
+      await Promise.all(open.splice(0).map((end) => end.connection.close("closed")));
+      for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
+    });
+
+    async function withChild(task: string, count = 0, capacity = 4096) {
+      const directory = mkdtempSync(join(tmpdir(), "contract-"));
+      directories.push(directory);
+      const path = join(directory, "socket");
+      const lanes = geometry([capacity, capacity]);
+      const accept = await how.host(path, lanes);
+      const child = spawn(
+        process.execPath,
+        [CHILD, how.join, path, JSON.stringify(lanes), task, String(count)],
+        { stdio: ["ignore", "inherit", task === "throw" ? "ignore" : "inherit"] },
+      );
+      children.push(child);
+      const exit = once(child, "exit") as Promise<[number | null, string | null]>;
+      const early = exit.then(([code]) =>
+        Promise.reject(new Error(`the child ended with ${code} before it connected`)),
+      );
+      // Only as long as we wait for the connection.
+      early.catch(() => {});
+      const end = new End(await Promise.race([accept(), early]));
+      open.push(end);
+      return { end, child, exit };
+    }
+
+    const numbered = (i: number) => Buffer.alloc(100 + (i % 50), i & 0xff);
+    const burst = (count: number) => Array.from({ length: count }, (_, i) => numbered(i));
+
+    it("records of all lengths go there and back", async () => {
+      const { end, exit } = await withChild("echo");
+      end.start();
+      end.lane().wantRecords(true);
+      const sent = Array.from({ length: 500 }, (_, i) => payload(i, (i * 31) % end.lane().maxBytes));
+      for (const record of sent) await end.send(record);
+      await end.received(sent.length);
+      expect(differsAt(end.log().records, sent)).toBe(-1);
+      await end.connection.close("closed");
+      expect(await exit).toEqual([0, null]);
+    });
+
+    it("a child that sends much, closes and ends loses nothing, though we send all the time", async () => {
+      const { end, exit } = await withChild("burst", 2000);
+      end.start();
+      end.log().after = () => void post(end.lane(1), payload(1, 50));
+      end.lane().wantRecords(true);
+      await end.ended();
+      expect(end.ends[0]?.why).toBe("peer-closed");
+      expect(differsAt(end.log().records, burst(2000))).toBe(-1);
+      expect(await exit).toEqual([0, null]);
+    });
+
+    it.each(["die", "exit"])(
+      "a peer's end without close (%s) is told, and what it sent can be drained",
+      async (task) => {
+        const { end, exit } = await withChild(task, 10);
+        end.start();
+        await end.ended();
+        expect(end.ends.map((each) => each.why)).toEqual(["peer-died"]);
+        expect(end.lane().drain(100)).toBe(10);
+        expect(readRecords(end.lane().inbox, 10)).toEqual(burst(10));
+        expect(await exit).toEqual(task === "exit" ? [0, null] : [null, "SIGKILL"]);
+      },
+    );
+
+    it("a sender that waits for room hears of the peer's death", async () => {
+      const { end, child } = await withChild("ref");
+      end.start();
+      fill(end.lane(), 100);
+      end.lane().wantRoom();
+      end.lane().wantTaken();
+      child.kill("SIGKILL");
+      await end.ended();
+      await turns(3);
+      expect([end.ends[0]?.why, end.log().rooms, end.log().takens]).toEqual(["peer-died", 0, 0]);
+    });
+
+    it("an exception in a handler ends the process that throws, as anywhere else", async () => {
+      const { end, exit } = await withChild("throw");
+      end.start();
+      post(end.lane(), payload(1, 1));
+      await end.ended();
+      expect(end.ends[0]?.why).toBe("peer-died");
+      expect((await exit)[0]).toBe(1);
+    });
+
+    it("a connection that is unref'd keeps no process alive", async () => {
+      const { end, exit } = await withChild("unref");
+      end.start();
+      expect(await exit).toEqual([0, null]);
+      await end.ended();
+      expect(end.ends[0]?.why).toBe("peer-died");
+    });
+
+    it("a connection that is ref'd keeps its process alive until it ends", async () => {
+      const { end, child, exit } = await withChild("ref");
+      end.start();
+      post(end.lane(), payload(1, 10));
+      // Another child that has nothing to do is gone by then.
+      const idle = await withChild("unref");
+      await idle.exit;
+      expect([child.exitCode, end.ends]).toEqual([null, []]);
+      await end.connection.close("closed");
+      expect(await exit).toEqual([0, null]);
+    });
+
+    if (!sync) return;
+
+    it("a thread that waits is woken by records and by room, on both sides", async () => {
+      const { end, exit } = await withChild("echo-sync", 300);
+      end.start();
+      for (let i = 0; i < 300; i++) {
+        const record = payload(i, (i * 71) % end.lane().maxBytes);
+        end.lane().growOutbox(record.length + 16);
+        end.lane().outbox.buffer.set(record, 8);
+        expect(end.lane().sendWait(record.length, 20_000)).toBe(SENT);
+        expect(end.lane().drainWait(1, 20_000)).toBe(1);
+        expect(readRecords(end.lane().inbox, 1)[0]?.equals(record)).toBe(true);
+      }
+      await end.ended();
+      expect(await exit).toEqual([0, null]);
+    });
+
+    it("a thread that waits without limit is woken by the peer's death", async () => {
+      const { end } = await withChild("die", 0);
+      end.start();
+      expect(end.lane().drainWait(1, Number.POSITIVE_INFINITY)).toBe(0);
+      await end.ended();
+      expect(end.ends[0]?.why).toBe("peer-died");
+    });
+
+    it("a thread that waits for room without limit goes on when a peer takes", async () => {
+      const { end } = await withChild("echo");
+      end.start();
+      end.lane().outbox.buffer.fill(7);
+      for (let i = 0; i < 60; i++) {
+        // The child can't send back more than its own window holds, so we take in between.
+        expect(end.lane().sendWait(500, Number.POSITIVE_INFINITY)).toBe(SENT);
+        if (i >= 4) expect(end.lane().drainWait(1, 20_000)).toBe(1);
+      }
+    });
+  });
+}

@@ -1,0 +1,44 @@
+import { afterEach, describe } from "vitest";
+import type { LaneGeometry } from "../../../lib/transport/contract.js";
+import { backpressure } from "./backpressure.js";
+import { ends } from "./ends.js";
+import { type ContractOptions, End, type MakePair } from "./harness.js";
+import { processes } from "./processes.js";
+import { records } from "./records.js";
+import { waiting } from "./waiting.js";
+
+/** Makes a pair, starts both, and closes both after the test. */
+export type Pair = (...capacities: number[]) => Promise<readonly [End, End]>;
+
+/** The sentences of lib/transport/contract.ts, for whatever claims to be a transport. */
+export function transportContract(name: string, makePair: MakePair, options: ContractOptions): void {
+  describe(`the transport contract: ${name}`, () => {
+    const open: End[] = [];
+    afterEach(async () => {
+      await Promise.all(open.splice(0).map((end) => end.connection.close("closed")));
+    });
+    const unstarted: Pair = async (...capacities) => {
+      const pair = await makePair(geometry(capacities));
+      const made = [new End(pair[0]), new End(pair[1])] as const;
+      open.push(...made);
+      return made;
+    };
+    const pair: Pair = async (...capacities) => {
+      const made = await unstarted(...capacities);
+      for (const end of made) end.start();
+      return made;
+    };
+
+    records(pair, unstarted);
+    backpressure(pair);
+    ends(pair);
+    waiting(pair, options.sync);
+    if (options.processes !== undefined) processes(options.processes, options.sync);
+  });
+}
+
+/** Lanes of these capacities; 4 KiB if there are none. */
+export function geometry(capacities: readonly number[]): LaneGeometry[] {
+  const all = capacities.length === 0 ? [4096] : capacities;
+  return all.map((capacity, index) => ({ name: index === 0 ? "main" : `lane-${index}`, capacity }));
+}

@@ -1,0 +1,175 @@
+import { readdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import type { Binding } from "../../lib/native/binding.js";
+import { loadBinding } from "../../lib/native/load.js";
+import {
+  type Connection,
+  type LaneHandler,
+  RECORD_HEADER,
+  SENT,
+  type Wire,
+} from "../../lib/transport/contract.js";
+import type { Joined } from "../../lib/transport/handshake.js";
+import { type ConnectorSettings, introduce } from "../../lib/transport/handshake-connector.js";
+import { acceptPeer, type ListenerSettings } from "../../lib/transport/handshake-listener.js";
+import type { CodecIdentities } from "../../lib/transport/messages.js";
+import { connectNative, connectNet, wrapNative, wrapNet } from "../../lib/transport/wire.js";
+import { scratchDirectory } from "./scratch.js";
+
+export const binding = loadBinding();
+
+/** The addon, with some of its functions replaced. */
+export function bindingWith(changes: Partial<Binding>): Binding {
+  return new Proxy(binding, {
+    get: (target, key) => (changes as Record<string | symbol, unknown>)[key] ?? Reflect.get(target, key),
+  });
+}
+
+export const JSON_CODEC: CodecIdentities = {
+  send: { name: "json", fingerprint: "json", schema: undefined },
+  receive: { name: "json", fingerprint: "json", schema: undefined },
+};
+
+const COMMON = {
+  binding,
+  transport: "auto",
+  backing: undefined,
+  spin: 0,
+  authorize: undefined,
+  role: undefined,
+  timeout: 5000,
+} as const;
+
+export function listenerSettings(more: Partial<ListenerSettings> = {}): ListenerSettings {
+  return {
+    ...COMMON,
+    lanes: [{ name: "main", capacity: 65536, codec: JSON_CODEC }],
+    status: () => ({ pid: process.pid, channels: [] }),
+    ...more,
+  };
+}
+
+export function connectorSettings(more: Partial<ConnectorSettings> = {}): ConnectorSettings {
+  return { ...COMMON, codec: JSON_CODEC, capacity: undefined, lanes: undefined, signal: undefined, ...more };
+}
+
+/** Two wires that are joined: the listener's end and the connector's. */
+export async function wirePair(native = true): Promise<[listener: Wire, connector: Wire]> {
+  const path = join(scratchDirectory(), "s");
+  const pair: [Wire, Wire] = native ? nativePair(path) : await netPair(path);
+  onTestFinished(() => {
+    for (const wire of pair) wire.destroy();
+  });
+  return pair;
+}
+
+function nativePair(path: string): [Wire, Wire] {
+  const listening = binding.socketListen(path, 0o600, 8);
+  const connector = connectNative(binding, path);
+  const listener = wrapNative(binding, binding.socketAccept(listening));
+  binding.closeDescriptor(listening);
+  return [listener, connector];
+}
+
+async function netPair(path: string): Promise<[Wire, Wire]> {
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }).listen(path);
+  const accepted = new Promise<Wire>((resolve) => {
+    server.once("connection", (socket) => resolve(wrapNet(socket)));
+  });
+  const connector = await connectNet(path);
+  const listener = await accepted;
+  server.close();
+  return [listener, connector];
+}
+
+/** Both halves of a handshake over the wires. Connections are closed when the test ends. */
+export async function shake(
+  [listener, connector]: readonly [Wire, Wire],
+  listens: Partial<ListenerSettings> = {},
+  connects: Partial<ConnectorSettings> = {},
+): Promise<[PromiseSettledResult<Joined | undefined>, PromiseSettledResult<Joined>]> {
+  const results = await Promise.allSettled([
+    acceptPeer(listener, "id-1", listenerSettings(listens)),
+    introduce(connector, connectorSettings(connects)),
+  ]);
+  for (const result of results) {
+    if (result.status !== "fulfilled" || result.value === undefined) continue;
+    const { connection } = result.value;
+    onTestFinished(() => connection.close("closed"));
+  }
+  return results;
+}
+
+/** As `shake`, where both sides are to succeed. */
+export async function join2(
+  wires: readonly [Wire, Wire],
+  listens: Partial<ListenerSettings> = {},
+  connects: Partial<ConnectorSettings> = {},
+): Promise<[Joined, Joined]> {
+  const [ours, theirs] = await shake(wires, listens, connects);
+  if (ours.status === "rejected") throw ours.reason;
+  if (theirs.status === "rejected") throw theirs.reason;
+  return [ours.value!, theirs.value];
+}
+
+/** As `shake`, where both sides are to fail; their errors. */
+export async function quarrel(
+  wires: readonly [Wire, Wire],
+  listens: Partial<ListenerSettings> = {},
+  connects: Partial<ConnectorSettings> = {},
+): Promise<[Error, Error]> {
+  const [ours, theirs] = await shake(wires, listens, connects);
+  if (ours.status === "fulfilled" || theirs.status === "fulfilled") {
+    throw new Error(`expected both to fail: listener ${ours.status}, connector ${theirs.status}`);
+  }
+  return [ours.reason, theirs.reason];
+}
+
+const QUIET: LaneHandler = { onRecords() {}, onRoom() {}, onTaken() {} };
+
+/** Sends one record over the main lane of one connection and returns what arrives at the other. */
+export async function passRecord(from: Connection, to: Connection, text: string): Promise<string> {
+  const arrived = new Promise<string>((resolve, reject) => {
+    const inbox = to.lanes[0]!;
+    const onRecords = () => {
+      const length = inbox.inbox.view.getUint32(0, true);
+      resolve(inbox.inbox.buffer.toString("utf8", RECORD_HEADER, RECORD_HEADER + length));
+    };
+    const onEnd = (why: string) => reject(new Error(why));
+    to.start(
+      { onEnd },
+      to.lanes.map(() => ({ ...QUIET, onRecords })),
+    );
+    from.start(
+      { onEnd },
+      from.lanes.map(() => QUIET),
+    );
+    inbox.wantRecords(true);
+  });
+  const lane = from.lanes[0]!;
+  lane.growOutbox(RECORD_HEADER + text.length + 8);
+  const bytes = lane.outbox.buffer.write(text, RECORD_HEADER);
+  if (lane.send(bytes) !== SENT) throw new Error("no room");
+  return arrived;
+}
+
+/** What the other side says until it hangs up, as text. */
+export function hearAll(wire: Wire): Promise<string> {
+  return new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    const done = () => resolve(Buffer.concat(chunks).toString());
+    wire.setHandler({ onData: (chunk) => chunks.push(Buffer.from(chunk)), onDrain() {}, onEnd: done });
+  });
+}
+
+/** How many descriptors this process has open. */
+export function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+/** Regions of ours that have a name. */
+export function namedRegions(): string[] {
+  return readdirSync("/dev/shm").filter((file) => file.startsWith(`ringbell-${process.pid.toString(36)}-`));
+}

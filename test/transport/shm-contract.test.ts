@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import { openSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { loadBinding } from "../../lib/native/load.js";
+import type { Connection, LaneGeometry } from "../../lib/transport/contract.js";
+import { createShm } from "../../lib/transport/shm.js";
+import { transportContract } from "./contract/suite.js";
+import { acceptNative, nativePair } from "./wires.js";
+
+const binding = loadBinding();
+const fixture = (name: string) => fileURLToPath(new URL(`contract/${name}`, import.meta.url));
+
+async function pair(
+  lanes: readonly LaneGeometry[],
+  name: string,
+  spin: number | "adaptive",
+): Promise<readonly [Connection, Connection]> {
+  const [a, b] = await nativePair(binding);
+  const capacities = lanes.map((lane) => lane.capacity);
+  const region = binding.regionCreate(capacities, name);
+  const other =
+    name === ""
+      ? binding.regionOpen(capacities, "", reopen(region.descriptor))
+      : binding.regionOpen(capacities, name, -1);
+  if (name !== "") binding.regionUnlink(name);
+  region.closeDescriptor();
+  return [
+    createShm(binding, a, region, lanes, true, { spin }),
+    createShm(binding, b, other, lanes, false, { spin }),
+  ];
+}
+
+/** A second descriptor of the same memory, as if it had been passed. */
+function reopen(descriptor: number): number {
+  return openSync(`/proc/self/fd/${descriptor}`, "r+");
+}
+
+const processes = {
+  join: fixture("join-shm.mjs"),
+  host: async (path: string, lanes: readonly LaneGeometry[]) => {
+    const accept = acceptNative(binding, path);
+    return async () => {
+      const wire = await accept();
+      const region = binding.regionCreate(
+        lanes.map((lane) => lane.capacity),
+        "",
+      );
+      wire.write(new Uint8Array(1), region.descriptor);
+      region.closeDescriptor();
+      return createShm(binding, wire, region, lanes, true, { spin: "adaptive" });
+    };
+  },
+};
+
+transportContract("shared memory, sealed", (lanes) => pair(lanes, "", "adaptive"), { sync: true, processes });
+transportContract("shared memory, sealed, never polling", (lanes) => pair(lanes, "", 0), { sync: true });
+transportContract(
+  "shared memory, named",
+  (lanes) => pair(lanes, `/ringbell-test-${randomBytes(4).toString("hex")}`, "adaptive"),
+  {
+    sync: true,
+  },
+);

@@ -1,0 +1,50 @@
+import { fileURLToPath } from "node:url";
+import { describe, it } from "vitest";
+import { tryBinding } from "../../lib/native/load.js";
+import { createStream } from "../../lib/transport/stream.js";
+import { wrapNet } from "../../lib/transport/wire.js";
+import { transportContract } from "./contract/suite.js";
+import { acceptNative, acceptNet, nativePair, netPair } from "./wires.js";
+
+const fixture = (name: string) => fileURLToPath(new URL(`contract/${name}`, import.meta.url));
+
+transportContract(
+  "stream over node:net",
+  async (lanes) => {
+    const [a, b] = await netPair();
+    return [createStream(a, lanes), createStream(b, lanes)];
+  },
+  {
+    sync: false,
+    processes: {
+      join: fixture("join-net.mjs"),
+      host: async (path, lanes) => {
+        const accept = await acceptNet(path);
+        return async () => createStream(wrapNet(await accept()), lanes);
+      },
+    },
+  },
+);
+
+const binding = tryBinding();
+if (binding === undefined) {
+  describe("the transport contract: stream over the addon", () => it.skip("needs the addon", () => {}));
+} else {
+  transportContract(
+    "stream over the addon",
+    async (lanes) => {
+      const [a, b] = await nativePair(binding);
+      return [createStream(a, lanes), createStream(b, lanes)];
+    },
+    {
+      sync: true,
+      processes: {
+        join: fixture("join-native.mjs"),
+        host: async (path, lanes) => {
+          const accept = acceptNative(binding, path);
+          return async () => createStream(await accept(), lanes);
+        },
+      },
+    },
+  );
+}

@@ -1,0 +1,207 @@
+import { describe, expect, it } from "vitest";
+import { Scratch } from "../../lib/codec/codec.js";
+import { MessageTooLargeError, RingbellError } from "../../lib/errors.js";
+import { RECORD_HEADER, recordBytes, type Wire, type WireHandler } from "../../lib/transport/contract.js";
+import { createStream } from "../../lib/transport/stream.js";
+import { ASK, CLOSING, frameWord, RECORD, TAKEN } from "../../lib/transport/stream-frames.js";
+import { RecordQueue } from "../../lib/transport/stream-queue.js";
+import { differsAt, End, numbers, payload, post, readRecords, turns } from "./contract/harness.js";
+
+/** A wire without a socket: keeps what is written, and lets the test play the kernel. */
+class FakeWire implements Wire {
+  readonly credentials = undefined;
+  readonly native = false;
+  buffered = 0;
+  readonly writes: Buffer[] = [];
+  handler: WireHandler | undefined;
+  destroyed = false;
+
+  setHandler(handler: WireHandler | undefined): void {
+    this.handler = handler;
+  }
+  unread(): void {}
+  write(bytes: Uint8Array): void {
+    this.writes.push(Buffer.from(bytes));
+  }
+  takeDescriptor(): undefined {
+    return undefined;
+  }
+  wait(): boolean {
+    return false;
+  }
+  detach(): number {
+    return -1;
+  }
+  ref(): void {}
+  unref(): void {}
+  async end(): Promise<void> {}
+  destroy(): void {
+    this.destroyed = true;
+  }
+}
+
+function made(capacity = 4096): readonly [End, FakeWire] {
+  const wire = new FakeWire();
+  const end = new End(createStream(wire, [{ name: "main", capacity }])).start();
+  return [end, wire];
+}
+
+function record(bytes: Uint8Array): Buffer {
+  const all = Buffer.alloc(recordBytes(bytes.length));
+  all.writeUInt32LE(bytes.length, 0);
+  all.writeUInt32LE(frameWord(RECORD, 0), 4);
+  all.set(bytes, RECORD_HEADER);
+  return all;
+}
+
+describe("what a stream writes", () => {
+  it("is the first record at once, and what follows in the same turn together", async () => {
+    const [end, wire] = made(64 * 1024);
+    await turns(1);
+    const sent = [1, 2, 3, 4].map((seed) => payload(seed, seed * 5));
+    for (const bytes of sent) post(end.lane(), bytes);
+    const tooLong = Date.now();
+    expect(wire.writes[0]).toEqual(record(sent[0]!));
+    await turns(1);
+    expect(Buffer.concat(wire.writes)).toEqual(Buffer.concat(sent.map(record)));
+    // One more only if the clock went on to the next millisecond in between.
+    expect(wire.writes.length).toBeLessThanOrEqual(Date.now() === tooLong ? 2 : 4);
+    expect(end.connection.stats()).toMatchObject({ bells: wire.writes.length, parks: 0, sharedBytes: 0 });
+  });
+
+  it("does not wait for the end of a turn that is a long one", () => {
+    const [end, wire] = made();
+    post(end.lane(), payload(1, 5));
+    for (const start = performance.now(); performance.now() - start < 3; );
+    post(end.lane(), payload(2, 5));
+    expect(wire.writes.length).toBe(2);
+  });
+
+  it("has zeros between the records, not what the outbox held before", () => {
+    const [end, wire] = made();
+    end.lane().outbox.buffer.fill(0xaa);
+    post(end.lane(), Buffer.from([1]));
+    end.lane().outbox.buffer.fill(0xaa);
+    end.lane().outbox.words[0] = 3;
+    end.lane().outbox.words[4] = 0;
+    end.lane().sendBatch(2);
+    expect(wire.writes[0]?.subarray(8)).toEqual(Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]));
+    return turns(1).then(() => {
+      expect(wire.writes[1]?.subarray(8, 16)).toEqual(Buffer.from([0xaa, 0xaa, 0xaa, 0, 0, 0, 0, 0]));
+    });
+  });
+
+  it("is kept together as long as the kernel takes nothing", async () => {
+    const [end, wire] = made(64 * 1024);
+    wire.buffered = 1;
+    for (let i = 0; i < 10; i++) post(end.lane(), payload(i, 50));
+    await turns(2);
+    expect(wire.writes).toEqual([]);
+    wire.buffered = 0;
+    wire.handler?.onDrain();
+    expect(wire.writes.length).toBe(1);
+    expect(wire.writes[0]?.length).toBe(10 * recordBytes(50));
+  });
+
+  it("is one report for what was taken, and none before it is worth it or asked for", async () => {
+    const [end, wire] = made();
+    end.lane().wantRecords(true);
+    for (let i = 0; i < 7; i++) wire.handler?.onData(record(payload(i, 48)));
+    await turns(1);
+    expect(wire.writes).toEqual([]);
+    wire.handler?.onData(record(payload(7, 96)));
+    const report = Buffer.alloc(16);
+    report.writeUInt32LE(4, 0);
+    report.writeUInt32LE(frameWord(TAKEN, 0), 4);
+    report.writeUInt32LE(7 * 56 + 104, 8);
+    await turns(1);
+    expect(wire.writes).toEqual([]);
+    const ask = Buffer.alloc(8);
+    ask[5] = ASK;
+    wire.buffered = 1;
+    wire.handler?.onData(ask);
+    await turns(1);
+    expect(wire.writes).toEqual([]);
+    wire.buffered = 0;
+    wire.handler?.onDrain();
+    expect(wire.writes).toEqual([report]);
+    wire.handler?.onData(record(payload(8, 504)));
+    expect(wire.writes.length).toBe(2);
+    expect(wire.writes[1]?.readUInt32LE(8)).toBe(512);
+  });
+
+  it("does not pile up for a peer that asks all the time and reads nothing", async () => {
+    const [end, wire] = made();
+    const ask = Buffer.alloc(8);
+    ask[5] = ASK;
+    end.lane().wantRecords(true);
+    wire.buffered = 1;
+    // As much as the window lets in, with a question after each record.
+    for (let i = 0; i < 200; i++) wire.handler?.onData(Buffer.concat([record(payload(i, 8)), ask]));
+    wire.buffered = 0;
+    wire.handler?.onDrain();
+    await turns(1);
+    expect(end.log().records.length).toBe(200);
+    expect(wire.writes.map((bytes) => bytes.length)).toEqual([16]);
+    expect(wire.writes[0]?.readUInt32LE(8)).toBe(200 * 16);
+  });
+
+  it("ends with a closing frame, and close waits until the kernel has it", async () => {
+    const [end, wire] = made();
+    post(end.lane(), payload(1, 5));
+    wire.buffered = 1;
+    let closed = false;
+    const closing = end.connection.close("closed").then(() => {
+      closed = true;
+    });
+    await turns(2);
+    expect([closed, wire.destroyed]).toEqual([false, false]);
+    expect(Buffer.concat(wire.writes).at(-3)).toBe(CLOSING);
+    wire.buffered = 0;
+    wire.handler?.onDrain();
+    await closing;
+    expect(wire.destroyed).toBe(false);
+    wire.handler?.onEnd(undefined);
+    expect(end.ends).toEqual([]);
+  });
+
+  it("is nothing that does not fit the lane", () => {
+    const [end, wire] = made();
+    expect(() => end.lane().send(end.lane().maxBytes + 1)).toThrow(MessageTooLargeError);
+    expect(() => end.lane().send(-1)).toThrow(RingbellError);
+    expect(() => end.lane().growOutbox(recordBytes(end.lane().maxBytes) + 1)).toThrow(MessageTooLargeError);
+    end.lane().outbox.words[0] = -5;
+    expect(() => end.lane().sendBatch(1)).toThrow(RingbellError);
+    expect([wire.writes, end.lane().stats().sendFill]).toEqual([[], 0]);
+    expect(() => createStream(wire, [])).toThrow(RingbellError);
+  });
+});
+
+describe("the queue of a lane", () => {
+  it("gives back what was put in, however it is cut and taken, with no more memory than it needs", () => {
+    const queue = new RecordQueue();
+    const inbox = new Scratch(new ArrayBuffer(64));
+    const random = numbers(1000);
+    const expected: Buffer[] = [];
+    let seed = 0;
+    for (let round = 0; round < 2000; round++) {
+      if (random.next().value < 550) {
+        const bytes = payload(seed, random.next().value % 400);
+        const all = record(bytes);
+        const cut = random.next().value % (all.length + 1);
+        if (cut > 0) queue.append(all, 0, cut);
+        if (cut < all.length) queue.append(all, cut, all.length);
+        queue.publish(1, bytes.length);
+        expected.push(bytes);
+        seed++;
+      } else {
+        const count = queue.take(inbox, 1 + (random.next().value % 5));
+        expect(count > 0).toBe(expected.length > 0);
+        expect(differsAt(readRecords(inbox, count), expected.splice(0, count))).toBe(-1);
+      }
+      expect(queue.count).toBe(expected.length);
+      expect(queue.fill).toBe(expected.reduce((sum, bytes) => sum + recordBytes(bytes.length), 0));
+      expect(queue.payload).toBe(expected.reduce((sum, bytes) => sum + bytes.length, 0));
+    }
+  });
+});
