@@ -34,7 +34,7 @@ export const Ping = struct({ id: u32 });
  *
  * @typedef {{ type: "finish" }} Finish No more tasks: say goodbye and go.
  * @typedef {{ type: "progress", tasks: number, bytes: number }} Progress What the agent has done so far.
- * @typedef {{ type: "finished", tasks: number, cpuMs: number, rssBytes: number }} Finished The goodbye.
+ * @typedef {{ type: "finished", tasks: number, bytes: number, cpuMs: number, rssBytes: number }} Finished The goodbye.
  * @typedef {Finish | Progress | Finished} Control
  */
 

@@ -102,8 +102,7 @@ void Lane::send() {
           break;
         case Push::full:
           result = Sent::full;
-          ++full_count_;
-          if (blocked_since_ == 0) blocked_since_ = wall_clock();
+          met_full();
           break;
         case Push::too_large:
           result = Sent::too_large;
@@ -131,10 +130,21 @@ void Lane::send_batch() {
   if (corrupt) {
     connection_.fail();
   } else if (accepted < count) {
-    ++full_count_;
-    if (blocked_since_ == 0) blocked_since_ = wall_clock();
+    met_full();
   }
   control.result = static_cast<int32_t>(accepted);
+}
+
+void Lane::met_full() {
+  ++full_count_;
+  if (blocked_since_ == 0) blocked_since_ = wall_clock();
+  // A caller that tries again and again without its event loop would never ask for the little that the peer may have taken
+  // without a report, and a long record may need just that. Not over an announcement that is made already.
+  if (producer_.fill() <= producer_.capacity() / 8 &&
+      producer_.state().load(std::memory_order_relaxed) == static_cast<uint32_t>(Parked::awake)) {
+    producer_.announce(Parked::loop);
+    connection_.ring();
+  }
 }
 
 void Lane::send_wait(int64_t nanoseconds) {
@@ -216,6 +226,8 @@ void Lane::look_for_room() {
     if (room == want_room_ && taken == want_taken_) break;
     if (look == 0) producer_.announce(Parked::loop);
   }
+  // The rest may have been taken without a report before we announced ourselves again.
+  if (room != want_room_ || taken != want_taken_) ask_for_report();
   if (room) want_room_ = false;
   if (taken) want_taken_ = false;
   if (room) connection_.events().room(index_);
@@ -349,6 +361,9 @@ bool Lane::park(uint64_t now) {
 }
 
 void Lane::bell() {
+  // The announcement was taken back, perhaps for a record that was drained before we parked: it is made again, or the next
+  // publication would ring for nobody.
+  if (parked_ && !consumer_.ready()) consumer_.announce(Parked::loop);
   if (parked_ && consumer_.ready()) {
     consumer_.withdraw();
     loop_spin_.woken(uv_hrtime() - parked_at_);

@@ -112,6 +112,7 @@ class Lane {
   void wake_consumer(Parked where);
   void wake_producer(Parked where);
   void look_for_room();
+  void met_full();
   // The peer may hold back a position less than an eighth away. It is asked to report where only that can be missing.
   void ask_for_report();
   void detach();

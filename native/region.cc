@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <linux/magic.h>
 #include <sys/random.h>
+#include <sys/vfs.h>
 #else
 #include <cstdlib>
 #endif
@@ -141,8 +143,11 @@ std::shared_ptr<Region> Region::open(std::span<const uint64_t> capacities, const
 #if defined(__linux__)
   if (name.empty()) {
     // Without the seals the peer could shrink the file under us, and the next access would be a SIGBUS.
+    // Nor do huge pages do: where the pool is empty, an access is one, too.
     const int seals = fcntl(descriptor, F_GET_SEALS);
-    if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW)) {
+    struct statfs file_system {};
+    if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW) ||
+        fstatfs(descriptor, &file_system) != 0 || file_system.f_type != TMPFS_MAGIC) {
       fail(failure, "fcntl", EINVAL);
       return nullptr;
     }

@@ -206,7 +206,10 @@ class Consumer : public Ring {
     while (count < max) {
       uint64_t header;
       const Take next = this->next(header);
-      if (next == Take::corrupt) return Take::corrupt;
+      if (next == Take::corrupt) {
+        messages_ += count;
+        return Take::corrupt;
+      }
       if (next == Take::empty) break;
       const uint32_t length = length_of(header);
       const uint64_t size = record_bytes(length);

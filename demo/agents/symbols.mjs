@@ -6,7 +6,7 @@ const MOST_NAMES = 50;
 
 // Comments and strings are blanked first. A regular expression that contains quotes may fool this: strings therefore end
 // with their line, so that the damage does.
-const NOISE = /\/\/[^\n]*|\/\*[^]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[^])*`/g;
+const NOISE = /\/\/[^\n]*|\/\*[\s\S]*?\*\/|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[\s\S])*`/g;
 
 const JAVASCRIPT = {
   functions: [
@@ -51,7 +51,9 @@ export const symbols = {
     return ({ path }, content) => {
       const language = LANGUAGES.get(extname(path));
       if (language === undefined) return {};
-      const code = content.toString("utf8").replace(NOISE, (noise) => "\n".repeat(noise.split("\n").length - 1));
+      const code = content
+        .toString("utf8")
+        .replace(NOISE, (noise) => "\n".repeat(noise.split("\n").length - 1));
       return {
         functions: find(code, language.functions),
         classes: find(code, language.classes),

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { InvalidArgumentError } from "../errors.js";
 import { type ResolvedPlace, resolvePlace } from "../transport/names.js";
 import { text } from "./arguments.js";
@@ -6,8 +7,13 @@ import { UsageError } from "./usage-error.js";
 
 /** The place that `--namespace` and `--directory` mean. Throws a UsageError where they can't be. */
 export function placeOf(values: Values): ResolvedPlace {
+  const directory = text(values, "directory");
   try {
-    return resolvePlace({ namespace: text(values, "namespace"), directory: text(values, "directory") });
+    return resolvePlace({
+      namespace: text(values, "namespace"),
+      // At the shell, paths are relative to where one is.
+      directory: directory && resolve(directory),
+    });
   } catch (error) {
     if (!(error instanceof InvalidArgumentError)) throw error;
     throw new UsageError(error.message.replace(/^options\./, "--"));

@@ -1,11 +1,11 @@
 import { inspect } from "node:util";
 import { isOn, parseOptions } from "./arguments.js";
 import { COMMON, type Command, type Output } from "./command.js";
-import { doctor } from "./doctor.js";
+import { doctor } from "./doctor/command.js";
 import { safe } from "./format.js";
-import { gc } from "./gc.js";
+import { gc } from "./gc/command.js";
 import { commandHelp, programHelp } from "./help.js";
-import { ls } from "./ls.js";
+import { ls } from "./ls/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { UsageError } from "./usage-error.js";

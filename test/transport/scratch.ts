@@ -5,7 +5,7 @@ import { onTestFinished } from "vitest";
 
 /** A fresh directory for one test, gone after it. */
 export function scratchDirectory(): string {
-  const path = mkdtempSync(join(tmpdir(), "rb-"));
+  const path = mkdtempSync(join(tmpdir(), "ringbell-test-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }

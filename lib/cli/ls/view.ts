@@ -1,8 +1,8 @@
-import type { Output } from "./command.js";
-import { bytes, count, duration, plural, safe } from "./format.js";
-import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "./ls-data.js";
-import type { Style } from "./style.js";
-import { type Column, table, wrap } from "./table.js";
+import type { Output } from "../command.js";
+import { bytes, count, duration, plural, safe } from "../format.js";
+import type { Style } from "../style.js";
+import { type Column, table, wrap } from "../table.js";
+import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "./data.js";
 
 const BAR = 8;
 const STATES = { healthy: "healthy", blocked: "not answering", dead: "dead" } as const;
@@ -114,7 +114,7 @@ function stateOut({ out }: LaneEntry, now: number): string {
 
 function stateIn(lane: LaneEntry, now: number): string {
   const idle = lane.in.idleSince === null ? "" : ` ${since(lane.in.idleSince, now)}`;
-  if (lane.in.fill > 0) return lane.in.stalled ? `UNREAD${idle}` : "arriving";
+  if (lane.in.fill > 0) return lane.in.stalled ? `UNREAD${idle}` : "unread";
   return idle === "" ? "active" : `idle${idle}`;
 }
 
@@ -136,7 +136,7 @@ function notesOf(listing: Listing, now: number): string[] {
         }
         if (lane.in.stalled) {
           stalled.push(
-            `${name} has not read ${path} for ${since(lane.in.idleSince, now)}: ` +
+            `${name} has not read ${path}${lane.in.idleSince === null ? "" : ` for ${since(lane.in.idleSince, now)}`}: ` +
               `${bytes(lane.in.fill)} of ${who} are waiting.`,
           );
         }

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { isAlive, pidSpace } from "../transport/identity.js";
-import type { EndpointInfo, EndpointState } from "../transport/status.js";
+import { isAlive, pidSpace } from "../../transport/identity.js";
+import type { EndpointInfo, EndpointState } from "../../transport/status.js";
 
 /** What `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes bytes; what is not known is null. */
 export interface Listing {
@@ -52,12 +52,14 @@ export interface WayEntry {
   readonly bytes: number;
   /** Bytes sent and not taken, headers included. */
   readonly fill: number;
-  /** Whether something has been waiting for more than a second without getting on. */
+  /** Whether something has been waiting for more than a second without getting on; of what comes in, also whether the ring is all but full. */
   readonly stalled: boolean;
 }
 
 /** How long (ms) something must have been waiting to be called stalled. */
 const STALLED = 1000;
+/** The part of a ring that is not filled in passing. */
+const FULL = 0.9;
 
 /** What an endpoint answered, in the shape of the listing. An answer comes from another process, maybe of another version: nothing in it is taken for granted. */
 export function listEndpoint(info: EndpointInfo, now: number): EndpointEntry {
@@ -90,11 +92,12 @@ function listChannel(channel: unknown, now: number): ChannelEntry {
 }
 
 function listLane(lane: Fields, now: number): LaneEntry {
+  const capacity = numberOf(lane.capacity);
   const [sendFill, receiveFill] = [numberOf(lane.sendFill), numberOf(lane.receiveFill)];
   const [blocked, idle] = [timeOf(lane.blockedSince), timeOf(lane.idleSince)];
   return {
     name: textOf(lane.name) ?? "?",
-    capacity: numberOf(lane.capacity),
+    capacity,
     out: {
       messages: numberOf(lane.sentMessages),
       bytes: numberOf(lane.sentBytes),
@@ -107,8 +110,9 @@ function listLane(lane: Fields, now: number): LaneEntry {
       messages: numberOf(lane.receivedMessages),
       bytes: numberOf(lane.receivedBytes),
       fill: receiveFill,
-      // Something lies there, and for so long nobody has come for it.
-      stalled: receiveFill > 0 && idle !== undefined && now - idle > STALLED,
+      // Something lies there, and for so long nobody has come for it; or so much that it must have been so.
+      stalled:
+        receiveFill > 0 && ((idle !== undefined && now - idle > STALLED) || receiveFill >= FULL * capacity),
       idleSince: iso(idle),
     },
   };

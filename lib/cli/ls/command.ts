@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
-import { addressIn, type ResolvedPlace } from "../transport/names.js";
-import { type EndpointInfo, endpoints } from "../transport/status.js";
-import { everyPlace, namesIn } from "../transport/sweep.js";
-import { isOn, text } from "./arguments.js";
-import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Values } from "./command.js";
-import { type EndpointEntry, type Listing, listEndpoint } from "./ls-data.js";
-import { showListing } from "./ls-view.js";
-import { placeOf } from "./place.js";
-import { UsageError } from "./usage-error.js";
+import { addressIn, type ResolvedPlace } from "../../transport/names.js";
+import { type EndpointInfo, endpoints } from "../../transport/status.js";
+import { everyPlace, namesIn } from "../../transport/sweep.js";
+import { isOn, text } from "../arguments.js";
+import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Values } from "../command.js";
+import { placeOf } from "../place.js";
+import { UsageError } from "../usage-error.js";
+import { type EndpointEntry, type Listing, listEndpoint } from "./data.js";
+import { showListing } from "./view.js";
 
 /** `ringbell ls`: who listens, who is connected, and who is stuck. */
 export const ls: Command = {

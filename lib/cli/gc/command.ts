@@ -1,11 +1,11 @@
-import type { ResolvedPlace } from "../transport/names.js";
-import { everyPlace, sweep } from "../transport/sweep.js";
-import { isOn } from "./arguments.js";
-import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "./command.js";
-import { plural, safe } from "./format.js";
+import type { ResolvedPlace } from "../../transport/names.js";
+import { everyPlace, sweep } from "../../transport/sweep.js";
+import { isOn } from "../arguments.js";
+import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "../command.js";
+import { plural, safe } from "../format.js";
+import { placeOf } from "../place.js";
+import { table, wrap } from "../table.js";
 import { findLeftovers, type Item, type Kept, type Kind, kindOf } from "./leftovers.js";
-import { placeOf } from "./place.js";
-import { table, wrap } from "./table.js";
 
 /** What `ringbell gc --json` prints. */
 interface Collection {
@@ -101,17 +101,16 @@ function show(collection: Collection, { style, width }: Output): string[] {
     lines.push(style.strong(dryRun ? "Would be removed" : "Removed"));
     lines.push(...rows(removed, ({ pid }) => (pid === null ? "" : `process ${pid} has gone`)), "");
   }
-  if (kept.length > 0) {
+  const failures = new Set(failed.map(({ message }) => message));
+  const shown = kept.filter(({ reason }) => !failures.has(reason));
+  if (shown.length > 0) {
     lines.push(style.strong("Left alone"));
-    const failures = new Set(failed.map(({ message }) => message));
-    const shown = kept.filter(({ reason }) => !failures.has(reason));
     lines.push(...rows(shown, (item) => safe((item as Kept).reason)), "");
   }
   for (const { path, message } of failed) {
-    lines.push(
-      ...wrap(`${style.bad("!")} ${safe(short(path, collection.directory))}: ${safe(message)}`, width),
-      "",
-    );
+    const text = `${safe(short(path, collection.directory))}: ${safe(message)}`;
+    const [first, ...rest] = wrap(text, width === undefined ? undefined : width - 2);
+    lines.push(`${style.bad("!")} ${first}`, ...rest.map((line) => `  ${line}`), "");
   }
   const sum =
     removed.length === 0

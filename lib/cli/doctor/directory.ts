@@ -1,0 +1,77 @@
+import { accessSync, constants, lstatSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { checkPlace } from "../../transport/directory.js";
+import { LONGEST_SOCKET_PATH, type ResolvedPlace, resolvePlace } from "../../transport/names.js";
+import { type DirectoryFacts, failureOf } from "./report.js";
+
+const LONGEST_NAME = 64;
+const UNKNOWN: DirectoryFacts = {
+  path: null,
+  source: null,
+  exists: false,
+  uid: null,
+  mode: null,
+  writable: false,
+  longestName: null,
+  error: null,
+};
+
+/** Where names lie, and whether we can put them there. Does not throw, and makes nothing. */
+export function directoryFacts(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): DirectoryFacts {
+  let place: ResolvedPlace;
+  try {
+    place = resolvePlace({}, env);
+  } catch (error) {
+    return { ...UNKNOWN, error: failureOf(error) };
+  }
+  const path = place.base;
+  const room = LONGEST_SOCKET_PATH - Buffer.byteLength(join(place.directory, ".sock"));
+  const facts: DirectoryFacts = {
+    ...UNKNOWN,
+    path,
+    source: place.given
+      ? "RINGBELL_DIRECTORY"
+      : path === join(env.XDG_RUNTIME_DIR ?? "", "ringbell")
+        ? "XDG_RUNTIME_DIR"
+        : "tmpdir",
+    longestName: Math.max(0, Math.min(LONGEST_NAME, room)),
+  };
+  try {
+    const stat = (place.given ? statSync : lstatSync)(path, { throwIfNoEntry: false });
+    if (stat === undefined) return { ...facts, writable: isWritable(nearestAbove(path)) };
+    const seen = {
+      ...facts,
+      exists: true,
+      uid: stat.uid,
+      mode: (stat.mode & 0o7777).toString(8).padStart(4, "0"),
+      writable: isWritable(path),
+    };
+    try {
+      checkPlace(place);
+      return seen;
+    } catch (error) {
+      return { ...seen, error: failureOf(error) };
+    }
+  } catch (error) {
+    return { ...facts, error: failureOf(error) };
+  }
+}
+
+function nearestAbove(path: string): string {
+  let above = dirname(path);
+  while (above !== dirname(above) && statSync(above, { throwIfNoEntry: false }) === undefined) {
+    above = dirname(above);
+  }
+  return above;
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

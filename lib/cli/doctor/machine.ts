@@ -1,0 +1,148 @@
+import { existsSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { arch, availableParallelism, freemem, platform, release, totalmem } from "node:os";
+import type { Binding } from "../../native/binding.js";
+import { libc, loadBinding } from "../../native/load.js";
+import { regionName } from "../../transport/region-names.js";
+import { packageDirectory } from "../package.js";
+import { controlGroup } from "./control-group.js";
+import {
+  type AddonFacts,
+  type Availability,
+  type ContainerFacts,
+  failureOf,
+  type LimitFacts,
+  type PlatformFacts,
+  type SharedMemoryFacts,
+} from "./report.js";
+
+/** Facts about the machine and this process; nothing here throws. */
+
+const SHM_DIRECTORY = "/dev/shm";
+/** The number that the kernel gives the first pid namespace, that of the machine itself. */
+const FIRST_PID_NAMESPACE = "4026531836";
+
+export function addonFacts(): AddonFacts {
+  try {
+    const { abiVersion } = loadBinding();
+    return { loaded: true, path: addonPath(), abiVersion, error: null };
+  } catch (error) {
+    return { loaded: false, path: null, abiVersion: null, error: failureOf(error) };
+  }
+}
+
+/** The file that was loaded: by the same search, which has been made before with the same outcome. */
+function addonPath(): string | null {
+  try {
+    const build = createRequire(import.meta.url)("node-gyp-build") as { path(directory: string): string };
+    return build.path(packageDirectory());
+  } catch {
+    return null;
+  }
+}
+
+export function platformFacts(): PlatformFacts {
+  return {
+    os: platform(),
+    arch: arch(),
+    libc: libc() ?? null,
+    kernel: release(),
+    cores: availableParallelism(),
+    cpuQuota: controlGroup().cpuQuota ?? null,
+  };
+}
+
+export function sharedMemoryFacts(): SharedMemoryFacts {
+  const binding = bindingOrNone();
+  const linux = platform() === "linux";
+  const space = linux ? spaceOf(SHM_DIRECTORY) : undefined;
+  return {
+    path: linux ? SHM_DIRECTORY : null,
+    size: space?.size ?? null,
+    free: space?.free ?? null,
+    sealed: binding === undefined || !linux ? null : tryRegion(binding, ""),
+    named: binding === undefined ? null : tryRegion(binding, regionName()),
+  };
+}
+
+/** Makes a small region and removes it. */
+function tryRegion(binding: Binding, name: string): Availability {
+  try {
+    const region = binding.regionCreate([4096], name);
+    region.closeDescriptor();
+    region.close();
+    if (name !== "") binding.regionUnlink(name);
+    return { available: true, error: null };
+  } catch (error) {
+    return { available: false, error: failureOf(error) };
+  }
+}
+
+function spaceOf(path: string): { size: number; free: number } | undefined {
+  try {
+    const { bsize, blocks, bavail } = statfsSync(path);
+    return { size: bsize * blocks, free: bsize * bavail };
+  } catch {
+    return undefined;
+  }
+}
+
+export function limitFacts(): LimitFacts {
+  const { memoryLimit, memoryUsed } = controlGroup();
+  return {
+    openFiles: openFiles(),
+    memory: {
+      total: totalmem(),
+      free: freemem(),
+      limit: memoryLimit ?? null,
+      used: memoryUsed ?? null,
+    },
+  };
+}
+
+/** Node raises the soft limit to the hard one as it starts; this is what then is in force. */
+function openFiles(): LimitFacts["openFiles"] {
+  const number = (text: unknown): number | null =>
+    text === "unlimited" || !Number.isFinite(Number(text)) ? null : Number(text);
+  try {
+    if (platform() === "linux") {
+      const line = /^Max open files\s+(\S+)\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
+      return { soft: number(line?.[1]), hard: number(line?.[2]) };
+    }
+    const { userLimits } = process.report.getReport() as {
+      userLimits?: { open_files?: { soft: unknown; hard: unknown } };
+    };
+    return { soft: number(userLimits?.open_files?.soft), hard: number(userLimits?.open_files?.hard) };
+  } catch {
+    return { soft: null, hard: null };
+  }
+}
+
+export function containerFacts(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): ContainerFacts {
+  const pidNamespace = pidNamespaceNumber();
+  const signs: string[] = [];
+  if (existsSync("/.dockerenv")) signs.push("docker");
+  if (existsSync("/run/.containerenv")) signs.push("podman");
+  if (env.KUBERNETES_SERVICE_HOST) signs.push("kubernetes");
+  if (/microsoft/i.test(release())) signs.push("WSL");
+  if (pidNamespace !== null && pidNamespace !== FIRST_PID_NAMESPACE) signs.push("pid namespace of its own");
+  return { pidNamespace, signs };
+}
+
+function pidNamespaceNumber(): string | null {
+  try {
+    return /\[(\d+)\]/.exec(readlinkSync("/proc/self/ns/pid"))?.[1] ?? null;
+  } catch {
+    return null;
+  }
+}
+
+function bindingOrNone(): Binding | undefined {
+  try {
+    return loadBinding();
+  } catch {
+    return undefined;
+  }
+}

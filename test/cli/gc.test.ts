@@ -1,0 +1,148 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { connect } from "../../lib/channel/connect.js";
+import type { Item, Kept } from "../../lib/cli/gc/leftovers.js";
+import { pidSpace } from "../../lib/transport/identity.js";
+import { type Child, listenerChild } from "../channel/children.js";
+import { scratchDirectory } from "../transport/scratch.js";
+import { ringbell, ringbellJson } from "./run.js";
+
+interface Collection {
+  readonly dryRun: boolean;
+  readonly removed: readonly Item[];
+  readonly kept: readonly Kept[];
+  readonly failed: readonly { readonly path: string; readonly code: string | null }[];
+}
+
+async function killed(name: string, directory: string): Promise<Child> {
+  const child = await listenerChild(name, { directory });
+  await child.kill();
+  return child;
+}
+
+/** Those of this test: shared memory is common to all. */
+function below(directory: string, items: readonly Item[]): string[] {
+  return items
+    .filter(({ path }) => path.startsWith(directory))
+    .map(({ path }) => path.slice(directory.length + 1))
+    .sort();
+}
+
+describe("ringbell gc", () => {
+  it.each([
+    ["with the addon", {}],
+    ["without the addon", { RINGBELL_NO_ADDON: "1" }],
+  ])("removes what a killed process left and just that, %s", async (_what, env: Record<string, string>) => {
+    const directory = scratchDirectory();
+    const alive = await listenerChild("alive", { directory });
+    const blocked = await listenerChild("blocked", { directory });
+    blocked.tell("block");
+    await blocked.says();
+    const dead = await killed("dead", directory);
+    writeFileSync(join(directory, "default", "notes.txt"), "precious");
+
+    const files = readdirSync(join(directory, "default")).sort();
+    const dry = await ringbellJson<Collection>(["gc", "-d", directory, "--dry-run"], env);
+    expect(dry.dryRun).toBe(true);
+    expect(readdirSync(join(directory, "default")).sort()).toEqual(files);
+
+    const wet = await ringbellJson<Collection>(["gc", "-d", directory], env);
+    if (below(directory, wet.removed).length === 0) console.log(directory, dry, wet, readdirSync(join(directory, "default")));
+    expect(below(directory, wet.removed)).toEqual(["default/dead.lock", "default/dead.sock"]);
+    expect(below(directory, wet.removed)).toEqual(below(directory, dry.removed));
+    expect(wet.removed.find(({ kind }) => kind === "socket")).toMatchObject({ pid: dead.pid });
+    expect(wet.failed).toEqual([]);
+    expect(wet.kept.filter(({ path }) => path.startsWith(directory))).toEqual([
+      {
+        kind: "socket",
+        path: join(directory, "default", "alive.sock"),
+        pid: alive.pid,
+        reason: `process ${alive.pid} listens`,
+      },
+      {
+        kind: "socket",
+        path: join(directory, "default", "blocked.sock"),
+        pid: blocked.pid,
+        reason: `process ${blocked.pid} listens`,
+      },
+      {
+        kind: "other",
+        path: join(directory, "default", "notes.txt"),
+        pid: null,
+        reason: "is not of ringbell",
+      },
+    ]);
+    expect(readdirSync(join(directory, "default")).sort()).toEqual(
+      files.filter((file) => !file.startsWith("dead.")),
+    );
+    await using channel = await connect("alive", { directory, retry: false });
+    expect(channel.peer.pid).toBe(alive.pid);
+
+    const again = await ringbell(["gc", "-d", directory], env);
+    expect(again.code).toBe(0);
+    expect(again.stdout).toContain(`process ${alive.pid} listens`);
+  });
+
+  it.skipIf(process.platform !== "linux")(
+    "removes names of shared memory of the dead, and no others",
+    async () => {
+      const directory = scratchDirectory();
+      const name = (pid: number) =>
+        `ringbell-${pid.toString(36)}-1-${pidSpace()}-${process.pid.toString(36).padStart(16, "0")}`;
+      // No pid is as high as that.
+      const [dead, other] = [
+        join("/dev/shm", name(4194304 + 77)),
+        join("/dev/shm", "ringbell-x-of-another-make"),
+      ];
+      for (const path of [dead, other]) {
+        writeFileSync(path, "");
+        onTestFinished(() => rmSync(path, { force: true }));
+      }
+      const dry = await ringbellJson<Collection>(["gc", "-d", directory, "--dry-run"]);
+      expect(dry.removed).toContainEqual({
+        kind: "memory",
+        path: `/${name(4194304 + 77)}`,
+        pid: 4194304 + 77,
+      });
+      expect(existsSync(dead)).toBe(true);
+      await ringbell(["gc", "-d", directory]);
+      expect(existsSync(dead)).toBe(false);
+      expect(existsSync(other)).toBe(true);
+    },
+  );
+
+  it("may run several times at once", async () => {
+    const directory = scratchDirectory();
+    const alive = await listenerChild("alive", { directory });
+    // All of them first: each start sweeps.
+    const doomed = await Promise.all(["a", "b", "c"].map((name) => listenerChild(name, { directory })));
+    await Promise.all(doomed.map((child) => child.kill()));
+    const runs = await Promise.all([1, 2, 3, 4].map(() => ringbell(["gc", "-d", directory, "--json"])));
+    expect(runs.map(({ code, stderr }) => [code, stderr])).toEqual(runs.map(() => [0, ""]));
+    const sockets = runs
+      .flatMap(({ stdout }) => (JSON.parse(stdout) as Collection).removed)
+      .filter(({ path, kind }) => kind === "socket" && path.startsWith(directory));
+    expect(sockets.length).toBe(3);
+    await using channel = await connect("alive", { directory, retry: false });
+    expect(channel.peer.pid).toBe(alive.pid);
+  });
+
+  it("says what it could not remove, and exits with 1", async () => {
+    const directory = scratchDirectory();
+    mkdirSync(join(directory, "default"), { mode: 0o700 });
+    writeFileSync(join(directory, "default", "x.sock"), "precious");
+    const { code, stdout, stderr } = await ringbell(["gc", "-d", directory]);
+    expect([code, stderr]).toEqual([1, ""]);
+    expect(stdout.replace(/\s+/g, " ")).toContain("x.sock is in the way and is no socket");
+    expect(existsSync(join(directory, "default", "x.sock"))).toBe(true);
+  });
+
+  it("of nothing removes nothing, and says so", async () => {
+    const directory = join(scratchDirectory(), "none");
+    const { code, stdout } = await ringbell(["gc", "-d", directory, "--all"]);
+    expect(code).toBe(0);
+    expect(stdout).toContain(` in ${directory} and in shared memory.`);
+    expect(existsSync(directory)).toBe(false);
+  });
+});

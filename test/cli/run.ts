@@ -1,0 +1,49 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { onTestFinished } from "vitest";
+import { Child } from "../channel/children.js";
+
+export const MAIN = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command as a process of its own, without what the environment says of ringbell, and waits for its end. */
+export function ringbell(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const clean = Object.entries(process.env).filter(
+    ([name]) => !/^(RINGBELL_|NO_COLOR|FORCE_COLOR|NODE_DEBUG)/.test(name),
+  );
+  const child = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...Object.fromEntries(clean), ...env },
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+/** What it prints with `--json`. */
+export async function ringbellJson<T>(args: readonly string[], env: Record<string, string> = {}): Promise<T> {
+  const { stdout, stderr } = await ringbell([...args, "--json"], env);
+  if (stderr !== "") throw new Error(stderr);
+  return JSON.parse(stdout) as T;
+}
+
+/** A program of test/cli/programs; resolves when it has said that it is ready. */
+export async function program(name: string, ...args: string[]): Promise<Child> {
+  const child = new Child(`../../cli/programs/${name}`, args);
+  await child.says();
+  return child;
+}
