@@ -41,13 +41,13 @@ function progressLine(title, desks, elapsed, columns) {
   const part = all === 0 ? 1 : done / all;
   const full = Math.round(part * BAR);
   let line = `${title} ${"█".repeat(full)}${"░".repeat(BAR - full)} ${percent(part)}`;
-  const replaced = desks
-    .filter(({ agents }) => agents.some(({ killed }) => killed))
-    .map(({ kind }) => kind.name);
   const bytes = desks.reduce((sum, { progress }) => sum + (progress?.bytes ?? 0), 0);
   const more = [
     `  ${(bytes / 1e6 / (elapsed / 1000)).toFixed(0).padStart(3)} MB/s`,
-    ...(replaced.length > 0 ? [`  ${replaced.join(", ")} killed`] : []),
+    ...desks.flatMap(({ kind, agents }) => {
+      if (!agents.some(({ killed }) => killed)) return [];
+      return [`  ${kind.name} ${agents.at(-1).killed ? "killed" : "replaced"}`];
+    }),
     ...desks.map(
       ({ kind, count, results }) => `  ${kind.name} ${percent(count / Math.max(1, results.length))}`,
     ),

@@ -70,10 +70,10 @@ function agreement(files, changed, [first, second]) {
         different++;
     }
   }
-  const note = changed.size > 0 ? ` (${changed.size} files changed meanwhile; they are left out)` : "";
+  const note = changed.size > 0 ? ` (but for ${changed.size} that somebody changed meanwhile)` : "";
   return different === 0
-    ? { ok: true, text: `both runs have the same results${note}` }
-    : { ok: false, text: `${different} results differ between the two runs${note}` };
+    ? { ok: true, text: `both runs have the same results for all files${note}` }
+    : { ok: false, text: `${different} results differ between the two runs` };
 }
 
 /** What a result says about the file, without how long that took. */

@@ -1,5 +1,5 @@
 // How long the adaptive policy polls, by what it has been told.
-#include "spin.h"
+#include "../spin.h"
 
 #include "check.h"
 
