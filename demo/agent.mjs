@@ -57,6 +57,7 @@ if (channel === undefined) process.exit(1);
 const ping = channel.lane("ping");
 ping.on("message", (message) => ping.send(message).catch(ignoreEnd));
 
+/** @type {import("../dist/index.js").Lane<import("./messages.mjs").Control, import("./messages.mjs").Control>} */
 const control = channel.lane("control");
 const reports = setInterval(() => {
   control.send({ type: "progress", ...done }).catch(ignoreEnd);

@@ -133,13 +133,14 @@ export function findings({ desks }) {
   });
 }
 
-/** One line for each agent that was killed. @param {import("./orchestrator.mjs").Outcome} outcome */
+/** One line for each agent that had a successor. @param {import("./orchestrator.mjs").Outcome} outcome */
 export function losses({ transport, desks }) {
   return desks.flatMap(({ kind, agents, again }) =>
     agents.flatMap(({ pid, killed }, i) => {
-      if (!killed || agents[i + 1] === undefined) return [];
+      if (agents[i + 1] === undefined) return [];
+      const end = killed ? "was killed" : "died";
       const tasks = again === 1 ? "1 task was" : `${number(again)} tasks were`;
-      return `${TITLES[transport]}: agent “${kind.name}” (process ${pid}) was killed, process ${agents[i + 1].pid} took over; ${tasks} done again`;
+      return `${TITLES[transport]}: agent “${kind.name}” (process ${pid}) ${end}, process ${agents[i + 1].pid} took over; ${tasks} done again`;
     }),
   );
 }

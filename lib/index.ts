@@ -21,4 +21,14 @@ export * from "./codec/index.js";
 export * from "./errors.js";
 export type { ConnectionStats, Credentials, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/peer.js";
-export type { RetryOptions } from "./transport/retry.js";
+export type { Clock, RetryOptions } from "./transport/retry.js";
+export {
+  type EndpointInfo,
+  type EndpointState,
+  type EndpointStatus,
+  type EndpointsOptions,
+  endpoints,
+  type HealthOptions,
+  health,
+} from "./transport/status.js";
+export { type SweepOptions, type SweepReport, sweep } from "./transport/sweep.js";

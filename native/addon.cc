@@ -588,6 +588,7 @@ Napi::Value Connect(const Napi::CallbackInfo& info) {
       env, holder, [](Napi::Env, ConnectionHolder* owned) { delete owned; });
   if (const int error = holder->value->start(bytes_at(info, 4)); error != 0) {
     holder->value->close(End::none);
+    holder->value->release();
     return throw_error(env, -error, "uv_poll_start");
   }
   Napi::Object object = Napi::Object::New(env);

@@ -565,6 +565,11 @@ void Connection::close(End why) {
   reactor_.remove(this);
 }
 
+void Connection::release() {
+  region_.reset();
+  events_.reset();
+}
+
 void Connection::set_ref(bool ref) {
   if (poll_ == nullptr) return;
   auto* handle = reinterpret_cast<uv_handle_t*>(poll_);

@@ -150,6 +150,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   int start(std::span<const std::byte> pending);
   // Tells the peer (closed, corrupt), or nothing (none: as if we had died), and frees everything. Idempotent.
   void close(End why);
+  // After `close`, when nothing on the stack can refer to them any more: unmaps the region, and lets go of the events (whose
+  // references would keep the JavaScript side alive, and that us).
+  void release();
   void set_ref(bool ref);
 
   std::vector<std::unique_ptr<Lane>>& lanes() { return lanes_; }

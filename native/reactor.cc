@@ -91,7 +91,7 @@ Reactor::Reactor(uv_loop_t* loop, bool watchdog)
 void Reactor::shut_down(void (*done)(void*), void* argument) {
   stopping_ = true;
   while (!connections_.empty()) connections_.back()->close(End::none);
-  removed_.clear();
+  release_removed();
   posted_.clear();
   active_.clear();
   auto* closing = new Closing{0, done, argument};
@@ -142,13 +142,17 @@ void Reactor::schedule() {
 }
 
 void Reactor::turn() {
-  removed_.clear();
+  release_removed();
   process_posted();
   if (!active_.empty()) poll_active();
-  // What was closed meanwhile may still be referred to from further up the stack only if we were called from there; we were
-  // called by the loop.
-  removed_.clear();
+  release_removed();
   schedule();
+}
+
+// We were called by the loop itself, so nothing further up the stack refers to what was closed.
+void Reactor::release_removed() {
+  for (const auto& connection : removed_) connection->release();
+  removed_.clear();
 }
 
 void Reactor::process_posted() {

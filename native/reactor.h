@@ -47,6 +47,7 @@ class Reactor {
   void poll_active();
   void park_idle(uint64_t now);
   void process_posted();
+  void release_removed();
   void schedule();
   void check_parked();
 

@@ -9,7 +9,7 @@ import { words } from "./words.mjs";
  *
  * @typedef {object} Kind
  * @property {string} name also that of its endpoint, and the role of its agents
- * @property {import("../../dist/index.js").Codec<Result>} result codec of its results
+ * @property {import("../../dist/index.js").Codec<any, any>} result codec of its results
  * @property {boolean} [stateful] whether a result depends on the tasks done before
  * @property {() => Work} start begins with nothing remembered
  * @property {(values: any[]) => string} summary one line about all values together
@@ -20,7 +20,7 @@ import { words } from "./words.mjs";
  * @property {number} id of the task
  * @property {number} bytes of the file
  * @property {number} micros spent reading and working
- * @property {string} [skipped] why the file was skipped, if it was
+ * @property {string | undefined} [skipped] why the file was skipped, if it was
  * @property {any} [value] what was found, unless it was skipped
  */
 

@@ -23,7 +23,7 @@ export {
   u64,
 } from "./fields.js";
 export { json } from "./json.js";
-export type { CodecIdentities, CodecIdentity, CodecOption, Codecs } from "./resolve.js";
+export type { CodecOption, Codecs } from "./resolve.js";
 export { assertCodec } from "./resolve.js";
 export type { StructCodec, StructFields, StructOf } from "./struct.js";
 export { struct } from "./struct.js";

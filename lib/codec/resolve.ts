@@ -1,4 +1,4 @@
-import { InvalidArgumentError, SchemaMismatchError, UnknownOptionError } from "../errors.js";
+import { InvalidArgumentError, UnknownOptionError } from "../errors.js";
 import type { Codec } from "./codec.js";
 
 /** One codec for both directions, or one for each. */
@@ -13,19 +13,6 @@ export type CodecOption<Send, Receive = Send> =
 export interface Codecs<Send, Receive> {
   readonly send: Codec<Send, unknown>;
   readonly receive: Codec<never, Receive>;
-}
-
-/** What the handshake says of a codec. */
-export interface CodecIdentity {
-  readonly name: string;
-  readonly fingerprint: string;
-  readonly schema?: string;
-}
-
-/** What the handshake says of the codecs of one side. */
-export interface CodecIdentities {
-  readonly send: CodecIdentity;
-  readonly receive: CodecIdentity;
 }
 
 /**
@@ -79,48 +66,4 @@ function isPair<Send, Receive>(option: CodecOption<Send, Receive>): option is Co
     !("encode" in option) &&
     ("send" in option || "receive" in option)
   );
-}
-
-/** What the handshake is to say of these codecs. */
-export function identify({ send, receive }: Codecs<never, unknown>): CodecIdentities {
-  return { send: identity(send), receive: identity(receive) };
-}
-
-function identity({ name, fingerprint, schema }: Codec<never, unknown>): CodecIdentity {
-  return schema === undefined ? { name, fingerprint } : { name, fingerprint, schema };
-}
-
-/** Compares what each side sends with what the other expects; the error, or `undefined` if they agree. */
-export function compareCodecs(
-  ours: CodecIdentities,
-  theirs: CodecIdentities,
-): SchemaMismatchError | undefined {
-  return (
-    compare("this side sends", ours.send, "the other receives", theirs.receive) ??
-    compare("this side receives", ours.receive, "the other sends", theirs.send)
-  );
-}
-
-function compare(
-  weSay: string,
-  ours: CodecIdentity,
-  theySay: string,
-  theirs: CodecIdentity,
-): SchemaMismatchError | undefined {
-  if (ours.name === theirs.name && ours.fingerprint === theirs.fingerprint) return undefined;
-  const [a, b] = [words(ours), words(theirs)];
-  const same = a === b ? " (the same words, but not the same layout or version)" : "";
-  return new SchemaMismatchError(
-    `${weSay} ${a}, ${theySay} ${b}${same}`,
-    ours.fingerprint,
-    theirs.fingerprint,
-  );
-}
-
-// A schema can be long, and the peer's can be anything.
-const LONGEST = 500;
-
-function words({ name, schema }: CodecIdentity): string {
-  const all = schema === undefined || schema === name ? name : `${name} ${schema}`;
-  return all.length > LONGEST ? `${all.slice(0, LONGEST)}…` : all;
 }

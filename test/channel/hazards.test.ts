@@ -109,8 +109,32 @@ describe.each(transports)("hazards over %s", (transport) => {
     expect(server.channels.size).toBe(0);
     await server.close();
     expect(descriptors()).toBeLessThanOrEqual(before);
+    // Unmapped by closing, not by the garbage collector.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(readFileSync("/proc/self/maps", "utf8")).not.toContain("memfd:ringbell");
     expect(readdirSync("/dev/shm").filter((name) => name.startsWith(`ringbell-${process.pid}-`))).toEqual([]);
     expect(leftIn(directory)).toEqual([]);
+  });
+
+  it("does not keep what belongs to closed channels", async () => {
+    const { ended } = script(
+      `const directory = process.env.TEST_DIRECTORY;
+      const server = await ringbell.listen("gc", { directory, transport: "${transport}", capacity: 4096 });
+      const registry = new FinalizationRegistry(() => collected++);
+      let collected = 0;
+      for (let i = 0; i < 200; i++) {
+        const channel = await ringbell.connect("gc", { directory });
+        registry.register(channel);
+        channel.on("message", () => {});
+        await channel.close();
+      }
+      await server.close();
+      for (let i = 0; i < 20; i++) { globalThis.gc(); await new Promise((resolve) => setImmediate(resolve)); }
+      report(String(collected));`,
+      { TEST_DIRECTORY: privateDirectory() },
+      ["--expose-gc"],
+    );
+    expect(Number((await ended).output)).toBeGreaterThan(190);
   });
 
   it("carries 1,000 channels in one process", async () => {

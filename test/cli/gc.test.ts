@@ -2,8 +2,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../lib/channel/connect.js";
-import type { Item, Kept } from "../../lib/cli/gc/leftovers.js";
-import { pidSpace } from "../../lib/transport/identity.js";
+import { findLeftovers, type Item, type Kept } from "../../lib/cli/gc/leftovers.js";
+import { ourIdentity, pidSpace } from "../../lib/transport/identity.js";
 import { type Child, listenerChild } from "../channel/children.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { ringbell, ringbellJson } from "./run.js";
@@ -44,15 +44,14 @@ describe("ringbell gc", () => {
 
     const files = readdirSync(join(directory, "default")).sort();
     const dry = await ringbellJson<Collection>(["gc", "-d", directory, "--dry-run"], env);
-    expect(dry.dryRun).toBe(true);
+    expect(dry).toMatchObject({ dryRun: true, failed: [] });
+    expect(below(directory, dry.removed)).toEqual(["default/dead.lock", "default/dead.sock"]);
     expect(readdirSync(join(directory, "default")).sort()).toEqual(files);
 
     const wet = await ringbellJson<Collection>(["gc", "-d", directory], env);
-    if (below(directory, wet.removed).length === 0) console.log(directory, dry, wet, readdirSync(join(directory, "default")));
-    expect(below(directory, wet.removed)).toEqual(["default/dead.lock", "default/dead.sock"]);
-    expect(below(directory, wet.removed)).toEqual(below(directory, dry.removed));
-    expect(wet.removed.find(({ kind }) => kind === "socket")).toMatchObject({ pid: dead.pid });
     expect(wet.failed).toEqual([]);
+    expect(below(directory, wet.removed)).toEqual(["default/dead.lock", "default/dead.sock"]);
+    expect(wet.removed.find(({ kind }) => kind === "socket")).toMatchObject({ pid: dead.pid });
     expect(wet.kept.filter(({ path }) => path.startsWith(directory))).toEqual([
       {
         kind: "socket",
@@ -85,27 +84,40 @@ describe("ringbell gc", () => {
   });
 
   it.skipIf(process.platform !== "linux")(
+    "knows whose a name of shared memory is, and whether it has gone",
+    async () => {
+      const memory = scratchDirectory();
+      const { pid, start } = ourIdentity();
+      // No pid is as high as that.
+      const gone = 4194304 + 77;
+      const name = (owner: number, began: number, space = pidSpace()) =>
+        `ringbell-${owner.toString(36)}-${began.toString(36)}-${space}-0123456789abcdef`;
+      const files = [name(gone, 1), name(pid, start), name(gone, 1, "othr"), "ringbell-x-of-another-make"];
+      for (const file of files) writeFileSync(join(memory, file), "");
+      const { stale, kept } = await findLeftovers([], memory);
+      expect(stale).toEqual([{ kind: "memory", path: `/${files[0]}`, pid: gone }]);
+      expect(kept.map(({ path, reason }) => [path, reason])).toEqual([
+        [`/${files[2]}`, "was made 0 minutes ago in another container; removed when it is older"],
+        [`/${files[1]}`, `process ${pid} lives`],
+      ]);
+      expect(readdirSync(memory).sort()).toEqual(files.sort());
+    },
+  );
+
+  it.skipIf(process.platform !== "linux")(
     "removes names of shared memory of the dead, and no others",
     async () => {
       const directory = scratchDirectory();
-      const name = (pid: number) =>
-        `ringbell-${pid.toString(36)}-1-${pidSpace()}-${process.pid.toString(36).padStart(16, "0")}`;
-      // No pid is as high as that.
+      const name = `ringbell-${(4194304 + 77).toString(36)}-1-${pidSpace()}-${process.pid.toString(36).padStart(16, "0")}`;
       const [dead, other] = [
-        join("/dev/shm", name(4194304 + 77)),
-        join("/dev/shm", "ringbell-x-of-another-make"),
+        join("/dev/shm", name),
+        join("/dev/shm", `ringbell-x-of-another-make-${process.pid}`),
       ];
       for (const path of [dead, other]) {
         writeFileSync(path, "");
         onTestFinished(() => rmSync(path, { force: true }));
       }
-      const dry = await ringbellJson<Collection>(["gc", "-d", directory, "--dry-run"]);
-      expect(dry.removed).toContainEqual({
-        kind: "memory",
-        path: `/${name(4194304 + 77)}`,
-        pid: 4194304 + 77,
-      });
-      expect(existsSync(dead)).toBe(true);
+      // Shared memory is common to all: another sweep may be faster, so only the outcome counts.
       await ringbell(["gc", "-d", directory]);
       expect(existsSync(dead)).toBe(false);
       expect(existsSync(other)).toBe(true);

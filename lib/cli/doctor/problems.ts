@@ -67,14 +67,15 @@ function addonProblems({ addon, environment }: Facts, add: Add): void {
 function testProblems({ tests, environment, addon, directory }: Facts, add: Add): void {
   const failed = tests.filter(({ state }) => state === "failed");
   const byDefault = failed.find(({ name }) => name === "default");
+  // Where there is no place for the names, nothing works, and that is said below.
+  if (noPlace(directory)) return;
   if (byDefault !== undefined) {
-    const forced = environment.RINGBELL_TRANSPORT;
     const help =
-      forced === "shm" && !addon.loaded
-        ? "Unset RINGBELL_TRANSPORT, or set it to auto."
-        : directory.error !== null
-          ? "See below what is wrong with the directory."
-          : "Use what the other tests show to work, by the options `transport` and `backing`.";
+      environment.RINGBELL_TRANSPORT !== "shm"
+        ? "Set RINGBELL_TRANSPORT to stream if that one passed, and report this with the output of --json."
+        : addon.loaded
+          ? "Unset RINGBELL_TRANSPORT or set it to auto: where shared memory can't be had, the socket carries the messages."
+          : "Unset RINGBELL_TRANSPORT, or set it to auto.";
     add("error", `Messages can't flow: ${textOf(byDefault.error)}`, help);
   }
   for (const { name, error } of failed) {
@@ -86,6 +87,10 @@ function testProblems({ tests, environment, addon, directory }: Facts, add: Add)
       "Where it is not asked for, another way is taken.",
     );
   }
+}
+
+function noPlace({ path, error, writable, longestName }: Facts["directory"]): boolean {
+  return path === null || error !== null || !writable || longestName === 0;
 }
 
 function memoryProblems({ sharedMemory, platform, limits }: Facts, add: Add): void {

@@ -35,7 +35,10 @@ export interface Leftovers {
 const SHM_DIRECTORY = "/dev/shm";
 
 /** Looks at the places and at the names of shared memory; changes nothing. Throws an AccessError if a directory is not safe to use. */
-export async function findLeftovers(places: readonly ResolvedPlace[]): Promise<Leftovers> {
+export async function findLeftovers(
+  places: readonly ResolvedPlace[],
+  memory = SHM_DIRECTORY,
+): Promise<Leftovers> {
   const found: Leftovers = { stale: [], kept: [] };
   for (const place of places) {
     if (!checkPlace(place)) continue;
@@ -52,7 +55,7 @@ export async function findLeftovers(places: readonly ResolvedPlace[]): Promise<L
       found.kept.push({ kind: "other", path, pid: null, reason: "is not of ringbell" });
     }
   }
-  lookAtMemory(found);
+  lookAtMemory(memory, found);
   return found;
 }
 
@@ -92,11 +95,11 @@ async function lookAtName(address: Address, found: Leftovers): Promise<void> {
   }
 }
 
-function lookAtMemory(found: Leftovers): void {
+function lookAtMemory(directory: string, found: Leftovers): void {
   if (process.platform !== "linux") return;
-  for (const file of list(SHM_DIRECTORY)) {
+  for (const file of list(directory)) {
     const owner = regionOwner(file);
-    const stat = owner === undefined ? undefined : look(join(SHM_DIRECTORY, file));
+    const stat = owner === undefined ? undefined : look(join(directory, file));
     if (owner === undefined || stat === undefined) continue;
     const item: Item = { kind: "memory", path: `/${file}`, pid: owner.pid };
     if (stat.uid !== ourUid()) {
