@@ -115,6 +115,9 @@ async function bench(options) {
     results,
   );
   if (verdicts.length > 0) print(verdictTable(verdicts));
+  const disturbed = measured.filter((suite) => loadWarning(suite.foreignLoad) !== undefined);
+  if (disturbed.length > 0)
+    print(`Disturbed by other programs: ${disturbed.map(({ name }) => name).join(", ")}.\n`);
   const failed = [...results.values()].filter(({ status }) => status === "failed");
   for (const { name, reason } of failed)
     print(`${name} failed: ${reason?.split("\n").slice(0, 6).join("\n")}\n`);

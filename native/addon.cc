@@ -145,9 +145,12 @@ class Watcher {
       uv_poll_stop(poll_);
       return;
     }
+    events_ = events;
     uv_poll_start(poll_, events, [](uv_poll_t* handle, int status, int events) {
       auto* watcher = static_cast<Watcher*>(handle->data);
       if (watcher == nullptr) return;
+      // libuv stops the handle when the socket has an error. There may be bytes before it: the error is read after them.
+      if (status < 0) watcher->set(watcher->events_);
       // An error or a hang-up is for the reader to find.
       const bool failed = status < 0 || (events & UV_DISCONNECT) != 0;
       watcher->tell(failed || (events & UV_READABLE) != 0, (events & UV_WRITABLE) != 0);
@@ -183,6 +186,7 @@ class Watcher {
 
   Instance& instance_;
   uv_poll_t* poll_ = nullptr;
+  int events_ = 0;
   napi_ref callback_ = nullptr;
 };
 

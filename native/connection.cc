@@ -452,13 +452,7 @@ int Connection::start(std::span<const std::byte> pending) {
     return error;
   }
   poll_->data = this;
-  const int error = uv_poll_start(poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* handle, int, int) {
-    auto* connection = static_cast<Connection*>(handle->data);
-    if (connection == nullptr) return;
-    connection->read_socket();
-    connection->process();
-  });
-  if (error != 0) return error;
+  if (const int error = watch(); error != 0) return error;
   reactor_.add(shared_from_this());
   understand(pending);
   if (has_news()) reactor_.post(this);
@@ -483,6 +477,17 @@ void Connection::fail() {
   end_ = End::corrupt;
   (void)socket_send(socket_, &kAccusation, 1, -1);
   reactor_.post(this);
+}
+
+int Connection::watch() {
+  return uv_poll_start(poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* handle, int status, int) {
+    auto* connection = static_cast<Connection*>(handle->data);
+    if (connection == nullptr) return;
+    // libuv stops the handle when the socket has an error. There may be bells before it: the error is read after them.
+    if (status < 0) (void)connection->watch();
+    connection->read_socket();
+    connection->process();
+  });
 }
 
 void Connection::read_socket() {

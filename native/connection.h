@@ -182,6 +182,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   uint64_t rescues = 0;
 
  private:
+  // Has the loop tell when the socket can be read. Returns 0 or a libuv error.
+  int watch();
   void understand(std::span<const std::byte> bytes);
   void stop_polling();
 

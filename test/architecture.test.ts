@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** From the ground up. A file may import from its own part, and from those on floors below. */
 const floors: readonly (readonly string[])[] = [
   ["errors"],
-  ["codec", "native"],
+  ["check", "codec", "native"],
   ["transport"],
   ["channel"],
   ["index"],

@@ -1,9 +1,10 @@
 import type { EventEmitter } from "node:events";
+import { type InspectOptions, inspect } from "node:util";
+import { checkNumber, checkOptions } from "../check.js";
 import type { Codecs } from "../codec/resolve.js";
 import { ClosedError, PeerDiedError, type RingbellError, UnknownLaneError } from "../errors.js";
 import type { Connection, ConnectionStats, TransportEnd } from "../transport/contract.js";
 import type { Peer } from "../transport/peer.js";
-import { checkNumber, checkOptions } from "./check.js";
 import { Lane, type LaneEvents, type LaneStatistics, type SignalOptions } from "./lane.js";
 import { LaneCore } from "./lane-core.js";
 
@@ -171,6 +172,13 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       ...this.#connection.stats(),
       lanes: this.#last ?? this.#cores.map((core) => core.stats()),
     };
+  }
+
+  /** What console.log shows. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { transport, state, peer, name, capacity } = this;
+    const lanes = [name, ...this.#lanes.keys()];
+    return `Channel ${inspect({ state, transport, peer, lanes, capacity }, options)}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
+import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { LaneStats } from "../transport/contract.js";
-import { checkInteger, checkNumber, checkOptions, checkSignal } from "./check.js";
 import type { LaneCore } from "./lane-core.js";
 import type { Receiver } from "./receiver.js";
 import type { Sender } from "./sender.js";
@@ -165,7 +165,8 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
 const SIGNAL_OPTIONS = ["signal"];
 const TIMEOUT_OPTIONS = ["timeout"];
 
-function signalOf(options: SignalOptions): AbortSignal | undefined {
+/** The signal of the options, checked. */
+export function signalOf(options: SignalOptions): AbortSignal | undefined {
   checkOptions(options, SIGNAL_OPTIONS, "options");
   return checkSignal(options.signal, "options.signal");
 }

@@ -50,6 +50,10 @@ export class Receiver<Receive> {
   /** The listener for messages, looked up once. */
   #listener: ((message: Receive) => void) | undefined;
   #stride = 1;
+  /** Messages that may still be taken before the next look at the clock; when that was; when the turn ends, 0 outside of one. */
+  #left = 0;
+  #lookedAt = 0;
+  #turnEnd = 0;
   #resuming = false;
   #ended = false;
   /** Why no more comes; undefined where this is in order. */
@@ -96,11 +100,11 @@ export class Receiver<Receive> {
     try {
       signal?.throwIfAborted();
       if (this.#consumer !== "none") this.#busy();
-      if (this.#waiters.length === 0 && this.#fill()) return Promise.resolve(this.#next());
+      if (this.#canTakeNow()) return Promise.resolve(this.#next());
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    if (this.#closed !== undefined && this.#count === 0) return Promise.reject(this.#closed);
     return abortable<Receive>(signal, (resolve, reject) => {
       const waiter = { resolve, reject, end: () => reject(this.#closed) };
       return this.#await(waiter);
@@ -123,7 +127,7 @@ export class Receiver<Receive> {
     };
     return {
       next: (): Promise<IteratorResult<Receive>> => {
-        while (open && this.#waiters.length === 0 && this.#fill()) {
+        while (open && this.#canTakeNow()) {
           try {
             return Promise.resolve({ done: false, value: this.#next() });
           } catch (error) {
@@ -131,7 +135,7 @@ export class Receiver<Receive> {
             this.#events.bad(error);
           }
         }
-        if (!open || this.#closed !== undefined) {
+        if (!open || (this.#closed !== undefined && this.#count === 0)) {
           const error = open ? this.#error : undefined;
           const end = done();
           return error === undefined ? Promise.resolve(end) : Promise.reject(error);
@@ -202,11 +206,7 @@ export class Receiver<Receive> {
     else this.#save();
     this.#closed = closed;
     // Who waits gets what was still there, and then the end.
-    if (this.#waiters.length > 0) this.#answer();
-    for (const waiter of this.#waiters.splice(0)) {
-      if (error === undefined) waiter.end();
-      else waiter.reject(error);
-    }
+    this.#answer();
     if (this.#consumer === "listener" && this.#fill()) this.#resumeSoon();
     else this.#finish();
   }
@@ -326,8 +326,7 @@ export class Receiver<Receive> {
         this.#listener?.(message);
         if (--left > 0) continue;
         const now = performance.now();
-        // A slow handler is looked after at every message, a fast one seldom.
-        this.#stride = now - last > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
+        this.#stride = strideAfter(now - last, this.#stride);
         if (now >= turnEnd) break;
         last = now;
         left = this.#stride;
@@ -362,9 +361,36 @@ export class Receiver<Receive> {
     this.#events.finished();
   }
 
+  /**
+   * Whether a message is there, nobody was before us, and the turn of the event loop is not used up: promises that are settled already
+   * run on and on without it.
+   */
+  #canTakeNow(): boolean {
+    return this.#waiters.length === 0 && this.#fill() && !this.#turnIsOver();
+  }
+
+  #turnIsOver(): boolean {
+    if (--this.#left > 0) return false;
+    const now = performance.now();
+    if (this.#turnEnd === 0) {
+      this.#turnEnd = now + TURN;
+      // The next turn begins when others have had theirs.
+      setImmediate(() => {
+        this.#turnEnd = 0;
+        this.#left = 0;
+      });
+    } else {
+      this.#stride = strideAfter(now - this.#lookedAt, this.#stride);
+    }
+    this.#lookedAt = now;
+    this.#left = this.#stride;
+    return now >= this.#turnEnd;
+  }
+
   #await(waiter: Waiter<Receive>): () => void {
     this.#waiters.push(waiter);
-    this.#lane.wantRecords(true);
+    if (this.#count > 0) setImmediate(() => this.#waiters.length > 0 && this.#answer());
+    else this.#lane.wantRecords(true);
     return () => {
       const index = this.#waiters.indexOf(waiter);
       if (index >= 0) this.#waiters.splice(index, 1);
@@ -383,7 +409,15 @@ export class Receiver<Receive> {
         else this.#waiters.shift()!.reject(error);
       }
     }
-    if (this.#waiters.length === 0 && !this.#ended) this.#lane.wantRecords(false);
+    if (!this.#ended) this.#lane.wantRecords(this.#waiters.length > 0);
+    else this.#endWaiters();
+  }
+
+  #endWaiters(): void {
+    for (const waiter of this.#waiters.splice(0)) {
+      if (this.#error === undefined) waiter.end();
+      else waiter.reject(this.#error);
+    }
   }
 
   #mustBeFree(): void {
@@ -399,6 +433,11 @@ export class Receiver<Receive> {
           : "a receive() that is waiting";
     throw new ConsumerBusyError(`this lane has a consumer already, ${who}; one at a time`);
   }
+}
+
+/** Messages until the next look at the clock: every one where they are slow to handle, seldom where they are fast. */
+function strideAfter(elapsed: number, stride: number): number {
+  return elapsed > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, stride * 2);
 }
 
 /** A copy of `count` records from `at` on. */

@@ -73,11 +73,12 @@ export class Sender<Send> {
   send(message: Send, signal: AbortSignal | undefined): Promise<void> {
     try {
       signal?.throwIfAborted();
-      if (this.#error !== undefined) throw this.#error;
+      if (this.#error !== undefined) return rejected(this.#error);
       const bytes = this.#encode(message);
       if (this.#queue.length === 0) {
         const status = this.#lane.send(bytes);
         if (status === SENT) return Promise.resolve();
+        if (status === ENDED) return rejected(this.#whyEnded());
         if (status !== FULL) this.#refuse(status);
       }
       return this.#enqueue(bytes, signal);
@@ -261,7 +262,7 @@ export class Sender<Send> {
 
   #enqueue(bytes: number, signal: AbortSignal | undefined): Promise<void> {
     const copy = this.#lane.outbox.buffer.slice(RECORD_HEADER, RECORD_HEADER + bytes) as Uint8Array;
-    return abortable<void>(signal, (resolve, reject) => {
+    const sending = abortable<void>(signal, (resolve, reject) => {
       const waiting: Waiting = { bytes: Buffer.from(copy), sent: resolve, failed: reject };
       this.#queue.push(waiting);
       this.#wantRoom();
@@ -271,6 +272,9 @@ export class Sender<Send> {
         if (this.#queue.length === 0) this.#settleIdle();
       };
     });
+    // As in `rejected`: what can fail here is the end, or an abort, which the caller made.
+    sending.catch(() => {});
+    return sending;
   }
 
   #load(waiting: Waiting): number {
@@ -328,8 +332,22 @@ export class Sender<Send> {
   /** The transport sends no more, and the channel has not been told yet why: it will be, in this turn of the loop or the next. */
   #refuse(status: number): never {
     if (status !== ENDED) throw new MessageTooLargeError(this.#limit, undefined);
-    throw this.#error ?? this.#events.whyEnded() ?? new ClosedError("the channel has ended");
+    throw this.#whyEnded();
   }
+
+  #whyEnded(): RingbellError {
+    return this.#error ?? this.#events.whyEnded() ?? new ClosedError("the channel has ended");
+  }
+}
+
+/**
+ * Rejected because the channel has ended. Who awaits the promise gets the error; for who does not, it is no unhandled rejection: the
+ * channel itself says that it has ended, and a peer that goes must not bring down a process that answers it.
+ */
+function rejected(error: RingbellError): Promise<never> {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return promise;
 }
 
 const PART = 4096;

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
+import { ClosedError } from "../errors.js";
 import type { Wire } from "../transport/contract.js";
 import type { Endpoint } from "../transport/endpoint.js";
 import type { Joined } from "../transport/handshake.js";
@@ -7,6 +8,7 @@ import { acceptPeer, type ListenerSettings } from "../transport/handshake-listen
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../transport/trace.js";
 import { raise } from "../transport/wire.js";
 import type { Channel } from "./channel.js";
+import { type SignalOptions, signalOf } from "./lane.js";
 
 /** Handshakes under way at the same time; who comes next pushes out the oldest that has not finished. */
 const MOST_HANDSHAKES = 512;
@@ -21,7 +23,7 @@ export interface ServerEvents<Send, Receive> {
    * A handshake failed (the peer was refused, fell silent, speaks another version, uses another schema, …), or a connection could
    * not be accepted. For information: the server goes on, and nothing is thrown if nobody listens.
    */
-  error: [error: Error];
+  peerError: [error: Error];
   /** The name is given up, and all channels are closed. Comes once. */
   close: [];
 }
@@ -111,6 +113,27 @@ export class Server<Send, Receive>
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /**
+   * The next channel: the one that has waited longest, or the next that connects. Rejects with a ClosedError
+   * (ERR_RINGBELL_CLOSED) when the server is closed, or with the signal's reason.
+   */
+  async accept(options: SignalOptions = {}): Promise<Channel<Send, Receive>> {
+    const signal = signalOf(options);
+    signal?.throwIfAborted();
+    const channels = this[Symbol.asyncIterator]();
+    // Leaving the iterator settles the `next` that waits.
+    const onAbort = () => void channels.return?.();
+    signal?.addEventListener("abort", onAbort, { once: true });
+    try {
+      const { value } = await channels.next();
+      if (value !== undefined) return value;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+    signal?.throwIfAborted();
+    throw new ClosedError("the server was closed");
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Channel<Send, Receive>, undefined> {
@@ -210,7 +233,7 @@ export class Server<Send, Receive>
 
   #report(error: Error): void {
     handshakeErrorChannel.publish({ path: this.path, error });
-    if (this.listenerCount("error") > 0) this.#tell("error", error);
+    this.#tell("peerError", error);
   }
 
   /** A listener's own error is an uncaught exception, not a failed handshake. */

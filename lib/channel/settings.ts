@@ -1,3 +1,4 @@
+import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal } from "../check.js";
 import type { Codec } from "../codec/codec.js";
 import { json } from "../codec/json.js";
 import { type CodecOption, resolveCodecs } from "../codec/resolve.js";
@@ -16,7 +17,6 @@ import type { TransportChoice } from "../transport/means.js";
 import { type Backing, type CodecIdentities, LONGEST_ROLE, presentCodec } from "../transport/messages.js";
 import { type Environment, NAME_PATTERN } from "../transport/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/retry.js";
-import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal } from "./check.js";
 import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
 
 /** Codecs of the two directions; their types were checked where the options were given. */

@@ -16,7 +16,8 @@ export function programHelp(commands: readonly Command[], style: Style): string 
     style.strong("Options"),
     ...optionLines([{ name: "version", text: "show the version" }, ...COMMON]),
     "",
-    "ringbell <command> --help says more. NODE_DEBUG=ringbell traces what the library does.",
+    "ringbell <command> --help says more.",
+    "NODE_DEBUG=ringbell traces what the library does.",
   ].join("\n");
 }
 

@@ -97,8 +97,9 @@ function explain(root: string, family: string | undefined, error: Error): string
     `the addon could not be loaded on ${platform}, Node ${process.versions.node} (Node-API ${process.versions["napi"]}).`,
     `Tried: ${tried.join(", ")}.`,
     `Reason: ${error.message.split("\n")[0]}`,
-    "Mend: build it with `npx node-gyp rebuild` in the package's directory (it needs python3, make and a C++20 compiler),",
-    'or use the plain socket: { transport: "stream" }.',
+    "Mend: in a checkout, `npm run build`. In an installed package, in its directory: " +
+      "`npm install --no-save node-gyp node-addon-api && npx node-gyp rebuild` (it needs python3, make and a C++20 compiler).",
+    'Or use the plain socket: { transport: "stream" }, which "auto" does by itself.',
   ].join("\n");
 }
 

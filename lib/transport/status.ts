@@ -1,4 +1,5 @@
 import { connect } from "node:net";
+import { checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
 import { accessError, checkDirectory, checkPlace } from "./directory.js";
 import { STATUS_QUERY } from "./frames.js";
@@ -68,6 +69,7 @@ const LONGEST_ANSWER = 16 * 1024 * 1024;
  * if the directory is not safe to use.
  */
 export async function endpoints(options: EndpointsOptions = {}): Promise<EndpointInfo[]> {
+  checkOptions(options, ["namespace", "directory", "timeout", "everyNamespace"], "options");
   const timeout = checkTimeout(options.timeout);
   const place = resolvePlace(options);
   const places: ResolvedPlace[] = options.everyNamespace === true ? everyPlace(place) : [place];
@@ -83,6 +85,7 @@ export async function endpoints(options: EndpointsOptions = {}): Promise<Endpoin
  * no permission to ask.
  */
 export async function health(name?: string, options: HealthOptions = {}): Promise<EndpointInfo> {
+  checkOptions(options, ["namespace", "directory", "timeout"], "options");
   const timeout = checkTimeout(options.timeout);
   const address = resolveAddress(name, options);
   checkDirectory(address);

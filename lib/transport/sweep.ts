@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { checkOptions } from "../check.js";
 import type { Binding } from "../native/binding.js";
 import { tryBinding } from "../native/load.js";
 import { checkPlace, removeDirectory } from "./directory.js";
@@ -50,6 +51,7 @@ const HIDDEN_AGE = 60 * 1000;
  * time, in many processes at once, and again. Throws an AccessError if the directory is not safe to use.
  */
 export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
+  checkOptions(options, ["namespace", "directory", "everyNamespace"], "options");
   const place = resolvePlace(options);
   return sweepPlaces(options.everyNamespace === true ? everyPlace(place) : [place]);
 }

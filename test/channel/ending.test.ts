@@ -191,6 +191,22 @@ describe.each(transports)("the end of a channel over %s", (transport) => {
     expect((await refd.ended).output).toContain("got it");
   });
 
+  it("is no unhandled rejection of a send that nobody awaits", async () => {
+    const { channel, ended } = await peer(
+      transport,
+      `channel.on("message", (m) => { channel.send("re " + m); channel.send("and " + m); });
+      await channel.closed;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      channel.send("after all");
+      await channel.send("awaited").catch((error) => report(error.code));`,
+    );
+    for (let i = 0; i < 50; i++) channel.trySend(i);
+    channel.destroy();
+    const { code, output } = await ended;
+    expect(output).toBe("ERR_RINGBELL_CLOSED\n");
+    expect(code).toBe(0);
+  });
+
   it("leaves the listener's other channels alone", async () => {
     const { a, b } = await pair<string>(transport);
     const { child, channel } = await peer(transport, `setInterval(() => {}, 1000);`);

@@ -12,6 +12,12 @@ function leftIn(directory: string): string[] {
   return existsSync(`${directory}/default`) ? readdirSync(`${directory}/default`) : [];
 }
 
+/** Not a zombie, which waits for this very process to come back to its event loop. */
+function isRunning(pid: number): boolean {
+  const state = /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, "utf8"))?.[1];
+  return state !== "Z" && state !== "X";
+}
+
 function worker(code: string): Worker {
   return new Worker(
     `const { parentPort } = require("node:worker_threads");
@@ -42,10 +48,12 @@ describe.each(transports)("hazards over %s", (transport) => {
       sum += channel.receiveSync().echo;
       await channel.close();
       parentPort.postMessage(sum);`);
+    const ends = [connector, listener].map((thread) => once(thread, "exit"));
+    const done = once(listener, "message");
     const [sum] = await once(connector, "message");
     expect(sum).toBe(499_499);
-    expect(await once(listener, "message")).toEqual(["done"]);
-    await Promise.all([once(connector, "exit"), once(listener, "exit")].map((exit) => exit.catch(() => {})));
+    expect(await done).toEqual(["done"]);
+    expect(await Promise.all(ends)).toEqual([[0], [0]]);
   });
 
   it("survives a worker that is terminated in the middle of traffic; its peer hears that it died", async () => {
@@ -84,6 +92,55 @@ describe.each(transports)("hazards over %s", (transport) => {
     expect(messages).toBeGreaterThan(1000);
     // The order of magnitude; the benchmark has the figure.
     expect(latest).toBeLessThan(200);
+  });
+
+  it("lets timers and other lanes have their turn while a loop, or receives, always find a message", async () => {
+    for (const how of ["loop", "receive"]) {
+      const { a, b } = await pair<number>(transport, { lanes: { control: {} } });
+      let ticks = 0;
+      let controls = 0;
+      const timer = setInterval(() => {
+        ticks++;
+        b.lane("control").trySend(1);
+        for (let i = 0; i < 500; i++) b.trySend(i);
+      }, 1);
+      a.lane("control").on("message", () => controls++);
+      for (let i = 0; i < 5000; i++) b.trySend(i);
+      const messages = how === "loop" ? a[Symbol.asyncIterator]() : { next: () => a.receive() };
+      while (ticks < 10 || controls < 5) {
+        await messages.next();
+        const until = performance.now() + 0.05;
+        while (performance.now() < until);
+      }
+      clearInterval(timer);
+      a.destroy();
+    }
+  });
+
+  it("hears of the death of a peer that leaves a bell unread on both sides", async () => {
+    const { child, channel } = await peer(
+      transport,
+      `const { writeSync } = await import("node:fs");
+      channel.on("message", () => {});
+      setTimeout(() => {
+        writeSync(1, "asleep\\n");
+        const blocked = new Int32Array(new SharedArrayBuffer(4));
+        Atomics.wait(blocked, 0, 0, 300);
+        channel.trySend("my last");
+        writeSync(1, "rung\\n");
+        Atomics.wait(blocked, 0, 0);
+      }, 50);`,
+    );
+    channel.on("message", () => {});
+    expect(await reported(child)).toBe("asleep");
+    channel.trySend("never read");
+    // From here on this process does not look at its socket until the peer is dead.
+    const { pid } = child;
+    const blocked = new Int32Array(new SharedArrayBuffer(4));
+    Atomics.wait(blocked, 0, 0, 400);
+    process.kill(pid!, "SIGKILL");
+    while (isRunning(pid!)) Atomics.wait(blocked, 0, 0, 5);
+    expect((await channel.closed).reason).toBe("peer-died");
   });
 
   it("opens and closes many channels, and leaves no descriptors, no memory names and no sockets", async () => {

@@ -221,7 +221,7 @@ describe("a server among strangers", () => {
     const { server, join } = await serve({ handshakeTimeout: 200 });
     const errors: Error[] = [];
     const enough = new Promise<void>((resolve) => {
-      server.on("error", (error) => {
+      server.on("peerError", (error) => {
         errors.push(error);
         if (errors.length === 4) resolve();
       });
@@ -245,7 +245,7 @@ describe("a server among strangers", () => {
   it("takes no notice of who only looks whether it is there", async () => {
     const { server, join, directory } = await serve();
     const errors: Error[] = [];
-    server.on("error", (error) => errors.push(error));
+    server.on("peerError", (error) => errors.push(error));
     for (let probe = 0; probe < 5; probe += 1) {
       const socket = rude(server.path, "");
       await once(socket, "connect");
@@ -309,7 +309,7 @@ describe("a server among strangers", () => {
     });
     const thrown = new Promise((resolve) => process.once("uncaughtException", resolve));
     const failed: Error[] = [];
-    server.on("error", (error) => failed.push(error));
+    server.on("peerError", (error) => failed.push(error));
     server.on("connection", () => {
       throw new Error("a fault in the program");
     });

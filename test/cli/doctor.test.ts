@@ -105,7 +105,7 @@ describe("ringbell doctor", () => {
       help: "Unset RINGBELL_TRANSPORT, or set it to auto.",
     });
     const { stdout } = await ringbell(["doctor"], env);
-    expect(stdout).toMatch(/Messages can't flow: .*addon/);
+    expect(stdout).toMatch(/error +Messages can't flow: .*addon/);
   });
 
   it("exits with 1 where the directory is open to everybody, and says what helps", async () => {
@@ -121,6 +121,7 @@ describe("ringbell doctor", () => {
   it("exits with 1 where a variable has a value that can't be, and names it", async () => {
     for (const [name, value] of [
       ["RINGBELL_TRANSPORT", "carrier-pigeon"],
+      ["RINGBELL_NAMESPACE", "a/b"],
       ["RINGBELL_DIRECTORY", "not/absolute"],
       ["RINGBELL_DIRECTORY", `/tmp/${"long/".repeat(40)}`],
     ] as const) {

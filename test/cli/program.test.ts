@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { chmodSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { nearest } from "../../lib/cli/nearest.js";
-import { styleFor } from "../../lib/cli/style.js";
+import { runProgram } from "../../lib/cli/program.js";
+import { PLAIN, styleFor } from "../../lib/cli/style.js";
 import { cut, table, widthOf, wrap } from "../../lib/cli/table.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { MAIN, ringbell } from "./run.js";
@@ -16,6 +17,7 @@ describe("the command line", () => {
   it("has help for the whole and for each command, on standard output", async () => {
     const whole = await ringbell(["--help"]);
     expect([whole.code, whole.stderr]).toEqual([0, ""]);
+    expect(Math.max(...whole.stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const command of ["ls", "doctor", "gc"]) {
       expect(whole.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const asked = await Promise.all([
@@ -57,10 +59,18 @@ describe("the command line", () => {
     [["ls", "--directory="], "--directory must be an absolute path"],
     [["ls", "--timeout", "soon"], "--timeout must be a number of milliseconds"],
   ])("%j is refused by name, with the nearest known word, and exit code 2", async (args, message) => {
-    const { code, stdout, stderr } = await ringbell(args);
-    expect([code, stdout]).toEqual([2, ""]);
-    expect(stderr).toContain(`ringbell: ${message}`);
-    expect(stderr.trimEnd().split("\n").length).toBe(1);
+    const printed: string[] = [];
+    const complaints: string[] = [];
+    const output = { print: (text: string) => void printed.push(text), style: PLAIN, width: undefined };
+    const code = await runProgram(args, output, (text) => void complaints.push(text));
+    expect([code, printed, complaints.length]).toEqual([2, [], 1]);
+    expect(complaints[0]).toContain(`ringbell: ${message}`);
+    expect(complaints[0]).not.toContain("\n");
+  });
+
+  it("tells by exit code and standard error that it was not understood", async () => {
+    const { code, stdout, stderr } = await ringbell(["gcc"]);
+    expect([code, stdout, stderr]).toEqual([2, "", 'ringbell: unknown command "gcc"; did you mean gc?\n']);
   });
 
   it("without a command shows the help, and exits with 2", async () => {

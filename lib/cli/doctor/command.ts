@@ -42,20 +42,24 @@ async function examine(): Promise<DoctorReport> {
     tests: await selfTest(),
   };
   const byDefault = facts.tests.find(({ name }) => name === "default")!;
+  const problems = findProblems(facts);
+  // The test brings a namespace of its own: what is wrong with that of the environment shows here only.
+  const obstacle = problems.find(({ severity }) => severity === "error");
+  const ok = byDefault.state === "passed" && obstacle === undefined;
   return {
-    ok: byDefault.state === "passed",
-    transport: byDefault.transport,
-    reason: reasonOf(byDefault, facts),
+    ok,
+    transport: ok ? byDefault.transport : null,
+    reason: ok ? reasonOf(byDefault, facts) : "see the problems.",
     ...facts,
-    problems: findProblems(facts),
+    problems,
   };
 }
 
+/** Why this transport and no other. */
 function reasonOf(
   test: TestResult,
   { addon, environment }: Pick<DoctorReport, "addon" | "environment">,
 ): string {
-  if (test.state !== "passed") return test.error?.message.split("\n")[0] ?? "the self-test failed.";
   const forced = environment.RINGBELL_TRANSPORT;
   if (forced && forced !== "auto") return `RINGBELL_TRANSPORT is ${forced}.`;
   if (test.transport === "shm") {

@@ -39,6 +39,7 @@ export function findProblems(facts: Facts): Problem[] {
 
 type Add = (severity: Problem["severity"], message: string, help: string) => void;
 
+const CORRECT = "Correct the variable, or unset it.";
 const BUILD =
   "Build it in the package's directory with `npx node-gyp rebuild` (it needs python3, make and a C++20 compiler).";
 
@@ -60,7 +61,11 @@ function addonProblems({ addon, environment }: Facts, add: Add): void {
     supported
       ? `${message}\nWithout it there is no shared memory, only the socket, which is slower.`
       : message,
-    supported ? BUILD : "Use Linux or macOS, or on Windows WSL 2.",
+    supported
+      ? environment.RINGBELL_PREBUILD
+        ? `Unset RINGBELL_PREBUILD (${environment.RINGBELL_PREBUILD}), where it is looked for first. ${BUILD}`
+        : BUILD
+      : "Use Linux or macOS, or on Windows WSL 2.",
   );
 }
 
@@ -71,11 +76,13 @@ function testProblems({ tests, environment, addon, directory }: Facts, add: Add)
   if (noPlace(directory)) return;
   if (byDefault !== undefined) {
     const help =
-      environment.RINGBELL_TRANSPORT !== "shm"
-        ? "Set RINGBELL_TRANSPORT to stream if that one passed, and report this with the output of --json."
-        : addon.loaded
-          ? "Unset RINGBELL_TRANSPORT or set it to auto: where shared memory can't be had, the socket carries the messages."
-          : "Unset RINGBELL_TRANSPORT, or set it to auto.";
+      byDefault.error?.code === "ERR_RINGBELL_INVALID_ARGUMENT"
+        ? CORRECT
+        : environment.RINGBELL_TRANSPORT !== "shm"
+          ? "Set RINGBELL_TRANSPORT to stream if that one passed, and report this with the output of --json."
+          : addon.loaded
+            ? "Unset RINGBELL_TRANSPORT or set it to auto: where shared memory can't be had, the socket carries the messages."
+            : "Unset RINGBELL_TRANSPORT, or set it to auto.";
     add("error", `Messages can't flow: ${textOf(byDefault.error)}`, help);
   }
   for (const { name, error } of failed) {
@@ -138,7 +145,7 @@ function directoryProblems({ directory, environment }: Facts, add: Add): void {
       "error",
       textOf(error),
       path === null
-        ? "Correct the variable, or unset it."
+        ? CORRECT
         : own
           ? "Correct the owner and the mode of the directory, or set RINGBELL_DIRECTORY to another one."
           : `Remove ${path} or make it private (chmod 0700), or set RINGBELL_DIRECTORY to a directory of your own.`,

@@ -108,7 +108,9 @@ function fillCells({ fill, messages }: WayEntry, { capacity }: LaneEntry): strin
 }
 
 function stateOut({ out }: LaneEntry, now: number): string {
-  if (out.blockedSince !== null) return `BLOCKED ${since(out.blockedSince, now)}`;
+  if (out.blockedSince !== null) {
+    return `${out.stalled ? "BLOCKED" : "blocked"} ${since(out.blockedSince, now)}`;
+  }
   return out.fill > 0 ? "under way" : "empty";
 }
 

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, UnknownOptionError } from "../errors.js";
+import { InvalidArgumentError, UnknownOptionError } from "./errors.js";
 
 /** Checks of arguments and options: each returns the value, or throws an InvalidArgumentError that names it. */
 
