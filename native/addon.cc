@@ -468,20 +468,6 @@ napi_value lane_call(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// Milliseconds, Infinity for no limit, to nanoseconds, -1 for no limit.
-template <void (Lane::*Method)(int64_t)>
-napi_value lane_wait(napi_env env, napi_callback_info info) {
-  void* data;
-  size_t count = 1;
-  napi_value argument;
-  double milliseconds = -1;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
-  if (count > 0) napi_get_value_double(env, argument, &milliseconds);
-  const bool unlimited = !(milliseconds >= 0 && milliseconds < 1e12);
-  (static_cast<Lane*>(data)->*Method)(unlimited ? -1 : static_cast<int64_t>(milliseconds * 1e6));
-  return nullptr;
-}
-
 template <const std::shared_ptr<Memory>& (Lane::*Method)(size_t)>
 napi_value lane_grow(napi_env env, napi_callback_info info) {
   void* data;
@@ -529,11 +515,12 @@ Napi::Object make_lane(Napi::Env env, Lane* lane, Napi::Value owner) {
       {"send", lane_call<&Lane::send>},
       {"sendBatch", lane_call<&Lane::send_batch>},
       {"drain", lane_call<&Lane::drain>},
+      {"drainMore", lane_call<&Lane::drain_more>},
       {"watch", lane_call<&Lane::watch>},
       {"wantRoom", lane_call<&Lane::want_room>},
       {"wantTaken", lane_call<&Lane::want_taken>},
-      {"sendWait", lane_wait<&Lane::send_wait>},
-      {"drainWait", lane_wait<&Lane::drain_wait>},
+      {"sendWait", lane_call<&Lane::send_wait>},
+      {"drainWait", lane_call<&Lane::drain_wait>},
       {"growOutbox", lane_grow<&Lane::grow_outbox>},
       {"growInbox", lane_grow<&Lane::grow_inbox>},
       {"stats", lane_stats},

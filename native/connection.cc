@@ -23,14 +23,17 @@ constexpr uint64_t kLookAround = 50'000'000;
 // Polls without a pause in a synchronous wait: about a microsecond, in which most answers come.
 constexpr unsigned kHotPolls = 1024;
 constexpr unsigned kPollsAClock = 64;
+// Looks without a pause for an answer, within one call from the event loop: about a microsecond.
+constexpr unsigned kLooksForMore = 512;
 
 double wall_clock() {
   using namespace std::chrono;
   return static_cast<double>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
 }
 
-uint64_t deadline_after(int64_t nanoseconds) {
-  return nanoseconds < 0 ? UINT64_MAX : uv_hrtime() + static_cast<uint64_t>(nanoseconds);
+uint64_t deadline_after(double milliseconds) {
+  // A million seconds and more is no limit; nor is what is no number.
+  return milliseconds < 1e9 ? uv_hrtime() + static_cast<uint64_t>(milliseconds * 1e6) : UINT64_MAX;
 }
 
 // Polls `found` for the policy's window or until the deadline. True if it was found.
@@ -147,12 +150,13 @@ void Lane::met_full() {
   }
 }
 
-void Lane::send_wait(int64_t nanoseconds) {
+void Lane::send_wait() {
   const auto is_done = [this] { return words().result != static_cast<int32_t>(Sent::full); };
   send();
-  if (is_done() || nanoseconds == 0) return;
+  const double timeout = words().timeout;
+  if (is_done() || timeout <= 0) return;
   const uint64_t full_before = full_count_;
-  const uint64_t deadline = deadline_after(nanoseconds);
+  const uint64_t deadline = deadline_after(timeout);
   const auto found = [&] {
     const uint64_t consumed = producer_.consumed();
     return !producer_.refresh() || producer_.consumed() != consumed;
@@ -271,11 +275,29 @@ void Lane::drain() {
   if (consumer_.should_report() && !connection_.over()) report();
 }
 
-void Lane::drain_wait(int64_t nanoseconds) {
+void Lane::drain_more() {
+  words().result = 0;
+  words().needed = 0;
+  // Only for an answer: a stream without one is better left to gather while we go round the loop. Taking each record as it is
+  // published would make both sides fight for its cache line.
+  const uint64_t asked = producer_.produced();
+  if (asked == asked_ || loop_spin_.window() == 0 || connection_.over()) return;
+  asked_ = asked;
+  if (consumer_.should_report()) report();
+  for (unsigned looks = 0; looks < kLooksForMore; ++looks) {
+    if (!consumer_.ready()) continue;
+    if (looks > 0) loop_spin_.hit();
+    idle_from = 0;
+    return drain();
+  }
+}
+
+void Lane::drain_wait() {
   const auto is_done = [this] { return words().result != 0 || words().needed != 0 || connection_.unreadable(); };
   drain();
-  if (is_done() || nanoseconds == 0 || connection_.over()) return;
-  const uint64_t deadline = deadline_after(nanoseconds);
+  const double timeout = words().timeout;
+  if (is_done() || timeout <= 0 || connection_.over()) return;
+  const uint64_t deadline = deadline_after(timeout);
   // The announcement for the event loop is about to be overwritten.
   if (parked_) set_active(active_, false);
   const auto found = [this] {

@@ -57,7 +57,8 @@ struct ControlWords {
   int32_t demand;
   int32_t needed;
   int32_t watching;
-  int32_t reserved[3];
+  int32_t reserved;
+  double timeout;  // milliseconds; infinite for no limit
 };
 
 struct LaneStats {
@@ -75,9 +76,12 @@ class Lane {
   void send_batch();
   // Drains up to `argument` records into the inbox. `result`: how many; `needed`: bytes, if the inbox is too small for one.
   void drain();
-  // The same, but they block up to `nanoseconds` (negative: no limit).
-  void send_wait(int64_t nanoseconds);
-  void drain_wait(int64_t nanoseconds);
+  // The same, after some polling for an answer, if something was sent since the last time: it is on its way for about half a
+  // microsecond.
+  void drain_more();
+  // The same, but they block up to `timeout`.
+  void send_wait();
+  void drain_wait();
 
   // `demand` has become 1.
   void watch();
@@ -131,6 +135,7 @@ class Lane {
   bool want_room_ = false;
   bool want_taken_ = false;
   bool suspicious_ = false;  // the watchdog saw something in it, asleep, when it looked last
+  uint64_t asked_ = 0;  // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;
   uint64_t taken_mark_ = 0;
   uint64_t parked_at_ = 0;

@@ -37,7 +37,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     });
     this.receiver = new Receiver(transport, codecs.receive, {
       // As it was registered: the wrapper of `once` takes itself out.
-      listener: () => this.emitter?.rawListeners("message")[0] as ((message: Receive) => void) | undefined,
+      listener: () => this.emitter?.rawListeners("message")[0] as ((message: Receive) => unknown) | undefined,
       bad: (error) => {
         if ((this.emitter?.listenerCount("error") ?? 0) > 0) this.emitter?.emit("error", error);
         else host.bad(error as Error);
@@ -47,8 +47,8 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     });
   }
 
-  onRecords(count: number): void {
-    this.receiver.onRecords(count);
+  onRecords(count: number): boolean {
+    return this.receiver.onRecords(count);
   }
 
   onRoom(): void {

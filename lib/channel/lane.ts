@@ -133,7 +133,7 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
     return this.#receiver.receiveSync(options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
   }
 
-  /** Up to `max` messages that have arrived, possibly none. One that can't be decoded is left out, and emitted as `error`. */
+  /** Up to `max` of the messages that have arrived; fewer does not mean that there are no more, none does. One that can't be decoded is left out, and emitted as `error`. */
   receiveMany(max: number): Receive[] {
     checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
     return this.#receiver.receiveMany(max);

@@ -25,7 +25,7 @@ interface Waiter<Receive> {
 /** What the receiving half tells its lane. */
 export interface ReceiverEvents<Receive> {
   /** The present listener for messages. */
-  listener(): ((message: Receive) => void) | undefined;
+  listener(): ((message: Receive) => unknown) | undefined;
   /** A message could not be decoded, and nobody asked for this one in particular. */
   bad(error: unknown): void;
   /** All that had arrived before the end was given to the listener. */
@@ -48,7 +48,7 @@ export class Receiver<Receive> {
   #consumer: Consumer = "none";
   readonly #waiters: Waiter<Receive>[] = [];
   /** The listener for messages, looked up once. */
-  #listener: ((message: Receive) => void) | undefined;
+  #listener: ((message: Receive) => unknown) | undefined;
   #stride = 1;
   /** Messages that may still be taken before the next look at the clock; when that was; when the turn ends, 0 outside of one. */
   #left = 0;
@@ -62,6 +62,8 @@ export class Receiver<Receive> {
   #closed: RingbellError | undefined;
   #finished = false;
   badMessages = 0;
+  /** Why messages of a batch could not be decoded. */
+  readonly #bad: unknown[] = [];
 
   constructor(lane: TransportLane, codec: Codec<never, Receive>, events: ReceiverEvents<Receive>) {
     this.#lane = lane;
@@ -77,9 +79,11 @@ export class Receiver<Receive> {
 
   receiveMany(max: number): Receive[] {
     this.#mustBeFree();
-    const messages: Receive[] = [];
-    while (messages.length < max && this.#fill()) this.#takeMany(messages, max);
-    return messages;
+    while (this.#fill()) {
+      const messages = this.#takeMany(max);
+      if (messages.length > 0) return messages;
+    }
+    return [];
   }
 
   receiveSync(timeout: number): Receive | undefined {
@@ -89,11 +93,12 @@ export class Receiver<Receive> {
 
   receiveManySync(max: number, timeout: number): Receive[] {
     this.#mustBeFree();
-    const messages: Receive[] = [];
-    if (max < 1 || !this.#fillSync(timeout)) return messages;
-    do this.#takeMany(messages, max);
-    while (messages.length < max && this.#fill());
-    return messages;
+    const until = timeout < Number.POSITIVE_INFINITY ? performance.now() + timeout : timeout;
+    for (let left = timeout; this.#fillSync(left); left = Math.max(0, until - performance.now())) {
+      const messages = this.#takeMany(max);
+      if (messages.length > 0) return messages;
+    }
+    return [];
   }
 
   receive(signal: AbortSignal | undefined): Promise<Receive> {
@@ -183,12 +188,13 @@ export class Receiver<Receive> {
   }
 
   /** The transport: `count` records stand in its inbox, and ours has been emptied. */
-  onRecords(count: number): void {
+  onRecords(count: number): boolean {
     this.#inbox = this.#lane.inbox;
     this.#count = count;
     this.#at = 0;
-    if (this.#consumer === "listener") this.#deliver();
-    else this.#answer();
+    if (this.#consumer === "listener") return this.#deliver();
+    this.#answer();
+    return false;
   }
 
   /**
@@ -275,44 +281,42 @@ export class Receiver<Receive> {
     }
   }
 
-  #takeMany(into: Receive[], max: number): void {
-    while (this.#count > 0 && into.length < max) {
-      try {
-        this.#takeGood(into, max);
-      } catch (error) {
-        this.badMessages++;
-        this.#events.bad(error);
-      }
-    }
-  }
-
-  /** Until a bad one, which is passed over. Hot: the fields are read once, and there is no try within the loop. */
-  #takeGood(into: Receive[], max: number): void {
+  /** What stands in the inbox, up to `max`; possibly nothing, if all of it was bad. Hot: the fields are read once. */
+  #takeMany(max: number): Receive[] {
     const inbox = this.#inbox;
     const words = inbox.words;
     const codec = this.#codec;
-    let count = Math.min(this.#count, max - into.length);
+    const count = Math.min(this.#count, max);
+    const messages = new Array<Receive>(count);
+    let taken = 0;
     let at = this.#at;
     this.#count -= count;
-    try {
-      while (count > 0) {
-        const bytes = words[at >> 2]!;
-        const payload = at + RECORD_HEADER;
-        at += recordBytes(bytes);
-        count--;
-        into.push(codec.decode(inbox, payload, bytes));
+    for (let left = count; left > 0; left--) {
+      const bytes = words[at >> 2]!;
+      const payload = at + RECORD_HEADER;
+      at += recordBytes(bytes);
+      try {
+        messages[taken] = codec.decode(inbox, payload, bytes);
+        taken++;
+      } catch (error) {
+        this.badMessages++;
+        this.#bad.push(error);
       }
-    } finally {
-      this.#at = at;
-      this.#count += count;
     }
+    this.#at = at;
+    messages.length = taken;
+    // Told when all is in order again: a listener may do anything, also receive.
+    if (this.#bad.length > 0) for (const error of this.#bad.splice(0)) this.#events.bad(error);
+    return messages;
   }
 
-  /** Gives messages to the listener, for as long as a turn allows. */
-  #deliver(): void {
-    const turnEnd = performance.now() + TURN;
-    let last = turnEnd - TURN;
-    let left = this.#stride;
+  /**
+   * Gives messages to the listener, for as long as a turn allows. Returns whether the turn may go on with more: all was
+   * taken, fast, and the listener has not left anything to promises.
+   */
+  #deliver(): boolean {
+    let turnEnd = 0;
+    let direct = true;
     try {
       while (this.#count > 0 && this.#consumer === "listener") {
         let message: Receive;
@@ -323,18 +327,21 @@ export class Receiver<Receive> {
           continue;
         }
         this.#listener ??= this.#events.listener();
-        this.#listener?.(message);
-        if (--left > 0) continue;
+        if (this.#listener?.(message) !== undefined) direct = false;
+        if (--this.#left > 0) continue;
         const now = performance.now();
-        this.#stride = strideAfter(now - last, this.#stride);
+        if (turnEnd === 0) turnEnd = now + TURN;
+        this.#stride = strideAfter(now - this.#lookedAt, this.#stride);
+        this.#lookedAt = now;
+        this.#left = this.#stride;
+        if (this.#stride === 1) direct = false;
         if (now >= turnEnd) break;
-        last = now;
-        left = this.#stride;
       }
     } finally {
       // Also when the listener threw.
       if (this.#count > 0 && this.#consumer === "listener") this.#resumeSoon();
     }
+    return direct && this.#count === 0 && this.#consumer === "listener" && !this.#resuming;
   }
 
   /** Goes on with the listener in the next turn of the event loop. */

@@ -90,6 +90,7 @@ export class Sender<Send> {
   sendSync(message: Send, timeout: number): boolean {
     if (this.#error !== undefined) throw this.#error;
     if (this.#queue.length > 0 && !this.#sendQueueSync(timeout)) return false;
+    // Not `send` first: the stream may gather what is sent so, and the caller may not come back to the event loop for long.
     const status = this.#lane.sendWait(this.#encode(message), timeout);
     if (status === SENT) return true;
     return status === FULL ? false : this.#refuse(status);

@@ -93,8 +93,11 @@ export const Control = {
   watching: 4,
 } as const;
 
+/** Where the time-out of `sendWait` and `drainWait` stands among the control words, as doubles are counted: ms, Infinity for no limit. */
+export const CONTROL_TIMEOUT = 3;
+
 export interface NativeLane {
-  /** Int32 words, see Control. */
+  /** Int32 words, see Control, and the time-out as a double at CONTROL_TIMEOUT. */
   readonly control: ArrayBuffer;
   readonly outbox: ArrayBuffer;
   readonly inbox: ArrayBuffer;
@@ -102,9 +105,11 @@ export interface NativeLane {
   growInbox(bytes: number): ArrayBuffer;
   send(): void;
   sendBatch(): void;
-  sendWait(timeout: number): void;
+  sendWait(): void;
   drain(): void;
-  drainWait(timeout: number): void;
+  /** As `drain`, after polling for about a microsecond for an answer to what was sent since the last time; nothing if nothing was, or where the lane does not poll (spin 0, or it did not pay). */
+  drainMore(): void;
+  drainWait(): void;
   /** To be called when demand goes from 0 to 1 and `watching` is 0. */
   watch(): void;
   wantRoom(): void;

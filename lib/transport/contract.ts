@@ -34,8 +34,11 @@ export interface LaneHandler {
    * `count` records (at least one) were drained into the inbox, packed from offset 0. The handler takes all of them, or
    * calls `wantRecords(false)` before it returns and takes the rest later: as long as records are wanted, the transport
    * may write into the inbox as soon as the handler has returned (also by an exception).
+   *
+   * Returns whether the transport may look for more at once and call again, before microtasks and ticks have had their turn (for some
+   * 50 µs at most): calling into JavaScript anew costs as much as all the rest of a short message's way. Undefined is a no.
    */
-  onRecords(count: number): void;
+  onRecords(count: number): boolean | undefined;
   /** After `wantRoom()`: the peer has taken something. Once a call of `wantRoom()`. */
   onRoom(): void;
   /** After `wantTaken()`: the peer has taken all that was sent before. Once a call of `wantTaken()`. */
