@@ -167,6 +167,9 @@ function endOf(code: number): ConnectionEnd {
 
 /** Deliveries in one call from the event loop: some 50 µs where each waits for an answer to arrive. */
 const ROUNDS = 64;
+// Constants of this module: read off an imported object, they would be loaded at every call.
+const { argument: ARGUMENT, result: RESULT, demand: DEMAND, needed: NEEDED, watching: WATCHING } = Control;
+
 /** The most records to ask the addon for at once: fits its 32-bit word. */
 const MOST = 0x7fff_ffff;
 
@@ -210,64 +213,64 @@ class ShmLane implements TransportLane {
 
   send(bytes: number): SendStatus {
     const control = this.#control;
-    control[Control.argument] = bytes;
+    control[ARGUMENT] = bytes;
     this.#send();
-    return control[Control.result] as SendStatus;
+    return control[RESULT] as SendStatus;
   }
 
   sendBatch(count: number): number {
-    this.#control[Control.argument] = count;
+    this.#control[ARGUMENT] = count;
     this.#native.sendBatch();
-    return this.#control[Control.result]!;
+    return this.#control[RESULT]!;
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
-    this.#control[Control.argument] = bytes;
+    this.#control[ARGUMENT] = bytes;
     this.#timeout[CONTROL_TIMEOUT] = timeout;
     this.#sendWait();
-    return this.#control[Control.result] as SendStatus;
+    return this.#control[RESULT] as SendStatus;
   }
 
   drain(max: number): number {
     const control = this.#control;
-    control[Control.argument] = max < MOST ? max : MOST;
+    control[ARGUMENT] = max < MOST ? max : MOST;
     this.#drain();
-    return control[Control.needed] === 0 ? control[Control.result]! : this.#grown();
+    return control[NEEDED] === 0 ? control[RESULT]! : this.#grown();
   }
 
   drainWait(max: number, timeout: number): number {
     const control = this.#control;
-    control[Control.argument] = max < MOST ? max : MOST;
+    control[ARGUMENT] = max < MOST ? max : MOST;
     this.#timeout[CONTROL_TIMEOUT] = timeout;
     this.#drainWait();
-    return control[Control.needed] === 0 ? control[Control.result]! : this.#grown();
+    return control[NEEDED] === 0 ? control[RESULT]! : this.#grown();
   }
 
   /** As `drain`, but polls for about a microsecond for an answer, if something was sent since the last time. */
   drainMore(): number {
     const control = this.#control;
-    control[Control.argument] = MOST;
+    control[ARGUMENT] = MOST;
     this.#drainMore();
-    return control[Control.needed] === 0 ? control[Control.result]! : this.#grown();
+    return control[NEEDED] === 0 ? control[RESULT]! : this.#grown();
   }
 
   /** What the addon drained before it called onRecords; 0 where a record needs a larger inbox. */
   drained(): number {
-    return this.#control[Control.result]!;
+    return this.#control[RESULT]!;
   }
 
   /** Makes the inbox large enough for the record that did not fit, and drains it. */
   #grown(): number {
     const control = this.#control;
-    this.inbox.replace(this.#native.growInbox(control[Control.needed]!));
+    this.inbox.replace(this.#native.growInbox(control[NEEDED]!));
     this.#drain();
-    return control[Control.result]!;
+    return control[RESULT]!;
   }
 
   wantRecords(on: boolean): void {
     const control = this.#control;
-    control[Control.demand] = on ? 1 : 0;
-    if (on && control[Control.watching] === 0) this.#native.watch();
+    control[DEMAND] = on ? 1 : 0;
+    if (on && control[WATCHING] === 0) this.#native.watch();
   }
 
   wantRoom(): void {
