@@ -62,7 +62,7 @@ function load(): Binding {
         "On Windows it runs in WSL 2.",
     );
   }
-  if (isSet(process.env["RINGBELL_NO_ADDON"])) {
+  if (isSet(process.env.RINGBELL_NO_ADDON)) {
     throw new AddonError("RINGBELL_NO_ADDON is set: the addon is not loaded");
   }
   const root = packageRoot();
@@ -71,12 +71,12 @@ function load(): Binding {
   let binding: Binding;
   try {
     // node-gyp-build reads LIBC when it is loaded, and guesses by the file system without it.
-    const before = process.env["LIBC"];
-    if (before === undefined && family !== undefined) process.env["LIBC"] = family;
+    const before = process.env.LIBC;
+    if (before === undefined && family !== undefined) process.env.LIBC = family;
     try {
       binding = (require("node-gyp-build") as (directory: string) => Binding)(root);
     } finally {
-      if (before === undefined) delete process.env["LIBC"];
+      if (before === undefined) delete process.env.LIBC;
     }
   } catch (error) {
     throw new AddonError(explain(root, family, error as Error), { cause: error });
@@ -94,7 +94,7 @@ function explain(root: string, family: string | undefined, error: Error): string
   const platform = `${process.platform}-${process.arch}${family === undefined ? "" : ` (${family})`}`;
   const tried = [join(root, "build/Release"), join(root, "prebuilds", `${process.platform}-${process.arch}`)];
   return [
-    `the addon could not be loaded on ${platform}, Node ${process.versions.node} (Node-API ${process.versions["napi"]}).`,
+    `the addon could not be loaded on ${platform}, Node ${process.versions.node} (Node-API ${process.versions.napi}).`,
     `Tried: ${tried.join(", ")}.`,
     `Reason: ${error.message.split("\n")[0]}`,
     "Mend: in a checkout, `npm run build`. In an installed package, in its directory: " +

@@ -233,14 +233,14 @@ class ShmLane implements TransportLane {
 
   drain(max: number): number {
     const control = this.#control;
-    control[ARGUMENT] = max < MOST ? max : MOST;
+    control[ARGUMENT] = Math.min(max, MOST);
     this.#drain();
     return control[NEEDED] === 0 ? control[RESULT]! : this.#grown();
   }
 
   drainWait(max: number, timeout: number): number {
     const control = this.#control;
-    control[ARGUMENT] = max < MOST ? max : MOST;
+    control[ARGUMENT] = Math.min(max, MOST);
     this.#timeout[CONTROL_TIMEOUT] = timeout;
     this.#drainWait();
     return control[NEEDED] === 0 ? control[RESULT]! : this.#grown();

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { bytes, type Codec, json, text } from "ringbell";
+import { bytes, type Codec, json } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { collect, pair, transports } from "./setup.js";
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { assertCodec, type Codec, json, struct, text, u32 } from "../../lib/codec/index.js";
+import { assertCodec, type Codec, json, text, u32 } from "../../lib/codec/index.js";
 import { resolveCodecs } from "../../lib/codec/resolve.js";
 import { InvalidArgumentError, UnknownOptionError } from "../../lib/errors.js";
 import { thrown } from "./support.js";

@@ -133,7 +133,7 @@ const QUIET: LaneHandler = { onRecords() {}, onRoom() {}, onTaken() {} };
 export async function passRecord(from: Connection, to: Connection, text: string): Promise<string> {
   const arrived = new Promise<string>((resolve, reject) => {
     const inbox = to.lanes[0]!;
-    const onRecords = () => {
+    const onRecords = (): undefined => {
       const length = inbox.inbox.view.getUint32(0, true);
       resolve(inbox.inbox.buffer.toString("utf8", RECORD_HEADER, RECORD_HEADER + length));
     };

@@ -59,6 +59,8 @@ export class LaneLog implements LaneHandler {
   rooms = 0;
   takens = 0;
   readonly signal: Signal;
+  /** What onRecords returns. */
+  goOn = false;
   /** Run within the handler, after it has done its work. */
   after: ((event: "records" | "room" | "taken") => void) | undefined;
 
@@ -67,10 +69,11 @@ export class LaneLog implements LaneHandler {
     this.signal = signal;
   }
 
-  onRecords(count: number): void {
+  onRecords(count: number): boolean {
     this.counts.push(count);
     this.records.push(...readRecords(this.lane.inbox, count));
     this.#done("records");
+    return this.goOn;
   }
 
   onRoom(): void {

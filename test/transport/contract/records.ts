@@ -124,6 +124,26 @@ export function records(pair: Pair, unstarted: Pair): void {
       expect(b.log().records).toEqual([payload(1, 12)]);
     });
 
+    it("may be answered within the handler, which asks for more at once, and nothing is lost", async () => {
+      const [a, b] = await pair(4096);
+      b.log().goOn = true;
+      b.log().after = () => {
+        while (b.log().records.length > answered) post(b.lane(), b.log().records[answered++]!);
+      };
+      let answered = 0;
+      a.lane().wantRecords(true);
+      b.lane().wantRecords(true);
+      const sent = Array.from({ length: 1000 }, (_, i) => payload(i, i % 60));
+      for (const [i, record] of sent.entries()) {
+        await a.send(record);
+        if (i % 10 === 9) await a.received(i + 1);
+      }
+      await a.received(1000);
+      expect(differsAt(a.log().records, sent)).toBe(-1);
+      // The handlers were called from the event loop all the same: others have had their turn.
+      expect(b.log().counts.length).toBeGreaterThan(1);
+    });
+
     it("of many lanes arrive each in its lane, in order", async () => {
       const [a, b] = await pair(4096, 8192, 16384);
       const each = [0, 1, 2].map((index) =>
