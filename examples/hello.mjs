@@ -11,8 +11,7 @@ import { connect, listen } from "ringbell";
 const server = await listen("greeter");
 server.on("connection", (channel) => {
   channel.on("message", (name) => {
-    // Who has gone before the answer does not get it, and that is no reason to end.
-    channel.send(`Hello, ${name}!`).catch(() => {});
+    channel.send(`Hello, ${name}!`);
   });
 });
 
