@@ -148,8 +148,8 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
 
   /** Ends the channel at once: waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */
   destroy(error?: Error): void {
-    if (this.#state === "closed") return;
     this.#end({ reason: "ended", error }, (error as RingbellError) ?? closedByUs(), undefined, true);
+    this.#drop();
   }
 
   /** Lets the channel keep the process alive again. */
@@ -186,8 +186,9 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   }
 
   async #close(timeout: number): Promise<void> {
-    if (this.#state === "closed") return;
+    if (this.#info !== undefined) return this.#drop();
     this.#state = "closing";
+    for (const core of this.#cores) core.sender.stop(closedByUs());
     const busy = this.#cores.filter((core) => core.sender.waiting > 0);
     if (busy.length > 0) {
       let timer: NodeJS.Timeout | undefined;
@@ -197,9 +198,9 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       await Promise.race([Promise.all(busy.map((core) => core.sender.idle())), late]);
       clearTimeout(timer);
     }
-    // The peer may have gone meanwhile.
-    if (this.#info === undefined)
-      this.#end({ reason: "ended", error: undefined }, closedByUs(), undefined, true);
+    // The peer may have gone meanwhile; then that is the reason.
+    this.#end({ reason: "ended", error: undefined }, closedByUs(), undefined, true);
+    this.#drop();
     await this.#released;
   }
 
@@ -222,11 +223,7 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     iterationError: RingbellError | undefined,
     drop: boolean,
   ): void {
-    if (this.#info !== undefined) {
-      // Ended by the peer, and not all was delivered yet; now nobody wants it any more.
-      for (const core of this.#cores) core.receiver.end(sendError, iterationError, drop);
-      return;
-    }
+    if (this.#info !== undefined) return;
     this.#info = info;
     this.#state = "closed";
     for (const core of this.#cores) {
@@ -239,6 +236,11 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     // A peer that does not read must not keep what was sent, and this process, for ever.
     const timer = setTimeout(() => connection.destroy(), CLOSE_TIMEOUT).unref();
     this.#released = released.finally(() => clearTimeout(timer));
+  }
+
+  /** The peer may have ended the channel, with messages that were not taken yet; this side has no use for them any more. */
+  #drop(): void {
+    for (const core of this.#cores) core.receiver.drop();
   }
 
   /** Called by each lane once it has ended and its listener has got everything. */

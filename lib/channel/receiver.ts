@@ -88,7 +88,8 @@ export class Receiver<Receive> {
 
   receiveSync(timeout: number): Receive | undefined {
     this.#mustBeFree();
-    return this.#fillSync(timeout) ? this.#next() : undefined;
+    if (this.#count === 0 && !this.#fillSync(timeout)) return undefined;
+    return this.#next();
   }
 
   receiveManySync(max: number, timeout: number): Receive[] {
@@ -202,13 +203,10 @@ export class Receiver<Receive> {
    * receives fail with `closed`, iterators end, or throw `error` where there is one.
    */
   end(closed: RingbellError, error: RingbellError | undefined, drop: boolean): void {
-    if (this.#ended) {
-      if (drop) this.#drop();
-      return;
-    }
+    if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
-    if (drop) this.#drop();
+    if (drop) this.drop();
     else this.#save();
     this.#closed = closed;
     // Who waits gets what was still there, and then the end.
@@ -217,7 +215,8 @@ export class Receiver<Receive> {
     else this.#finish();
   }
 
-  #drop(): void {
+  /** What has arrived and was not taken is not wanted any more. */
+  drop(): void {
     this.#count = 0;
     this.#saved.length = 0;
   }

@@ -48,7 +48,9 @@ export class Sender<Send> {
   #idle: (() => void)[] = [];
   #roomWanted = false;
   #drainDue = false;
+  /** Why nothing is accepted any more. */
   #error: RingbellError | undefined;
+  #ended = false;
 
   constructor(lane: TransportLane, codec: Codec<Send, unknown>, limit: number, events: SenderEvents) {
     this.#lane = lane;
@@ -197,9 +199,15 @@ export class Sender<Send> {
     for (const flush of flushes) flush.done();
   }
 
+  /** Nothing more is accepted: calls throw the error. What waits already still goes out. */
+  stop(error: RingbellError): void {
+    this.#error ??= error;
+  }
+
   /** Nothing is sent from now on: what waits fails with the error, and later calls throw it. */
   end(error: RingbellError): void {
-    if (this.#error !== undefined) return;
+    if (this.#ended) return;
+    this.#ended = true;
     this.#error = error;
     for (const waiting of this.#queue.splice(0)) waiting.failed(error);
     for (const flush of [...this.#flushes, ...this.#laterFlushes]) flush.failed(error);

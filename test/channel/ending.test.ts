@@ -46,6 +46,17 @@ describe.each(transports)("the end of a channel over %s", (transport) => {
     }
   });
 
+  it("drops what has arrived when this side closes after the peer", async () => {
+    const { a, b } = await pair<number>(transport);
+    for (let n = 0; n < 100; n++) a.trySend(n);
+    await a.close();
+    await b.closed;
+    expect(b.tryReceive()).toBe(0);
+    await b.close();
+    expect(b.tryReceive()).toBeUndefined();
+    expect(await b.closed).toEqual({ reason: "peer-closed", error: undefined });
+  });
+
   it("settles every pending promise of both sides", async () => {
     const { a, b } = await pair<string>(transport, { codec: text(), capacity: 4096, lanes: { other: {} } });
     fill(a);
@@ -78,6 +89,8 @@ describe.each(transports)("the end of a channel over %s", (transport) => {
     const waiting = a.send("the last");
     const closing = a.close();
     expect(a.state).toBe("closing");
+    expect(() => a.trySend("too late")).toThrow(expect.objectContaining({ code: "ERR_RINGBELL_CLOSED" }));
+    await expect(a.send("too late")).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
     const got = collect(b, sent + 1);
     await Promise.all([waiting, closing]);
     expect((await got).at(-1)).toBe("the last");
