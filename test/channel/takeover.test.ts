@@ -240,16 +240,19 @@ describe("taking a name", () => {
       chmodSync(directory, 0o755);
       await using server = await listen("n", { directory });
       expect(server.name).toBe("n");
+      // Becomes the other user after loading: that user need not be allowed to read this checkout.
       const code = `
       import { connect } from ${JSON.stringify(new URL("../../dist/channel/connect.js", import.meta.url).href)};
+      import { tryBinding } from ${JSON.stringify(new URL("../../dist/native/load.js", import.meta.url).href)};
+      tryBinding();
+      process.setgroups([]);
+      process.setgid(12345);
+      process.setuid(12345);
       await connect("n", { directory: ${JSON.stringify(directory)}, retry: false }).catch((error) => {
         console.log(JSON.stringify({ code: error.code, message: error.message }));
       });`;
       const { execFileSync } = await import("node:child_process");
-      const out = execFileSync(process.execPath, ["--input-type=module", "-e", code], {
-        uid: 12345,
-        gid: 12345,
-      });
+      const out = execFileSync(process.execPath, ["--input-type=module", "-e", code]);
       const said = JSON.parse(out.toString()) as { code: string; message: string };
       expect(said.code).toBe("ERR_RINGBELL_ACCESS");
       expect(said.message).toContain(server.path);
