@@ -3,6 +3,7 @@ import { Scratch as PrivateScratch } from "../codec/codec.js";
 import { ConsumerBusyError, type RingbellError } from "../errors.js";
 import { RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
 import { abortable } from "./abort.js";
+import { ON_ITS_WAY } from "./sender.js";
 
 /** A handler of messages may use this much of a turn of the event loop, in ms, before timers and others have theirs. */
 const TURN = 1;
@@ -326,7 +327,9 @@ export class Receiver<Receive> {
           continue;
         }
         this.#listener ??= this.#events.listener();
-        if (this.#listener?.(message) !== undefined) direct = false;
+        const result = this.#listener?.(message);
+        // A promise is one of the listener's own, unless it is what `send` returns for a message that is on its way.
+        if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
         if (--this.#left > 0) continue;
         const now = performance.now();
         if (turnEnd === 0) turnEnd = now + TURN;

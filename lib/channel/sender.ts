@@ -12,6 +12,9 @@ import { abortable } from "./abort.js";
 /** Records gathered before a batch is published: the receiver works on one part while the next is being encoded. */
 const BATCH_BYTES = 32 * 1024;
 
+/** What `send` returns for a message that found room: always the same promise, resolved, so that nothing is allocated. */
+export const ON_ITS_WAY: Promise<void> = Promise.resolve();
+
 /** A message that waits for room, encoded. */
 interface Waiting {
   readonly bytes: Uint8Array;
@@ -79,7 +82,7 @@ export class Sender<Send> {
       const bytes = this.#encode(message);
       if (this.#queue.length === 0) {
         const status = this.#lane.send(bytes);
-        if (status === SENT) return Promise.resolve();
+        if (status === SENT) return ON_ITS_WAY;
         if (status === ENDED) return rejected(this.#whyEnded());
         if (status !== FULL) this.#refuse(status);
       }

@@ -218,6 +218,27 @@ describe.each(transports)("hazards over %s", (transport) => {
 });
 
 describe("hazards of shared memory", () => {
+  it("runs ticks and microtasks though answers come without a pause", async () => {
+    const { channel } = await peer("shm", `channel.on("message", (n) => channel.send(n));`);
+    let handled = 0;
+    let ticks = 0;
+    let microtasks = 0;
+    let behind = 0;
+    await new Promise<void>((resolve) => {
+      channel.on("message", () => {
+        handled++;
+        behind = Math.max(behind, handled - ticks, handled - microtasks);
+        process.nextTick(() => ticks++);
+        queueMicrotask(() => microtasks++);
+        if (handled === 20_000) resolve();
+        else channel.trySend(handled);
+      });
+      channel.trySend(0);
+    });
+    // Up to 65 answers are taken in one call from the event loop.
+    expect(behind).toBeLessThanOrEqual(66);
+  });
+
   it("S2.1: an idle pair uses no CPU and makes no system calls", async () => {
     const { child, channel, ended } = await peer(
       "shm",
