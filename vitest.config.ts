@@ -5,6 +5,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
+    globalSetup: "test/global-setup.ts",
     // A message that only the watchdog finds is a lost wake-up: tests look at stats().rescues.
     env: { RINGBELL_WATCHDOG: "1" },
     maxWorkers: 2,

@@ -1,10 +1,11 @@
 import type { EventEmitter } from "node:events";
 import { type InspectOptions, inspect } from "node:util";
-import { checkNumber, checkOptions } from "../check.js";
+import { checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { Codecs } from "../codec/resolve.js";
 import { ClosedError, PeerDiedError, type RingbellError, UnknownLaneError } from "../errors.js";
 import type { Connection, ConnectionStats, TransportEnd } from "../transport/contract.js";
 import type { Peer } from "../transport/peer.js";
+import { abortable } from "./abort.js";
 import { Lane, type LaneEvents, type LaneStatistics, type SignalOptions } from "./lane.js";
 import { LaneCore } from "./lane-core.js";
 
@@ -32,7 +33,7 @@ export interface ChannelStatistics extends ConnectionStats {
   readonly lanes: readonly LaneStatistics[];
 }
 
-export interface CloseOptions {
+export interface CloseOptions extends SignalOptions {
   /** How long sends that wait for room may still take, in ms; then they fail. Default 5000. What the kernel does not take has 5 s more. */
   readonly timeout?: number | undefined;
 }
@@ -131,11 +132,12 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
 
   /**
    * Ends the channel in order: sends that wait still go out (for at most `timeout` ms), the peer gets all that was sent and then
-   * hears that this was on purpose. What has arrived and was not taken is dropped. Resolves when nothing is left to do;
-   * never rejects. Idempotent.
+   * hears that this was on purpose. What has arrived and was not taken is dropped. Resolves when nothing is left to do.
+   * Idempotent. With a signal: once it is aborted, the channel is destroyed, and the promise rejects with the reason.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    checkOptions(options, ["timeout"], "options");
+    checkOptions(options, ["timeout", "signal"], "options");
+    const signal = checkSignal(options.signal, "options.signal");
     const timeout = checkNumber(
       options.timeout ?? CLOSE_TIMEOUT,
       "options.timeout",
@@ -143,7 +145,19 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       Number.POSITIVE_INFINITY,
     );
     this.#closing ??= this.#close(timeout);
-    return this.#closing;
+    const closing = this.#closing;
+    if (signal === undefined) return closing;
+    if (signal.aborted) this.#abandon();
+    return abortable<void>(signal, (resolve) => {
+      void closing.then(resolve);
+      return () => this.#abandon();
+    });
+  }
+
+  /** Nobody waits for an orderly end any more. */
+  #abandon(): void {
+    this.destroy();
+    this.#connection.destroy();
   }
 
   /** Ends the channel at once: waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */

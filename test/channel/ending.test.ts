@@ -100,6 +100,16 @@ describe.each(transports)("the end of a channel over %s", (transport) => {
     const lost = expect(again.a.send("never")).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
     await again.a.close({ timeout: 20 });
     await lost;
+
+    const third = await pair<string>(transport, { codec: text(), capacity: 4096 });
+    fill(third.a);
+    const dropped = expect(third.a.send("never")).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
+    const impatient = new AbortController();
+    const closingLong = third.a.close({ timeout: Number.POSITIVE_INFINITY, signal: impatient.signal });
+    impatient.abort(new Error("no time"));
+    await expect(closingLong).rejects.toThrow("no time");
+    await dropped;
+    expect((await third.b.closed).reason).toMatch(/^peer-/);
   });
 
   it("can be made in every handler", async () => {
