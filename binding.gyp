@@ -5,6 +5,7 @@
       "sources": [
         "native/addon.cc",
         "native/connection.cc",
+        "native/lane.cc",
         "native/reactor.cc",
         "native/region.cc",
         "native/socket.cc"

@@ -119,10 +119,11 @@ describe.each(transports)("sending over %s", (transport) => {
       flushed = true;
     });
     // The peer takes all but one; a round over the other direction shows that nothing more is on its way.
-    expect(b.receiveMany(10).length).toBeGreaterThan(0);
+    const taken = b.receiveMany(10).length;
+    expect(taken).toBeGreaterThan(0);
     b.trySend("go on");
     expect(await a.receive()).toBe("go on");
-    const got = collect(b, 90);
+    const got = collect(b, 100 - taken);
     await got;
     await flushing;
     expect(flushed).toBe(true);
