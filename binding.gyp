@@ -6,11 +6,17 @@
         "native/addon.cc",
         "native/connection.cc",
         "native/lane.cc",
+        "native/memory_file.cc",
         "native/reactor.cc",
         "native/region.cc",
+        "native/segment.cc",
         "native/socket.cc"
       ],
-      "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+      "defines": [
+        "NAPI_VERSION=8", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
+        # In a worker that is being terminated nothing can be thrown; without this, trying to is the end of the process.
+        "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS",
+      ],
       "cflags!": ["-fno-exceptions"],
       "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-fno-rtti"],
       "cflags_cc": [

@@ -103,6 +103,29 @@ export class NoSpaceError extends RingbellError {
   }
 }
 
+/** A block that can't be used so: it was released or sent, belongs to another channel, or stands twice in one message. */
+export class BlockError extends RingbellError {
+  override readonly name = "BlockError";
+  override readonly code = "ERR_RINGBELL_BLOCK";
+}
+
+/** A block longer than the limit for all blocks together, `maxBulkBytes`, of this side or the other. */
+export class BlockTooLargeError extends RingbellError {
+  override readonly name = "BlockTooLargeError";
+  override readonly code = "ERR_RINGBELL_BLOCK_TOO_LARGE";
+  constructor(
+    /** In bytes: the smaller `maxBulkBytes` of the two sides. */
+    readonly limit: number,
+    /** How many bytes were asked for. */
+    readonly bytes: number,
+  ) {
+    super(
+      `a block of ${bytes} bytes can't be had: all blocks of this side together may take ${limit} bytes; ` +
+        "raise maxBulkBytes on both sides",
+    );
+  }
+}
+
 /** Nobody listens under this name. */
 export class NotFoundError extends RingbellError {
   override readonly name = "NotFoundError";

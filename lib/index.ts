@@ -1,3 +1,4 @@
+export { Block } from "./bulk/block.js";
 export {
   Channel,
   type ChannelEvents,
@@ -7,6 +8,7 @@ export {
   type CloseReason,
 } from "./channel/channel.js";
 export { connect } from "./channel/connect.js";
+export type { LaneDuplexOptions } from "./channel/duplex.js";
 export {
   Lane,
   type LaneEvents,
@@ -19,7 +21,7 @@ export type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "
 export { Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
 export * from "./errors.js";
-export type { ConnectionStats, Credentials, LaneStats } from "./transport/contract.js";
+export type { BulkStats, ConnectionStats, Credentials, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/peer.js";
 export type { Clock, RetryOptions } from "./transport/retry.js";
 export {

@@ -1,6 +1,8 @@
 #include "connection.h"
 
+#include <cerrno>
 #include <unistd.h>
+#include <utility>
 #include <uv.h>
 
 #include "futex.h"
@@ -8,6 +10,15 @@
 #include "socket.h"
 
 namespace ringbell {
+
+namespace {
+
+// Descriptors of segments that nobody has asked for yet. A peer announces each in a ring that holds fewer.
+constexpr size_t kMostDescriptors = 1024;
+// Looks at the socket for a descriptor that was sent before we were asked for it: more than a socket's buffer can hold.
+constexpr int kMostLooks = 1024;
+
+}  // namespace
 
 Connection::Connection(Reactor& reactor, int socket, std::shared_ptr<Region> region, bool listener, int64_t spin,
                        std::unique_ptr<Events> events)
@@ -21,7 +32,8 @@ Connection::Connection(Reactor& reactor, int socket, std::shared_ptr<Region> reg
 
 Connection::~Connection() { close(End::none); }
 
-int Connection::start(std::span<const std::byte> pending) {
+int Connection::start(std::span<const std::byte> pending, int passed) {
+  understand(pending, passed);
   poll_ = new uv_poll_t;
   if (const int error = uv_poll_init(reactor_.loop(), poll_, socket_); error != 0) {
     delete poll_;
@@ -31,7 +43,6 @@ int Connection::start(std::span<const std::byte> pending) {
   poll_->data = this;
   if (const int error = watch(); error != 0) return error;
   reactor_.add(shared_from_this());
-  understand(pending);
   if (has_news()) reactor_.post(this);
   return 0;
 }
@@ -57,9 +68,15 @@ void Connection::fail() {
 }
 
 int Connection::watch() {
-  return uv_poll_start(poll_, UV_READABLE | UV_DISCONNECT, [](uv_poll_t* handle, int status, int) {
+  const int events = UV_READABLE | UV_DISCONNECT | (want_socket_ ? UV_WRITABLE : 0);
+  return uv_poll_start(poll_, events, [](uv_poll_t* handle, int status, int found) {
     auto* connection = static_cast<Connection*>(handle->data);
     if (connection == nullptr) return;
+    if ((found & UV_WRITABLE) != 0) {
+      connection->want_socket_ = false;
+      connection->socket_has_room_ = true;
+      (void)connection->watch();
+    }
     // libuv stops the handle when the socket has an error. There may be bells before it: the error is read after them.
     if (status < 0) (void)connection->watch();
     connection->read_socket();
@@ -67,36 +84,70 @@ int Connection::watch() {
   });
 }
 
-void Connection::read_socket() {
-  if (socket_ < 0) return;
+bool Connection::read_socket() {
+  if (socket_ < 0) return false;
   std::byte bytes[256];
+  bool any = false;
   // Bounded, so that a peer that floods the bell does not keep us here; the rest is read in the next turn.
   for (int reads = 0; reads < 8 && end_ == End::none; ++reads) {
-    const ssize_t received = socket_receive_bytes(socket_, bytes, sizeof bytes);
+    int passed = -1;
+    const ssize_t received = socket_receive(socket_, bytes, sizeof bytes, passed);
     if (received == kWouldBlock) break;
+    any = true;
     if (received <= 0) {
       end_ = End::peer_died;
       break;
     }
-    understand({bytes, static_cast<size_t>(received)});
-    if (static_cast<size_t>(received) < sizeof bytes) break;
+    understand({bytes, static_cast<size_t>(received)}, passed);
+    // A read ends with a descriptor, however much there is.
+    if (static_cast<size_t>(received) < sizeof bytes && passed == -1) break;
   }
   if (has_news()) reactor_.post(this);
+  return any;
 }
 
-void Connection::understand(std::span<const std::byte> bytes) {
+int Connection::pass(int descriptor) {
+  if (over()) return EPIPE;
+  const ssize_t sent = socket_send(socket_, &kSegment, 1, descriptor);
+  if (sent == 1) return 0;
+  // The kernel limits the descriptors that are on their way, over all sockets, as it does those that are open.
+  if (sent != kWouldBlock) return errno == ETOOMANYREFS ? EAGAIN : errno;
+  want_socket_ = true;
+  if (poll_ != nullptr) (void)watch();
+  return EAGAIN;
+}
+
+int Connection::take_descriptor() {
+  // A peer that floods the bell does not keep us here.
+  for (int looks = 0; descriptors_.empty() && looks < kMostLooks; ++looks) {
+    if (!read_socket()) break;
+  }
+  if (descriptors_.empty()) return -1;
+  const int descriptor = descriptors_.front();
+  descriptors_.pop_front();
+  return descriptor;
+}
+
+void Connection::understand(std::span<const std::byte> bytes, int passed) {
   for (const std::byte byte : bytes) {
-    if (end_ != End::none) return;
+    if (end_ != End::none) break;
     if (byte == kBell) {
       belled_ = true;
     } else if (byte == kClosing) {
       end_ = End::peer_closed;
     } else if (byte == kAccusation) {
       end_ = End::accused;
+    } else if (byte == kSegment && passed != -1 && descriptors_.size() < kMostDescriptors) {
+      // What it is for stands in the ring of the blocks. One that was lost keeps its place, or the next would be taken for it.
+      descriptors_.push_back(std::exchange(passed, -1));
     } else {
       fail();
     }
   }
+  if (passed == -1) return;
+  // It belongs to no byte.
+  if (passed >= 0) ::close(passed);
+  fail();
 }
 
 void Connection::process() {
@@ -107,6 +158,10 @@ void Connection::process() {
       if (over()) break;
       lane->bell();
     }
+  }
+  if (socket_has_room_) {
+    socket_has_room_ = false;
+    if (!over()) events_->room(region_->lanes() - 1);
   }
   if (end_ == End::none || end_told_ || closed_) return;
   end_told_ = true;
@@ -144,6 +199,10 @@ void Connection::close(End why) {
   stop_polling();
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;
+  for (const int descriptor : descriptors_) {
+    if (descriptor >= 0) ::close(descriptor);
+  }
+  descriptors_.clear();
   reactor_.remove(this);
 }
 

@@ -2,6 +2,7 @@
 // the thread of one event loop.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -22,6 +23,8 @@ enum class End : int32_t { none = 0, peer_closed = 1, peer_died = 2, corrupt = 3
 inline constexpr std::byte kBell{1};
 inline constexpr std::byte kClosing{2};
 inline constexpr std::byte kAccusation{3};
+// A segment's descriptor comes with it.
+inline constexpr std::byte kSegment{4};
 
 // Told from the event loop. An implementation may close the connection within.
 class Events {
@@ -40,8 +43,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
              std::unique_ptr<Events> events);
   ~Connection();
 
-  // Begins to listen for bells; `pending` were received during the handshake. Returns 0 or a libuv error.
-  int start(std::span<const std::byte> pending);
+  // Begins to listen for bells; `pending` were received during the handshake, and with the last of them the descriptor `passed`, if
+  // it is not -1. Returns 0 or a libuv error.
+  int start(std::span<const std::byte> pending, int passed);
   // Tells the peer (closed, corrupt), or nothing (none: as if we had died), and frees everything. Idempotent.
   void close(End why);
   // After `close`, when nothing on the stack can refer to them any more: unmaps the region, and lets go of the events (whose
@@ -63,8 +67,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void ring();
   // The peer broke the protocol.
   void fail();
-  // Takes what has come over the socket. Calls nobody; what follows from it is done by `process`.
-  void read_socket();
+  // Takes what has come over the socket. Calls nobody; what follows from it is done by `process`. Returns whether anything came.
+  bool read_socket();
+  // Passes the descriptor of a segment. 0, or what went wrong: EAGAIN where the socket is full, as the peer has not read it for
+  // long: then `room` of the last lane, that of the blocks, is told when it is not any more. Or where too many descriptors are on
+  // their way: nobody tells when they have arrived.
+  int pass(int descriptor);
+  // The oldest descriptor that was passed to us and not taken, the caller's from now on; -1 if none has come, kLost (socket.h) if
+  // we could not have it.
+  int take_descriptor();
   // In the event loop: what bells and ends mean to the lanes and to JavaScript.
   void process();
   bool has_news() const { return belled_ || (end_ != End::none && !end_told_); }
@@ -78,7 +89,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // Has the loop tell when the socket can be read. Returns 0 or a libuv error.
   int watch();
-  void understand(std::span<const std::byte> bytes);
+  // What was read at once, and the descriptor that came with it: consumed.
+  void understand(std::span<const std::byte> bytes, int passed);
   void stop_polling();
 
   Reactor& reactor_;
@@ -86,8 +98,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::shared_ptr<Region> region_;
   std::unique_ptr<Events> events_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  std::deque<int> descriptors_;
   uv_poll_t* poll_ = nullptr;
   bool belled_ = false;
+  bool want_socket_ = false;  // wait until the socket takes bytes again
+  bool socket_has_room_ = false;
   bool end_told_ = false;
   bool closed_ = false;
   End end_ = End::none;

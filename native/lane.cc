@@ -96,7 +96,7 @@ void Lane::send() {
     if (length > outbox_->size - kHeaderBytes) {
       result = Sent::too_large;
     } else {
-      switch (producer_.push(outbox_->bytes + kHeaderBytes, length)) {
+      switch (producer_.push(outbox_->bytes + kHeaderBytes, length, static_cast<uint32_t>(control.kind))) {
         case Push::ok:
           result = Sent::sent;
           blocked_since_ = 0;
@@ -341,7 +341,7 @@ void Lane::watch() {
 
 Lane::Poll Lane::poll() {
   ControlWords& control = words();
-  if (control.demand == 0) {
+  if (control.demand != kDemand) {
     set_active(false, false);
     return Poll::gone;
   }
@@ -361,7 +361,7 @@ Lane::Poll Lane::poll() {
 void Lane::deliver_rest() {
   // No more than a ring holds, should the peer go on writing after it has said that it ends.
   const uint64_t most = consumer_.messages() + consumer_.capacity() / kHeaderBytes;
-  while (words().demand != 0 && !connection_.unreadable() && consumer_.messages() < most) {
+  while (words().demand == kDemand && !connection_.unreadable() && consumer_.messages() < most) {
     if (poll() != Poll::found) break;
   }
 }
@@ -389,13 +389,19 @@ void Lane::bell() {
     consumer_.withdraw();
     loop_spin_.woken(uv_hrtime() - parked_at_);
     set_active(false, false);
-    if (words().demand != 0) {
+    if (words().demand == kDemand) {
       connection_.reactor().activate(this);
       set_active(true, false);
       if (poll() == Poll::gone) connection_.reactor().deactivate(this);
     }
   }
   if (connection_.over()) return;
+  if (words().demand == kAtTheBell && consumer_.ready()) {
+    words().argument = kBatch;
+    drain();
+    if (words().result != 0 || words().needed != 0) connection_.events().records(index_);
+    if (connection_.over()) return;
+  }
   if (consumer_.unreported() && consumer_.producer_waits()) report();
   look_for_room();
 }

@@ -28,13 +28,18 @@ struct Memory {
   bool owned = true;
 };
 
+// What `demand` says: whether records are looked for, or only a look is wanted whenever the bell rings.
+inline constexpr int32_t kNoDemand = 0;
+inline constexpr int32_t kDemand = 1;
+inline constexpr int32_t kAtTheBell = 2;
+
 struct ControlWords {
   int32_t argument;
   int32_t result;
   int32_t demand;
   int32_t needed;
   int32_t watching;
-  int32_t reserved;
+  int32_t kind;    // of what is sent one by one: kMessage, unless it comes with blocks
   double timeout;  // milliseconds; infinite for no limit
 };
 

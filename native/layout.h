@@ -28,9 +28,10 @@
 
 namespace ringbell {
 
-inline constexpr uint32_t kAbiVersion = 1;
+inline constexpr uint32_t kAbiVersion = 2;
 inline constexpr char kMagic[8] = {'r', 'i', 'n', 'g', 'b', 'e', 'l', 'l'};
-inline constexpr uint32_t kMaxLanes = 16;
+// Sixteen of the user's, and the one of the blocks (the last).
+inline constexpr uint32_t kMaxLanes = 17;
 inline constexpr uint64_t kMinCapacity = uint64_t{1} << 12;
 inline constexpr uint64_t kMaxCapacity = uint64_t{1} << 30;
 inline constexpr size_t kNonceBytes = 16;
@@ -77,6 +78,11 @@ inline constexpr uint64_t kLengthMask = kPublished - 1;
 // Kinds. Anything else is refused as corrupt.
 inline constexpr uint32_t kMessage = 0;
 inline constexpr uint32_t kPadding = 1;
+// A message, with a table of handles of blocks behind it.
+inline constexpr uint32_t kWithBlocks = 2;
+// A message that lies in the first of its blocks: only the table is here.
+inline constexpr uint32_t kInBlock = 3;
+constexpr bool is_message(uint32_t kind) { return kind != kPadding && kind <= kInBlock; }
 
 constexpr uint64_t make_header(uint64_t length, uint32_t kind) {
   return (uint64_t{kind} << 32) | kPublished | length;

@@ -8,9 +8,7 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <linux/magic.h>
 #include <sys/random.h>
-#include <sys/vfs.h>
 #else
 #include <cstdlib>
 #endif
@@ -18,11 +16,6 @@
 namespace ringbell {
 
 namespace {
-
-bool fail(Failure& failure, const char* syscall, int error = errno) {
-  failure = {error, syscall};
-  return false;
-}
 
 void fill_random(void* into, size_t bytes) {
 #if defined(__linux__)
@@ -33,34 +26,6 @@ void fill_random(void* into, size_t bytes) {
   }
 #else
   arc4random_buf(into, bytes);
-#endif
-}
-
-bool allocate(int descriptor, uint64_t bytes, Failure& failure) {
-  if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) return fail(failure, "ftruncate");
-#if defined(__linux__)
-  int error;
-  do error = posix_fallocate(descriptor, 0, static_cast<off_t>(bytes));
-  while (error == EINTR);
-  if (error != 0) return fail(failure, "posix_fallocate", error);
-#endif
-  // macOS backs shared memory by swap and has no file system of its own that could be full.
-  return true;
-}
-
-int open_new(const std::string& name, Failure& failure) {
-  if (!name.empty()) {
-    const int descriptor = shm_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0600);
-    if (descriptor < 0) fail(failure, "shm_open");
-    return descriptor;
-  }
-#if defined(__linux__)
-  const int descriptor = memfd_create("ringbell", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (descriptor < 0) fail(failure, "memfd_create");
-  return descriptor;
-#else
-  fail(failure, "memfd_create", ENOSYS);
-  return -1;
 #endif
 }
 
@@ -97,16 +62,11 @@ bool Region::map(int descriptor, Failure& failure) {
 std::shared_ptr<Region> Region::create(std::span<const uint64_t> capacities, const std::string& name,
                                        Failure& failure) {
   std::shared_ptr<Region> region(new Region(capacities));
-  const int descriptor = open_new(name, failure);
+  const int descriptor = memory_file_create(region->bytes_, name, failure);
   if (descriptor < 0) return nullptr;
   region->descriptor_ = descriptor;
-  bool ok = allocate(descriptor, region->bytes_, failure) && region->map(descriptor, failure);
-#if defined(__linux__)
-  if (ok && name.empty() && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-    ok = fail(failure, "fcntl");
-  }
-#endif
-  if (!ok) {
+  memory_file_close_seals(descriptor);
+  if (!region->map(descriptor, failure)) {
     if (!name.empty()) shm_unlink(name.c_str());
     return nullptr;
   }
@@ -141,16 +101,9 @@ std::shared_ptr<Region> Region::open(std::span<const uint64_t> capacities, const
     return nullptr;
   }
 #if defined(__linux__)
-  if (name.empty()) {
-    // Without the seals the peer could shrink the file under us, and the next access would be a SIGBUS.
-    // Nor do huge pages do: where the pool is empty, an access is one, too.
-    const int seals = fcntl(descriptor, F_GET_SEALS);
-    struct statfs file_system {};
-    if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW) ||
-        fstatfs(descriptor, &file_system) != 0 || file_system.f_type != TMPFS_MAGIC) {
-      fail(failure, "fcntl", EINVAL);
-      return nullptr;
-    }
+  if (name.empty() && !memory_file_is_safe(descriptor, false)) {
+    fail(failure, "fcntl", EINVAL);
+    return nullptr;
   }
 #endif
   // macOS rounds shared memory up to its page of 16 KiB.

@@ -6,15 +6,9 @@
 #include <string>
 
 #include "layout.h"
+#include "memory_file.h"
 
 namespace ringbell {
-
-// What went wrong in a system call, or 0.
-struct Failure {
-  int error = 0;
-  const char* syscall = "";
-  explicit operator bool() const { return error != 0; }
-};
 
 class Region {
  public:

@@ -63,9 +63,10 @@ class Producer : public Ring {
  public:
   Producer(RingControl* control, std::byte* data, uint64_t capacity) : Ring(control, data, capacity) {}
 
-  // Publishes one record, or does nothing. After `ok` the caller passes `wake_consumer()`.
+  // Publishes one record, or does nothing. `too_large` also for a kind that no message has. After `ok` the caller passes
+  // `wake_consumer()`.
   Push push(const std::byte* payload, uint64_t length, uint32_t kind = kMessage) {
-    if (length > longest_payload(capacity())) return Push::too_large;
+    if (length > longest_payload(capacity()) || !is_message(kind)) return Push::too_large;
     const Place place = place_at(produced_, record_bytes(length));
     if (const Push room = make_room(place.end); room != Push::ok) return room;
 
@@ -197,9 +198,9 @@ class Consumer : public Ring {
  public:
   Consumer(RingControl* control, std::byte* data, uint64_t capacity) : Ring(control, data, capacity) {}
 
-  // Copies up to `max` records into private memory of `room` bytes, packed as Producer::push_batch reads them. `count` is how
-  // many. `too_small`: the next one needs `needed` bytes, and there is none before it. The positions of what was copied
-  // are taken; the producer learns of them by `report`.
+  // Copies up to `max` records into private memory of `room` bytes, packed as Producer::push_batch reads them, the kind in the
+  // upper half of the header's second word. `count` is how many. `too_small`: the next one needs `needed` bytes, and there is
+  // none before it. The positions of what was copied are taken; the producer learns of them by `report`.
   Take drain(std::byte* into, uint64_t room, uint32_t max, uint32_t& count, uint64_t& needed) {
     uint64_t written = 0;
     count = 0;
@@ -219,7 +220,8 @@ class Consumer : public Ring {
         return Take::too_small;
       }
       std::memcpy(into + written, &length, sizeof length);
-      std::memset(into + written + sizeof length, 0, sizeof length);
+      const uint32_t word = kind_of(header) << 16;
+      std::memcpy(into + written + sizeof length, &word, sizeof word);
       // The producer may go on writing here if it is hostile; we copy once and look at the copy only.
       copy_bytes(into + written + kHeaderBytes, payload_at(consumed_), length);
       written += size;
@@ -297,7 +299,7 @@ class Consumer : public Ring {
         consumed_ += size;
         continue;
       }
-      if (kind_of(header) != kMessage || size > rest || length_of(header) > longest_payload(capacity())) return Take::corrupt;
+      if (!is_message(kind_of(header)) || size > rest || length_of(header) > longest_payload(capacity())) return Take::corrupt;
       return Take::ok;
     }
   }

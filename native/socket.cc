@@ -207,6 +207,7 @@ ssize_t socket_receive(int socket, std::byte* into, size_t length, int& passed) 
       }
     }
   }
+  if (passed < 0 && (message.msg_flags & MSG_CTRUNC) != 0) passed = kLost;
   return received;
 }
 

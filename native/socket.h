@@ -10,6 +10,8 @@
 namespace ringbell {
 
 inline constexpr int kWouldBlock = -2;
+// In place of a descriptor: one came along, but this process has no room for it (too many open files).
+inline constexpr int kLost = -2;
 
 struct Credentials {
   pid_t pid;
@@ -25,7 +27,8 @@ int socket_connect(const std::string& path, const char** syscall);
 bool socket_credentials(int socket, Credentials& credentials);
 // Bytes sent, or kWouldBlock. `passed` travels with the first byte unless it is -1. No SIGPIPE.
 ssize_t socket_send(int socket, const std::byte* bytes, size_t length, int passed);
-// Bytes received, 0 at the end, or kWouldBlock. `passed`: the one descriptor that came along, or -1; others are closed.
+// Bytes received, 0 at the end, or kWouldBlock. `passed`: the one descriptor that came along, kLost, or -1; others are closed.
+// A read ends behind the bytes that a descriptor was sent with (Linux), or before them (macOS): there is one a read.
 ssize_t socket_receive(int socket, std::byte* into, size_t length, int& passed);
 // Bytes received, 0 at the end, or kWouldBlock. The kernel closes descriptors that come along.
 ssize_t socket_receive_bytes(int socket, std::byte* into, size_t length);

@@ -1,4 +1,4 @@
-// Builds the tests in native/test/ and runs them: the ring by itself, without Node.
+// Builds the tests in native/test/ and runs them: the ring, memory and sockets by themselves, without Node.
 //
 //   node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name]
 //
@@ -19,6 +19,8 @@ const tests = join(native, "test");
 const output = join(root, "build", "native-test");
 const compiler = process.env.CXX || "g++";
 const RUN_LIMIT_MS = 120_000;
+/** What a test is linked with; most need headers only. */
+const LINKED = { segment: ["memory_file.cc", "segment.cc", "socket.cc"], socket: ["socket.cc"] };
 const BUILDS_AT_ONCE = 2;
 
 const COMMON = ["-std=c++20", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-g", "-pthread"];
@@ -83,10 +85,12 @@ function plan({ only, filter }, version) {
     if (only !== undefined && only !== variant) continue;
     for (const name of programs.filter((program) => fit.includes(program))) {
       const source = join(tests, name === "latency" ? "latency.cc" : `${name}_test.cc`);
+      const sources = [source, ...(LINKED[name] ?? []).map((file) => join(native, file))];
       const program = join(output, variant, name);
-      const command = [...COMMON, ...flags, source, "-o", program];
-      const made = shared.copy().update(command.join("\0")).update(readFileSync(source)).digest("hex");
-      jobs.push({ name, variant, program, command, made, stamp: `${program}.stamp` });
+      const command = [...COMMON, ...flags, ...sources, "-o", program];
+      const made = shared.copy().update(command.join("\0"));
+      for (const path of sources) made.update(readFileSync(path));
+      jobs.push({ name, variant, program, command, made: made.digest("hex"), stamp: `${program}.stamp` });
     }
   }
   return jobs;

@@ -8,7 +8,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** From the ground up. A file may import from its own part, and from those on floors below. */
 const floors: readonly (readonly string[])[] = [
   ["errors"],
-  ["check", "codec", "native"],
+  ["check", "native"],
+  ["bulk"],
+  ["codec"],
   ["transport"],
   ["channel"],
   ["index"],

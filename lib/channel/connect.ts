@@ -30,7 +30,7 @@ export async function connect<Send = unknown, Receive = Send>(
     throw new InvalidArgumentError("name", "a string", name);
   }
   const settings = connectSettings(options);
-  const { signal, retry, maxMessageBytes, capacity } = settings;
+  const { signal, retry, limits, capacity } = settings;
   const address = resolveAddress(name, options);
   const binding = tryBinding();
   ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
@@ -68,6 +68,6 @@ export async function connect<Send = unknown, Receive = Send>(
     connection,
     lanes: lanes.map((lane) => ({ name: lane, codec: codecs.get(lane) ?? settings.codec })),
     peer,
-    maxMessageBytes,
+    limits,
   });
 }

@@ -1,10 +1,10 @@
 import type { EventEmitter } from "node:events";
 import type { Codecs } from "../codec/resolve.js";
-import type { RingbellError } from "../errors.js";
-import type { LaneHandler, TransportLane } from "../transport/contract.js";
+import { ClosedError, type RingbellError } from "../errors.js";
+import type { LaneHandler, TransportBulk, TransportLane } from "../transport/contract.js";
 import type { LaneStatistics } from "./lane.js";
 import { Receiver } from "./receiver.js";
-import { Sender } from "./sender.js";
+import { type MessageLimits, Sender } from "./sender.js";
 
 /** What a lane needs of its channel. */
 export interface LaneHost {
@@ -16,22 +16,37 @@ export interface LaneHost {
   finished(): void;
 }
 
+/** How the channel of a lane has ended, as far as the lane can tell. */
+export interface LaneEnd {
+  /** Whether the peer ended it, or ended itself; else this side did. */
+  readonly byPeer: boolean;
+  /** Whether it was closed, not cut off. */
+  readonly inOrder: boolean;
+  /** Bytes sent that the peer has not reported as taken. It reports lazily: an eighth of the capacity may be taken all the same. */
+  readonly unreported: number;
+}
+
 /** The two halves of a lane, between the transport below and the Lane that users see above. */
 export class LaneCore<Send, Receive> implements LaneHandler {
   readonly transport: TransportLane;
+  readonly codecs: Codecs<Send, Receive>;
   readonly sender: Sender<Send>;
   readonly receiver: Receiver<Receive>;
   /** The Lane; it sets itself. */
   emitter: EventEmitter | undefined;
+  #end: LaneEnd | undefined;
+  readonly #endListeners = new Set<(end: LaneEnd) => void>();
 
   constructor(
     transport: TransportLane,
+    bulk: TransportBulk,
     codecs: Codecs<Send, Receive>,
-    maxMessageBytes: number,
+    limits: MessageLimits,
     host: LaneHost,
   ) {
     this.transport = transport;
-    this.sender = new Sender(transport, codecs.send, maxMessageBytes, {
+    this.codecs = codecs;
+    this.sender = new Sender(transport, bulk, codecs.send, limits, {
       drain: () => void this.emitter?.emit("drain"),
       whyEnded: () => host.whyEnded(),
     });
@@ -42,7 +57,10 @@ export class LaneCore<Send, Receive> implements LaneHandler {
         if ((this.emitter?.listenerCount("error") ?? 0) > 0) this.emitter?.emit("error", error);
         else host.bad(error as Error);
       },
-      finished: () => host.finished(),
+      finished: () => {
+        this.#tellEnd(host.whyEnded());
+        host.finished();
+      },
       whyEnded: () => host.whyEnded(),
     });
   }
@@ -57,6 +75,32 @@ export class LaneCore<Send, Receive> implements LaneHandler {
 
   onTaken(): void {
     this.sender.onTaken();
+  }
+
+  /**
+   * Calls the listener once the channel has ended, at once if it has. Where there is a listener for messages, it has had what arrived
+   * before. Returns what takes the listener back.
+   */
+  whenEnded(listener: (end: LaneEnd) => void): () => void {
+    if (this.#end === undefined) this.#endListeners.add(listener);
+    else listener(this.#end);
+    return () => this.#endListeners.delete(listener);
+  }
+
+  /** Why the channel has ended, when it has: a ClosedError if that was in order, else what went wrong. */
+  whyEnded(): Promise<unknown> {
+    return this.sender.flush(undefined).catch((why: unknown) => why);
+  }
+
+  #tellEnd(why: RingbellError | undefined): void {
+    const end: LaneEnd = {
+      byPeer: why !== undefined,
+      inOrder: why === undefined || why instanceof ClosedError,
+      unreported: this.transport.stats().sendFill,
+    };
+    this.#end = end;
+    for (const listener of this.#endListeners) listener(end);
+    this.#endListeners.clear();
   }
 
   stats(): LaneStatistics {

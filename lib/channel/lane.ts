@@ -1,9 +1,14 @@
 import { EventEmitter } from "node:events";
+import type { Duplex } from "node:stream";
+import type { ReadableStream, WritableStream } from "node:stream/web";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { LaneStats } from "../transport/contract.js";
+import { MAIN_LANE } from "../transport/geometry.js";
+import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { LaneCore } from "./lane-core.js";
 import type { Receiver } from "./receiver.js";
 import type { Sender } from "./sender.js";
+import { type Endable, readableOf, writableOf } from "./web-streams.js";
 
 export interface SignalOptions {
   /** Gives up waiting when it is aborted: rejects with its reason. What waits is taken back, and was not sent. */
@@ -13,6 +18,12 @@ export interface SignalOptions {
 export interface TimeoutOptions {
   /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the channel ends. */
   readonly timeout?: number | undefined;
+}
+
+/** A lane that carries bytes in both directions. */
+interface OfBytes {
+  trySend(message: Uint8Array): boolean;
+  tryReceive(): Uint8Array | undefined;
 }
 
 /** The events of a lane. */
@@ -52,14 +63,18 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
   readonly name: string;
   /** Bytes in flight at most, each way. A record takes 8 bytes and its message, rounded up to 8. */
   readonly capacity: number;
+  readonly #core: LaneCore<Send, Receive>;
   readonly #sender: Sender<Send>;
   readonly #receiver: Receiver<Receive>;
+  #readable: ReadableStream<Receive> | undefined;
+  #writable: WritableStream<Send> | undefined;
 
   /** Made by `listen` and `connect`. */
   constructor(core: LaneCore<Send, Receive>) {
     super();
     this.name = core.transport.name;
     this.capacity = core.transport.capacity;
+    this.#core = core;
     this.#sender = core.sender;
     this.#receiver = core.receiver;
     const self = this as unknown as EventEmitter;
@@ -159,6 +174,50 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
   /** Resolves when the peer has taken all that was sent on this lane before, waiting sends included. Rejects at the end of the channel. */
   flush(options?: SignalOptions): Promise<void> {
     return this.#sender.flush(options === undefined ? undefined : signalOf(options));
+  }
+
+  /**
+   * The messages as a Web Stream. It becomes the consumer of the lane with its first read, which fails with a ConsumerBusyError where
+   * there is one already, and takes nothing that was not asked for. Closes when either side closes the channel, after what has
+   * arrived; fails if the peer dies or breaks the protocol, or this side destroys the channel with an error. Always the same
+   * object; after `cancel`, which leaves the lane open, a fresh one.
+   */
+  get readable(): ReadableStream<Receive> {
+    this.#readable ??= readableOf(this.#core, () => {
+      this.#readable = undefined;
+    });
+    return this.#readable;
+  }
+
+  /**
+   * A Web Stream that sends what is written to it, waiting for room. To close it waits until the peer has taken everything, and then, on
+   * the lane `main`, closes the channel; other lanes stay open. To abort it destroys the channel with the reason (`main`), or only stops
+   * (others). It fails with why the channel has ended, as soon as it has. Always the same object; after it was closed or
+   * aborted, or has failed by a message that can't be sent, a fresh one.
+   */
+  get writable(): WritableStream<Send> {
+    this.#writable ??= writableOf(this.#core, this.#endable(), () => {
+      this.#writable = undefined;
+    });
+    return this.#writable;
+  }
+
+  /**
+   * A stream of bytes in both directions, as a socket is one: for `pipeline`, files, child processes, HTTP. The codec must be `bytes()`
+   * (InvalidArgumentError). It is the consumer of the lane until it is destroyed (ConsumerBusyError), and reads ahead from the beginning.
+   *
+   * A message of no bytes is the end of one direction: `end()` sends it, and "finish" comes when the peer has taken everything. When both
+   * directions have ended, the channel is closed, if the lane is `main`; to destroy the stream before destroys the channel. A
+   * peer that closes the channel without an end is a ClosedError, one that dies a PeerDiedError.
+   */
+  toDuplex(this: OfBytes, options: LaneDuplexOptions = {}): Duplex {
+    const lane = this as unknown as Lane<Uint8Array, Uint8Array>;
+    return duplexOf(lane.#core, lane.#endable(), options);
+  }
+
+  /** What the streams of this lane end: the channel, where this is it. */
+  #endable(): Endable | undefined {
+    return this.name === MAIN_LANE ? (this as unknown as Endable) : undefined;
   }
 }
 

@@ -28,7 +28,7 @@ export async function listen<Send = unknown, Receive = Send>(
 ): Promise<Server<Send, Receive>> {
   if (typeof name !== "string") throw new InvalidArgumentError("name", "a string", name);
   const settings = listenSettings(options);
-  const { signal, maxMessageBytes } = settings;
+  const { signal, limits } = settings;
   const address = resolveAddress(name, options);
   const binding = tryBinding();
   ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
@@ -55,7 +55,7 @@ export async function listen<Send = unknown, Receive = Send>(
         connection,
         lanes: agreed.map((lane) => ({ name: lane, codec: codecs.get(lane)! })),
         peer,
-        maxMessageBytes,
+        limits,
       }),
   });
   if (signal !== undefined) {

@@ -52,11 +52,22 @@ export interface CommonOptions<Send, Receive> {
    */
   readonly authorize?: Authorize | undefined;
   /**
-   * The longest message to send on any lane, in bytes as encoded; 1 to what the largest `capacity` takes (half of it less
-   * 8). Default, and in any case: no more than the lane takes. A longer one throws a MessageTooLargeError
-   * (ERR_RINGBELL_MESSAGE_TOO_LARGE).
+   * The longest message to send on any lane, in bytes as encoded, 1 to 1 073 741 824 (1 GiB). Default 268 435 456 (256 MiB). A longer one
+   * throws a MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). What does not fit the ring goes by a block; where there
+   * are none (`maxBulkBytes: 0`), the limit is half of the lane's capacity less 8.
    */
   readonly maxMessageBytes?: number | undefined;
+  /**
+   * Bytes of memory that the blocks of one side may take, those that the other holds included: 0 (no blocks) to 1 TiB. Default 1 073 741 824
+   * (1 GiB). The smaller wish of the two sides counts, for each side. It is got from the system as it is needed, and given back when it
+   * has not been used for some seconds.
+   */
+  readonly maxBulkBytes?: number | undefined;
+  /**
+   * A message of more bytes than this, as encoded, goes by a block: 0 to 1 GiB. Default 65 536 (64 KiB). In any case one that the
+   * ring can't carry (more than half of `capacity` less 8).
+   */
+  readonly bulkThreshold?: number | undefined;
   /** What this side calls itself, shown to the peer as `peer.role`; up to 64 characters. A claim, not a right. */
   readonly role?: string | undefined;
   /** How long a handshake may take, in ms, 1 to 600 000. Default 5000. Then: HandshakeTimeoutError (ERR_RINGBELL_HANDSHAKE_TIMEOUT). */

@@ -1,7 +1,8 @@
+import type { Block } from "../bulk/block.js";
 import type { Codec, Scratch } from "../codec/codec.js";
-import { Scratch as PrivateScratch } from "../codec/codec.js";
-import { ConsumerBusyError, type RingbellError } from "../errors.js";
-import { RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
+import { emptyList, Scratch as PrivateScratch } from "../codec/codec.js";
+import { ConsumerBusyError, CorruptError, DecodeError, type RingbellError } from "../errors.js";
+import { IN_BLOCK, PLAIN, RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
 import { abortable } from "./abort.js";
 import { ON_ITS_WAY } from "./sender.js";
 
@@ -12,6 +13,9 @@ const LONGEST_STRIDE = 64;
 
 /** Records to ask the transport for at once; it returns as many as fit its scratch. */
 const MOST = 0x7fff_ffff;
+
+/** Private memory for long messages is kept for the next one up to this many bytes. */
+const KEPT_BYTES = 1024 * 1024;
 
 /** What takes the messages of a lane. One at a time. */
 type Consumer = "none" | "listener" | "iterator";
@@ -46,6 +50,12 @@ export class Receiver<Receive> {
   #at = 0;
   /** Records saved when the connection ended, after those in the inbox. */
   readonly #saved: { readonly scratch: Scratch; readonly count: number }[] = [];
+  /** What was taken with them: the blocks of those that have some, in order, and the lengths of their payloads. */
+  readonly #taken: { readonly payload: number; readonly blocks: (Block | undefined)[] }[] = [];
+  /** Where long messages are decoded from. */
+  #long: Scratch | undefined;
+  /** The block of a long message that the program looks at, until the next message. */
+  #lookedAtBlock: Block | undefined;
   #consumer: Consumer = "none";
   readonly #waiters: Waiter<Receive>[] = [];
   /** The listener for messages, looked up once. */
@@ -218,19 +228,33 @@ export class Receiver<Receive> {
 
   /** What has arrived and was not taken is not wanted any more. */
   drop(): void {
+    this.#lookAway();
     this.#count = 0;
     this.#saved.length = 0;
+    for (const { blocks } of this.#taken.splice(0)) releaseAll(blocks);
   }
 
   /** Copies what the transport still has, for it is about to go. */
   #save(): void {
     if (this.#count > 0) {
       // The inbox belongs to the transport.
-      this.#saved.push({ scratch: copyOf(this.#inbox, this.#at, this.#count), count: this.#count });
+      this.#keep(copyOf(this.#inbox, this.#at, this.#count), this.#count);
       this.#count = 0;
     }
     for (let count = this.#lane.drain(MOST); count > 0; count = this.#lane.drain(MOST)) {
-      this.#saved.push({ scratch: copyOf(this.#lane.inbox, 0, count), count });
+      this.#keep(copyOf(this.#lane.inbox, 0, count), count);
+    }
+  }
+
+  /** The blocks are taken now, for only now the transport can make them. */
+  #keep(scratch: Scratch, count: number): void {
+    this.#saved.push({ scratch, count });
+    for (let at = 0, left = count; left > 0; left--) {
+      if (kindAt(scratch, at) !== PLAIN) {
+        const payload = this.#lane.takeBlocks(scratch, at);
+        this.#taken.push({ payload, blocks: scratch.blocks.splice(0) });
+      }
+      at += recordBytes(scratch.words[at >> 2]!);
     }
   }
 
@@ -273,12 +297,83 @@ export class Receiver<Receive> {
     const bytes = inbox.words[at >> 2]!;
     this.#at = at + recordBytes(bytes);
     this.#count--;
+    if (this.#lookedAtBlock !== undefined) this.#lookAway();
     try {
+      if (kindAt(inbox, at) !== PLAIN) return this.#decodeWithBlocks(inbox, at);
       return this.#codec.decode(inbox, at + RECORD_HEADER, bytes);
     } catch (error) {
       this.badMessages++;
       throw error;
     }
+  }
+
+  /** The message of the record at `at`, which comes with blocks or lies in one. Whatever happens, those that nobody got are released. */
+  #decodeWithBlocks(inbox: Scratch, at: number): Receive {
+    let payload: number;
+    const kind = kindAt(inbox, at);
+    const start = at + RECORD_HEADER;
+    if (this.#ended) {
+      const taken = this.#taken.shift()!;
+      payload = taken.payload;
+      inbox.blocks = taken.blocks;
+    } else {
+      payload = this.#lane.takeBlocks(inbox, at);
+    }
+    if (payload < 0)
+      throw this.#events.whyEnded() ?? new CorruptError("a message came with blocks that can't be");
+    try {
+      return kind === IN_BLOCK
+        ? this.#decodeLong(inbox, start, payload)
+        : this.#codec.decode(inbox, start, payload);
+    } finally {
+      releaseAll(inbox.blocks);
+    }
+  }
+
+  /** The payload is a length, and so many bytes of the first block are the message. */
+  #decodeLong(inbox: Scratch, start: number, payload: number): Receive {
+    const { opaque, inPlace } = this.#codec;
+    const body = inbox.blocks.shift();
+    if (body === undefined) throw new DecodeError("a long message came without its block", "");
+    let scratch: Scratch | undefined;
+    try {
+      const { bytes } = body;
+      const { view } = inbox;
+      const length =
+        payload === 8 ? view.getUint32(start + 4, true) * 2 ** 32 + view.getUint32(start, true) : -1;
+      if (length < 0 || length > bytes.length)
+        throw new DecodeError("a long message has an impossible length", "");
+      if (opaque === true || inPlace === true) {
+        scratch = new PrivateScratch(bytes.buffer as ArrayBuffer);
+        scratch.blocks = inbox.blocks.splice(0);
+        const message = this.#codec.decode(scratch, bytes.byteOffset, length);
+        if (inPlace === true) {
+          this.#lookAway();
+          this.#lookedAtBlock = body;
+        }
+        return message;
+      }
+      // A copy of its own: the peer may write there while it is decoded.
+      scratch = this.#longScratch(length);
+      scratch.buffer.set(bytes.subarray(0, length));
+      scratch.blocks = inbox.blocks.splice(0);
+      return this.#codec.decode(scratch, 0, length);
+    } finally {
+      if (body !== this.#lookedAtBlock) body.release();
+      if (scratch !== undefined) releaseAll(scratch.blocks);
+    }
+  }
+
+  #lookAway(): void {
+    this.#lookedAtBlock?.release();
+    this.#lookedAtBlock = undefined;
+  }
+
+  #longScratch(length: number): Scratch {
+    if (this.#long !== undefined && this.#long.length >= length) return this.#long;
+    const scratch = new PrivateScratch(new ArrayBuffer(Math.ceil(length / 4096) * 4096));
+    if (length <= KEPT_BYTES) this.#long = scratch;
+    return scratch;
   }
 
   /** What stands in the inbox, up to `max`; possibly nothing, if all of it was bad. Hot: the fields are read once. */
@@ -291,12 +386,16 @@ export class Receiver<Receive> {
     let taken = 0;
     let at = this.#at;
     this.#count -= count;
+    if (this.#lookedAtBlock !== undefined) this.#lookAway();
     for (let left = count; left > 0; left--) {
       const bytes = words[at >> 2]!;
-      const payload = at + RECORD_HEADER;
+      const record = at;
       at += recordBytes(bytes);
       try {
-        messages[taken] = codec.decode(inbox, payload, bytes);
+        messages[taken] =
+          words[(record >> 2) + 1]! >>> 16 === PLAIN
+            ? codec.decode(inbox, record + RECORD_HEADER, bytes)
+            : this.#decodeWithBlocks(inbox, record);
         taken++;
       } catch (error) {
         this.badMessages++;
@@ -456,4 +555,14 @@ function copyOf(scratch: Scratch, at: number, count: number): Scratch {
   const memory = new ArrayBuffer(end - at);
   new Uint8Array(memory).set(scratch.buffer.subarray(at, end));
   return new PrivateScratch(memory);
+}
+
+/** The kind of the record at `at`: see the contract. */
+function kindAt({ words }: Scratch, at: number): number {
+  return words[(at >> 2) + 1]! >>> 16;
+}
+
+function releaseAll(blocks: (Block | undefined)[]): void {
+  for (const block of blocks) block?.release();
+  emptyList(blocks);
 }

@@ -1,4 +1,5 @@
-import { type Codec, NO_ROOM } from "../codec/codec.js";
+import { type Block, moveBack, moveOut } from "../bulk/block.js";
+import { type Codec, emptyList, NO_ROOM, Scratch } from "../codec/codec.js";
 import {
   ClosedError,
   EncodeError,
@@ -6,7 +7,20 @@ import {
   MessageTooLargeError,
   type RingbellError,
 } from "../errors.js";
-import { ENDED, FULL, RECORD_HEADER, recordBytes, SENT, type TransportLane } from "../transport/contract.js";
+import {
+  ENDED,
+  FULL,
+  IN_BLOCK,
+  NO_MEMORY,
+  RECORD_HEADER,
+  recordBytes,
+  SENT,
+  type SendStatus,
+  type TransportBulk,
+  type TransportLane,
+  WITH_BLOCKS,
+} from "../transport/contract.js";
+import { tabledBytes } from "../transport/handles.js";
 import { abortable } from "./abort.js";
 
 /** Records gathered before a batch is published: the receiver works on one part while the next is being encoded. */
@@ -15,9 +29,24 @@ const BATCH_BYTES = 32 * 1024;
 /** What `send` returns for a message that found room: always the same promise, resolved, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
 
+/** What `#encode` returns for a message that was encoded into a block, or that would be if there were memory. */
+const IN_BODY = -1;
+const NOWHERE = -2;
+
+/** The payload of a record whose message lies in a block: its length. */
+const LENGTH_BYTES = 8;
+
 /** A message that waits for room, encoded. */
 interface Waiting {
-  readonly bytes: Uint8Array;
+  /** Private, until there is a block for it where it needs one. */
+  bytes: Uint8Array | undefined;
+  /** The block that it was encoded into. */
+  body: Block | undefined;
+  /** Its bytes, in the block or not. */
+  readonly length: number;
+  /** The blocks that it carries, moved out of those of the program, which get them back if it is not sent. */
+  readonly blocks: readonly Block[];
+  readonly originals: readonly Block[];
   sent(): void;
   failed(error: unknown): void;
 }
@@ -26,6 +55,13 @@ interface Waiting {
 interface Flush {
   done(): void;
   failed(error: unknown): void;
+}
+
+/** How long messages may be, in bytes as encoded. */
+export interface MessageLimits {
+  readonly maxMessageBytes: number;
+  /** What is longer goes by a block. */
+  readonly bulkThreshold: number;
 }
 
 /** What the sending half tells its lane, and asks it. */
@@ -40,8 +76,11 @@ export interface SenderEvents {
 export class Sender<Send> {
   readonly #lane: TransportLane;
   readonly #codec: Codec<Send, unknown>;
+  readonly #bulk: TransportBulk;
   /** The longest message in bytes. */
   readonly #limit: number;
+  /** The longest that goes by the ring. */
+  readonly #inRing: number;
   readonly #events: SenderEvents;
   /** Sends that wait for room, the oldest first. As long as there are any, nothing overtakes them. */
   readonly #queue: Waiting[] = [];
@@ -55,11 +94,32 @@ export class Sender<Send> {
   #error: RingbellError | undefined;
   #ended = false;
 
-  constructor(lane: TransportLane, codec: Codec<Send, unknown>, limit: number, events: SenderEvents) {
+  /** The block that the last message was encoded into, and its length there. */
+  #body: Block | undefined;
+  #bodyBytes = 0;
+  /** The blocks that go with it. */
+  #bodyBlocks: readonly Block[] = [];
+
+  constructor(
+    lane: TransportLane,
+    bulk: TransportBulk,
+    codec: Codec<Send, unknown>,
+    { maxMessageBytes, bulkThreshold }: MessageLimits,
+    events: SenderEvents,
+  ) {
     this.#lane = lane;
+    this.#bulk = bulk;
     this.#codec = codec;
-    this.#limit = Math.min(limit, lane.maxBytes);
+    this.#limit = Math.min(maxMessageBytes, Math.max(bulk.limit, lane.maxBytes));
+    // Where there is little memory for blocks, or none, they are for what the ring can't carry.
+    const threshold = bulk.limit < lane.maxBytes ? lane.maxBytes : bulkThreshold;
+    this.#inRing = Math.min(this.#limit, lane.maxBytes, threshold);
     this.#events = events;
+  }
+
+  /** The longest message that can be sent, in bytes as encoded. */
+  get limit(): number {
+    return this.#limit;
   }
 
   /** Sends that wait. */
@@ -70,23 +130,29 @@ export class Sender<Send> {
   trySend(message: Send): boolean {
     if (this.#error !== undefined) throw this.#error;
     if (this.#queue.length > 0) return this.#full();
-    const status = this.#lane.send(this.#encode(message));
+    const bytes = this.#encode(message);
+    const status = this.#isPlain(bytes) ? this.#lane.send(bytes) : this.#sendWithBlocks(bytes, 0);
     if (status === SENT) return true;
-    return status === FULL ? this.#full() : this.#refuse(status);
+    if (this.#body !== undefined) this.#dropBody();
+    return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
   }
 
   send(message: Send, signal: AbortSignal | undefined): Promise<void> {
     try {
       signal?.throwIfAborted();
       if (this.#error !== undefined) return rejected(this.#error);
-      const bytes = this.#encode(message);
+      const bytes = this.#encode(message, true);
+      let status: SendStatus = FULL;
       if (this.#queue.length === 0) {
-        const status = this.#lane.send(bytes);
+        status = this.#isPlain(bytes) ? this.#lane.send(bytes) : this.#sendWithBlocks(bytes, 0);
         if (status === SENT) return ON_ITS_WAY;
-        if (status === ENDED) return rejected(this.#whyEnded());
-        if (status !== FULL) this.#refuse(status);
+        if (status === ENDED) {
+          this.#dropBody();
+          return rejected(this.#whyEnded());
+        }
+        if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
       }
-      return this.#enqueue(bytes, signal);
+      return this.#enqueue(bytes, message, status, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -95,10 +161,22 @@ export class Sender<Send> {
   sendSync(message: Send, timeout: number): boolean {
     if (this.#error !== undefined) throw this.#error;
     if (this.#queue.length > 0 && !this.#sendQueueSync(timeout)) return false;
-    // Not `send` first: the stream may gather what is sent so, and the caller may not come back to the event loop for long.
-    const status = this.#lane.sendWait(this.#encode(message), timeout);
-    if (status === SENT) return true;
-    return status === FULL ? false : this.#refuse(status);
+    let left = timeout;
+    let until = 0;
+    for (;;) {
+      // Not `send` first: the stream may gather what is sent so, and the caller may not come back to the event loop for long.
+      const bytes = this.#encode(message);
+      const status = this.#isPlain(bytes)
+        ? this.#lane.sendWait(bytes, left)
+        : this.#sendWithBlocks(bytes, left);
+      if (status === SENT) return true;
+      this.#dropBody();
+      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+      if (status === FULL || left <= 0) return false;
+      until ||= performance.now() + timeout;
+      this.#waitMemory(left);
+      left = Math.max(0, until - performance.now());
+    }
   }
 
   /** Sends as many as there is room for, from `from` on; returns the index of the first that was not sent. */
@@ -111,6 +189,12 @@ export class Sender<Send> {
     let next = from;
     while (next < messages.length) {
       const packed = this.#pack(messages, next);
+      if (packed === 0) {
+        // With blocks, or longer than the outbox: by itself.
+        if (!this.trySend(messages[next]!)) break;
+        next++;
+        continue;
+      }
       const sent = this.#lane.sendBatch(packed);
       next += sent;
       if (sent < packed) {
@@ -193,6 +277,11 @@ export class Sender<Send> {
     this.#events.drain();
   }
 
+  /** The transport: there may be memory for blocks. */
+  onMemory(): void {
+    if (this.#queue.length > 0 || this.#drainDue) this.onRoom();
+  }
+
   /** The transport: the peer has taken everything that was sent before it was asked. */
   onTaken(): void {
     const flushes = this.#flushes;
@@ -212,42 +301,140 @@ export class Sender<Send> {
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
-    for (const waiting of this.#queue.splice(0)) waiting.failed(error);
+    for (const waiting of this.#queue.splice(0)) this.#fail(waiting, error);
     for (const flush of [...this.#flushes, ...this.#laterFlushes]) flush.failed(error);
     this.#flushes = [];
     this.#laterFlushes = [];
     this.#settleIdle();
   }
 
-  /** Encodes into the outbox, and returns the length in bytes. */
-  #encode(message: Send): number {
-    const bytes = this.#codec.encode(message, this.#lane.outbox, RECORD_HEADER);
+  /**
+   * Encodes into the outbox, and returns the length in bytes; or into a block (IN_BODY), or NOWHERE. `waits`: it is worth a block also if
+   * it can't be sent now.
+   */
+  #encode(message: Send, waits = false): number {
+    const { outbox } = this.#lane;
+    // Those of a message that did not go out.
+    if (outbox.blocks.length > 0) emptyList(outbox.blocks);
+    const bytes = this.#codec.encode(message, outbox, RECORD_HEADER);
     // Also where a codec returns what is no length.
-    return bytes >= 0 && bytes <= this.#limit ? bytes : this.#encodeLong(message, bytes);
+    return bytes >= 0 && bytes <= this.#inRing ? bytes : this.#encodeLong(message, bytes, waits);
   }
 
-  /** The message did not fit the outbox: makes it longer until it does, or the limit is reached. */
-  #encodeLong(message: Send, first: number): number {
-    const most = recordBytes(this.#lane.maxBytes);
-    let bytes = first;
-    while (bytes === NO_ROOM) {
-      const length = this.#lane.outbox.length;
-      if (length >= most) throw new MessageTooLargeError(this.#limit, undefined);
-      this.#lane.growOutbox(Math.min(most, length * 2));
-      bytes = this.#codec.encode(message, this.#lane.outbox, RECORD_HEADER);
+  /** The message did not fit the outbox: makes it longer, as long as what it carries may go by the ring; else takes a block. */
+  #encodeLong(message: Send, first: number, waits: boolean): number {
+    const lane = this.#lane;
+    let result = first;
+    while (result < 0) {
+      const length = lane.outbox.length - RECORD_HEADER;
+      const needed = result === NO_ROOM || -result <= length ? length * 2 : -result;
+      if (length >= this.#inRing || (needed > this.#inRing && result !== NO_ROOM)) break;
+      lane.growOutbox(recordBytes(Math.min(needed, this.#inRing)));
+      emptyList(lane.outbox.blocks);
+      result = this.#codec.encode(message, lane.outbox, RECORD_HEADER);
     }
-    if (bytes > this.#limit) throw new MessageTooLargeError(this.#limit, bytes);
-    if (!(bytes >= 0))
-      throw new EncodeError(`the codec ${this.#codec.name} returned ${bytes} for a length`, "");
-    return bytes;
+    if (!Number.isInteger(result)) {
+      throw new EncodeError(`the codec ${this.#codec.name} returned ${result} for a length`, "");
+    }
+    if (result >= 0 && result <= this.#inRing) return result;
+    const exact = result === NO_ROOM ? undefined : Math.abs(result);
+    const there = this.#encodeIntoBlock(message, exact, waits);
+    if (there !== NOWHERE || exact === undefined || exact > Math.min(lane.maxBytes, this.#limit))
+      return there;
+    // There is no memory for a block now, but the ring can carry it.
+    lane.growOutbox(recordBytes(exact));
+    emptyList(lane.outbox.blocks);
+    const inRing = this.#codec.encode(message, lane.outbox, RECORD_HEADER);
+    return inRing >= 0 ? inRing : NOWHERE;
   }
 
-  /** Encodes messages from `from` on side by side into the outbox; returns how many, at least one. */
+  #encodeIntoBlock(message: Send, known: number | undefined, waits: boolean): number {
+    if (this.#bulk.limit < this.#lane.maxBytes) throw new MessageTooLargeError(this.#limit, known);
+    let exact = known;
+    let room = exact ?? this.#inRing * 2;
+    for (;;) {
+      if (exact !== undefined && exact > this.#limit) throw new MessageTooLargeError(this.#limit, exact);
+      room = Math.min(room, this.#limit);
+      if (!waits && !this.#bulk.admitsLong(room)) return NOWHERE;
+      const body = this.#bulk.allocate(room);
+      if (body === undefined) return NOWHERE;
+      const { bytes } = body;
+      const scratch = scratchOver(bytes);
+      let result: number;
+      try {
+        result = this.#codec.encode(message, scratch, bytes.byteOffset);
+      } catch (error) {
+        body.release();
+        throw error;
+      }
+      if (result >= 0 && result <= room) {
+        this.#body = body;
+        this.#bodyBytes = result;
+        this.#bodyBlocks = scratch.blocks as Block[];
+        return IN_BODY;
+      }
+      body.release();
+      if (room === this.#limit)
+        throw new MessageTooLargeError(this.#limit, result < NO_ROOM ? -result : undefined);
+      exact = result < NO_ROOM ? -result : undefined;
+      room = Math.max(room * 2, exact ?? 0);
+    }
+  }
+
+  /** Whether what `#encode` made is a message and nothing else, in the outbox. */
+  #isPlain(bytes: number): boolean {
+    return bytes >= 0 && this.#lane.outbox.blocks.length === 0;
+  }
+
+  /** Sends what `#encode` made and is not plain. */
+  #sendWithBlocks(bytes: number, timeout: number): SendStatus {
+    const lane = this.#lane;
+    if (bytes === NOWHERE) return NO_MEMORY;
+    if (bytes === IN_BODY) return this.#sendBody(this.#body!, this.#bodyBytes, this.#bodyBlocks, timeout);
+    const blocks = lane.outbox.blocks as Block[];
+    if (tabledBytes(bytes, blocks.length) <= lane.maxBytes) {
+      const status = lane.sendBlocks(WITH_BLOCKS, bytes, blocks, timeout);
+      if (status === SENT) emptyList(blocks);
+      return status;
+    }
+    // The payload leaves no room for the table.
+    const body = this.#bulk.allocate(bytes);
+    if (body === undefined) return NO_MEMORY;
+    body.bytes.set(lane.outbox.buffer.subarray(RECORD_HEADER, RECORD_HEADER + bytes));
+    this.#body = body;
+    this.#bodyBytes = bytes;
+    this.#bodyBlocks = [...blocks];
+    return this.#sendBody(body, bytes, this.#bodyBlocks, timeout);
+  }
+
+  /** Sends a message that lies in `body`. */
+  #sendBody(body: Block, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+    const { outbox } = this.#lane;
+    emptyList(outbox.blocks);
+    outbox.view.setUint32(RECORD_HEADER, bytes, true);
+    outbox.view.setUint32(RECORD_HEADER + 4, 0, true);
+    try {
+      const status = this.#lane.sendBlocks(IN_BLOCK, LENGTH_BYTES, [body, ...blocks], timeout);
+      if (status === SENT) this.#body = undefined;
+      return status;
+    } catch (error) {
+      this.#dropBody();
+      throw error;
+    }
+  }
+
+  #dropBody(): void {
+    this.#body?.release();
+    this.#body = undefined;
+  }
+
+  /** Encodes messages from `from` on side by side into the outbox; returns how many: none, where the first is not to be sent so. */
   #pack(messages: readonly Send[], from: number): number {
     const lane = this.#lane;
     const codec = this.#codec;
-    const limit = this.#limit;
+    const limit = this.#inRing;
     const outbox = lane.outbox;
+    if (outbox.blocks.length > 0) emptyList(outbox.blocks);
     const end = Math.min(outbox.length, BATCH_BYTES) - RECORD_HEADER;
     let offset = 0;
     let next = from;
@@ -260,11 +447,7 @@ export class Sender<Send> {
         if (next > from) break;
         throw error;
       }
-      if (!(bytes >= 0 && bytes <= limit)) {
-        if (next > from) break;
-        bytes = this.#encodeLong(messages[next]!, bytes);
-      }
-      // Also after the outbox was replaced: then this is the first record.
+      if (!(bytes >= 0 && bytes <= limit) || outbox.blocks.length > 0) break;
       outbox.words[offset >> 2] = bytes;
       offset += recordBytes(bytes);
       next++;
@@ -272,15 +455,39 @@ export class Sender<Send> {
     return next - from;
   }
 
-  #enqueue(bytes: number, signal: AbortSignal | undefined): Promise<void> {
-    const copy = this.#lane.outbox.buffer.slice(RECORD_HEADER, RECORD_HEADER + bytes) as Uint8Array;
+  /** `status`: why it was not sent at once. */
+  #enqueue(bytes: number, message: Send, status: SendStatus, signal: AbortSignal | undefined): Promise<void> {
+    const body = this.#body;
+    this.#body = undefined;
+    let payload: Uint8Array | undefined;
+    let originals = this.#bodyBlocks;
+    let length = this.#bodyBytes;
+    if (body === undefined) {
+      const { outbox } = this.#lane;
+      const scratch = bytes === NOWHERE ? this.#encodePrivately(message) : outbox;
+      const start = bytes === NOWHERE ? 0 : RECORD_HEADER;
+      length = bytes === NOWHERE ? scratch.length : bytes;
+      payload = Uint8Array.prototype.slice.call(scratch.buffer, start, start + length);
+      originals = [...scratch.blocks] as Block[];
+    }
+    this.#bodyBlocks = [];
+    emptyList(this.#lane.outbox.blocks);
+    const blocks = originals.map(moveOut);
     const sending = abortable<void>(signal, (resolve, reject) => {
-      const waiting: Waiting = { bytes: Buffer.from(copy), sent: resolve, failed: reject };
+      const waiting: Waiting = {
+        bytes: payload,
+        body,
+        length,
+        blocks,
+        originals,
+        sent: resolve,
+        failed: reject,
+      };
       this.#queue.push(waiting);
-      this.#wantRoom();
+      if (this.#queue.length === 1) this.#want(status);
       return () => {
         const index = this.#queue.indexOf(waiting);
-        if (index >= 0) this.#queue.splice(index, 1);
+        if (index >= 0) this.#fail(this.#queue.splice(index, 1)[0]!, undefined);
         if (this.#queue.length === 0) this.#settleIdle();
       };
     });
@@ -289,26 +496,71 @@ export class Sender<Send> {
     return sending;
   }
 
-  #load(waiting: Waiting): number {
-    const { bytes } = waiting;
-    const needed = recordBytes(bytes.length);
-    if (this.#lane.outbox.length < needed) this.#lane.growOutbox(needed);
-    this.#lane.outbox.buffer.set(bytes, RECORD_HEADER);
-    return bytes.length;
+  /** Encodes a long message into private memory, as there is no block for it now; the scratch is as long as the message. */
+  #encodePrivately(message: Send): Scratch {
+    let room = this.#inRing * 2;
+    for (;;) {
+      room = Math.min(room, this.#limit);
+      const scratch = new Scratch(new ArrayBuffer(room));
+      const result = this.#codec.encode(message, scratch, 0);
+      if (result >= 0) {
+        scratch.length = result;
+        return scratch;
+      }
+      if (room === this.#limit)
+        throw new MessageTooLargeError(this.#limit, result < NO_ROOM ? -result : undefined);
+      room = Math.max(room * 2, -result);
+    }
+  }
+
+  /** One more attempt at a message that waits. */
+  #sendWaiting(waiting: Waiting, timeout: number): SendStatus {
+    const { length, blocks } = waiting;
+    const lane = this.#lane;
+    const inRecord = blocks.length === 0 ? length : tabledBytes(length, blocks.length);
+    if (waiting.bytes !== undefined && (length > this.#inRing || inRecord > lane.maxBytes)) {
+      const body = this.#bulk.allocate(length);
+      if (body === undefined) return NO_MEMORY;
+      body.bytes.set(waiting.bytes);
+      waiting.body = body;
+      waiting.bytes = undefined;
+    }
+    if (waiting.bytes === undefined) {
+      const status = this.#sendBody(waiting.body!, length, blocks, timeout);
+      if (status === SENT) waiting.body = undefined;
+      return status;
+    }
+    if (lane.outbox.length < recordBytes(length)) lane.growOutbox(recordBytes(length));
+    lane.outbox.buffer.set(waiting.bytes, RECORD_HEADER);
+    if (blocks.length > 0) return lane.sendBlocks(WITH_BLOCKS, length, blocks, timeout);
+    return timeout > 0 ? lane.sendWait(length, timeout) : lane.send(length);
+  }
+
+  /** It is not sent: the blocks are the program's again. */
+  #fail(waiting: Waiting, error: unknown): void {
+    waiting.body?.release();
+    for (const [i, block] of waiting.blocks.entries()) moveBack(waiting.originals[i]!, block);
+    if (error !== undefined) waiting.failed(error);
   }
 
   #sendQueue(): void {
-    let sent = 0;
-    while (sent < this.#queue.length) {
-      const status = this.#lane.send(this.#load(this.#queue[sent]!));
-      if (status === ENDED) break;
-      if (status !== SENT) {
-        this.#wantRoom();
-        break;
+    let done = 0;
+    while (done < this.#queue.length) {
+      const waiting = this.#queue[done]!;
+      try {
+        const status = this.#sendWaiting(waiting, 0);
+        if (status === ENDED) break;
+        if (status !== SENT) {
+          this.#want(status);
+          break;
+        }
+        waiting.sent();
+      } catch (error) {
+        this.#fail(waiting, error);
       }
-      sent++;
+      done++;
     }
-    for (const waiting of this.#queue.splice(0, sent)) waiting.sent();
+    this.#queue.splice(0, done);
     if (this.#queue.length === 0) this.#settleIdle();
   }
 
@@ -316,8 +568,12 @@ export class Sender<Send> {
     const until = performance.now() + timeout;
     while (this.#queue.length > 0) {
       const left = Math.max(0, until - performance.now());
-      const status = this.#lane.sendWait(this.#load(this.#queue[0]!), left);
-      if (status === FULL) return false;
+      const status = this.#sendWaiting(this.#queue[0]!, left);
+      if (status === FULL || (status === NO_MEMORY && left <= 0)) return false;
+      if (status === NO_MEMORY) {
+        this.#waitMemory(left);
+        continue;
+      }
       if (status !== SENT) this.#refuse(status);
       this.#queue.shift()!.sent();
     }
@@ -325,17 +581,29 @@ export class Sender<Send> {
     return true;
   }
 
+  /** Blocks the thread until there may be memory. Throws where the peer is gone, which an encoding that finds no memory does not see. */
+  #waitMemory(timeout: number): void {
+    this.#bulk.waitMemory(timeout);
+    const error = this.#events.whyEnded();
+    if (error !== undefined) throw error;
+  }
+
   #settleIdle(): void {
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  #full(): false {
+  #full(status: SendStatus = FULL): false {
     this.#drainDue = true;
-    this.#wantRoom();
+    this.#want(status);
     return false;
   }
 
-  #wantRoom(): void {
+  /** Asks for what is missing. */
+  #want(status: SendStatus): void {
+    if (status === NO_MEMORY) {
+      this.#bulk.wantMemory();
+      return;
+    }
     if (this.#roomWanted) return;
     this.#roomWanted = true;
     this.#lane.wantRoom();
@@ -382,4 +650,11 @@ function* parts<T>(messages: Iterable<T>): Generator<readonly T[]> {
     }
   }
   if (part.length > 0) yield part;
+}
+
+/** A scratch that ends where the block does. */
+function scratchOver(bytes: Uint8Array): Scratch {
+  const scratch = new Scratch(bytes.buffer as ArrayBuffer);
+  scratch.length = bytes.byteOffset + bytes.byteLength;
+  return scratch;
 }

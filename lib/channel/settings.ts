@@ -3,10 +3,11 @@ import type { Codec } from "../codec/codec.js";
 import { json } from "../codec/json.js";
 import { type CodecOption, resolveCodecs } from "../codec/resolve.js";
 import { InvalidArgumentError } from "../errors.js";
-import { longestPayload } from "../transport/contract.js";
 import {
+  DEFAULT_BULK_BYTES,
   DEFAULT_CAPACITY,
   isCapacity,
+  LARGEST_BULK_BYTES,
   LARGEST_CAPACITY,
   MAIN_LANE,
   MOST_LANES,
@@ -18,6 +19,7 @@ import { type Backing, type CodecIdentities, LONGEST_ROLE, presentCodec } from "
 import { type Environment, NAME_PATTERN } from "../transport/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/retry.js";
 import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
+import type { MessageLimits } from "./sender.js";
 
 /** Codecs of the two directions; their types were checked where the options were given. */
 export interface CodecPair {
@@ -38,8 +40,7 @@ export interface CommonSettings {
   readonly capacity: number | undefined;
   /** Those named by the option, `main` among them only if it was named. */
   readonly lanes: readonly LaneSettings[] | undefined;
-  /** In bytes; undefined: what the lane takes. */
-  readonly maxMessageBytes: number | undefined;
+  readonly limits: MessageLimits;
   readonly signal: AbortSignal | undefined;
   /** But for the addon, which is not looked for here. */
   readonly handshake: Omit<HandshakeSettings, "binding">;
@@ -64,6 +65,8 @@ const COMMON = [
   "directory",
   "authorize",
   "maxMessageBytes",
+  "maxBulkBytes",
+  "bulkThreshold",
   "role",
   "signal",
   "handshakeTimeout",
@@ -73,6 +76,12 @@ const CONNECT = [...COMMON, "retry"] as const;
 
 const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
 const BACKINGS: readonly Backing[] = ["sealed", "named"];
+/** 256 MiB. */
+const DEFAULT_MESSAGE_BYTES = 256 * 1024 * 1024;
+/** 1 GiB. */
+const LARGEST_MESSAGE_BYTES = 1024 * 1024 * 1024;
+/** Where a block becomes faster than the ring: docs/performance.md has the measurement. */
+const DEFAULT_THRESHOLD = 64 * 1024;
 const DEFAULT_MODE = 0o600;
 const DEFAULT_TIMEOUT = 5000;
 const LONGEST_TIMEOUT = 600_000;
@@ -85,7 +94,7 @@ export function listenSettings<Send, Receive>(
   checkOptions(options, LISTEN, "options");
   const { mode = DEFAULT_MODE } = options;
   return {
-    ...commonSettings(options, env, DEFAULT_CAPACITY),
+    ...commonSettings(options, env),
     mode: checkInteger(mode, "options.mode", 0, 0o777),
   };
 }
@@ -96,13 +105,12 @@ export function connectSettings<Send, Receive>(
   env: Environment = process.env,
 ): ConnectSettings {
   checkOptions(options, CONNECT, "options");
-  return { ...commonSettings(options, env, LARGEST_CAPACITY), retry: retrySettings(options.retry) };
+  return { ...commonSettings(options, env), retry: retrySettings(options.retry) };
 }
 
 function commonSettings<Send, Receive>(
   options: CommonOptions<Send, Receive> & Pick<ListenOptions<Send, Receive>, "lanes" | "capacity" | "signal">,
   env: Environment,
-  fallback: number,
 ): CommonSettings {
   const { spin = "adaptive", handshakeTimeout = DEFAULT_TIMEOUT, backing, role } = options;
   const capacity = checkCapacity(options.capacity, "options.capacity");
@@ -114,7 +122,7 @@ function commonSettings<Send, Receive>(
     codec: codecPair(options.codec === undefined ? json() : options.codec, "options.codec"),
     capacity,
     lanes,
-    maxMessageBytes: checkLimit(options.maxMessageBytes, capacity, lanes, fallback),
+    limits: messageLimits(options as CommonOptions<never, unknown>),
     signal: checkSignal(options.signal, "options.signal"),
     handshake: {
       transport: transportChoice(options.transport, env),
@@ -122,6 +130,12 @@ function commonSettings<Send, Receive>(
       spin: checkSpin(spin),
       authorize: checkFunction(options.authorize, "options.authorize"),
       role,
+      bulkBytes: checkInteger(
+        options.maxBulkBytes ?? DEFAULT_BULK_BYTES,
+        "options.maxBulkBytes",
+        0,
+        LARGEST_BULK_BYTES,
+      ),
       timeout: checkNumber(handshakeTimeout, "options.handshakeTimeout", 1, LONGEST_TIMEOUT),
     },
   };
@@ -187,18 +201,12 @@ function checkCapacity(value: number | undefined, argument: string): number | un
   return value;
 }
 
-/** `fallback`: the capacity of a lane of which no option says any. */
-function checkLimit(
-  value: number | undefined,
-  capacity: number | undefined,
-  lanes: readonly LaneSettings[] | undefined,
-  fallback: number,
-): number | undefined {
-  if (value === undefined) return undefined;
-  const rings = new Map((lanes ?? []).map((lane) => [lane.name, lane.capacity]));
-  if (!rings.has(MAIN_LANE)) rings.set(MAIN_LANE, undefined);
-  const largest = Math.max(...[...rings.values()].map((bytes) => bytes ?? capacity ?? fallback));
-  return checkInteger(value, "options.maxMessageBytes", 1, longestPayload(largest));
+function messageLimits(options: CommonOptions<never, unknown>): MessageLimits {
+  const { maxMessageBytes = DEFAULT_MESSAGE_BYTES, bulkThreshold = DEFAULT_THRESHOLD } = options;
+  return {
+    maxMessageBytes: checkInteger(maxMessageBytes, "options.maxMessageBytes", 1, LARGEST_MESSAGE_BYTES),
+    bulkThreshold: checkInteger(bulkThreshold, "options.bulkThreshold", 0, LARGEST_MESSAGE_BYTES),
+  };
 }
 
 function checkSpin(spin: number | "adaptive"): number {

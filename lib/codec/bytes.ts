@@ -1,13 +1,15 @@
 import { isUint8Array } from "node:util/types";
 import { EncodeError, InvalidArgumentError, UnknownOptionError } from "../errors.js";
-import { type Codec, NO_ROOM, type Scratch } from "./codec.js";
+import { carriers } from "./blocks.js";
+import { type Codec, NO_ROOM, noRoom, type Scratch } from "./codec.js";
 import { type Field, fieldOf } from "./field.js";
 import { checkLength } from "./fields.js";
 import { describe } from "./path.js";
 
 export interface BytesOptions {
   /**
-   * `false`: what arrives is a view into memory that the next receive on the channel overwrites. Copy what is to stay.
+   * `false`: what arrives is a view into memory that the next receive on the channel overwrites. Copy what is to stay. A long one
+   * is a view into the memory that the peer has put it in, and could still change: for peers that are trusted.
    * With the methods that receive many messages at once, only the last one is sure to be whole. Default: true.
    */
   copy?: boolean;
@@ -61,12 +63,17 @@ function bytesCodec(copy: boolean): Codec<Uint8Array> & Field<Uint8Array> {
     }),
     name: "bytes",
     fingerprint: "bytes",
+    opaque: copy,
+    inPlace: !copy,
     maxBytes(message: Uint8Array): number {
       return isBytes(message) ? message.length : 0;
     },
     encode(message: Uint8Array, scratch: Scratch, offset: number): number {
-      if (!isBytes(message)) throw new EncodeError(`must be a Uint8Array; it is ${describe(message)}`, "");
-      return writeBytes(message, scratch, offset, scratch.length);
+      if (!isBytes(message)) {
+        throw new EncodeError(`must be a Uint8Array; it is ${describe(message)}${carriers(message)}`, "");
+      }
+      const bytes = writeBytes(message, scratch, offset, scratch.length);
+      return bytes === NO_ROOM ? noRoom(message.length) : bytes;
     },
     decode: copy
       ? (scratch: Scratch, offset: number, bytes: number) => copyBytes(scratch, offset, offset + bytes)
@@ -83,6 +90,8 @@ export function isBytes(value: unknown): value is Uint8Array {
 // a view and set from it, whatever the length.
 const LONGEST_LOOP = 8;
 const LONGEST_COPY_LOOP = 24;
+// From here on it is worth the 150 ns of a Buffer that a copy is made in memory that nobody has cleared.
+const LONG_COPY = 16 * 1024;
 
 /** Writes `bytes` at `at`, not past `end`; returns their number or NO_ROOM. */
 export function writeBytes(bytes: Uint8Array, scratch: Scratch, at: number, end: number): number {
@@ -98,7 +107,14 @@ export function writeBytes(bytes: Uint8Array, scratch: Scratch, at: number, end:
 }
 
 export function copyBytes(scratch: Scratch, at: number, end: number): Uint8Array {
-  const copy = new Uint8Array(end - at);
+  const length = end - at;
+  if (length >= LONG_COPY) {
+    // Not cleared first.
+    const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+    copy.set(scratch.buffer.subarray(at, end));
+    return copy;
+  }
+  const copy = new Uint8Array(length);
   if (copy.length > LONGEST_COPY_LOOP) {
     copy.set(scratch.buffer.subarray(at, end));
   } else {

@@ -1,12 +1,18 @@
 import { Deserializer, Serializer } from "node:v8";
+import type { Block } from "../bulk/block.js";
 import { DecodeError, EncodeError } from "../errors.js";
-import { type Codec, NO_ROOM, type Scratch } from "./codec.js";
+import { attachBlocks, claimBlock, releasing } from "./blocks.js";
+import { Placeholder, type Replaced, replaceBlocks } from "./clone-blocks.js";
+import { type Codec, noRoom, type Scratch } from "./codec.js";
 import { locateInClone } from "./locate.js";
 
 /**
  * Anything that `structuredClone` takes: objects, arrays, Map, Set, Date, RegExp, Error, bigint, ArrayBuffer, typed arrays,
  * cycles and shared references. It arrives as it was, except that class instances become plain objects, and that each typed
  * array gets memory of its own (a Buffer stays a Buffer), even if several shared one ArrayBuffer.
+ *
+ * Blocks can stand anywhere in objects, arrays, Maps and Sets, each once. A view of the memory of a block is a typed array like others,
+ * and copied.
  *
  * Its bytes are those of V8's serializer. The version of their format is in the fingerprint: two sides with
  * different ones do not connect. Slower than `json()` for small plain objects.
@@ -23,35 +29,68 @@ const cloneCodec: Codec<unknown> = Object.freeze({
   fingerprint: `clone ${formatVersion()}`,
   encode(message: unknown, scratch: Scratch, offset: number): number {
     let bytes: Buffer;
+    let blocks: readonly Block[] | undefined;
     try {
-      const serializer = new MessageSerializer();
-      serializer.writeHeader();
-      serializer.writeValue(message);
-      bytes = serializer.releaseBuffer();
+      bytes = serialize(new MessageSerializer(), message);
     } catch (cause) {
-      const fault = locateInClone(message);
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new EncodeError(fault?.message ?? why, fault?.path ?? "", { cause });
+      const replaced = replaceBlocks(message);
+      if (replaced === undefined) throw refusal(message, cause);
+      bytes = serializeReplaced(replaced);
+      blocks = replaced.blocks;
     }
-    if (bytes.length > scratch.length - offset) return NO_ROOM;
+    attachBlocks(scratch, blocks);
+    if (bytes.length > scratch.length - offset) return noRoom(bytes.length);
     scratch.buffer.set(bytes, offset);
     return bytes.length;
   },
   decode(scratch: Scratch, offset: number, bytes: number): unknown {
-    try {
-      const deserializer = new MessageDeserializer(scratch.buffer.subarray(offset, offset + bytes));
-      deserializer.readHeader();
-      const message: unknown = deserializer.readValue();
-      if (deserializer.position() !== bytes) throw new Error("bytes follow the end of the message");
-      return message;
-    } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new DecodeError(`no serialized value: ${why}`, "", { cause });
-    }
+    return scratch.blocks.length === 0
+      ? deserialize(scratch, offset, bytes)
+      : releasing(scratch, () => deserialize(scratch, offset, bytes));
   },
 });
 
-/** The number of a Buffer on the wire; those of the others follow. */
+function serialize(serializer: Serializer, message: unknown): Buffer {
+  serializer.writeHeader();
+  serializer.writeValue(message);
+  return serializer.releaseBuffer();
+}
+
+function serializeReplaced({ message }: Replaced): Buffer {
+  try {
+    return serialize(new BlockSerializer(), message);
+  } catch (cause) {
+    throw refusal(message, cause);
+  }
+}
+
+/** What V8 is given to throw for what can't be cloned. An Error has a stack: 3 µs, for nothing if it was a block. */
+class Uncloneable {
+  constructor(readonly message: string) {}
+}
+
+function refusal(message: unknown, thrown: unknown): EncodeError {
+  const cause = thrown instanceof Uncloneable ? new Error(thrown.message) : thrown;
+  const fault = locateInClone(message);
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new EncodeError(fault?.message ?? why, fault?.path ?? "", { cause });
+}
+
+function deserialize(scratch: Scratch, offset: number, bytes: number): unknown {
+  try {
+    const deserializer = new MessageDeserializer(scratch, offset, bytes);
+    deserializer.readHeader();
+    const message: unknown = deserializer.readValue();
+    if (deserializer.position() !== bytes) throw new Error("bytes follow the end of the message");
+    return message;
+  } catch (cause) {
+    if (cause instanceof DecodeError) throw cause;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new DecodeError(`no serialized value: ${why}`, "", { cause });
+  }
+}
+
+/** The number of a Buffer on the wire; those of the other views follow, and then that of a block. */
 const BUFFER = 0;
 
 const viewTypes = [
@@ -69,6 +108,8 @@ const viewTypes = [
   DataView,
 ] as const;
 
+const BLOCK = BUFFER + 1 + viewTypes.length;
+
 /**
  * Writes views by themselves: V8 would write the whole ArrayBuffer behind each, which for a small Buffer is a pool
  * that holds other data too.
@@ -81,6 +122,10 @@ class MessageSerializer extends Serializer {
     )._setTreatArrayBufferViewsAsHostObjects(true);
   }
 
+  _getDataCloneError(message: string): Uncloneable {
+    return new Uncloneable(message);
+  }
+
   _writeHostObject(object: object): void {
     const type = viewTypes.findIndex((known) => object instanceof known);
     if (!ArrayBuffer.isView(object) || type === -1) throw new Error(`${nameOf(object)} could not be cloned`);
@@ -90,12 +135,29 @@ class MessageSerializer extends Serializer {
   }
 }
 
+/** For the copy of a message with blocks. */
+class BlockSerializer extends MessageSerializer {
+  override _writeHostObject(object: object): void {
+    if (!(object instanceof Placeholder)) {
+      super._writeHostObject(object);
+      return;
+    }
+    this.writeUint32(BLOCK);
+    this.writeUint32(object.number);
+  }
+}
+
 class MessageDeserializer extends Deserializer {
   private readonly start: number;
 
-  constructor(private readonly bytes: Buffer) {
-    super(bytes);
-    this.start = bytes.byteOffset;
+  constructor(
+    private readonly scratch: Scratch,
+    offset: number,
+    private readonly bytes: number,
+  ) {
+    const memory = scratch.buffer.subarray(offset, offset + bytes);
+    super(memory);
+    this.start = memory.byteOffset;
   }
 
   /** How many bytes were read. */
@@ -106,7 +168,8 @@ class MessageDeserializer extends Deserializer {
   _readHostObject(): object {
     const type = this.readUint32();
     const length = this.readUint32();
-    if (length > this.bytes.length) throw new Error("a view longer than the message");
+    if (type === BLOCK) return claimBlock(this.scratch, length);
+    if (length > this.bytes) throw new Error("a view longer than the message");
     const raw = this.readRawBytes(length);
     if (type === BUFFER) return Buffer.from(raw);
     const View = viewTypes[type - BUFFER - 1];

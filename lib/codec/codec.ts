@@ -1,3 +1,5 @@
+import type { Block } from "../bulk/block.js";
+
 /**
  * Private memory beside a ring, from which records are sent and into which they are received.
  *
@@ -12,8 +14,14 @@ export class Scratch {
   declare words: Int32Array;
   /** Bytes in the scratch. */
   declare length: number;
+  /**
+   * The blocks of the message that is being encoded, in the order in which they were met; or of the one that is being decoded, where
+   * each that was found is replaced by undefined. See blocks.ts.
+   */
+  declare blocks: (Block | undefined)[];
 
   constructor(memory: ArrayBuffer) {
+    this.blocks = [];
     this.buffer = Buffer.from(memory);
     this.view = new DataView(memory);
     this.words = new Int32Array(memory, 0, memory.byteLength >>> 2);
@@ -29,8 +37,17 @@ export class Scratch {
   }
 }
 
-/** What `Codec.encode` returns when the message does not fit between `offset` and the end of the scratch. */
+/**
+ * What `Codec.encode` returns when the message does not fit between `offset` and the end of the scratch, and it does not know how much it
+ * takes. Where it knows, it returns the bytes needed, negative (-2 and less).
+ */
 export const NO_ROOM = -1;
+
+/** What `Codec.encode` returns when the message does not fit, and takes `bytes`. */
+export function noRoom(bytes: number): number {
+  // -1 is NO_ROOM; who needs one byte gets two.
+  return -Math.max(bytes, 2);
+}
 
 /**
  * Turns messages into bytes and back, in place: nothing is allocated on the way but the message itself.
@@ -47,9 +64,20 @@ export interface Codec<Send, Receive = Send> {
   /** An upper bound of the bytes that `encode` would write, where it is cheap to know. */
   maxBytes?(message: Send): number;
   /**
-   * Writes the message at `offset` and returns its length in bytes, or {@link NO_ROOM}, in which case what it wrote
-   * is ignored and it is called again with more room, until the lane's limit is reached.
-   * Throws an `EncodeError` that names the field for a value that the codec can't carry.
+   * Whether `decode` does nothing with the bytes but copy them, so that it does not matter if they change meanwhile: then a long message
+   * is decoded where the peer put it, in shared memory, without being copied to a private place first.
+   */
+  readonly opaque?: boolean;
+  /**
+   * Whether what `decode` returns looks at the bytes where they are. Then a long message stays where the peer put it, in shared memory,
+   * until the next one is received; the peer could change it there.
+   */
+  readonly inPlace?: boolean;
+  /**
+   * Writes the message at `offset` and returns its length in bytes, or that there was no room: {@link NO_ROOM}, or, better, the
+   * bytes needed as a negative number (-2 and less). Then what it wrote is ignored and it is called again with more room, until the
+   * limit is reached. It may write anywhere from `offset` to `scratch.length`, and must not read there: the memory may be
+   * shared already. Throws an `EncodeError` that names the field for a value that the codec can't carry.
    */
   encode(message: Send, scratch: Scratch, offset: number): number;
   /**
@@ -57,4 +85,9 @@ export interface Codec<Send, Receive = Send> {
    * overwritten by the next message. Throws a `DecodeError` for bytes that are no message.
    */
   decode(scratch: Scratch, offset: number, bytes: number): Receive;
+}
+
+/** Empties a list that is filled again and again. `length = 0` would have V8 get memory for it anew each time. */
+export function emptyList(list: unknown[]): void {
+  while (list.length > 0) list.pop();
 }

@@ -46,6 +46,10 @@ export interface BytesShape extends Slot {
   readonly length: number | undefined;
   readonly copy: boolean;
 }
+/** The slot holds the number of the block among those of the message. */
+export interface BlockShape extends Slot {
+  readonly kind: "block";
+}
 export interface OptionalShape extends Slot {
   readonly kind: "optional";
   readonly of: Shape;
@@ -76,9 +80,25 @@ export type Shape =
   | EnumShape
   | TextShape
   | BytesShape
+  | BlockShape
   | OptionalShape
   | ArrayShape
   | StructShape;
+
+/** Whether there may be blocks in a value. */
+export function holdsBlocks(shape: Shape): boolean {
+  switch (shape.kind) {
+    case "block":
+      return true;
+    case "optional":
+    case "array":
+      return holdsBlocks(shape.of);
+    case "struct":
+      return shape.members.some((member) => holdsBlocks(member.shape));
+    default:
+      return false;
+  }
+}
 
 /** The longest slot: what the largest ring can carry. */
 export const LONGEST_SLOT = 2 ** 29 - 8;

@@ -1,3 +1,4 @@
+import type { Block } from "../bulk/block.js";
 import { InvalidArgumentError } from "../errors.js";
 import {
   type ArrayShape,
@@ -45,6 +46,15 @@ export const bool: Field<boolean> = fieldOf({
   align: 1,
   variable: false,
   text: "bool",
+});
+
+/** A block of the channel: its memory goes along by reference, and takes 4 bytes of the message. Each once in a message. */
+export const block: Field<Block> = fieldOf({
+  kind: "block",
+  size: 4,
+  align: 4,
+  variable: false,
+  text: "block",
 });
 
 /**

@@ -1,12 +1,18 @@
+import { putBack, takeBlock } from "./blocks.js";
 import { copyBytes, viewBytes } from "./bytes.js";
 import { Code, type Decode, numbers, type Place, plus, show } from "./code.js";
-import type { ArrayShape, Shape, StructShape } from "./field.js";
+import { type ArrayShape, holdsBlocks, type Shape, type StructShape } from "./field.js";
 import { textEnd } from "./readers.js";
 import { readText } from "./utf8.js";
 
 /** Generates the decoder of a struct. */
 export function generateDecoder(shape: StructShape, slow: Decode): Decode {
-  const code = new Code("return slow(scratch, offset, bytes);");
+  const blocks = holdsBlocks(shape);
+  // The closures begin anew, also with the blocks.
+  const code = new Code(
+    `{ ${blocks ? "putBack(scratch, before); " : ""}return slow(scratch, offset, bytes); }`,
+  );
+  if (blocks) code.line("const before = scratch.blocks.slice();");
   code.fail(shape.variable ? `bytes < ${shape.size}` : `bytes !== ${shape.size}`);
   code.line("const view = scratch.view;");
   if (shape.variable) code.line(`const end = offset + bytes; let tail = offset + ${shape.size};`);
@@ -22,7 +28,7 @@ export function generateDecoder(shape: StructShape, slow: Decode): Decode {
 }
 
 /** What the generated code calls. */
-const reading = { copyBytes, viewBytes, readText, textEnd };
+const reading = { copyBytes, putBack, readText, takeBlock, textEnd, viewBytes };
 
 /** Appends what reads the slot at `place`, and returns the expression of the value. Expressions have no side effects. */
 function readShape(code: Code, shape: Shape, place: Place): string {
@@ -68,6 +74,12 @@ function readShape(code: Code, shape: Shape, place: Place): string {
       const value = code.name();
       const start = takeFromTail(code, at);
       code.line(`const ${value} = ${take}(scratch, ${start}, tail);`);
+      return value;
+    }
+    case "block": {
+      const value = code.name();
+      code.line(`const ${value} = takeBlock(scratch, view.getUint32(${at}, true));`);
+      code.fail(`${value} === undefined`);
       return value;
     }
     case "optional": {

@@ -1,23 +1,42 @@
+import { Block } from "../bulk/block.js";
+import { attachBlock } from "./blocks.js";
 import { clear, isBytes, writeBytes } from "./bytes.js";
 import { Code, type Encode, numbers, type Place, plus, show } from "./code.js";
 import { NO_ROOM } from "./codec.js";
-import type { ArrayShape, NumberType, Shape, StructShape } from "./field.js";
+import { type ArrayShape, holdsBlocks, type NumberType, type Shape, type StructShape } from "./field.js";
 import { writeText } from "./utf8.js";
 
-/** Generates the encoder of a struct. */
-export function generateEncoder(shape: StructShape, slow: Encode): Encode {
-  const code = new Code("return slow(message, scratch, offset);");
+/** Generates the encoder of a struct. `noRoom` is what it returns where there is none. */
+export function generateEncoder(
+  shape: StructShape,
+  slow: Encode,
+  noRoom: (message: unknown) => number,
+): Encode {
+  const blocks = holdsBlocks(shape);
+  // The closures begin anew, also with the blocks.
+  const code = new Code(
+    `{ ${blocks ? "scratch.blocks.length = first; " : ""}return slow(message, scratch, offset); }`,
+  );
+  if (blocks) code.line("const first = scratch.blocks.length;");
   code.line("const end = scratch.length;");
   code.line(`let tail = offset + ${shape.size};`);
-  code.line(`if (tail > end) return ${NO_ROOM};`);
+  code.line("if (tail > end) return noRoom(message);");
   code.line("const view = scratch.view;");
   writeShape(code, shape, "message", { base: "offset", at: 0 });
   code.line(shape.variable ? "return tail - offset;" : `return ${shape.size};`);
-  return code.compile<Encode>(["message", "scratch", "offset"], { slow, ...writing });
+  return code.compile<Encode>(["message", "scratch", "offset"], { slow, noRoom, ...writing });
 }
 
 /** What the generated code calls. */
-const writing = { clear, isBytes, writeBytes, writeText, isArray: Array.isArray };
+const writing = {
+  attachBlock,
+  clear,
+  isArray: Array.isArray,
+  isBlock: (value: unknown) => value instanceof Block,
+  isBytes,
+  writeBytes,
+  writeText,
+};
 
 /** Appends what writes the value of the variable `v` into the slot at `place`. */
 function writeShape(code: Code, shape: Shape, v: string, place: Place): void {
@@ -46,7 +65,7 @@ function writeShape(code: Code, shape: Shape, v: string, place: Place): void {
       const count = code.name();
       if (shape.length === undefined) {
         code.line(`const ${count} = writeText(${v}, scratch, tail, end);`);
-        code.line(`if (${count} === ${NO_ROOM}) return ${NO_ROOM};`);
+        code.line(`if (${count} === ${NO_ROOM}) return noRoom(message);`);
         code.fail(`${count} < 0`);
         code.line(`view.setUint32(${at}, ${count}, true); tail += ${count};`);
       } else {
@@ -62,12 +81,16 @@ function writeShape(code: Code, shape: Shape, v: string, place: Place): void {
       if (shape.length === undefined) {
         const count = code.name();
         code.line(`const ${count} = writeBytes(${v}, scratch, tail, end);`);
-        code.line(`if (${count} === ${NO_ROOM}) return ${NO_ROOM};`);
+        code.line(`if (${count} === ${NO_ROOM}) return noRoom(message);`);
         code.line(`view.setUint32(${at}, ${count}, true); tail += ${count};`);
       } else {
         code.fail(`${v}.length !== ${shape.length}`);
         code.line(`writeBytes(${v}, scratch, ${at}, ${show(plus(place, shape.length))});`);
       }
+      break;
+    case "block":
+      code.fail(`!isBlock(${v})`);
+      code.line(`view.setUint32(${at}, attachBlock(scratch, ${v}), true);`);
       break;
     case "optional":
       code.line(`if (${v} === undefined) {`);
@@ -127,7 +150,7 @@ function writeArray(code: Code, shape: ArrayShape, v: string, place: Place): voi
   if (shape.length === undefined) {
     const start = code.name();
     code.line(`const ${start} = tail${align === 1 ? "" : ` + ((offset - tail) & ${align - 1})`};`);
-    code.line(`if (${start} + ${count} * ${size} > end) return ${NO_ROOM};`);
+    code.line(`if (${start} + ${count} * ${size} > end) return noRoom(message);`);
     if (align !== 1) code.line(`clear(scratch, tail, ${start});`);
     code.line(`view.setUint32(${show(place)}, ${count}, true);`);
     code.line(`tail = ${start} + ${count} * ${size};`);

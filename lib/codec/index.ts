@@ -6,6 +6,7 @@ export { NO_ROOM, Scratch } from "./codec.js";
 export type { Field, Infer, OptionalField } from "./field.js";
 export {
   array,
+  block,
   bool,
   f32,
   f64,

@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { setAttach } from "../bulk/block.js";
 import {
   AsyncSchemaError,
   DecodeError,
@@ -6,10 +7,12 @@ import {
   InvalidArgumentError,
   ValidationError,
 } from "../errors.js";
-import type { Codec, Scratch } from "./codec.js";
+import { attachBlocks, releasing } from "./blocks.js";
+import { type Codec, noRoom, type Scratch } from "./codec.js";
+import { meet, revive, splitMark, swapMet } from "./json-blocks.js";
 import { locateInJson } from "./locate.js";
 import { describe } from "./path.js";
-import { readText, writeText } from "./utf8.js";
+import { ILL_FORMED, readText, writeText } from "./utf8.js";
 
 /**
  * Messages as JSON. What `JSON.stringify` makes of a message is what arrives: Dates as strings, NaN as `null`, Maps as `{}`,
@@ -20,6 +23,9 @@ import { readText, writeText } from "./utf8.js";
  * `ERR_RINGBELL_ASYNC_SCHEMA` if the schema can't say at once. What is sent is not checked: the receiver does it. The schema is no
  * part of the fingerprint; each side may have its own.
  *
+ * Blocks can stand anywhere in a message, each once, and arrive there as blocks; to a schema they are instances of Block, such as
+ * `z.instanceof(Block)`. If it refuses the message they are released; what it leaves out is not, before it is garbage-collected.
+ *
  * Sending throws `ERR_RINGBELL_ENCODE` for a bigint, a cycle, or a message that is `undefined`, a function or a symbol;
  * receiving throws `ERR_RINGBELL_DECODE` for what is not JSON in valid UTF-8.
  */
@@ -28,39 +34,75 @@ export function json<Schema extends StandardSchemaV1>(
   schema: Schema,
 ): Codec<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>;
 export function json(schema?: StandardSchemaV1): Codec<unknown> {
-  if (schema === undefined) return { ...base, decode: parse };
+  if (schema === undefined) {
+    const decode = (scratch: Scratch, offset: number, bytes: number) =>
+      scratch.blocks.length === 0
+        ? parse(scratch, offset, bytes)
+        : releasing(scratch, () => parseMarked(scratch, offset, bytes));
+    return { ...base, decode };
+  }
   const standard = standardOf(schema);
-  return {
-    ...base,
-    decode: (scratch, offset, bytes) => check(standard, parse(scratch, offset, bytes)),
-  };
+  const decode = (scratch: Scratch, offset: number, bytes: number) =>
+    scratch.blocks.length === 0
+      ? check(standard, parse(scratch, offset, bytes))
+      : releasing(scratch, () => check(standard, parseMarked(scratch, offset, bytes)));
+  return { ...base, decode };
 }
 
 const base = { name: "json", fingerprint: "json", encode };
 
 function encode(message: unknown, scratch: Scratch, offset: number): number {
-  return writeText(stringify(message), scratch, offset, scratch.length);
-}
-
-function stringify(message: unknown): string {
+  // A toJSON of the user may send another message in the midst of this one.
+  const outerAttach = setAttach(meet);
+  const outerMet = swapMet(undefined);
   let text: string | undefined;
   try {
     text = JSON.stringify(message);
   } catch (cause) {
-    const fault = locateInJson(message);
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new EncodeError(fault?.message ?? `JSON.stringify failed: ${why}`, fault?.path ?? "", { cause });
+    // Not `finally`: 5 ns, of 90 for a short message.
+    setAttach(outerAttach);
+    swapMet(outerMet);
+    throw refusal(message, cause);
   }
+  setAttach(outerAttach);
+  const met = swapMet(outerMet);
   if (text === undefined) {
     const what = message === undefined ? "undefined" : describe(message);
     throw new EncodeError(`${what} has no JSON form`, "");
   }
-  return text;
+  attachBlocks(scratch, met?.blocks);
+  if (met !== undefined) text = met.mark + text;
+  const bytes = writeText(text, scratch, offset, scratch.length);
+  if (bytes >= 0) return bytes;
+  // Only by JSON.rawJSON: JSON.stringify itself escapes them.
+  if (bytes === ILL_FORMED) {
+    throw new EncodeError("the text has a lone surrogate, which UTF-8 can't carry", "");
+  }
+  return noRoom(Buffer.byteLength(text));
+}
+
+function refusal(message: unknown, cause: unknown): EncodeError {
+  const fault = locateInJson(message);
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new EncodeError(fault?.message ?? `JSON.stringify failed: ${why}`, fault?.path ?? "", { cause });
 }
 
 function parse(scratch: Scratch, offset: number, bytes: number): unknown {
+  return parseText(textOf(scratch, offset, bytes));
+}
+
+function parseMarked(scratch: Scratch, offset: number, bytes: number): unknown {
+  const [mark, text] = splitMark(textOf(scratch, offset, bytes));
+  return revive(parseText(text), mark, scratch);
+}
+
+function textOf(scratch: Scratch, offset: number, bytes: number): string {
   const text = readText(scratch, offset, offset + bytes);
   if (text === undefined) throw new DecodeError("not valid UTF-8", "");
+  return text;
+}
+
+function parseText(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {

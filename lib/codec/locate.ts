@@ -1,4 +1,5 @@
 import { isExternal, isPromise, isProxy, isSharedArrayBuffer, isWeakMap, isWeakSet } from "node:util/types";
+import { Block } from "../bulk/block.js";
 import { joinKey } from "./path.js";
 
 /** Why a value can't be sent, and where it stands in the message. */
@@ -40,6 +41,7 @@ export function locateInClone(message: unknown): Fault | undefined {
     if (typeof value === "function") return "a function can't be cloned";
     if (typeof value === "symbol") return "a symbol can't be cloned";
     if (typeof value !== "object" || value === null) return undefined;
+    if (value instanceof Block) return "a block can only stand in objects, arrays, Maps and Sets";
     if (isPromise(value) || isWeakMap(value) || isWeakSet(value) || value instanceof WeakRef) {
       return "it can't be cloned";
     }

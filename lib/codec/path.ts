@@ -1,3 +1,5 @@
+import { Block } from "../bulk/block.js";
+
 /** A field's place in a message, made once for each field; only the index of an array element changes. */
 export class Path {
   /** Of the element in work, where this is the element of an array. */
@@ -43,6 +45,7 @@ export function describe(value: unknown): string {
     case "symbol":
       return "a symbol";
     case "object":
+      if (value instanceof Block) return "a block";
       return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
     case "undefined":
       return "missing";

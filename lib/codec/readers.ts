@@ -1,7 +1,9 @@
 import { DecodeError } from "../errors.js";
+import { missing, releasing, takeBlock } from "./blocks.js";
 import { copyBytes, viewBytes } from "./bytes.js";
+import type { Decode } from "./code.js";
 import type { Scratch } from "./codec.js";
-import type { NumberType, Shape, StructShape } from "./field.js";
+import { holdsBlocks, type NumberType, type Shape, type StructShape } from "./field.js";
 import { Path } from "./path.js";
 import { readText } from "./utf8.js";
 
@@ -23,12 +25,10 @@ interface Cursor {
 type Read = (cursor: Cursor, at: number) => unknown;
 
 /** Makes a decoder out of closures. */
-export function closureDecoder(
-  shape: StructShape,
-): (scratch: Scratch, offset: number, bytes: number) => unknown {
+export function closureDecoder(shape: StructShape): Decode {
   const read = readerOf(shape, new Path());
   const { size, variable } = shape;
-  return (scratch, offset, bytes) => {
+  const decode: Decode = (scratch, offset, bytes) => {
     if (variable ? bytes < size : bytes !== size) {
       throw new DecodeError(
         `the message has ${bytes} bytes instead of ${variable ? "at least " : ""}${size}`,
@@ -48,6 +48,8 @@ export function closureDecoder(
     }
     return message;
   };
+  if (!holdsBlocks(shape)) return decode;
+  return (scratch, offset, bytes) => releasing(scratch, () => decode(scratch, offset, bytes));
 }
 
 /** What cannot be: `left` may be negative where the padding before an array was cut off. */
@@ -89,6 +91,11 @@ function readerOf(shape: Shape, path: Path): Read {
         return take(cursor.scratch, start, start + count);
       };
     }
+    case "block":
+      return ({ scratch, view }, at) => {
+        const index = view.getUint32(at, true);
+        return takeBlock(scratch, index) ?? missing(index, path.toString());
+      };
     case "optional": {
       const { offset } = shape;
       const read = readerOf(shape.of, path);

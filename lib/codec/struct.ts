@@ -6,6 +6,7 @@ import { type Field, fieldOf, type Member, type OptionalField, type StructShape 
 import { checkSize, shapeOf } from "./fields.js";
 import { generateDecoder } from "./generate-decoder.js";
 import { generateEncoder } from "./generate-encoder.js";
+import { noRoomOf } from "./measure.js";
 import { isIdentifier } from "./path.js";
 import { closureDecoder } from "./readers.js";
 import { closureEncoder } from "./writers.js";
@@ -64,6 +65,7 @@ export interface StructCodec<T> extends Codec<T>, Field<T> {
  * | `oneOf(…)` | `uint8_t`, `uint16_t` if more than 256: the position in the list, from 0 | its size | |
  * | `text(n)` | `char[n]`: UTF-8, then zeros | 1 | |
  * | `bytes(n)` | `uint8_t[n]` | 1 | |
+ * | `block` | `uint32_t`: which of the blocks that come along with the message, from 0; each stands there once | 4 | |
  * | `text()`, `bytes()` | `uint32_t`: the number of bytes | 4 | the bytes |
  * | `array(x, n)` | `x[n]` | that of x | what each element has there |
  * | `array(x)` | `uint32_t`: the number of elements | 4 | zeros up to the alignment of x, a slot for each element, then what each element has in the tail |
@@ -97,14 +99,15 @@ export function struct<F extends StructFields>(fields: F): StructCodec<StructOf<
 
 /** Makes the codec of a shape; `generated`: by generated code, else by closures. */
 export function makeStruct<T>(shape: StructShape, generated: boolean): StructCodec<T> {
-  const slowEncode: Encode = closureEncoder(shape);
+  const noRoom = noRoomOf(shape);
+  const slowEncode: Encode = closureEncoder(shape, noRoom);
   const slowDecode: Decode = closureDecoder(shape);
   const codec = {
     ...fieldOf<T>(shape),
     name: "struct",
     fingerprint: fingerprintOf(shape.text),
     size: shape.size,
-    encode: generated ? generateEncoder(shape, slowEncode) : slowEncode,
+    encode: generated ? generateEncoder(shape, slowEncode, noRoom) : slowEncode,
     decode: (generated ? generateDecoder(shape, slowDecode) : slowDecode) as Codec<T>["decode"],
   } as const;
   return Object.freeze(shape.variable ? codec : { ...codec, maxBytes: () => shape.size });

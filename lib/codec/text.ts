@@ -1,5 +1,6 @@
 import { DecodeError, EncodeError } from "../errors.js";
-import type { Codec, Scratch } from "./codec.js";
+import { carriers } from "./blocks.js";
+import { type Codec, NO_ROOM, noRoom, type Scratch } from "./codec.js";
 import { type Field, fieldOf } from "./field.js";
 import { checkLength } from "./fields.js";
 import { describe } from "./path.js";
@@ -38,12 +39,13 @@ const textCodec: Codec<string> & Field<string> = Object.freeze({
     return typeof message === "string" ? message.length * 3 : 0;
   },
   encode(message: string, scratch: Scratch, offset: number): number {
-    if (typeof message !== "string")
-      throw new EncodeError(`must be a string; it is ${describe(message)}`, "");
+    if (typeof message !== "string") {
+      throw new EncodeError(`must be a string; it is ${describe(message)}${carriers(message)}`, "");
+    }
     const bytes = writeText(message, scratch, offset, scratch.length);
     if (bytes === ILL_FORMED)
       throw new EncodeError("the string has a lone surrogate, which UTF-8 can't carry", "");
-    return bytes;
+    return bytes === NO_ROOM ? noRoom(Buffer.byteLength(message)) : bytes;
   },
   decode(scratch: Scratch, offset: number, bytes: number): string {
     const message = readText(scratch, offset, offset + bytes);

@@ -1,5 +1,8 @@
+import { Block } from "../bulk/block.js";
 import { EncodeError } from "../errors.js";
+import { attachBlock } from "./blocks.js";
 import { clear, isBytes, writeBytes } from "./bytes.js";
+import type { Encode } from "./code.js";
 import { NO_ROOM, type Scratch } from "./codec.js";
 import type { NumberType, Shape, StructShape } from "./field.js";
 import { describe, Path } from "./path.js";
@@ -29,10 +32,8 @@ interface Cursor {
 /** Writes a value into its slot at `at`, the rest of it into the tail; false if there is no room. */
 type Write = (value: unknown, cursor: Cursor, at: number) => boolean;
 
-/** Makes an encoder out of closures. */
-export function closureEncoder(
-  shape: StructShape,
-): (message: unknown, scratch: Scratch, offset: number) => number {
+/** Makes an encoder out of closures. `noRoom` is what it returns where there is none. */
+export function closureEncoder(shape: StructShape, noRoom: (message: unknown) => number): Encode {
   const write = writerOf(shape, new Path());
   const size = shape.size;
   return (message, scratch, offset) => {
@@ -43,8 +44,8 @@ export function closureEncoder(
       tail: offset + size,
       end: scratch.length,
     };
-    if (cursor.tail > cursor.end) return NO_ROOM;
-    return write(message, cursor, offset) ? cursor.tail - offset : NO_ROOM;
+    if (cursor.tail > cursor.end) return noRoom(message);
+    return write(message, cursor, offset) ? cursor.tail - offset : noRoom(message);
   };
 }
 
@@ -85,6 +86,12 @@ function writerOf(shape: Shape, path: Path): Write {
       return textWriter(shape.length, path);
     case "bytes":
       return bytesWriter(shape.length, path);
+    case "block":
+      return (value, { scratch, view }, at) => {
+        if (!(value instanceof Block)) throw refuse(path, value, "a block");
+        view.setUint32(at, attachBlock(scratch, value), true);
+        return true;
+      };
     case "optional": {
       const { offset, size } = shape;
       const write = writerOf(shape.of, path);

@@ -36,7 +36,25 @@ export interface Binding {
   /** Removes the name of a region; no error if it has gone. */
   regionUnlink(name: string): void;
 
-  /** Takes over the socket and the region and makes the lanes. `listener`: whether this side made the region. `pending`: bytes that the handshake read too far. */
+  /**
+   * Makes memory for blocks: `bytes` (a multiple of the page size), all of it allocated. `name` "" for a sealed one (memfd, Linux
+   * only), else such as `/ringbell-…`, which is gone when this returns. Throws ENOSPC, ENOMEM, EMFILE.
+   */
+  segmentCreate(bytes: number, name: string): Segment;
+  /** The same on another thread: the kernel clears the memory, and a gigabyte takes it tenths of a second. */
+  segmentCreateSoon(bytes: number, name: string): Promise<Segment>;
+  /**
+   * Maps what the peer made; the descriptor is consumed also on failure. Throws EINVAL where it is too short, it can be
+   * resized though it is not `resizable` by agreement, or it can still be written though it is said to be `immutable`.
+   */
+  segmentOpen(descriptor: number, bytes: number, resizable: boolean, immutable: boolean): Segment;
+  /** Detaches an ArrayBuffer: its length, and that of its views, is 0 from then on. */
+  detach(buffer: ArrayBuffer): void;
+
+  /**
+   * Takes over the socket and the region and makes the lanes. `listener`: whether this side made the region. `pending`: bytes that the
+   * handshake read too far; `passed`: the descriptor that came with them, which is consumed, or -1.
+   */
   connect(
     descriptor: number,
     region: Region,
@@ -44,11 +62,14 @@ export interface Binding {
     spin: number,
     pending: Uint8Array,
     handlers: NativeHandlers,
+    passed?: number,
   ): NativeConnection;
 
   /** The number of cores this process may run on. */
   readonly cores: number;
   readonly abiVersion: number;
+  /** Whether ArrayBuffers can look at shared memory; Electron forbids it, and there are no blocks there. */
+  readonly externalBuffers: boolean;
 }
 
 export interface Watcher {
@@ -71,6 +92,20 @@ export interface Region {
   close(): void;
 }
 
+/** Memory for blocks. It stays mapped until it was closed and each view of it is detached or collected. */
+export interface Segment {
+  readonly bytes: number;
+  /** A new ArrayBuffer over `length` bytes at `offset`. */
+  view(offset: number, length: number): ArrayBuffer;
+  /** Nobody can write to it any more; what is written to views of it from now on is seen by nobody else. Throws EBUSY if somebody else has mapped it. */
+  makeImmutable(): void;
+  /** Forgets what was written to a private mapping, of one that is immutable. */
+  discard(): void;
+  /** It will not be passed on any more. */
+  closeDescriptor(): void;
+  close(): void;
+}
+
 export interface NativeHandlers {
   onRecords(lane: number): void;
   onRoom(lane: number): void;
@@ -85,12 +120,14 @@ export const Control = {
   argument: 0,
   /** Out: what came of it. */
   result: 1,
-  /** In: 1 while records are wanted. */
+  /** In: 1 while records are wanted; 2: only at a bell (of the socket, for whatever it rang). */
   demand: 2,
   /** Out: the bytes that the next record needs in the inbox, when it is too small. */
   needed: 3,
   /** Out: 1 while the reactor polls the lane or has parked it, so that `watch` need not be called. */
   watching: 4,
+  /** In: the kind of record that `send` and `sendWait` make; 0: a plain one. */
+  kind: 5,
 } as const;
 
 /** Where the time-out of `sendWait` and `drainWait` stands among the control words, as doubles are counted: ms, Infinity for no limit. */
@@ -126,4 +163,16 @@ export interface NativeConnection {
   unref(): void;
   /** Fills: bells, parks, rescues, and why it has ended (0: it has not; else as `onEnd` says). */
   stats(into: Float64Array): void;
+  /**
+   * Passes the segment's descriptor to the peer. False where the socket is full, as the peer has not read it for long; then `onRoom` comes
+   * for the last lane when it takes more. Also where the kernel has too many descriptors on their way, of which nobody
+   * tells. Throws EPIPE or ECONNRESET where the peer has gone.
+   */
+  pass(segment: Segment): boolean;
+  /** The oldest descriptor that the peer has passed and that was not taken; the caller owns it. -1: none has come. Throws EMFILE in place of one that this process had no room for. */
+  takeDescriptor(): number;
+  /** Has the peer's event loop look at all lanes. */
+  ring(): void;
+  /** The peer broke the protocol: ends the connection, and tells `onEnd` from the event loop. */
+  fail(): void;
 }

@@ -6,7 +6,7 @@ import { AddonError, UnsupportedPlatformError } from "../errors.js";
 import type { Binding } from "./binding.js";
 
 /** The number that native/layout.h gives the ABI; an addon of another one is refused. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 let loaded: Binding | undefined;
 let failure: AddonError | UnsupportedPlatformError | undefined;

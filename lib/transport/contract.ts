@@ -1,12 +1,21 @@
+import type { Block } from "../bulk/block.js";
 import type { Scratch } from "../codec/codec.js";
 import type { RingbellError } from "../errors.js";
 
 /**
  * What a transport is: records of bytes, in lanes, between two processes, with backpressure and one end.
  *
- * A record in a scratch is laid out as in a ring: 8 bytes of header (32-bit length of the payload, 32-bit word
- * that belongs to the transport), the payload, and padding up to the next multiple of 8.
+ * A record in a scratch is laid out as in a ring: 8 bytes of header (32-bit length of the payload, 16 bits that belong to the
+ * transport, 16 bits of kind), the payload, and padding up to the next multiple of 8.
  */
+
+/** Kinds of records. A message and nothing else. */
+export const PLAIN = 0;
+/** A message, and behind it what tells of its blocks, for `takeBlocks`. */
+export const WITH_BLOCKS = 2;
+/** A message that lies in the first of its blocks; the payload is its length there, as 64 bits. */
+export const IN_BLOCK = 3;
+export type BlocksKind = typeof WITH_BLOCKS | typeof IN_BLOCK;
 
 /** Bytes before the payload of a record. */
 export const RECORD_HEADER = 8;
@@ -27,7 +36,9 @@ export const SENT = 0;
 export const FULL = 1;
 /** The lane has ended; nothing goes out any more. */
 export const ENDED = 2;
-export type SendStatus = typeof SENT | typeof FULL | typeof ENDED;
+/** Blocks can't be handed over before memory comes back; nothing was queued. Ask by `TransportBulk.wantMemory`. */
+export const NO_MEMORY = 4;
+export type SendStatus = typeof SENT | typeof FULL | typeof ENDED | typeof NO_MEMORY;
 
 export interface LaneHandler {
   /**
@@ -67,6 +78,19 @@ export interface TransportLane {
   sendBatch(count: number): number;
   /** As `send`, but blocks the thread up to `timeout` ms (Infinity: without limit) until there is room. */
   sendWait(bytes: number, timeout: number): SendStatus;
+  /**
+   * Sends a message with blocks: the payload of `bytes` bytes in the outbox and `blocks`, none of them gone. If
+   * it comes back SENT they are the peer's, and gone; else they are as they were. Blocks the thread up to `timeout` ms while the lane has no
+   * room. Throws a BlockError for a block that belongs to another channel, a MessageTooLargeError where payload and blocks
+   * do not fit a record.
+   */
+  sendBlocks(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus;
+  /**
+   * Makes the blocks of the record at `at` of a scratch, whose kind is not PLAIN, and puts them into `scratch.blocks` (in place of what
+   * was there). Returns the length of the payload, or -1 if what stands there can't be; then the connection ends.
+   * To be called once for each such record, in order, and before `close`.
+   */
+  takeBlocks(scratch: Scratch, at: number): number;
   /** Drains up to `max` records into the inbox, as many as it holds (at least one, growing it); returns their number. */
   drain(max: number): number;
   /** As `drain`, but blocks the thread up to `timeout` ms until there is a record. 0 in the end, or once the lane has ended and is empty. */
@@ -110,6 +134,62 @@ export interface ConnectionHandler {
    * (none after a protocol error).
    */
   onEnd(why: TransportEnd, error: RingbellError | undefined): void;
+  /** After `wantMemory()`: memory for blocks may have come back. Once a call of `wantMemory()`. */
+  onMemory(): void;
+}
+
+/**
+ * Bytes of messages in blocks on their way at most: what the capacity of the ring is for short ones. More would not make them faster, for
+ * it would not stay in the processors' caches.
+ */
+export const LONG_WINDOW = 4 * 1024 * 1024;
+
+/** The memory of a connection for blocks. */
+export interface TransportBulk {
+  /** `shared`: blocks are handed over as they are; `copied`: their bytes are sent. */
+  readonly mode: "shared" | "copied";
+  /** Bytes of all blocks of this side together, those that the peer holds included; the smaller wish of the two sides. */
+  readonly limit: number;
+  /**
+   * A block of `bytes` bytes, or undefined where there is no room under the limit now. Throws a BlockTooLargeError if there never is, a
+   * NoSpaceError if the system has no memory, and after the end of the connection why it ended.
+   */
+  allocate(bytes: number): Block | undefined;
+  /** The same, without blocking the thread where much memory must be got from the system. */
+  allocateSoon(bytes: number): Promise<Block | undefined>;
+  /**
+   * Whether a message of `bytes` bytes can be sent IN_BLOCK now: of those that the peer has not released there are LONG_WINDOW
+   * bytes at most, or one. Else `sendBlocks` returns NO_MEMORY.
+   */
+  admitsLong(bytes: number): boolean;
+  /** Asks for one `onMemory`, asynchronously; it comes when the peer has released something, and at the end. */
+  wantMemory(): void;
+  /** Blocks the thread until the peer has released something, the connection has ended, or `timeout` ms have gone by. */
+  waitMemory(timeout: number): void;
+  stats(): BulkStats;
+}
+
+/** Counters of blocks. */
+export interface BulkStats {
+  /** `shared`: blocks are handed over as they are; `copied`: their bytes are sent over the socket. */
+  readonly mode: "shared" | "copied";
+  /** Bytes that the blocks of this side may take. */
+  readonly limit: number;
+  /** Bytes of memory got for blocks of this side, used or not. */
+  readonly allocatedBytes: number;
+  /** Blocks of this side that were allocated and neither sent nor released. */
+  readonly ownBlocks: number;
+  /** Blocks of this side that the peer holds. */
+  readonly lentBlocks: number;
+  /** Blocks of the peer that this side holds. */
+  readonly heldBlocks: number;
+  /** Bytes of the peer's memory that this side has mapped (or, copied, has). */
+  readonly heldBytes: number;
+  /** Blocks sent, received. */
+  readonly sentBlocks: number;
+  readonly receivedBlocks: number;
+  /** Bytes of blocks that were copied on the way, in either direction. */
+  readonly copiedBytes: number;
 }
 
 export interface ConnectionEnd {
@@ -123,6 +203,7 @@ export interface Connection {
   /** How it has ended, as soon as the transport knows, which may be before `onEnd` comes; undefined while it has not, or after `close()`. */
   readonly end: ConnectionEnd | undefined;
   readonly lanes: readonly TransportLane[];
+  readonly bulk: TransportBulk;
   /** Installs the handlers (`lanes[i]` of the connection goes with `lanes[i]` here) and starts. Called once. No handler is called before it returns. */
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void;
   /**

@@ -11,6 +11,18 @@ export const MOST_LANES = 16;
 /** The lane that every connection has, at index 0. */
 export const MAIN_LANE = "main";
 
+/** Bytes of each ring of the lane of the blocks, which every connection in shared memory has beside those that were asked for. */
+export const BULK_CAPACITY = 16 * 1024;
+/** Bytes that the blocks of one side may take unless an option says otherwise. */
+export const DEFAULT_BULK_BYTES = 1024 * 1024 * 1024;
+/** The most that they may take, in bytes: 1 TiB. */
+export const LARGEST_BULK_BYTES = 2 ** 40;
+
+/** The rings of a connection in shared memory, in the order of their lanes. */
+export function ringCapacities(lanes: readonly { readonly capacity: number }[]): number[] {
+  return [...lanes.map(({ capacity }) => capacity), BULK_CAPACITY];
+}
+
 /** Whether a ring can have that many bytes: a power of two within the limits. */
 export function isCapacity(bytes: unknown): bytes is number {
   return (

@@ -4,7 +4,7 @@ import type { LaneGeometry, Wire } from "./contract.js";
 import { isErrorFrame, readErrorFrame } from "./error-frames.js";
 import { FramePipe } from "./frame-pipe.js";
 import { encodeFrame, type Frame } from "./frames.js";
-import { MAIN_LANE } from "./geometry.js";
+import { MAIN_LANE, ringCapacities } from "./geometry.js";
 import {
   checkPeer,
   describePeer,
@@ -13,7 +13,7 @@ import {
   type Joined,
   ourClaim,
 } from "./handshake.js";
-import { ourMeans } from "./means.js";
+import { ourBulkBytes, ourMeans } from "./means.js";
 import {
   type CodecIdentities,
   type Hello,
@@ -76,8 +76,19 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
     if (transport === "shm") {
       if (region === undefined)
         throw new HandshakeError("the listener goes on with memory that we do not have");
-      const { spin } = settings;
-      const connection = createShm(binding!, wire, region, welcome.lanes, false, { spin }, pipe.finish());
+      const options = { spin: settings.spin, bulkBytes: welcome.bulk, named: welcome.backing === "named" };
+      // A segment may have come right behind the frame.
+      const passed = pipe.takeDescriptor();
+      const connection = createShm(
+        binding!,
+        wire,
+        region,
+        welcome.lanes,
+        false,
+        options,
+        pipe.finish(),
+        passed,
+      );
       return { connection, lanes, peer };
     }
     if (!hello.transports.includes("stream")) {
@@ -86,7 +97,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
     region?.close();
     region = undefined;
     wire.unread(pipe.finish());
-    return { connection: createStream(wire, welcome.lanes), lanes, peer };
+    return { connection: createStream(wire, welcome.lanes, welcome.bulk), lanes, peer };
   } catch (error) {
     pipe.finish();
     region?.close();
@@ -102,6 +113,7 @@ function makeHello(wire: Wire, settings: ConnectorSettings): Hello {
     claim: ourClaim(settings.role),
     codec: settings.codec,
     capacity: settings.capacity,
+    bulk: ourBulkBytes(settings.binding, settings.bulkBytes),
     lanes: settings.lanes,
   };
 }
@@ -132,7 +144,8 @@ function checkWelcome(welcome: Welcome, hello: Hello): void {
     !hello.transports.includes(welcome.transport) ||
     (welcome.backing !== undefined && !hello.backings.includes(welcome.backing)) ||
     (asked !== undefined && (names.length !== asked.size || !names.every((name) => asked.has(name)))) ||
-    welcome.lanes.some(tooLarge)
+    welcome.lanes.some(tooLarge) ||
+    welcome.bulk > hello.bulk
   ) {
     throw new HandshakeError("the listener's welcome is not what we asked for");
   }
@@ -149,7 +162,7 @@ function map(pipe: FramePipe, welcome: Welcome, { binding }: ConnectorSettings):
     return { failure: new NotSameMemoryError("no descriptor came with the listener's welcome") };
   }
   try {
-    const capacities = welcome.lanes.map((lane) => lane.capacity);
+    const capacities = ringCapacities(welcome.lanes);
     return { region: binding.regionOpen(capacities, welcome.region, sealed ? descriptor! : -1) };
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;

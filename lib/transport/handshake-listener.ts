@@ -12,6 +12,7 @@ import { errorFrame } from "./error-frames.js";
 import { printable } from "./fields.js";
 import { FramePipe, HungUpError } from "./frame-pipe.js";
 import { encodeFrame, type Frame } from "./frames.js";
+import { ringCapacities } from "./geometry.js";
 import {
   checkPeer,
   describePeer,
@@ -20,7 +21,7 @@ import {
   type Joined,
   ourClaim,
 } from "./handshake.js";
-import { meansForStranger, ourMeans } from "./means.js";
+import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
 import { type Backing, goFrame, type Ready, readHello, readReady, welcomeFrame } from "./messages.js";
 import { type Agreement, agreeLanes, agreeTransport, type LaneOffer } from "./negotiate.js";
 import type { Peer } from "./peer.js";
@@ -98,6 +99,7 @@ async function agree(
   const lanes = agreeLanes(hello, settings.lanes);
   const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
   const agreement = agreeTransport(isOurs(peer) ? means : meansForStranger(means), hello);
+  const bulk = Math.min(hello.bulk, ourBulkBytes(settings.binding, settings.bulkBytes));
   const offer = makeOffer(agreement, lanes, settings);
   try {
     pipe.write(
@@ -106,6 +108,7 @@ async function agree(
         backing: offer?.backing,
         region: offer?.name ?? "",
         lanes,
+        bulk,
         claim: ourClaim(settings.role),
         id,
       }),
@@ -118,12 +121,12 @@ async function agree(
     if (!shared) {
       offer?.region.close();
       wire.unread(pipe.finish());
-      return { connection: createStream(wire, lanes), lanes: lanes.map((lane) => lane.name), peer };
+      return { connection: createStream(wire, lanes, bulk), lanes: lanes.map((lane) => lane.name), peer };
     }
     offer.region.closeDescriptor();
     // The transport takes the descriptor, and what the wire has not yet written would be lost.
     await pipe.drained();
-    return share(wire, pipe, offer.region, lanes, peer, settings);
+    return share(wire, pipe, offer, lanes, bulk, peer, settings);
   } catch (error) {
     offer?.unlink();
     offer?.region.close();
@@ -134,12 +137,16 @@ async function agree(
 function share(
   wire: Wire,
   pipe: FramePipe,
-  region: Region,
+  { region, backing }: Offer,
   lanes: readonly LaneGeometry[],
+  bulkBytes: number,
   peer: Peer,
   { binding, spin }: ListenerSettings,
 ): Joined {
-  const connection = createShm(binding!, wire, region, lanes, true, { spin }, pipe.finish());
+  const options = { spin, bulkBytes, named: backing === "named" };
+  // The connector may have begun already, with a segment.
+  const passed = pipe.takeDescriptor();
+  const connection = createShm(binding!, wire, region, lanes, true, options, pipe.finish(), passed);
   return { connection, lanes: lanes.map((lane) => lane.name), peer };
 }
 
@@ -149,7 +156,7 @@ function makeOffer(
   { binding }: ListenerSettings,
 ): Offer | undefined {
   if (backing === undefined || binding === undefined) return undefined;
-  const capacities = lanes.map((lane) => lane.capacity);
+  const capacities = ringCapacities(lanes);
   const name = backing === "named" ? regionName() : "";
   let region: Region;
   try {

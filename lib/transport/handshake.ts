@@ -14,6 +14,8 @@ export interface HandshakeSettings {
   readonly backing: Backing | undefined;
   /** How long to poll before sleeping, in µs; -1: adaptive. */
   readonly spin: number;
+  /** Bytes that the blocks of each side may take; 0: no blocks. */
+  readonly bulkBytes: number;
   /** Undefined: peers of our own user, and only they. */
   readonly authorize: Authorize | undefined;
   readonly role: string | undefined;

@@ -40,3 +40,8 @@ export function ourMeans(
 export function meansForStranger(means: Means): Means {
   return { ...means, backings: means.backings.filter((backing) => backing === "sealed") };
 }
+
+/** Bytes that blocks may take here: none where nothing can look at their memory. `wish`: what the options say. */
+export function ourBulkBytes(binding: Binding | undefined, wish: number): number {
+  return binding?.externalBuffers === false ? 0 : wish;
+}

@@ -12,13 +12,19 @@ import {
   readStrings,
 } from "./fields.js";
 import type { Frame } from "./frames.js";
-import { isCapacity, LARGEST_CAPACITY, MOST_LANES, SMALLEST_CAPACITY } from "./geometry.js";
+import {
+  isCapacity,
+  LARGEST_BULK_BYTES,
+  LARGEST_CAPACITY,
+  MOST_LANES,
+  SMALLEST_CAPACITY,
+} from "./geometry.js";
 import { NAME_PATTERN } from "./names.js";
 
 /** The messages of the handshake, and what may stand in them. What is read here came from a stranger. */
 
 /** Goes up with every change that an older peer would not understand. */
-export const PROTOCOL_VERSION = 1;
+export const PROTOCOL_VERSION = 2;
 
 export type TransportName = "shm" | "stream";
 export type Backing = "sealed" | "named";
@@ -68,6 +74,8 @@ export interface Hello {
   /** For lanes that are not named. */
   readonly codec: CodecIdentities;
   readonly capacity: number | undefined;
+  /** Bytes that the blocks of each side may take, as far as the connector is concerned; 0: no blocks. */
+  readonly bulk: number;
   /** The lanes that the connector wants beside `main`; undefined: all that there are. */
   readonly lanes: readonly LaneRequest[] | undefined;
 }
@@ -79,6 +87,8 @@ export interface Welcome {
   /** The name of the region; "" where it comes as a descriptor. */
   readonly region: string;
   readonly lanes: readonly LaneGeometry[];
+  /** What was agreed for the blocks: the smaller wish of the two. */
+  readonly bulk: number;
   readonly claim: Claim;
   readonly id: string;
 }
@@ -132,6 +142,7 @@ export function helloFrame(hello: Hello, schemas: boolean): Frame {
     ...hello.claim,
     codec: identities(hello.codec),
     capacity: hello.capacity,
+    bulk: hello.bulk,
     lanes: hello.lanes?.map((lane) => ({
       name: lane.name,
       capacity: lane.capacity,
@@ -152,13 +163,14 @@ export function readHello(frame: Frame): Hello {
     claim: readClaim(frame),
     codec: readIdentities(readObject(frame, "codec")),
     capacity: readOptionalInteger(frame, "capacity", SMALLEST_CAPACITY, LARGEST_CAPACITY),
+    bulk: readInteger(frame, "bulk", 0, LARGEST_BULK_BYTES),
     lanes,
   };
 }
 
 export function welcomeFrame(welcome: Welcome): Frame {
-  const { transport, backing, region, lanes, claim, id } = welcome;
-  return { t: "welcome", version: PROTOCOL_VERSION, transport, backing, region, lanes, ...claim, id };
+  const { transport, backing, region, lanes, bulk, claim, id } = welcome;
+  return { t: "welcome", version: PROTOCOL_VERSION, transport, backing, region, lanes, bulk, ...claim, id };
 }
 
 export function readWelcome(frame: Frame): Welcome {
@@ -191,6 +203,7 @@ export function readWelcome(frame: Frame): Welcome {
     backing: transport === "shm" ? (backing as Backing) : undefined,
     region,
     lanes,
+    bulk: readInteger(frame, "bulk", 0, LARGEST_BULK_BYTES),
     claim: readClaim(frame),
     id: readString(frame, "id", 64),
   };

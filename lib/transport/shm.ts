@@ -1,5 +1,12 @@
+import type { Block } from "../bulk/block.js";
 import { Scratch } from "../codec/codec.js";
-import { CorruptError } from "../errors.js";
+import {
+  ClosedError,
+  CorruptError,
+  MessageTooLargeError,
+  PeerDiedError,
+  type RingbellError,
+} from "../errors.js";
 import {
   type Binding,
   CONTROL_TIMEOUT,
@@ -9,19 +16,28 @@ import {
   type Region,
 } from "../native/binding.js";
 import {
+  type BlocksKind,
   type Connection,
   type ConnectionEnd,
   type ConnectionHandler,
   type ConnectionStats,
+  FULL,
   type LaneGeometry,
   type LaneHandler,
   type LaneStats,
   longestPayload,
+  PLAIN,
+  RECORD_HEADER,
+  recordBytes,
+  SENT,
   type SendStatus,
   type TransportEnd,
-  type TransportLane,
   type Wire,
 } from "./contract.js";
+import { BULK_CAPACITY } from "./geometry.js";
+import { tabledBytes, writeTable } from "./handles.js";
+import { regionName } from "./region-names.js";
+import { type BulkLane, LONGEST_BLOCK_OF_THREAD, ShmBulk } from "./shm-bulk.js";
 
 /** What the addon says in onEnd. */
 const ENDS: Readonly<Record<number, TransportEnd>> = {
@@ -35,12 +51,17 @@ const ACCUSED = 4;
 export interface ShmOptions {
   /** Microseconds to poll before sleeping. */
   readonly spin: number | "adaptive";
+  /** Bytes that the blocks of each side may take; 0: no blocks. */
+  readonly bulkBytes: number;
+  /** Whether segments are made by shm_open, and can be resized by the peer; else they are sealed. */
+  readonly named: boolean;
 }
 
 /**
  * The shared-memory transport over a region that both sides have mapped. Takes over the wire's socket.
  *
- * `listener`: whether this side made the region. `pending`: bytes that the handshake read too far.
+ * `listener`: whether this side made the region. `pending`: bytes that the handshake read too far; `passed`: the descriptor that came
+ * with them, -1 if none.
  */
 export function createShm(
   binding: Binding,
@@ -50,26 +71,22 @@ export function createShm(
   listener: boolean,
   options: ShmOptions,
   pending: Uint8Array = new Uint8Array(0),
+  passed = -1,
 ): Connection {
-  return new ShmConnection(
-    binding,
-    wire.detach(),
-    region,
-    geometry,
-    listener,
-    options.spin === "adaptive" ? -1 : options.spin,
-    pending,
-  );
+  return new ShmConnection(binding, wire.detach(), region, geometry, listener, options, pending, passed);
 }
 
 class ShmConnection implements Connection {
   readonly transport = "shm";
   readonly lanes: readonly ShmLane[];
+  readonly bulk: ShmBulk;
   readonly #native: NativeConnection;
   readonly #sharedBytes: number;
   readonly #counters = new Float64Array(4);
   #handler: ConnectionHandler | undefined;
   #laneHandlers: readonly LaneHandler[] = [];
+  readonly #bulkIndex: number;
+  readonly #bulkLane: ShmLane;
   #early: number | undefined;
   #closed = false;
 
@@ -79,19 +96,35 @@ class ShmConnection implements Connection {
     region: Region,
     geometry: readonly LaneGeometry[],
     listener: boolean,
-    spin: number,
+    { spin, bulkBytes, named }: ShmOptions,
     pending: Uint8Array,
+    passed: number,
   ) {
     this.#sharedBytes = region.bytes;
-    this.#native = binding.connect(descriptor, region, listener, spin, pending, {
-      onRecords: (lane) => this.#onRecords(lane),
-      onRoom: (lane) => this.#laneHandlers[lane]?.onRoom(),
-      onTaken: (lane) => this.#laneHandlers[lane]?.onTaken(),
-      onEnd: (why) => this.#onEnd(why),
-    });
+    const handlers = {
+      onRecords: (lane: number) => this.#onRecords(lane),
+      onRoom: (lane: number) =>
+        lane === this.#bulkIndex ? this.bulk.onRoom() : this.#laneHandlers[lane]?.onRoom(),
+      onTaken: (lane: number) => this.#laneHandlers[lane]?.onTaken(),
+      onEnd: (why: number) => this.#onEnd(why),
+    };
+    const window = spin === "adaptive" ? -1 : spin;
+    this.#native = binding.connect(descriptor, region, listener, window, pending, handlers, passed);
     // The connection holds the memory from here on.
     region.close();
-    this.lanes = geometry.map((lane, i) => new ShmLane(lane, this.#native.lanes[i]!));
+    this.#bulkIndex = geometry.length;
+    const bulkLane = new ShmLane(
+      { name: "", capacity: BULK_CAPACITY },
+      this.#native.lanes[this.#bulkIndex]!,
+      () => this.bulk,
+    );
+    this.bulk = new ShmBulk(binding, this.#native, bulkLane, bulkBytes, named ? regionName : undefined, {
+      whyEnded: () => this.#whyEnded(),
+      hasEnded: () => this.#closed || this.end !== undefined,
+      onMemory: () => this.#onMemory(),
+    });
+    this.#bulkLane = bulkLane;
+    this.lanes = geometry.map((lane, i) => new ShmLane(lane, this.#native.lanes[i]!, () => this.bulk));
   }
 
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {
@@ -101,6 +134,10 @@ class ShmConnection implements Connection {
   }
 
   #onRecords(index: number): void {
+    if (index === this.#bulkIndex) {
+      this.bulk.onRecords(this.#bulkLane.drained() || this.#bulkLane.drain(MOST));
+      return;
+    }
     const lane = this.lanes[index]!;
     const handler = this.#laneHandlers[index]!;
     let count = lane.drained();
@@ -117,19 +154,47 @@ class ShmConnection implements Connection {
       this.#early = why;
       return;
     }
-    const { why: reason, error } = endOf(why);
+    const { why: reason, error } = this.#endOf(why);
+    this.bulk.lookLast();
+    // Who takes what had arrived takes it now; our own blocks may be on their way home among it.
     this.#handler.onEnd(reason, error);
+    this.bulk.end();
+  }
+
+  #onMemory(): void {
+    if (!this.#closed) this.#handler?.onMemory();
+  }
+
+  /** Why there are no more blocks. */
+  #whyEnded(): RingbellError {
+    const { end } = this;
+    if (end?.error !== undefined) return end.error;
+    return end?.why === "peer-died"
+      ? new PeerDiedError("the peer ended without closing the channel")
+      : new ClosedError(end === undefined ? "the channel has ended" : "the peer has closed the channel");
+  }
+
+  #endOf(code: number): ConnectionEnd {
+    const why = ENDS[code] ?? "peer-died";
+    if (why !== "protocol-error") return { why, error: undefined };
+    const ours = this.bulk.fault ?? "what stands in the shared memory, or came over the socket, can't be";
+    const message =
+      code === ACCUSED
+        ? "the peer says that this side broke the protocol, and has closed the channel"
+        : `the peer broke the protocol: ${ours}`;
+    return { why, error: new CorruptError(message) };
   }
 
   get end(): ConnectionEnd | undefined {
     if (this.#closed) return undefined;
     this.#native.stats(this.#counters);
     const why = this.#counters[3]!;
-    return why === 0 ? undefined : endOf(why);
+    return why === 0 ? undefined : this.#endOf(why);
   }
 
   close(why: "closed" | "corrupt"): Promise<void> {
     if (!this.#closed) {
+      this.bulk.close();
       this.#closed = true;
       this.#native.close(why === "closed" ? 0 : 1);
     }
@@ -155,25 +220,24 @@ class ShmConnection implements Connection {
   }
 }
 
-function endOf(code: number): ConnectionEnd {
-  const why = ENDS[code] ?? "peer-died";
-  if (why !== "protocol-error") return { why, error: undefined };
-  const message =
-    code === ACCUSED
-      ? "the peer says that this side broke the protocol, and has closed the channel"
-      : "the peer broke the protocol: what stands in the shared memory, or came over the socket, can't be";
-  return { why, error: new CorruptError(message) };
-}
-
 /** Deliveries in one call from the event loop: some 50 µs where each waits for an answer to arrive. */
 const ROUNDS = 64;
 // Constants of this module: read off an imported object, they would be loaded at every call.
-const { argument: ARGUMENT, result: RESULT, demand: DEMAND, needed: NEEDED, watching: WATCHING } = Control;
+const {
+  argument: ARGUMENT,
+  result: RESULT,
+  demand: DEMAND,
+  needed: NEEDED,
+  watching: WATCHING,
+  kind: KIND,
+} = Control;
+/** What `demand` says where records are looked for at a bell only. */
+const AT_THE_BELL = 2;
 
 /** The most records to ask the addon for at once: fits its 32-bit word. */
 const MOST = 0x7fff_ffff;
 
-class ShmLane implements TransportLane {
+class ShmLane implements BulkLane {
   readonly name: string;
   readonly capacity: number;
   readonly maxBytes: number;
@@ -190,7 +254,11 @@ class ShmLane implements TransportLane {
   readonly #drainMore: () => void;
   readonly #drainWait: () => void;
 
-  constructor(geometry: LaneGeometry, native: NativeLane) {
+  readonly #bulk: () => ShmBulk;
+
+  /** `bulk`: the connection's, which is made of a lane itself. */
+  constructor(geometry: LaneGeometry, native: NativeLane, bulk: () => ShmBulk) {
+    this.#bulk = bulk;
     this.name = geometry.name;
     this.capacity = geometry.capacity;
     this.maxBytes = longestPayload(geometry.capacity);
@@ -225,10 +293,52 @@ class ShmLane implements TransportLane {
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
+    const status = this.#sendBlocked(bytes, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
+    if (status !== FULL || timeout <= LONGEST_BLOCK_OF_THREAD) return status;
+    return this.#sendOn(bytes, timeout - LONGEST_BLOCK_OF_THREAD);
+  }
+
+  /** Goes on waiting, and does meanwhile what is to be done on the bulk lane. */
+  #sendOn(bytes: number, timeout: number): SendStatus {
+    const until = performance.now() + timeout;
+    for (;;) {
+      const bulk = this.#bulk();
+      bulk.attend();
+      const left = Math.max(0, until - performance.now());
+      const status = this.#sendBlocked(bytes, bulk.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      if (status !== FULL || left === 0) return status;
+    }
+  }
+
+  #sendBlocked(bytes: number, timeout: number): SendStatus {
     this.#control[ARGUMENT] = bytes;
     this.#timeout[CONTROL_TIMEOUT] = timeout;
     this.#sendWait();
     return this.#control[RESULT] as SendStatus;
+  }
+
+  sendBlocks(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+    const length = tabledBytes(bytes, blocks.length);
+    if (length > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, length);
+    const bulk = this.#bulk();
+    const status = bulk.prepare(kind, blocks);
+    if (status !== SENT) return status;
+    if (this.outbox.length < recordBytes(length)) {
+      const payload = Buffer.from(this.outbox.buffer.subarray(RECORD_HEADER, RECORD_HEADER + bytes));
+      this.growOutbox(recordBytes(length));
+      this.outbox.buffer.set(payload, RECORD_HEADER);
+    }
+    writeTable(this.outbox, bytes, bulk.handles, bulk.handleCount);
+    this.#control[KIND] = kind;
+    const sent = timeout > 0 ? this.sendWait(length, timeout) : this.send(length);
+    this.#control[KIND] = PLAIN;
+    if (sent === SENT) bulk.commit(kind, blocks);
+    else bulk.abandon();
+    return sent;
+  }
+
+  takeBlocks(scratch: Scratch, at: number): number {
+    return this.#bulk().take(scratch, at);
   }
 
   drain(max: number): number {
@@ -239,6 +349,25 @@ class ShmLane implements TransportLane {
   }
 
   drainWait(max: number, timeout: number): number {
+    const count = this.drainBlocked(max, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
+    if (count > 0 || timeout <= LONGEST_BLOCK_OF_THREAD) return count;
+    return this.#drainOn(max, timeout - LONGEST_BLOCK_OF_THREAD);
+  }
+
+  /** As `#sendOn`. */
+  #drainOn(max: number, timeout: number): number {
+    const until = performance.now() + timeout;
+    for (;;) {
+      const bulk = this.#bulk();
+      if (bulk.hasEnded) return this.drainBlocked(max, 0);
+      bulk.attend();
+      const left = Math.max(0, until - performance.now());
+      const count = this.drainBlocked(max, bulk.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      if (count > 0 || left === 0) return count;
+    }
+  }
+
+  drainBlocked(max: number, timeout: number): number {
     const control = this.#control;
     control[ARGUMENT] = Math.min(max, MOST);
     this.#timeout[CONTROL_TIMEOUT] = timeout;
@@ -271,6 +400,10 @@ class ShmLane implements TransportLane {
     const control = this.#control;
     control[DEMAND] = on ? 1 : 0;
     if (on && control[WATCHING] === 0) this.#native.watch();
+  }
+
+  wantAtTheBell(): void {
+    this.#control[DEMAND] = AT_THE_BELL;
   }
 
   wantRoom(): void {

@@ -1,6 +1,8 @@
+import type { Block } from "../bulk/block.js";
 import { Scratch } from "../codec/codec.js";
 import { InvalidArgumentError, MessageTooLargeError } from "../errors.js";
 import {
+  type BlocksKind,
   ENDED,
   FULL,
   type LaneGeometry,
@@ -13,35 +15,32 @@ import {
   type SendStatus,
   type TransportLane,
 } from "./contract.js";
-import { ASK, frameWord, RECORD } from "./stream-frames.js";
+import { COMES_HOME, type Handle, readTable, tabledBytes, writeTable } from "./handles.js";
+import { Arrivals } from "./stream-arrivals.js";
+import type { Arrival, BulkHost, Parcel, StreamBulk } from "./stream-bulk.js";
+import { ASK, frameWord, HOME, RECORD } from "./stream-frames.js";
+import { Outgoing } from "./stream-outgoing.js";
 import { powerOfTwo, RecordQueue } from "./stream-queue.js";
 import type { ReceivingLane } from "./stream-reader.js";
 import { SendWindow } from "./stream-window.js";
-import type { FrameWriter } from "./stream-writer.js";
 
 const FIRST_OUTBOX = 16 * 1024;
 const FIRST_INBOX = 4096;
 /** The receiver reports what it has taken each time that it is this part of the capacity. */
 const REPORT_PART = 8;
+/** What a record takes for each of its blocks, at least. */
+const HANDLE_BYTES = 24;
 
 /** What a lane needs of its connection. */
-export interface LaneHost {
-  /** Nothing goes out any more. */
-  readonly ended: boolean;
+export interface LaneHost extends BulkHost {
   /** The kernel takes no more at the moment. */
   readonly backlogged: boolean;
-  readonly writer: FrameWriter;
-  /** Frames were given to the writer. */
-  wrote(): void;
+  readonly bulk: StreamBulk;
   flush(): void;
-  /** Takes in what has arrived, where that can be done from here. Calls no handler. */
-  poll(): void;
-  /** Throws SyncUnavailableError where `wait` can't be had. */
-  mustWait(): void;
-  /** Blocks until something has happened, at most `timeout` ms. Calls no handler. */
-  wait(timeout: number): void;
-  /** A handler is to be called, soon and asynchronously. */
-  schedule(): void;
+  /** Writes a message with blocks, now or as the kernel takes it. */
+  post(message: Outgoing): void;
+  /** The peer broke the protocol: ends the connection. Calls no handler. */
+  fail(what: string): void;
 }
 
 /** One lane: a window of `capacity` bytes each way, and a queue of what has arrived. */
@@ -52,6 +51,7 @@ export class StreamLane implements TransportLane, ReceivingLane {
   readonly outbox: Scratch;
   readonly inbox = new Scratch(new ArrayBuffer(FIRST_INBOX));
   readonly queue = new RecordQueue();
+  readonly arrivals: Arrivals;
   readonly window: SendWindow;
   handler: LaneHandler | undefined;
   /** Whether the handler is to be called with records. */
@@ -65,6 +65,8 @@ export class StreamLane implements TransportLane, ReceivingLane {
   /** The peer has asked, and so many bytes were before its question in the queue; -1 if it has not. */
   #reportAfter = -1;
   #reportDue = false;
+  /** The peer is to be asked as soon as the message with blocks has gone out that takes up the lane. */
+  #askDue = false;
 
   #sentMessages = 0;
   #sentBytes = 0;
@@ -80,6 +82,7 @@ export class StreamLane implements TransportLane, ReceivingLane {
     this.capacity = geometry.capacity;
     this.maxBytes = longestPayload(geometry.capacity);
     this.window = new SendWindow(geometry.capacity);
+    this.arrivals = new Arrivals(host.bulk, this.maxBytes / HANDLE_BYTES);
     this.outbox = new Scratch(new ArrayBuffer(Math.min(FIRST_OUTBOX, recordBytes(this.maxBytes))));
   }
 
@@ -100,6 +103,52 @@ export class StreamLane implements TransportLane, ReceivingLane {
     this.#stamp(0, bytes);
     this.#go(1, size, bytes);
     return SENT;
+  }
+
+  sendBlocks(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+    const host = this.#host;
+    const content = tabledBytes(bytes, blocks.length);
+    if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
+    if (host.ended) return ENDED;
+    let status: SendStatus = host.bulk.admits(kind, blocks);
+    if (status !== SENT) return host.ended ? ENDED : status;
+    const size = recordBytes(content);
+    if (!this.window.fits(size) && !this.#roomByNow(0, size)) {
+      if (host.ended) return ENDED;
+      if (timeout <= 0) return FULL;
+      host.mustWait();
+      status = this.#waitForRoom(size, timeout);
+      if (status !== SENT) return status;
+    }
+    if (host.ended) return ENDED;
+    this.#lengthenOutbox(bytes, size);
+    const parcels = host.bulk.pack(kind, blocks);
+    writeTable(this.outbox, bytes, parcels.map(handleOf), parcels.length);
+    this.outbox.words[0] = content;
+    this.outbox.words[1] = frameWord(RECORD, this.#index, kind);
+    this.window.reserve(size);
+    this.#sentMessages++;
+    this.#sentBytes += content;
+    host.post(new Outgoing(this.#index, host.bulk, parcels, this.outbox, size, () => this.#isPosted()));
+    // As in `sendWait`.
+    if (timeout > 0) host.flush();
+    return SENT;
+  }
+
+  takeBlocks(scratch: Scratch, at: number): number {
+    const { bulk } = this.#host;
+    const { blocks } = scratch;
+    blocks.length = 0;
+    const arrivals = this.arrivals.next();
+    if (arrivals === undefined) return -1;
+    const bytes = payloadOf(scratch, at, arrivals);
+    if (bytes < 0) {
+      for (const arrival of arrivals) bulk.refuse(arrival);
+      this.#host.fail(`a record in lane ${this.#index} names other blocks than those that came with it`);
+    } else {
+      for (const arrival of arrivals) blocks.push(bulk.take(arrival));
+    }
+    return bytes;
   }
 
   sendBatch(count: number): number {
@@ -173,6 +222,8 @@ export class StreamLane implements TransportLane, ReceivingLane {
       this.#host.schedule();
       return;
     }
+    this.#askDue = this.window.reserved;
+    if (this.#askDue) return;
     this.#host.writer.frame(ASK, this.#index);
     this.#host.wrote();
   }
@@ -208,6 +259,12 @@ export class StreamLane implements TransportLane, ReceivingLane {
   peerAsks(): void {
     this.#reportAfter = this.queue.fill;
     if (this.#reportAfter === 0) this.#report();
+  }
+
+  /** What has arrived is not wanted any more. */
+  clear(): void {
+    this.queue.clear();
+    this.arrivals.clear();
   }
 
   /** Moves records to the inbox, and reports them as taken when that is due. */
@@ -265,6 +322,22 @@ export class StreamLane implements TransportLane, ReceivingLane {
     return false;
   }
 
+  /** As `growOutbox`, but the first `bytes` bytes of the payload stay. */
+  #lengthenOutbox(bytes: number, size: number): void {
+    if (size <= this.outbox.length) return;
+    const before = this.outbox.buffer;
+    this.growOutbox(size);
+    before.copy(this.outbox.buffer, RECORD_HEADER, RECORD_HEADER, RECORD_HEADER + bytes);
+  }
+
+  /** The message with blocks is with the wire. */
+  #isPosted(): void {
+    if (this.window.unreserve()) this.#host.schedule();
+    if (!this.#askDue) return;
+    this.#askDue = false;
+    this.#host.writer.frame(ASK, this.#index);
+  }
+
   #waitForRoom(size: number, timeout: number): SendStatus {
     const window = this.window;
     window.blockedSince ??= Date.now();
@@ -284,11 +357,28 @@ export class StreamLane implements TransportLane, ReceivingLane {
     // A peer that reads nothing must not make us queue reports for it without end.
     this.#reportDue = this.#host.backlogged;
     if (this.#reportDue) return;
-    this.#reportAfter = -1;
+    // A report because much was taken does not answer the peer's question, which is about the records behind as well.
+    if (this.#reportAfter === 0) this.#reportAfter = -1;
     if (this.#unreported === 0) return;
     const bytes = this.#unreported;
     this.#unreported = 0;
     this.#host.writer.taken(this.#index, bytes);
     this.#host.wrote();
   }
+}
+
+function handleOf({ id, flags, length }: Parcel): Handle {
+  return { segment: id, slot: 0, flags: (flags & HOME) === 0 ? 0 : COMES_HOME, bytes: length };
+}
+
+/** The length of the payload of a record with blocks; -1 if its table does not name just those that came with it. */
+function payloadOf(scratch: Scratch, at: number, arrivals: readonly Arrival[]): number {
+  const table = readTable(scratch, at);
+  if (table === undefined || table.handles.length !== arrivals.length) return -1;
+  const named = arrivals.every(({ id, flags, length }, i) => {
+    const handle = table.handles[i]!;
+    const home = (flags & HOME) === 0 ? 0 : COMES_HOME;
+    return handle.segment === id && handle.slot === 0 && handle.flags === home && handle.bytes === length;
+  });
+  return named ? table.bytes : -1;
 }

@@ -1,11 +1,17 @@
-import { longestPayload, recordBytes } from "./contract.js";
+import { IN_BLOCK, longestPayload, PLAIN, recordBytes, WITH_BLOCKS } from "./contract.js";
+import type { Arrivals } from "./stream-arrivals.js";
 import {
   ASK,
+  BLOCK,
+  BLOCK_PAYLOAD,
+  CHUNK,
   CLOSING,
   FRAME_HEADER,
   frameWord,
   RECORD,
   REFUSED,
+  RETURN,
+  RETURN_PAYLOAD,
   TAKEN,
   TAKEN_PAYLOAD,
 } from "./stream-frames.js";
@@ -15,6 +21,7 @@ import type { RecordQueue } from "./stream-queue.js";
 export interface ReceivingLane {
   readonly capacity: number;
   readonly queue: RecordQueue;
+  readonly arrivals: Arrivals;
   /** Bytes that the peer may still send. */
   windowLeft(): number;
   /** Records are in the queue. */
@@ -23,6 +30,12 @@ export interface ReceivingLane {
   peerTook(bytes: number): boolean;
   /** The peer wants to know when everything up to here has been taken. */
   peerAsks(): void;
+}
+
+/** Who is told of blocks that the peer has released. */
+export interface Returns {
+  /** False if the peer had no block of this id. */
+  returned(id: number): boolean;
 }
 
 /** What `feed` found. */
@@ -34,24 +47,31 @@ export type Verdict = typeof GO_ON | typeof PEER_CLOSES | typeof PEER_REFUSES | 
 
 /**
  * Takes the bytes of the socket apart, however they are cut, and believes none of them: lane, type and length of every
- * frame are checked, and what a peer may send is bounded by the lane's window before anything is kept.
+ * frame are checked, and what a peer may send is bounded before anything is kept: records by the lane's window, blocks by the
+ * limit that was agreed.
  */
 export class FrameReader {
   readonly #lanes: readonly ReceivingLane[];
-  /** The frame that is being read, as far as it is not the payload of a record. */
-  readonly #head = new Uint8Array(2 * FRAME_HEADER);
+  readonly #returns: Returns;
+  /** The frame that is being read, as far as it is not the payload of a record or a chunk. */
+  readonly #head = new Uint8Array(FRAME_HEADER + BLOCK_PAYLOAD);
   readonly #view = new DataView(this.#head.buffer);
   #have = 0;
   #goal = FRAME_HEADER;
-  /** The record that is being read: its lane, its length, and the bytes to come, padding included. */
+  /** The record or chunk that is being read: its lane, its length, and the bytes to come, padding included. */
   #lane: ReceivingLane | undefined;
   #length = 0;
   #left = 0;
+  #isChunk = false;
+  /** The record's kind; for a chunk, bytes of its padding. */
+  #kind = PLAIN;
+  #padding = 0;
   /** What was wrong, after FAULT. */
   fault = "";
 
-  constructor(lanes: readonly ReceivingLane[]) {
+  constructor(lanes: readonly ReceivingLane[], returns: Returns) {
     this.#lanes = lanes;
+    this.#returns = returns;
   }
 
   /** After anything but GO_ON it must not be called any more. */
@@ -60,7 +80,7 @@ export class FrameReader {
     let at = 0;
     while (at < end) {
       if (this.#left > 0) {
-        at = this.#payload(chunk, at, end);
+        at = this.#isChunk ? this.#bytes(chunk, at, end) : this.#payload(chunk, at, end);
         continue;
       }
       if (this.#have === 0) {
@@ -69,17 +89,20 @@ export class FrameReader {
       }
       while (this.#have < this.#goal && at < end) this.#head[this.#have++] = chunk[at++]!;
       if (this.#have < this.#goal) break;
-      const verdict = this.#goal === FRAME_HEADER ? this.#header() : this.#taken();
+      const verdict = this.#goal === FRAME_HEADER ? this.#header() : this.#body();
       if (verdict !== GO_ON) return verdict;
     }
     return GO_ON;
   }
 
-  /** The fast path: moves the records of one lane that lie whole in the chunk at once. Anything doubtful is left to `header`. */
+  /**
+   * The fast path: moves the plain records of one lane that lie whole in the chunk at once. Anything doubtful is left to
+   * `header`, and so is a lane in which a record with blocks is due.
+   */
   #wholeRecords(chunk: Uint8Array, from: number, end: number): number {
     const index = from + FRAME_HEADER <= end ? chunk[from + 4]! : -1;
     const lane = this.#lanes[index];
-    if (lane === undefined) return from;
+    if (lane === undefined || lane.arrivals.waiting) return from;
     const word = frameWord(RECORD, index);
     const longest = longestPayload(lane.capacity);
     let window = lane.windowLeft();
@@ -115,7 +138,17 @@ export class FrameReader {
 
   #recordDone(lane: ReceivingLane): void {
     lane.queue.publish(1, this.#length);
+    if (this.#kind !== PLAIN) lane.arrivals.message();
     lane.arrived();
+  }
+
+  /** The bytes of a chunk, and its padding. */
+  #bytes(chunk: Uint8Array, from: number, end: number): number {
+    const to = Math.min(end, from + this.#left);
+    const last = Math.min(to, from + this.#left - this.#padding);
+    if (last > from) this.#lane!.arrivals.add(chunk, from, last);
+    this.#left -= to - from;
+    return to;
   }
 
   #header(): Verdict {
@@ -123,17 +156,24 @@ export class FrameReader {
     const index = this.#head[4]!;
     const type = this.#head[5]!;
     const lane = this.#lanes[index];
+    const kind = this.#view.getUint16(6, true);
     this.#have = 0;
-    if (this.#view.getUint16(6, true) !== 0) return this.#wrong("a frame's reserved bytes are not zero");
     if (lane === undefined) return this.#wrong(`there is no lane ${index}`);
+    if (type === RECORD) return this.#record(lane, index, length, kind);
+    if (kind !== 0) return this.#wrong("a frame's reserved bytes are not zero");
     switch (type) {
-      case RECORD:
-        return this.#record(lane, index, length);
       case TAKEN:
         if (length !== TAKEN_PAYLOAD) return this.#wrong(`a report has ${length} bytes`);
-        this.#have = FRAME_HEADER;
-        this.#goal = 2 * FRAME_HEADER;
-        return GO_ON;
+        return this.#expect(8);
+      case BLOCK:
+        if (length !== BLOCK_PAYLOAD) return this.#wrong(`the beginning of a block has ${length} bytes`);
+        return this.#expect(BLOCK_PAYLOAD);
+      case CHUNK:
+        return this.#chunk(lane, length);
+      case RETURN:
+        if (length !== RETURN_PAYLOAD || index !== 0)
+          return this.#wrong("a return has a lane, or is no number");
+        return this.#expect(8);
       case ASK:
         if (length !== 0) return this.#wrong(`a request has ${length} bytes`);
         lane.peerAsks();
@@ -147,7 +187,19 @@ export class FrameReader {
     }
   }
 
-  #record(lane: ReceivingLane, index: number, length: number): Verdict {
+  /** The payload of the frame comes, padded to `bytes`. */
+  #expect(bytes: number): Verdict {
+    this.#have = FRAME_HEADER;
+    this.#goal = FRAME_HEADER + bytes;
+    return GO_ON;
+  }
+
+  #record(lane: ReceivingLane, index: number, length: number, kind: number): Verdict {
+    if (kind !== PLAIN && kind !== WITH_BLOCKS && kind !== IN_BLOCK) {
+      return this.#wrong(`there is no record of kind ${kind}`);
+    }
+    const fault = lane.arrivals.record(kind !== PLAIN);
+    if (fault !== undefined) return this.#wrong(fault);
     const longest = longestPayload(lane.capacity);
     if (length > longest) {
       return this.#wrong(`a record of ${length} bytes came in lane ${index}, which takes up to ${longest}`);
@@ -157,20 +209,48 @@ export class FrameReader {
     lane.queue.append(this.#head, 0, FRAME_HEADER);
     this.#lane = lane;
     this.#length = length;
+    this.#kind = kind;
+    this.#isChunk = false;
     this.#left = size - FRAME_HEADER;
     if (this.#left === 0) this.#recordDone(lane);
     return GO_ON;
   }
 
-  #taken(): Verdict {
+  #chunk(lane: ReceivingLane, length: number): Verdict {
+    const fault = lane.arrivals.chunk(length);
+    if (fault !== undefined) return this.#wrong(fault);
+    this.#lane = lane;
+    this.#isChunk = true;
+    // A block may be longer than what 32 bits of signed arithmetic hold.
+    this.#padding = (8 - (length % 8)) % 8;
+    this.#left = length + this.#padding;
+    return GO_ON;
+  }
+
+  /** The payload of a short frame is here. */
+  #body(): Verdict {
     const index = this.#head[4]!;
+    const lane = this.#lanes[index]!;
+    const number = this.#view.getUint32(FRAME_HEADER, true);
     this.#have = 0;
     this.#goal = FRAME_HEADER;
-    const bytes = this.#view.getUint32(FRAME_HEADER, true);
-    if (this.#lanes[index]!.peerTook(bytes)) return GO_ON;
-    return this.#wrong(
-      `${bytes} bytes were reported as taken from lane ${index}, which were not on their way`,
-    );
+    switch (this.#head[5]!) {
+      case TAKEN:
+        if (lane.peerTook(number)) return GO_ON;
+        return this.#wrong(
+          `${number} bytes were reported as taken from lane ${index}, which were not on their way`,
+        );
+      case RETURN:
+        if (this.#returns.returned(number)) return GO_ON;
+        return this.#wrong(`block ${number} was returned, and was not out`);
+      default: {
+        const flags = this.#view.getUint32(FRAME_HEADER + 4, true);
+        const low = this.#view.getUint32(FRAME_HEADER + 8, true);
+        const high = this.#view.getUint32(FRAME_HEADER + 12, true);
+        const fault = lane.arrivals.begin(number, flags, high * 2 ** 32 + low);
+        return fault === undefined ? GO_ON : this.#wrong(fault);
+      }
+    }
   }
 
   #wrong(what: string): Verdict {

@@ -1,12 +1,16 @@
 /** What a sender may still send in a lane, and who waits for what of it. Counts bytes of records, headers and padding included. */
 export class SendWindow {
   readonly capacity: number;
+  /** What may be in flight: the capacity, or -1 while the lane is taken up by a message with blocks. */
+  #limit: number;
   /** Bytes sent that the peer has not reported as taken. */
   inFlight = 0;
   /** How often a send found no room. */
   fullCount = 0;
   /** Since when (ms since the epoch) a sender has been waiting for room. */
   blockedSince: number | undefined;
+  /** Those of them that are not with the wire yet. */
+  #reserved = 0;
   /** All bytes that the peer has reported as taken. */
   #taken = 0;
   /** What the send that found no room needs. */
@@ -18,10 +22,31 @@ export class SendWindow {
 
   constructor(capacity: number) {
     this.capacity = capacity;
+    this.#limit = capacity;
   }
 
   fits(bytes: number): boolean {
-    return this.inFlight + bytes <= this.capacity;
+    return this.inFlight + bytes <= this.#limit;
+  }
+
+  /** Whether a record is reserved for. */
+  get reserved(): boolean {
+    return this.#limit < 0;
+  }
+
+  /** A record of `bytes` bytes, which fit, will go out later, and nothing before it. */
+  reserve(bytes: number): void {
+    this.inFlight += bytes;
+    this.#reserved = bytes;
+    this.#limit = -1;
+  }
+
+  /** It has gone out. Whether `onRoom` is due now. */
+  unreserve(): boolean {
+    this.#reserved = 0;
+    this.#limit = this.capacity;
+    if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;
+    return this.#roomDue;
   }
 
   /** A record of `bytes` bytes found no room, or may not have. */
@@ -31,7 +56,7 @@ export class SendWindow {
 
   /** The peer reports that it has taken so many bytes more. False if they were never sent. */
   peerTook(bytes: number): boolean {
-    if (bytes === 0 || bytes > this.inFlight) return false;
+    if (bytes === 0 || bytes > this.inFlight - this.#reserved) return false;
     this.inFlight -= bytes;
     this.#taken += bytes;
     if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;

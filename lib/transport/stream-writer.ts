@@ -1,6 +1,16 @@
 import type { Scratch } from "../codec/codec.js";
 import type { Wire } from "./contract.js";
-import { FRAME_HEADER, frameWord, TAKEN, TAKEN_PAYLOAD } from "./stream-frames.js";
+import {
+  BLOCK,
+  BLOCK_PAYLOAD,
+  CHUNK,
+  FRAME_HEADER,
+  frameWord,
+  RETURN,
+  RETURN_PAYLOAD,
+  TAKEN,
+  TAKEN_PAYLOAD,
+} from "./stream-frames.js";
 
 const FIRST_BYTES = 4096;
 /** Gathered at most, before it is written. */
@@ -54,10 +64,43 @@ export class FrameWriter {
   taken(lane: number, bytes: number): void {
     this.#reserve(FRAME_HEADER + 8);
     this.#header(TAKEN_PAYLOAD, TAKEN, lane);
-    const at = this.#used >>> 2;
-    this.#words[at] = bytes;
-    this.#words[at + 1] = 0;
-    this.#used += 8;
+    this.#two(bytes, 0);
+  }
+
+  /** A block begins. */
+  block(lane: number, id: number, flags: number, length: number): void {
+    this.#reserve(FRAME_HEADER + BLOCK_PAYLOAD);
+    this.#header(BLOCK_PAYLOAD, BLOCK, lane);
+    this.#two(id, flags);
+    this.#two(length, Math.floor(length / 2 ** 32));
+  }
+
+  /** Bytes of the block that was begun last in this lane; not none. */
+  chunk(lane: number, bytes: Uint8Array): void {
+    const { length } = bytes;
+    if (length < DIRECT_BYTES) {
+      this.#reserve(FRAME_HEADER + length + 7);
+      this.#header(length, CHUNK, lane);
+      this.#tail(bytes, 0);
+      return;
+    }
+    this.#reserve(FRAME_HEADER);
+    this.#header(length, CHUNK, lane);
+    this.#write();
+    // The last bytes go with their padding, so that what is gathered stays aligned.
+    const whole = length & ~7;
+    this.writes++;
+    this.#wire.write(bytes.subarray(0, whole));
+    if (whole === length) return;
+    this.#reserve(8);
+    this.#tail(bytes, whole);
+  }
+
+  /** A block of the peer's was released. */
+  returned(id: number): void {
+    this.#reserve(FRAME_HEADER + 8);
+    this.#header(RETURN_PAYLOAD, RETURN, 0);
+    this.#two(id, 0);
   }
 
   /** Hands what was gathered to the wire, unless that has more than the kernel takes: then it is better kept together. */
@@ -77,6 +120,21 @@ export class FrameWriter {
     this.#words[at] = length;
     this.#words[at + 1] = frameWord(type, lane);
     this.#used += FRAME_HEADER;
+  }
+
+  #two(first: number, second: number): void {
+    const at = this.#used >>> 2;
+    this.#words[at] = first;
+    this.#words[at + 1] = second;
+    this.#used += 8;
+  }
+
+  /** The bytes from `from` on, and zeros up to a multiple of 8. */
+  #tail(bytes: Uint8Array, from: number): void {
+    const end = this.#used + bytes.length - from;
+    this.#bytes.set(from === 0 ? bytes : bytes.subarray(from), this.#used);
+    this.#used = (end + 7) & ~7;
+    this.#bytes.fill(0, end, this.#used);
   }
 
   #reserve(bytes: number): void {

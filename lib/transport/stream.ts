@@ -1,4 +1,11 @@
-import { CorruptError, InvalidArgumentError, PeerDiedError, SyncUnavailableError } from "../errors.js";
+import {
+  ClosedError,
+  CorruptError,
+  InvalidArgumentError,
+  PeerDiedError,
+  type RingbellError,
+  SyncUnavailableError,
+} from "../errors.js";
 import type {
   Connection,
   ConnectionEnd,
@@ -10,8 +17,10 @@ import type {
   Wire,
   WireHandler,
 } from "./contract.js";
+import { StreamBulk } from "./stream-bulk.js";
 import { CLOSING, MAX_LANES, REFUSED } from "./stream-frames.js";
 import { type LaneHost, StreamLane } from "./stream-lane.js";
+import { type Outgoing, OutgoingQueue } from "./stream-outgoing.js";
 import { FAULT, FrameReader, GO_ON, PEER_CLOSES, type Verdict } from "./stream-reader.js";
 import { FrameWriter } from "./stream-writer.js";
 import { raise } from "./wire-base.js";
@@ -23,18 +32,22 @@ const LINGER = 1000;
 /** How long (ms) to wait for the kernel to take bytes before looking whether some have come. */
 const SLICE = 5;
 
-/** Makes a connection of a wire whose handshake is done. The wire belongs to it from then on. */
-export function createStream(wire: Wire, lanes: readonly LaneGeometry[]): Connection {
+/**
+ * Makes a connection of a wire whose handshake is done. The wire belongs to it from then on. `bulkLimit`: bytes that the blocks of each
+ * side may take, on both sides the same; 0: no blocks.
+ */
+export function createStream(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number): Connection {
   if (lanes.length === 0 || lanes.length > MAX_LANES) {
     throw new InvalidArgumentError("lanes", `a list of 1 to ${MAX_LANES} lanes`, lanes.length);
   }
-  return new StreamConnection(wire, lanes);
+  return new StreamConnection(wire, lanes, bulkLimit);
 }
 
 class StreamConnection implements Connection, LaneHost, WireHandler {
   readonly transport = "stream";
   readonly lanes: readonly StreamLane[];
   readonly writer: FrameWriter;
+  readonly bulk: StreamBulk;
   /** Nothing goes out any more: the peer is gone or going, or this side has closed. */
   ended = false;
   readonly #wire: Wire;
@@ -50,6 +63,9 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   #linger: NodeJS.Timeout | undefined;
   /** What comes over the wire is no longer looked at. */
   #deaf = false;
+  readonly #outgoing: OutgoingQueue;
+  /** The type of the frame that is to follow what is going out, if this side has ended the connection. */
+  #lastWord: number | undefined;
   /** Handlers are being called. */
   #dispatching = false;
   /** How many `wait` and `poll` are running: no handler may be called. */
@@ -63,11 +79,13 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     if (!this.#deaf) this.writer.flush();
   };
 
-  constructor(wire: Wire, lanes: readonly LaneGeometry[]) {
+  constructor(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number) {
     this.#wire = wire;
     this.writer = new FrameWriter(wire);
+    this.#outgoing = new OutgoingQueue(wire, this.writer, () => this.#push(true));
+    this.bulk = new StreamBulk(this, bulkLimit, process.env.RINGBELL_CHECK_BLOCKS === "1");
     this.lanes = lanes.map((geometry, index) => new StreamLane(this, index, geometry));
-    this.#reader = new FrameReader(this.lanes);
+    this.#reader = new FrameReader(this.lanes, this.bulk);
   }
 
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {
@@ -86,7 +104,7 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     const alive = !this.ended;
     for (const lane of this.lanes) {
       lane.wanted = false;
-      lane.queue.clear();
+      lane.clear();
     }
     if (alive) this.#said = this.#say(why === "closed" ? CLOSING : REFUSED);
     this.#closed = this.#said;
@@ -131,7 +149,31 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     this.writer.flush();
   }
 
+  whyEnded(): RingbellError {
+    const { end } = this;
+    if (end?.error !== undefined) return end.error;
+    return new ClosedError(end === undefined ? "the channel has ended" : "the peer has closed the channel");
+  }
+
+  post(message: Outgoing): void {
+    if (message.isShort && !this.backlogged) {
+      message.step(this.writer);
+      this.wrote();
+      return;
+    }
+    this.#outgoing.add(message);
+    this.#push(false);
+  }
+
+  fail(what: string): void {
+    if (this.ended) return;
+    this.#deaf = true;
+    this.#fault(what);
+    this.schedule();
+  }
+
   poll(): void {
+    this.#push(false);
     if (this.#deaf || this.#handler === undefined || !this.#wire.native) return;
     this.#blocking("readable", 0);
   }
@@ -146,11 +188,12 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
 
   wait(timeout: number): void {
     this.writer.flush();
+    this.#push(false);
     if (this.#wire.buffered > 0) {
       this.#blocking("writable", Math.min(timeout, SLICE));
       this.#blocking("readable", 0);
     } else {
-      this.#blocking("readable", timeout);
+      this.#blocking("readable", this.#outgoing.isEmpty ? timeout : 0);
     }
   }
 
@@ -164,7 +207,7 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     if (this.#deaf) return;
     this.#judge(this.#reader.feed(chunk));
     if (this.#closed !== undefined) {
-      for (const lane of this.lanes) lane.queue.clear();
+      for (const lane of this.lanes) lane.clear();
       return;
     }
     if (this.#waiting > 0) this.schedule();
@@ -173,12 +216,14 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
 
   onDrain(): void {
     if (this.#handedOver !== undefined) {
-      this.#isHandedOver();
+      if (this.#lastWord === undefined) this.#isHandedOver();
+      else this.#push(true);
       return;
     }
     if (this.ended) return;
     for (const lane of this.lanes) lane.catchUp();
     this.writer.flush();
+    this.#push(true);
   }
 
   onEnd(error: Error | undefined): void {
@@ -200,40 +245,62 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
       return;
     }
     if (verdict === FAULT) {
-      for (const lane of this.lanes) lane.queue.clear();
-      const error = new CorruptError(`the peer broke the protocol: ${this.#reader.fault}`);
-      this.#said = this.#say(REFUSED);
-      this.#ends("protocol-error", error);
+      this.#fault(this.#reader.fault);
       return;
     }
     if (verdict === PEER_CLOSES) {
       this.#ends("peer-closed", undefined);
     } else {
-      for (const lane of this.lanes) lane.queue.clear();
+      for (const lane of this.lanes) lane.clear();
       this.#ends("protocol-error", new CorruptError("the peer says that this side broke the protocol"));
     }
     this.#hangUp();
+  }
+
+  #fault(what: string): void {
+    for (const lane of this.lanes) lane.clear();
+    this.#said = this.#say(REFUSED);
+    this.#ends("protocol-error", new CorruptError(`the peer broke the protocol: ${what}`));
   }
 
   #ends(why: TransportEnd, error: CorruptError | PeerDiedError | undefined): void {
     this.ended = true;
     this.end = { why, error };
     this.#end = this.end;
+    this.#endBulk();
   }
 
-  /** Sends the last frame. Resolves when it is with the kernel, or can't be any more. */
+  /** No block goes or comes any more. */
+  #endBulk(): void {
+    this.#outgoing.abandon();
+    for (const lane of this.lanes) lane.arrivals.cut();
+    this.bulk.end();
+  }
+
+  /** Sends the last frame, after what was to be sent before. Resolves when it is with the kernel, or can't be any more. */
   #say(type: number): Promise<void> {
-    this.writer.frame(type, 0);
     this.ended = true;
-    this.writer.close();
+    this.#lastWord = type;
     // Also where it was never started: what comes must be read until the peer hangs up.
     this.#wire.setHandler(this);
-    // A peer that breaks the protocol need not be one that reads: it gets no more time than this.
-    if (type === REFUSED) this.#lingerOn();
+    if (type === REFUSED) {
+      this.#outgoing.abandon();
+      // A peer that breaks the protocol need not be one that reads: it gets no more time than this.
+      this.#lingerOn();
+    }
     return new Promise((resolve) => {
       this.#handedOver = resolve;
-      if (this.#wire.buffered === 0) this.#isHandedOver();
+      this.#push(false);
     });
+  }
+
+  /** Goes on with messages with blocks, and then, if this is the end, with the last frame. See `OutgoingQueue.advance`. */
+  #push(force: boolean): void {
+    if (!this.#outgoing.advance(force) || this.#lastWord === undefined) return;
+    this.writer.frame(this.#lastWord, 0);
+    this.#lastWord = undefined;
+    this.writer.close();
+    if (this.#wire.buffered === 0) this.#isHandedOver();
   }
 
   /**
@@ -257,6 +324,10 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
 
   #wireGone(): void {
     this.#deaf = true;
+    // Also where this side has closed: nobody gives anything back any more.
+    this.#endBulk();
+    this.#lastWord = undefined;
+    this.#endBulk();
     clearTimeout(this.#linger);
     this.#handedOver?.();
     this.#handedOver = undefined;
@@ -285,6 +356,7 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     let more = true;
     while (more && budget > 0) {
       more = false;
+      if (this.bulk.answersMemory()) this.#tellMemory();
       for (const lane of this.lanes) {
         const bytes = this.#serve(lane);
         budget -= bytes;
@@ -299,12 +371,15 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     } else {
       this.#tellEnd();
     }
-    if (!this.#deaf) this.writer.flush();
+    if (this.#deaf) return;
+    this.writer.flush();
+    this.#push(false);
   }
 
   /** Calls the handler of one lane with what is due. Returns the bytes of records that were handed over. */
   #serve(lane: StreamLane): number {
     const handler = lane.handler!;
+    if (this.#closed !== undefined) return 0;
     if (lane.window.answersRoom()) {
       try {
         handler.onRoom();
@@ -329,6 +404,14 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
       raise(error);
     }
     return bytes;
+  }
+
+  #tellMemory(): void {
+    try {
+      this.#handler!.onMemory();
+    } catch (error) {
+      raise(error);
+    }
   }
 
   #tellEnd(): void {

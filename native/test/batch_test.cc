@@ -126,6 +126,32 @@ const Case refused{"a batch ends before a record that is too long for the ring o
   check_equal(ends.batch(Packed{}), 0u);
 }};
 
+const Case plain_only{"the records of a batch are plain messages, whatever stands in the second word of each", [] {
+  Ends ends;
+  Packed packed;
+  for (int i = 0; i < 5; ++i) packed.add_zeros(16);
+  uint64_t at = 0;
+  for (const uint32_t word : {0xffffffffu, kPadding << 16, kWithBlocks << 16, uint32_t{kInBlock}, 0u}) {
+    std::memcpy(packed.bytes.data() + at + 4, &word, sizeof word);
+    at += record_bytes(16);
+  }
+  check_equal(ends.batch(packed), 5u);
+  for (at = 0; at < 5 * record_bytes(16); at += record_bytes(16)) {
+    check_equal(ends.ring.header(at).load(), make_header(16, kMessage), "header");
+  }
+  // What is drained can be sent as a batch, and is plain then.
+  check_equal(ends.producer.push(nullptr, 0, kWithBlocks), Push::ok);
+  check_equal(ends.drain(), Take::ok);
+  check_equal(ends.count, 6u);
+  Packed again;
+  again.bytes.assign(ends.inbox.begin(), ends.inbox.begin() + static_cast<ptrdiff_t>(5 * record_bytes(16) + record_bytes(0)));
+  again.count = 6;
+  check_equal(packed_kind(again.bytes.data() + 5 * record_bytes(16)), kWithBlocks, "drained");
+  check_equal(ends.batch(again), 6u);
+  check_equal(ends.drain(), Take::ok);
+  for (uint32_t i = 0; i < 6; ++i) check_equal(packed_kind(ends.inbox.data() + i * record_bytes(16)), kMessage, "drained again");
+}};
+
 const Case same_as_single{"a batch leaves the ring as single pushes do", [] {
   Random random(5);
   for (int round = 0; round < 300; ++round) {

@@ -63,17 +63,19 @@ const Case copies{"copy_bytes copies every length at every alignment and nothing
   }
 }};
 
-const Case every_length_everywhere{"S0.36: every length 0 to 300 at every offset comes out as it went in", [] {
+const Case every_length_everywhere{"S0.36: every length 0 to 300 at every offset, in every kind, comes out as it went in", [] {
   Bench bench;
   const Stream stream(1, 300);
+  constexpr uint32_t kinds[] = {kMessage, kWithBlocks, kInBlock};
   std::byte payload[304];
   for (uint64_t length = 0; length <= 300; ++length) {
     const uint64_t size = record_bytes(length);
+    const uint32_t kind = kinds[length % 3];
     for (uint64_t offset = 0; offset < kCapacity; offset += 8) {
       bench.advance_to(offset);
       const uint64_t start = bench.producer.produced();
       stream.write(length * offset, payload, length);
-      check_equal(bench.producer.push(payload, length), Push::ok);
+      check_equal(bench.producer.push(payload, length, kind), Push::ok);
 
       // The record in memory: padding where it would not fit, itself, and the cleared header after it.
       const uint64_t rest = kCapacity - offset;
@@ -82,7 +84,7 @@ const Case every_length_everywhere{"S0.36: every length 0 to 300 at every offset
         check_equal(bench.ring.header(at).load(), make_header(rest - kHeaderBytes, kPadding), "padding");
         at += rest;
       }
-      check_equal(bench.ring.header(at).load(), make_header(length, kMessage), "header");
+      check_equal(bench.ring.header(at).load(), make_header(length, kind), "header");
       check_equal(bench.ring.header(at + size).load(), 0u, "the header after it");
       check_equal(bench.producer.produced(), at + size, "produced");
       check_equal(bench.producer.fill(), at + size - start, "fill seen by the producer");
@@ -92,14 +94,25 @@ const Case every_length_everywhere{"S0.36: every length 0 to 300 at every offset
       check_equal(bench.drain(), Take::ok);
       check_equal(bench.count, 1u, "count");
       check_equal(packed_length(bench.inbox.data()), length, "length");
-      // The second word of a drained record is ours: no byte of the peer's gets through it.
-      check_equal(packed_length(bench.inbox.data() + 4), 0u, "second word");
+      check_equal(packed_kind(bench.inbox.data()), kind, "kind");
       check(std::memcmp(bench.inbox.data() + kHeaderBytes, payload, length) == 0, "content");
       check(!bench.consumer.ready(), "ready after the last");
       check_equal(bench.drain(), Take::empty);
       check_equal(bench.count, 0u, "count when empty");
     }
   }
+}};
+
+const Case no_message{"what is of no kind that messages have is not sent, and changes nothing", [] {
+  Bench bench;
+  const std::byte payload[8] = {};
+  for (const uint32_t kind : {kPadding, 4u, 5u, 0xffffu, 0x10000u, 0x10002u, 0x80000000u, 0xffffffffu}) {
+    check_equal(bench.producer.push(payload, sizeof payload, kind), Push::too_large);
+  }
+  check_equal(bench.producer.produced(), 0u, "produced");
+  check_equal(bench.producer.messages(), 0u, "messages");
+  check_equal(bench.ring.header(0).load(), 0u, "a header");
+  check_equal(bench.drain(), Take::empty);
 }};
 
 const Case largest_everywhere{"the largest record fits an emptied ring at every offset, and one byte more never", [] {
@@ -193,6 +206,7 @@ const Case against_model{"a random walk of every operation agrees with a queue a
     const uint64_t capacity = bench.ring.capacity;
     const Stream stream(random.next(), longest_payload(capacity));
     std::deque<uint64_t> queue;  // numbers of the records inside
+    std::deque<uint32_t> kinds;  // and their kinds
     uint64_t next = 0;           // the next to send
     uint64_t expected = 0;       // the next to receive
     uint64_t reported = 0;
@@ -213,10 +227,12 @@ const Case against_model{"a random walk of every operation agrees with a queue a
         case 0: case 1: {
           const uint64_t length = stream.length(next);
           stream.write(next, payload.data(), length);
-          const Push result = bench.producer.push(payload.data(), length);
+          const uint32_t kind = stream.kind(next);
+          const Push result = bench.producer.push(payload.data(), length, kind);
           check_equal(result, fits(produced, next) ? Push::ok : Push::full, "push");
           if (result == Push::ok) {
             produced = end_of(produced, next);
+            kinds.push_back(kind);
             queue.push_back(next++);
           }
           break;
@@ -237,7 +253,10 @@ const Case against_model{"a random walk of every operation agrees with a queue a
           check(!corrupt, "corrupt");
           check_equal(accepted, fitting, "accepted");
           produced = end;
-          for (uint32_t i = 0; i < accepted; ++i) queue.push_back(next++);
+          for (uint32_t i = 0; i < accepted; ++i) {
+            queue.push_back(next++);
+            kinds.push_back(kMessage);
+          }
           break;
         }
         case 3: {
@@ -255,8 +274,10 @@ const Case against_model{"a random walk of every operation agrees with a queue a
             const uint64_t length = packed_length(bench.inbox.data() + at);
             check(!queue.empty() && queue.front() == expected, "a record too many");
             check(stream.matches(expected, bench.inbox.data() + at + kHeaderBytes, length), "content");
+            check_equal(packed_kind(bench.inbox.data() + at), kinds.front(), "kind");
             consumed = end_of(consumed, expected);
             queue.pop_front();
+            kinds.pop_front();
             ++expected;
             at += record_bytes(length);
           }

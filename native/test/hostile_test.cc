@@ -17,7 +17,7 @@ Take verdict(uint64_t header, uint64_t position) {
   const uint64_t size = 8 + (length + 7) / 8 * 8;
   const uint64_t rest = kCapacity - position % kCapacity;
   switch (header >> 32) {
-    case 0: return length <= kCapacity / 2 - 8 && size <= rest ? Take::ok : Take::corrupt;
+    case 0: case 2: case 3: return length <= kCapacity / 2 - 8 && size <= rest ? Take::ok : Take::corrupt;
     // Behind a valid padding record there is nothing in these tests.
     case 1: return size == rest && rest != kCapacity ? Take::empty : Take::corrupt;
     default: return Take::corrupt;
@@ -53,7 +53,10 @@ void judge(uint64_t position, uint64_t header) {
   victim.header().store(header);
   check_equal(victim.drain(), verdict(header, position), "verdict");
   victim.consumer.fill();
-  if (victim.count > 0) check_equal(packed_length(victim.inbox.data()), header & 0x7fffffff, "length");
+  if (victim.count > 0) {
+    check_equal(packed_length(victim.inbox.data()), header & 0x7fffffff, "length");
+    check_equal(packed_kind(victim.inbox.data()), header >> 32, "kind");
+  }
   // Once corrupt, it stays so until somebody repairs the header.
   if (verdict(header, position) == Take::corrupt) check_equal(victim.drain(), Take::corrupt);
 }
@@ -63,7 +66,7 @@ constexpr uint64_t kPositions[] = {0, 8, 1000, 2048, 2056, 4000, 4080, 4088, 409
 const Case flipped{"every bit of a header flipped, one or two at a time, is judged by the rules", [] {
   for (const uint64_t position : kPositions) {
     for (const uint64_t length : {0u, 1u, 7u, 8u, 100u, 2040u}) {
-      const uint64_t header = make_header(length, kMessage);
+      const uint64_t header = make_header(length, length % 8 == 0 ? kMessage : kInBlock);
       for (int bit = 0; bit < 64; ++bit) {
         judge(position, header ^ uint64_t{1} << bit);
         if (length == 8) {
@@ -79,7 +82,7 @@ const Case lengths{"every length near an edge is judged by the rules, for each k
                                 uint64_t{1} << 16, uint64_t{1} << 30, (uint64_t{1} << 31) - 1};
   for (const uint64_t position : kPositions) {
     const uint64_t rest = kCapacity - position % kCapacity;
-    for (const uint32_t kind : {kMessage, kPadding, 2u, 0x80000000u, 0xffffffffu}) {
+    for (const uint32_t kind : {kMessage, kPadding, kWithBlocks, kInBlock, 4u, 0x10000u, 0x10002u, 0x80000000u, 0xffffffffu}) {
       for (uint64_t off = 0; off <= 32; ++off) {
         for (const uint64_t edge : edges) {
           if (edge + off >= 16 && edge + off - 16 < kPublished) judge(position, make_header(edge + off - 16, kind));
@@ -87,6 +90,16 @@ const Case lengths{"every length near an edge is judged by the rules, for each k
         if (rest + off >= 24) judge(position, make_header(rest + off - 24, kind));
       }
     }
+  }
+}};
+
+const Case many_kinds{"of all kinds there may be, the three of messages are taken and the rest is corrupt", [] {
+  const auto judge_kind = [](uint64_t kind) { judge(1000, make_header(100, static_cast<uint32_t>(kind))); };
+  for (uint64_t kind = 0; kind < 600; ++kind) judge_kind(kind);
+  // With nothing in the half that is handed on, and more in the other.
+  for (uint64_t kind = 1; kind <= 0xffff; kind += 7) judge_kind(kind << 16);
+  for (uint64_t kind = 1; kind <= 0xffff; kind *= 2) {
+    for (const uint64_t low : {0u, 1u, 2u, 3u}) judge_kind(kind << 16 | low);
   }
 }};
 
@@ -162,7 +175,7 @@ uint64_t rubbish(Random& random, uint64_t capacity) {
     case 0: return random.next();
     case 1: return make_header(random.below(capacity), kPadding);
     case 2: return make_header(random.below(64), kMessage);
-    case 3: return make_header(random.below(capacity), kMessage);
+    case 3: return make_header(random.below(capacity), static_cast<uint32_t>(random.below(5)));
     case 4: return random.below(4 * capacity);
     default: return 0;
   }
@@ -197,6 +210,7 @@ bool turn(Random& random, Producer& producer, Consumer& consumer, std::byte* mem
       uint64_t at = 0;
       for (uint32_t i = 0; i < count; ++i) {
         check(packed_length(memory + at) <= longest_payload(producer.capacity()), "length");
+        check(is_message(packed_kind(memory + at)), "kind");
         at += record_bytes(packed_length(memory + at));
       }
       check(at <= limit, "wrote beyond the inbox");

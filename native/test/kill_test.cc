@@ -22,6 +22,8 @@ uint64_t take_all(Consumer& consumer, const Stream& stream, uint64_t expected, s
     for (uint32_t i = 0; i < count; ++i) {
       const uint64_t length = packed_length(inbox.data() + at);
       check(stream.matches(expected + taken, inbox.data() + at + kHeaderBytes, length), "a torn or wrong record");
+      const uint32_t kind = packed_kind(inbox.data() + at);
+      check(kind == kMessage || kind == stream.kind(expected + taken), "a wrong kind");
       at += record_bytes(length);
       ++taken;
     }
@@ -49,7 +51,7 @@ uint64_t take_all(Consumer& consumer, const Stream& stream, uint64_t expected, s
     } else {
       const uint64_t length = stream.length(n);
       stream.write(n, payload.data(), length);
-      const Push result = producer.push(payload.data(), length);
+      const Push result = producer.push(payload.data(), length, stream.kind(n));
       check(result == Push::ok || result == Push::full, "push");
       if (result == Push::ok) ++n;
     }

@@ -20,17 +20,16 @@ static bool asleep_within(int milliseconds) {
 
 int main(int argc, char **argv) {
   if (argc != 2) return 2;
-  join(argv[1]);
+  join(argv[1], "text", 0);
   for (int round = 0; round < 20; ++round) {
     if (!asleep_within(5000)) die("the listener never slept");
     if (atomic_exchange(out.consumer_state, AWAKE) == IN_POLL) tell(BELL);
     if (!asleep_within(5000)) die("woken for nothing, the listener did not announce itself again");
   }
-  size_t length;
-  if (!transmit(&out, "awake?", 6)) die("the listener has closed");
-  char *answer = receive(&in, &length);
-  if (answer == NULL) die("no answer");
-  free(answer);
+  if (!transmit(&out, MESSAGE, "awake?", 6)) die("the listener has closed");
+  struct message answer;
+  if (!receive(&answer)) die("no answer");
+  release(&answer);
   close_in_order();
   return 0;
 }

@@ -129,6 +129,11 @@ class Stream {
     if (pick < 15) return random.below(512) % (longest_ + 1);
     return random.below(longest_ + 1);
   }
+  // Most are plain.
+  uint32_t kind(uint64_t n) const {
+    const uint64_t pick = Random(~seed_ ^ n).below(8);
+    return pick == 0 ? kWithBlocks : pick == 1 ? kInBlock : kMessage;
+  }
   void write(uint64_t n, std::byte* into, uint64_t length) const {
     Random random(seed_ + n);
     for (; length >= 8; length -= 8, into += 8) {
@@ -182,6 +187,14 @@ inline uint64_t packed_length(const std::byte* record) {
   uint32_t length;
   std::memcpy(&length, record, sizeof length);
   return length;
+}
+
+// The second word of a record that was drained: the kind in its upper half, and nothing of the peer's in the lower.
+inline uint32_t packed_kind(const std::byte* record) {
+  uint32_t word;
+  std::memcpy(&word, record + 4, sizeof word);
+  check((word & 0xffff) == 0 && is_message(word >> 16), "the second word of a drained record");
+  return word >> 16;
 }
 
 }  // namespace test

@@ -138,9 +138,9 @@ inline Outcome produce(Producer producer, RingControl* control, const Plan& plan
       return producer.consumed() != before;
     });
   };
-  const auto push_one = [&](uint64_t length) {
+  const auto push_one = [&](uint64_t length, uint32_t kind) {
     for (;;) {
-      const Push result = producer.push(payload.data(), length);
+      const Push result = producer.push(payload.data(), length, kind);
       if (result == Push::ok) break;
       check_equal(result, Push::full, "push");
       wait_for_room();
@@ -171,12 +171,12 @@ inline Outcome produce(Producer producer, RingControl* control, const Plan& plan
     } else {
       const uint64_t length = stream.length(n);
       stream.write(n, payload.data(), length);
-      push_one(length);
+      push_one(length, stream.kind(n));
       ++n;
     }
     pause_now_and_then(plan, random);
   }
-  push_one(last_length(plan));
+  push_one(last_length(plan), kMessage);
   return {n, sleeper.sleeps, sleeper.wakes};
 }
 
@@ -197,6 +197,9 @@ inline Outcome consume(Consumer consumer, RingControl* control, const Plan& plan
       const uint64_t length = packed_length(inbox.data() + at);
       if (length == last_length(plan)) return {n, sleeper.sleeps, sleeper.wakes};
       check(stream.matches(n, inbox.data() + at + kHeaderBytes, length), "a wrong record");
+      // Those of a batch are plain.
+      const uint32_t kind = packed_kind(inbox.data() + at);
+      check(kind == kMessage || kind == stream.kind(n), "a wrong kind");
       at += record_bytes(length);
       ++n;
     }

@@ -50,7 +50,7 @@ describe("options", () => {
     ["transport", "pigeon"],
     ["authorize", true],
     ["maxMessageBytes", 0],
-    ["maxMessageBytes", 2 ** 30],
+    ["maxMessageBytes", 2 ** 30 + 1],
     ["role", "r".repeat(65)],
     ["role", 7],
     ["handshakeTimeout", 0],
@@ -92,6 +92,7 @@ describe("options", () => {
     expect(settings.handshake).toEqual({
       transport: "auto",
       backing: undefined,
+      bulkBytes: 2 ** 30,
       spin: -1,
       authorize: undefined,
       role: undefined,
@@ -126,16 +127,17 @@ describe("options", () => {
     expect(offered[1]!.codec.send.name).toBe("json");
   });
 
-  it("maxMessageBytes may be what the largest lane takes, and no more", () => {
-    const most = (capacity: number) => capacity / 2 - 8;
-    expect(listenSettings({ maxMessageBytes: most(262144) }, {}).maxMessageBytes).toBe(most(262144));
-    expect(() => listenSettings({ maxMessageBytes: most(262144) + 1 }, {})).toThrow(/from 1 to 131064/);
-    const lanes = { data: { capacity: 2 ** 20 } };
-    expect(listenSettings({ maxMessageBytes: most(2 ** 20), lanes }, {}).maxMessageBytes).toBe(most(2 ** 20));
-    expect(connectSettings({ maxMessageBytes: most(2 ** 30) }, {}).maxMessageBytes).toBe(most(2 ** 30));
-    expect(() => connectSettings({ maxMessageBytes: 4096, capacity: 4096 }, {})).toThrow(
-      InvalidArgumentError,
-    );
+  it("the limits of messages and blocks are bytes, with defaults and bounds", () => {
+    expect(listenSettings({}, {}).limits).toEqual({ maxMessageBytes: 2 ** 28, bulkThreshold: 65536 });
+    expect(listenSettings({}, {}).handshake.bulkBytes).toBe(2 ** 30);
+    expect(connectSettings({ maxBulkBytes: 0, bulkThreshold: 0, maxMessageBytes: 1 }, {})).toMatchObject({
+      limits: { maxMessageBytes: 1, bulkThreshold: 0 },
+      handshake: { bulkBytes: 0 },
+    });
+    expect(() => listenSettings({ maxMessageBytes: 2 ** 30 + 1 }, {})).toThrow(/from 1 to 1073741824/);
+    expect(() => connectSettings({ maxBulkBytes: -1 }, {})).toThrow(InvalidArgumentError);
+    expect(() => connectSettings({ maxBulkBytes: 2 ** 40 + 1 }, {})).toThrow(InvalidArgumentError);
+    expect(() => connectSettings({ bulkThreshold: 0.5 }, {})).toThrow(InvalidArgumentError);
   });
 
   it("of the environment: RINGBELL_TRANSPORT, unless the option says otherwise", () => {

@@ -92,8 +92,8 @@ describe.each(transports)("sending over %s", (transport) => {
     expect((await collect(b, 3)).map(({ n }) => n)).toEqual([1, 2, 4]);
   });
 
-  it("lets messages through up to the limit, and refuses longer ones by a typed error", async () => {
-    const { a, b } = await pair<string>(transport, { codec: text(), capacity: 65536 });
+  it("lets messages through up to what the ring carries where there are no blocks, and refuses longer ones by a typed error", async () => {
+    const { a, b } = await pair<string>(transport, { codec: text(), capacity: 65536, maxBulkBytes: 0 });
     const longest = "y".repeat(65536 / 2 - 8);
     await a.send(longest);
     expect(await b.receive()).toBe(longest);
@@ -109,6 +109,25 @@ describe.each(transports)("sending over %s", (transport) => {
     const { a } = await pair<string>(transport, { codec: text(), maxMessageBytes: 10 });
     expect(a.trySend("0123456789")).toBe(true);
     expect(() => a.trySend("0123456789a")).toThrow(expect.objectContaining({ limit: 10 }));
+  });
+
+  it("has no size at which it surprises: what the ring does not carry goes by a block", async () => {
+    const { a, b } = await pair<string>(transport, {
+      codec: text(),
+      capacity: 4096,
+      maxMessageBytes: 3_000_000,
+    });
+    for (const length of [2040, 2041, 4096, 65_536, 1_000_000, 3_000_000]) {
+      const message = "é".repeat(length / 2).padEnd(length / 2 + (length % 2), "x");
+      await a.send(message);
+      expect((await b.receive()) === message).toBe(true);
+    }
+    await expect(a.send("y".repeat(3_000_001))).rejects.toMatchObject({ limit: 3_000_000, bytes: 3_000_001 });
+    await a.send("still alive");
+    expect(await b.receive()).toBe("still alive");
+    await b.send("all released before");
+    await a.receive();
+    expect(a.stats().bulk).toMatchObject({ ownBlocks: 0, lentBlocks: 0 });
   });
 
   it("flushes when the peer has taken all, not before", async () => {

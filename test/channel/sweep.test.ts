@@ -165,10 +165,11 @@ describe("names of shared memory", () => {
             {
               transports: ["shm"],
               backings: ["named"],
-              abi: 1,
+              abi: 2,
               claim: { pid: 1, uid: 0, gid: 0, role: undefined },
               codec: JSON_CODEC,
               capacity: undefined,
+              bulk: 0,
               lanes: undefined,
             },
             true,

@@ -12,7 +12,6 @@ import {
   i32,
   i53,
   i64,
-  NO_ROOM,
   oneOf,
   optional,
   struct,
@@ -175,13 +174,13 @@ describe.each([
     );
   });
 
-  it("finds no room, wherever the scratch ends, rather than writing past it or throwing", () => {
+  it("says how much room it needs, wherever the scratch ends, rather than writing past it or throwing", () => {
     const codec = make(everything);
     fc.assert(
       fc.property(message, fc.nat(), (m, cut) => {
         const bytes = encode(codec, m);
         const short = scratchOf(OFFSET + (cut % bytes.length));
-        expect(codec.encode(m, short, OFFSET)).toBe(NO_ROOM);
+        expect(codec.encode(m, short, OFFSET)).toBe(-bytes.length);
         const exact = scratchOf(OFFSET + bytes.length);
         expect(codec.encode(m, exact, OFFSET)).toBe(bytes.length);
       }),
@@ -392,6 +391,24 @@ describe.each([
       },
     };
     expect(roundTrip(codec, outer)).toEqual({ a: [1], b: "outer" });
+  });
+
+  it("says some room for a message with a bad value behind a long one, and then refuses it", () => {
+    const codec = make({ a: text(), b: array(text()), c: bytes(), d: optional(array(array(u8))) });
+    const values: object[] = [{ b: 5 }, { b: [5] }, { c: "no" }, { d: 5 }, { d: [5] }, { b: undefined }];
+    for (const bad of values) {
+      const m = { a: "x".repeat(100), b: ["a"], c: new Uint8Array(1), ...bad } as never;
+      const needed = -codec.encode(m, scratchOf(OFFSET + 50), OFFSET);
+      expect(needed).toBeGreaterThan(100);
+      expect(() => codec.encode(m, scratchOf(OFFSET + needed), OFFSET)).toThrow(EncodeError);
+    }
+  });
+
+  it("does not count the elements of an array that nobody has room for", () => {
+    const sparse = new Array<string>(2 ** 32 - 1);
+    expect(make({ a: array(text()) }).encode({ a: sparse }, scratchOf(), OFFSET)).toBe(
+      -(4 + 4 * sparse.length),
+    );
   });
 
   it("knows its size where it is fixed", () => {

@@ -1,3 +1,5 @@
+import { type Block, forget, leaseOf, makeBlock } from "../../lib/bulk/block.js";
+import type { Lease } from "../../lib/bulk/lease.js";
 import type { Codec } from "../../lib/codec/codec.js";
 import { Scratch } from "../../lib/codec/codec.js";
 
@@ -37,4 +39,86 @@ export function thrown(act: () => unknown): Error & { code?: string; path?: stri
     return error as Error;
   }
   throw new Error("nothing was thrown");
+}
+
+/** Memory of this process in the place of a channel's. */
+class PrivateLease implements Lease {
+  readonly sealed = false;
+  readonly shared = false;
+  released = 0;
+
+  constructor(readonly bytes: Uint8Array) {}
+
+  get length(): number {
+    return this.bytes.length;
+  }
+
+  release(): void {
+    this.released++;
+  }
+
+  share(count: number): Lease[] {
+    return Array.from({ length: count }, () => new PrivateLease(this.bytes));
+  }
+
+  seal(): Lease {
+    return this;
+  }
+}
+
+export function blockOf(content: string): Block {
+  return makeBlock(new PrivateLease(new TextEncoder().encode(content)));
+}
+
+export function contentOf(block: Block): string {
+  return Buffer.from(block.bytes).toString();
+}
+
+/** A message between encoding and decoding, with the blocks that go along. */
+export interface Parcel {
+  readonly bytes: Uint8Array;
+  readonly blocks: readonly Block[];
+}
+
+/** Encodes, and takes the blocks away as a transport does that has sent them. */
+export function pack<T>(codec: Codec<T, unknown>, message: T, scratch = scratchOf(1 << 16)): Parcel {
+  scratch.blocks.length = 0;
+  const bytes = encode(codec, message, scratch);
+  const blocks = scratch.blocks.map((block) => makeBlock(leaseOf(block!)));
+  for (const block of scratch.blocks) forget(block!);
+  return { bytes, blocks };
+}
+
+export interface Unpacked<T> {
+  readonly message: T | undefined;
+  readonly error: (Error & { code?: string; path?: string }) | undefined;
+  /** What was not claimed: for the channel to release. */
+  readonly left: readonly Block[];
+  /** How often the memory behind each block was released. */
+  readonly released: readonly number[];
+}
+
+/** Decodes with the blocks of the parcel. */
+export function unpack<T>(codec: Codec<never, T>, { bytes, blocks }: Parcel): Unpacked<T> {
+  const scratch = scratchOf(OFFSET + bytes.length);
+  scratch.buffer.set(bytes, OFFSET);
+  scratch.blocks = [...blocks];
+  const leases = blocks.map((block) => leaseOf(block) as PrivateLease);
+  let message: T | undefined;
+  let error: Error | undefined;
+  try {
+    message = codec.decode(scratch, OFFSET, bytes.length);
+  } catch (thrown) {
+    error = thrown as Error;
+  }
+  const left = scratch.blocks.filter((block) => block !== undefined);
+  return { message, error, left, released: leases.map((lease) => lease.released) };
+}
+
+/** Encodes, moves the blocks over, and decodes; all of them must have been claimed. */
+export function carry<S, R>(codec: Codec<S, R>, message: S): R {
+  const { message: received, error, left } = unpack(codec, pack(codec, message));
+  if (error !== undefined) throw error;
+  if (left.length > 0) throw new Error(`${left.length} blocks were not claimed`);
+  return received as R;
 }

@@ -1,7 +1,7 @@
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { bytes, NO_ROOM, text } from "../../lib/codec/index.js";
+import { bytes, json, struct, text, u8 } from "../../lib/codec/index.js";
 import { DecodeError, EncodeError, InvalidArgumentError, UnknownOptionError } from "../../lib/errors.js";
 import { decode, encode, OFFSET, roundTrip, scratchOf } from "./support.js";
 
@@ -68,17 +68,38 @@ it("takes exactly the bytes that are valid UTF-8", () => {
   );
 });
 
-it("finds no room rather than writing past the end", () => {
+it("says how much room it needs rather than writing past the end", () => {
   for (const value of ["abc", "x".repeat(30), "€".repeat(9), "ä".repeat(30)]) {
     const length = Buffer.byteLength(value);
     expect(text().maxBytes?.(value)).toBeGreaterThanOrEqual(length);
-    expect(text().encode(value, scratchOf(OFFSET + length - 1), OFFSET)).toBe(NO_ROOM);
+    expect(text().encode(value, scratchOf(OFFSET + length - 1), OFFSET)).toBe(-length);
     expect(text().encode(value, scratchOf(OFFSET + length), OFFSET)).toBe(length);
   }
   const data = new Uint8Array(50);
   expect(bytes().maxBytes?.(data)).toBe(50);
-  expect(bytes().encode(data, scratchOf(OFFSET + 49), OFFSET)).toBe(NO_ROOM);
+  expect(bytes().encode(data, scratchOf(OFFSET + 49), OFFSET)).toBe(-50);
   expect(bytes().encode(data, scratchOf(OFFSET + 50), OFFSET)).toBe(50);
+});
+
+it("never says by the room it needs that it does not know: who needs one byte gets two", () => {
+  expect(text().encode("a", scratchOf(OFFSET), OFFSET)).toBe(-2);
+  expect(bytes().encode(Uint8Array.of(1), scratchOf(OFFSET), OFFSET)).toBe(-2);
+  expect(json().encode(1, scratchOf(OFFSET), OFFSET)).toBe(-2);
+  expect(struct({ a: u8 }).encode({ a: 1 }, scratchOf(OFFSET), OFFSET)).toBe(-2);
+});
+
+it("refuses a lone surrogate where there is little room, and does not take it for a wish of room", () => {
+  for (const bad of ["\ud800", "\ud800".repeat(40)]) {
+    const { length } = Buffer.from(bad);
+    expect(text().encode(bad, scratchOf(OFFSET), OFFSET)).toBe(-length);
+    expect(() => text().encode(bad, scratchOf(OFFSET + length), OFFSET)).toThrow(EncodeError);
+  }
+});
+
+it("lets only bytes that are copied once be decoded where the peer can change them", () => {
+  expect(bytes().opaque).toBe(true);
+  expect(bytes({ copy: false }).opaque).not.toBe(true);
+  expect(text().opaque).not.toBe(true);
 });
 
 it("refuses what is no string, and what is no Uint8Array", () => {

@@ -74,6 +74,7 @@ describe("docs/api.md names", () => {
       () => channel.receive(wrong),
       () => channel.receiveSync(wrong),
       () => channel.flush(wrong),
+      () => (channel as ringbell.Channel<unknown> as ringbell.Channel<Uint8Array>).toDuplex(wrong),
       () => ringbell.bytes(wrong),
     ];
     const known = new Set<string>(["send", "receive"]);

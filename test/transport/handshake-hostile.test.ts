@@ -24,10 +24,11 @@ const HELLO = helloFrame(
   {
     transports: ["shm", "stream"],
     backings: ["sealed", "named"],
-    abi: 1,
+    abi: 2,
     claim: { pid: 1, uid: 0, gid: 0, role: undefined },
     codec: JSON_CODEC,
     capacity: undefined,
+    bulk: 0,
     lanes: undefined,
   },
   true,
@@ -35,10 +36,11 @@ const HELLO = helloFrame(
 
 const WELCOME: Frame = {
   t: "welcome",
-  version: 1,
+  version: 2,
   transport: "stream",
   region: "",
   lanes: [{ name: "main", capacity: 4096 }],
+  bulk: 0,
   pid: 1,
   uid: 0,
   gid: 0,
@@ -109,7 +111,7 @@ describe("a hostile connector", () => {
     ["a frame that is too long", Buffer.from("ffffffff{}")],
     ["no JSON", Buffer.from("00000004nope")],
     ["a frame that is not due", { t: "ready", nonce: "" }],
-    ["a hello without anything", { t: "hello", version: 1 }],
+    ["a hello without anything", { t: "hello", version: 2 }],
   ])("is dropped at once, and told why: %s", async (_what, bytes) => {
     const { error, said } = await serve(bytes as Uint8Array);
     expect(error).toBeInstanceOf(HandshakeError);
@@ -145,10 +147,10 @@ describe("a hostile connector", () => {
   });
 
   it("S2.14: of another version is told so, whatever else its hello says", async () => {
-    const { error, said } = await serve({ t: "hello", version: 2, transports: "of the future" });
-    expect(error).toMatchObject({ ours: 1, theirs: 2 });
+    const { error, said } = await serve({ t: "hello", version: 3, transports: "of the future" });
+    expect(error).toMatchObject({ ours: 2, theirs: 3 });
     expect(error).toBeInstanceOf(VersionError);
-    expect(said).toContain('"version":1');
+    expect(said).toContain('"version":2');
   });
 
   it("can't pass the proof by a nonce of its own", async () => {

@@ -39,6 +39,7 @@ const COMMON = {
   spin: 0,
   authorize: undefined,
   role: undefined,
+  bulkBytes: 1 << 20,
   timeout: 5000,
 } as const;
 
@@ -139,11 +140,11 @@ export async function passRecord(from: Connection, to: Connection, text: string)
     };
     const onEnd = (why: string) => reject(new Error(why));
     to.start(
-      { onEnd },
+      { onEnd, onMemory: () => {} },
       to.lanes.map(() => ({ ...QUIET, onRecords })),
     );
     from.start(
-      { onEnd },
+      { onEnd, onMemory: () => {} },
       from.lanes.map(() => QUIET),
     );
     inbox.wantRecords(true);

@@ -198,7 +198,7 @@ describe("what goes wrong becomes the same error on both sides", () => {
     const full = bindingWith({ regionCreate: systemError(code) });
     for (const error of await quarrel(await wirePair(), { transport: "shm", binding: full })) {
       expect(error).toBeInstanceOf(NoSpaceError);
-      expect(error).toMatchObject({ bytes: 131072 });
+      expect(error).toMatchObject({ bytes: 163840 });
     }
   });
 

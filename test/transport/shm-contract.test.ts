@@ -3,6 +3,7 @@ import { openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadBinding } from "../../lib/native/load.js";
 import type { Connection, LaneGeometry } from "../../lib/transport/contract.js";
+import { ringCapacities } from "../../lib/transport/geometry.js";
 import { createShm } from "../../lib/transport/shm.js";
 import { transportContract } from "./contract/suite.js";
 import { acceptNative, nativePair } from "./wires.js";
@@ -12,11 +13,12 @@ const fixture = (name: string) => fileURLToPath(new URL(`contract/${name}`, impo
 
 async function pair(
   lanes: readonly LaneGeometry[],
+  bulkBytes: number,
   name: string,
   spin: number | "adaptive",
 ): Promise<readonly [Connection, Connection]> {
   const [a, b] = await nativePair(binding);
-  const capacities = lanes.map((lane) => lane.capacity);
+  const capacities = ringCapacities(lanes);
   const region = binding.regionCreate(capacities, name);
   const other =
     name === ""
@@ -24,9 +26,10 @@ async function pair(
       : binding.regionOpen(capacities, name, -1);
   if (name !== "") binding.regionUnlink(name);
   region.closeDescriptor();
+  const options = { spin, bulkBytes, named: name !== "" };
   return [
-    createShm(binding, a, region, lanes, true, { spin }),
-    createShm(binding, b, other, lanes, false, { spin }),
+    createShm(binding, a, region, lanes, true, options),
+    createShm(binding, b, other, lanes, false, options),
   ];
 }
 
@@ -37,26 +40,30 @@ function reopen(descriptor: number): number {
 
 const processes = {
   join: fixture("join-shm.mjs"),
-  host: async (path: string, lanes: readonly LaneGeometry[]) => {
+  host: async (path: string, lanes: readonly LaneGeometry[], bulkBytes: number) => {
     const accept = acceptNative(binding, path);
     return async () => {
       const wire = await accept();
-      const region = binding.regionCreate(
-        lanes.map((lane) => lane.capacity),
-        "",
-      );
+      const region = binding.regionCreate(ringCapacities(lanes), "");
       wire.write(new Uint8Array(1), region.descriptor);
       region.closeDescriptor();
-      return createShm(binding, wire, region, lanes, true, { spin: "adaptive" });
+      return createShm(binding, wire, region, lanes, true, { spin: "adaptive", bulkBytes, named: false });
     };
   },
 };
 
-transportContract("shared memory, sealed", (lanes) => pair(lanes, "", "adaptive"), { sync: true, processes });
-transportContract("shared memory, sealed, never polling", (lanes) => pair(lanes, "", 0), { sync: true });
+transportContract("shared memory, sealed", (lanes, bulk) => pair(lanes, bulk, "", "adaptive"), {
+  sync: true,
+  blocks: true,
+  processes,
+});
+transportContract("shared memory, sealed, never polling", (lanes, bulk) => pair(lanes, bulk, "", 0), {
+  sync: true,
+  blocks: true,
+});
 transportContract(
   "shared memory, named",
-  (lanes) => pair(lanes, `/ringbell-test-${randomBytes(4).toString("hex")}`, "adaptive"),
+  (lanes, bulk) => pair(lanes, bulk, `/ringbell-test-${randomBytes(4).toString("hex")}`, "adaptive"),
   {
     sync: true,
   },

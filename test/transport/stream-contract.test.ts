@@ -10,17 +10,18 @@ const fixture = (name: string) => fileURLToPath(new URL(`contract/${name}`, impo
 
 transportContract(
   "stream over node:net",
-  async (lanes) => {
+  async (lanes, bulk) => {
     const [a, b] = await netPair();
-    return [createStream(a, lanes), createStream(b, lanes)];
+    return [createStream(a, lanes, bulk), createStream(b, lanes, bulk)];
   },
   {
     sync: false,
+    blocks: true,
     processes: {
       join: fixture("join-net.mjs"),
-      host: async (path, lanes) => {
+      host: async (path, lanes, bulk) => {
         const accept = await acceptNet(path);
-        return async () => createStream(wrapNet(await accept()), lanes);
+        return async () => createStream(wrapNet(await accept()), lanes, bulk);
       },
     },
   },
@@ -32,17 +33,18 @@ if (binding === undefined) {
 } else {
   transportContract(
     "stream over the addon",
-    async (lanes) => {
+    async (lanes, bulk) => {
       const [a, b] = await nativePair(binding);
-      return [createStream(a, lanes), createStream(b, lanes)];
+      return [createStream(a, lanes, bulk), createStream(b, lanes, bulk)];
     },
     {
       sync: true,
+      blocks: true,
       processes: {
         join: fixture("join-native.mjs"),
-        host: async (path, lanes) => {
+        host: async (path, lanes, bulk) => {
           const accept = acceptNative(binding, path);
-          return async () => createStream(await accept(), lanes);
+          return async () => createStream(await accept(), lanes, bulk);
         },
       },
     },

@@ -2,14 +2,30 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { Scratch } from "../../lib/codec/codec.js";
 import { tryBinding } from "../../lib/native/load.js";
-import { longestPayload, recordBytes } from "../../lib/transport/contract.js";
+import { longestPayload, recordBytes, WITH_BLOCKS } from "../../lib/transport/contract.js";
+import { COMES_HOME, type Handle, tabledBytes, writeTable } from "../../lib/transport/handles.js";
 import { createStream } from "../../lib/transport/stream.js";
-import { ASK, CLOSING, RECORD, REFUSED, TAKEN } from "../../lib/transport/stream-frames.js";
-import { End, payload, post, readRecords, turns } from "./contract/harness.js";
+import {
+  ASK,
+  BLOCK,
+  CHUNK,
+  CLOSING,
+  HOME,
+  RECORD,
+  REFUSED,
+  RETURN,
+  SEALED,
+  SHARED,
+  TAKEN,
+} from "../../lib/transport/stream-frames.js";
+import { End, payload, post, readMessages, readRecords, turns } from "./contract/harness.js";
 import { netPair, rawPair } from "./wires.js";
 
 const CAPACITY = 4096;
+/** Bytes for blocks. */
+const LIMIT = 64 * 1024;
 const LANES = [
   { name: "main", capacity: CAPACITY },
   { name: "other", capacity: CAPACITY },
@@ -24,10 +40,41 @@ function frame(type: number, lane = 0, bytes: Uint8Array = new Uint8Array(0), le
   return all;
 }
 
-function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
+function u32(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(4 * values.length);
+  for (const [i, value] of values.entries()) bytes.writeUInt32LE(value, 4 * i);
   return bytes;
+}
+
+/** The beginning of a block. */
+function begin(id: number, length: number, flags = 0, lane = 0): Buffer {
+  return frame(BLOCK, lane, u32(id, flags, length % 2 ** 32, Math.floor(length / 2 ** 32)));
+}
+
+/** A whole block. */
+function block(id: number, bytes: Uint8Array, flags = 0, lane = 0): Buffer {
+  return Buffer.concat([begin(id, bytes.length, flags, lane), frame(CHUNK, lane, bytes)]);
+}
+
+function handle(id: number, bytes: number, flags = 0, slot = 0): Handle {
+  return { segment: id, slot, flags, bytes };
+}
+
+/** The record of a message with blocks. */
+function table(handles: readonly Handle[], bytes: Uint8Array = new Uint8Array(0)): Buffer {
+  const scratch = new Scratch(new ArrayBuffer(recordBytes(tabledBytes(bytes.length, handles.length))));
+  scratch.buffer.set(bytes, 8);
+  scratch.view.setUint32(0, writeTable(scratch, bytes.length, handles, handles.length), true);
+  scratch.buffer[5] = RECORD;
+  scratch.buffer[6] = WITH_BLOCKS;
+  return scratch.buffer;
+}
+
+/** The same frame with other bytes from `at` on. */
+function changed(frame: Buffer, at: number, ...bytes: number[]): Buffer {
+  const copy = Buffer.from(frame);
+  copy.set(bytes, at);
+  return copy;
 }
 
 const reserved = frame(RECORD);
@@ -51,6 +98,72 @@ const FAULTS: readonly (readonly [string, Buffer])[] = [
   ["a request with a payload", frame(ASK, 0, Buffer.alloc(8))],
   ["a closing frame with a lane", frame(CLOSING, 1)],
   ["text", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+  ["a record of a kind that does not exist", changed(frame(RECORD), 6, 4)],
+  ["a report with reserved bytes that are set", changed(frame(TAKEN, 0, u32(8)), 6, WITH_BLOCKS)],
+  ["the beginning of a block that is too short", frame(BLOCK, 0, Buffer.alloc(8))],
+  ["the beginning of a block with unknown flags", begin(1, 8, 8)],
+  ["a block longer than all blocks together may be", begin(1, LIMIT + 1)],
+  ["a block of 2^53 bytes and more", begin(1, 2 ** 63)],
+  [
+    "blocks that together are too long",
+    Buffer.concat([block(1, Buffer.alloc(LIMIT / 2)), begin(2, LIMIT / 2 + 1)]),
+  ],
+  [
+    "a block that is too long besides one in another lane",
+    Buffer.concat([begin(1, LIMIT), begin(2, 1, 0, 1)]),
+  ],
+  ["a block that is here already", Buffer.concat([block(1, payload(1, 9)), begin(1, 9)])],
+  ["a block that is here already, in another lane", Buffer.concat([begin(1, 9), begin(1, 9, 0, 1)])],
+  ["a block within another one", Buffer.concat([begin(1, 9), begin(2, 9)])],
+  ["more blocks than a record can tell of", Buffer.concat(Array.from({ length: 86 }, (_, i) => begin(i, 0)))],
+  ["a chunk of no block", frame(CHUNK, 0, payload(1, 8))],
+  ["a chunk of a block in another lane", Buffer.concat([begin(1, 8), frame(CHUNK, 1, payload(1, 8))])],
+  ["a chunk behind a whole block", Buffer.concat([block(1, payload(1, 8)), frame(CHUNK, 0, payload(1, 8))])],
+  ["a chunk longer than its block", Buffer.concat([begin(1, 8), frame(CHUNK, 0, payload(1, 9))])],
+  ["a chunk of 4 GiB", Buffer.concat([begin(1, 8), frame(CHUNK, 0, payload(1, 8), 0xffffffff)])],
+  [
+    "a chunk longer than what is left",
+    Buffer.concat([begin(1, 8), ...[5, 4].map((n) => frame(CHUNK, 0, payload(1, n)))]),
+  ],
+  ["a chunk of nothing", Buffer.concat([begin(1, 8), frame(CHUNK)])],
+  [
+    "a chunk with reserved bytes that are set",
+    Buffer.concat([begin(1, 8), changed(frame(CHUNK, 0, payload(1, 8)), 6, 1)]),
+  ],
+  ["a record before its block is whole", Buffer.concat([begin(1, 8), table([handle(1, 8)])])],
+  ["a plain record before its block is whole", Buffer.concat([begin(1, 8), frame(RECORD, 0, payload(1, 8))])],
+  [
+    "a plain record where one with blocks is due",
+    Buffer.concat([block(1, payload(1, 8)), frame(RECORD, 0, payload(1, 8))]),
+  ],
+  ["a block that came home and was never out", begin(1, 8, HOME)],
+  ["a return of a block that was never out", frame(RETURN, 0, u32(1))],
+  ["a return with a lane", frame(RETURN, 1, u32(1))],
+  ["a return that is too long", frame(RETURN, 0, u32(1, 1))],
+];
+
+const came = block(7, payload(1, 100));
+const good = handle(7, 100);
+/** What is found when the message is taken. */
+const TABLE_FAULTS: readonly (readonly [string, Buffer])[] = [
+  ["no table", changed(frame(RECORD), 6, WITH_BLOCKS)],
+  ["a table, and no block came", table([good])],
+  [
+    "a table that names none of the blocks",
+    Buffer.concat([came, changed(frame(RECORD, 0, u32(0, 0)), 6, WITH_BLOCKS)]),
+  ],
+  ["a table that names another block", Buffer.concat([came, table([handle(8, 100)])])],
+  ["a table that names a block twice", Buffer.concat([came, table([good, good])])],
+  ["a table that leaves a block out", Buffer.concat([came, block(8, payload(1, 100)), table([good])])],
+  ["a table in another order", Buffer.concat([came, begin(8, 0), table([handle(8, 0), good])])],
+  ["a table with another length", Buffer.concat([came, table([handle(7, 99)])])],
+  ["a table with a length that no number can hold", Buffer.concat([came, table([handle(7, 2 ** 60)])])],
+  ["a table with a slot", Buffer.concat([came, table([handle(7, 100, 0, 1)])])],
+  ["a table that says that the block comes home", Buffer.concat([came, table([handle(7, 100, COMES_HOME)])])],
+  ["a table with unknown flags", Buffer.concat([came, table([handle(7, 100, 2)])])],
+  ["a table with a payload longer than the record", Buffer.concat([came, changed(table([good]), 36, 9)])],
+  ["a table with a payload of 4 GiB", Buffer.concat([came, changed(table([good]), 36, 255, 255, 255, 255)])],
+  ["a table with 2^32 handles", Buffer.concat([came, changed(table([good]), 32, 255, 255, 255, 255)])],
 ];
 
 const wires = [["node:net", "net"] as const, ["the addon", tryBinding()] as const];
@@ -69,7 +182,7 @@ describe.each(wires)("a stream over %s", (_, wire) => {
 
   async function victim(): Promise<readonly [End, Socket]> {
     const [connected, socket] = await rawPair(wire!);
-    const end = new End(createStream(connected, LANES)).start();
+    const end = new End(createStream(connected, LANES, LIMIT)).start();
     open.push(end);
     sockets.push(socket);
     return [end, socket];
@@ -85,13 +198,120 @@ describe.each(wires)("a stream over %s", (_, wire) => {
     await end.ended();
     expect(end.ends).toEqual([{ why: "protocol-error", code: "ERR_RINGBELL_CORRUPT" }]);
     expect(end.lane(1).drain(1)).toBe(0);
+    expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
     await end.connection.close("closed");
     while (Buffer.concat(reply).length < 8) await once(socket, "data");
     expect(Buffer.concat(reply)).toEqual(frame(REFUSED));
   });
 
+  it.each(TABLE_FAULTS)("ends with an error at %s, when the message is taken", async (_, bytes) => {
+    const [end, socket] = await victim();
+    end.lane().wantRecords(true);
+    socket.write(bytes);
+    await end.ended();
+    expect(end.ends).toEqual([{ why: "protocol-error", code: "ERR_RINGBELL_CORRUPT" }]);
+    expect([end.log().records.length, end.log().blocks]).toEqual([1, [[]]]);
+    expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0, receivedBlocks: 0 });
+  });
+
+  it("takes blocks at every cut of the bytes, chunks of any length among frames of other lanes", async () => {
+    const bytes = Buffer.concat([
+      begin(1, 20, SEALED),
+      frame(CHUNK, 0, payload(1, 20).subarray(0, 3)),
+      frame(RECORD, 1, payload(3, 5)),
+      begin(9, 4, SHARED, 1),
+      frame(CHUNK, 0, payload(1, 20).subarray(3, 19)),
+      frame(CHUNK, 1, payload(9, 4)),
+      frame(CHUNK, 0, payload(1, 20).subarray(19)),
+      begin(2, 0),
+      changed(table([handle(9, 4)], payload(4, 7)), 4, 1),
+      table([handle(1, 20), handle(2, 0)], payload(5, 6)),
+    ]);
+    for (let cut = 1; cut < bytes.length; cut += 5) {
+      const [end, socket] = await victim();
+      for (const lane of end.connection.lanes) lane.wantRecords(true);
+      socket.write(bytes.subarray(0, cut));
+      await turns(2);
+      socket.write(bytes.subarray(cut));
+      await Promise.all([end.received(1, 0), end.received(2, 1)]);
+      expect(end.log(0).records).toEqual([payload(5, 6)]);
+      expect(end.log(1).records).toEqual([payload(3, 5), payload(4, 7)]);
+      const [first, second] = end.log(0).blocks[0]!;
+      const [third] = end.log(1).blocks[1]!;
+      expect([first, second, third].map((each) => Buffer.from(each!.bytes))).toEqual([
+        payload(1, 20),
+        Buffer.alloc(0),
+        payload(9, 4),
+      ]);
+      expect([first!.sealed, first!.shared, third!.sealed, third!.shared]).toEqual([
+        true,
+        false,
+        false,
+        true,
+      ]);
+      await end.connection.close("closed");
+    }
+  });
+
+  it("holds a peer to what it has of our blocks: each comes back once, home or released, and none too early", async () => {
+    const returnOf = (id: number) => frame(RETURN, 0, u32(id));
+    const home = (id: number, length: number, flags = HOME) => begin(id, length, flags);
+    const faults: readonly (readonly [string, (id: number, sealed: number) => Buffer])[] = [
+      ["released twice", (id) => Buffer.concat([returnOf(id), returnOf(id)])],
+      ["home and then released", (id) => Buffer.concat([home(id, 40), returnOf(id)])],
+      ["released and then home", (id) => Buffer.concat([returnOf(id), home(id, 40)])],
+      ["home with another length", (id) => home(id, 41)],
+      ["home shorter", (id) => home(id, 39)],
+      ["home twice", (id) => Buffer.concat([home(id, 40), begin(id, 40, HOME, 1)])],
+      ["home sealed", (id) => home(id, 40, HOME | SEALED)],
+      ["home shared", (id) => home(id, 40, HOME | SHARED)],
+      ["a sealed one home with bytes", (_, sealed) => home(sealed, 40)],
+      [
+        "a sealed one home with a chunk",
+        (_, sealed) => Buffer.concat([home(sealed, 40, HOME | SEALED), frame(CHUNK, 0, payload(1, 40))]),
+      ],
+      ["a copy of a shared one home", (_, sealed) => home(sealed + 1, 40)],
+    ];
+    for (const [what, bytes] of faults) {
+      const [end, socket] = await victim();
+      const some = () => end.connection.bulk.allocate(40)!;
+      const sent = [some(), some().seal(), ...some().share(1)];
+      await end.give(payload(1, 1), sent);
+      socket.write(bytes(1, 2));
+      await end.ended();
+      expect([what, end.ends[0]?.why]).toEqual([what, "protocol-error"]);
+      expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 0, heldBlocks: 0 });
+    }
+  });
+
+  it("does not take a block back that it has not written to the end", async () => {
+    const [connected, socket] = await rawPair(wire!);
+    const end = new End(createStream(connected, LANES, 64 * 1024 * 1024)).start();
+    open.push(end);
+    sockets.push(socket);
+    // More than the kernel takes from one who writes to one who does not read.
+    await end.give(payload(1, 1), [end.connection.bulk.allocate(64 * 1024 * 1024)!]);
+    socket.write(frame(RETURN, 0, u32(1)));
+    await end.ended();
+    expect(end.ends[0]?.why).toBe("protocol-error");
+    expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 0 });
+  });
+
+  it("keeps the memory that was agreed, however many blocks a peer begins and never ends", async () => {
+    const [end, socket] = await victim();
+    socket.write(
+      Buffer.concat([begin(1, LIMIT / 2), begin(2, LIMIT / 2, 0, 1), frame(CHUNK, 0, payload(1, 100))]),
+    );
+    while (end.connection.bulk.stats().heldBlocks < 2) await turns(1);
+    expect(end.connection.bulk.stats().heldBytes).toBe(LIMIT);
+    socket.destroy();
+    await end.ended();
+    expect(end.ends[0]?.why).toBe("peer-died");
+    expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
+  });
+
   it("that gets garbage leaves the others in the process alone", async () => {
-    const pair = (await netPair()).map((each) => new End(createStream(each, LANES)).start());
+    const pair = (await netPair()).map((each) => new End(createStream(each, LANES, LIMIT)).start());
     open.push(...pair);
     const [a, b] = pair as [End, End];
     b.lane().wantRecords(true);
@@ -141,19 +361,32 @@ describe.each(wires)("a stream over %s", (_, wire) => {
     const piece = fc.oneof(
       fc.uint8Array({ maxLength: 40 }),
       fc
-        .tuple(fc.nat(7), fc.nat(3), fc.uint8Array({ maxLength: 60 }), fc.option(fc.nat(5000)))
+        .tuple(fc.nat(9), fc.nat(3), fc.uint8Array({ maxLength: 60 }), fc.option(fc.nat(5000)))
         .map(([type, lane, bytes, length]) => frame(type, lane, bytes, length ?? bytes.length)),
+      fc
+        .tuple(fc.nat(3), fc.nat(50), fc.nat(7), fc.nat(1))
+        .map(([id, length, flags, lane]) => begin(id, length, flags, lane)),
+      fc.tuple(fc.nat(1), fc.uint8Array({ maxLength: 50 })).map(([lane, bytes]) => frame(CHUNK, lane, bytes)),
+      fc
+        .tuple(fc.nat(3), fc.uint8Array({ minLength: 1, maxLength: 50 }), fc.nat(4))
+        .map(([id, bytes, flags]) =>
+          Buffer.concat([block(id, bytes, flags & ~HOME), table([handle(id, bytes.length)])]),
+        ),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(piece, { maxLength: 30 }), fc.boolean(), async (pieces, wanted) => {
         const [end, socket] = await victim();
         socket.on("error", () => {});
         for (const lane of end.connection.lanes) lane.wantRecords(wanted);
+        await end.give(payload(1, 1), [end.connection.bulk.allocate(20)!]);
         for (const bytes of pieces) socket.write(bytes);
         socket.end();
         await end.ended();
-        for (const lane of end.connection.lanes) lane.drain(1000);
+        for (const lane of end.connection.lanes) readMessages(lane, lane.drain(1000));
         await end.connection.close("closed");
+        for (const each of end.logs.flatMap((log) => log.blocks.flat())) each.release();
+        await turns(1);
+        expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 0 });
         socket.destroy();
       }),
       { numRuns: 60 },

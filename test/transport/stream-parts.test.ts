@@ -1,48 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { Scratch } from "../../lib/codec/codec.js";
 import { MessageTooLargeError, RingbellError } from "../../lib/errors.js";
-import { RECORD_HEADER, recordBytes, type Wire, type WireHandler } from "../../lib/transport/contract.js";
+import { RECORD_HEADER, recordBytes, SENT } from "../../lib/transport/contract.js";
 import { createStream } from "../../lib/transport/stream.js";
 import { ASK, CLOSING, frameWord, RECORD, TAKEN } from "../../lib/transport/stream-frames.js";
 import { RecordQueue } from "../../lib/transport/stream-queue.js";
 import { differsAt, End, numbers, payload, post, readRecords, turns } from "./contract/harness.js";
+import { FakeWire } from "./fake-wire.js";
 
-/** A wire without a socket: keeps what is written, and lets the test play the kernel. */
-class FakeWire implements Wire {
-  readonly credentials = undefined;
-  readonly native = false;
-  buffered = 0;
-  readonly writes: Buffer[] = [];
-  handler: WireHandler | undefined;
-  destroyed = false;
-
-  setHandler(handler: WireHandler | undefined): void {
-    this.handler = handler;
-  }
-  unread(): void {}
-  write(bytes: Uint8Array): void {
-    this.writes.push(Buffer.from(bytes));
-  }
-  takeDescriptor(): undefined {
-    return undefined;
-  }
-  wait(): boolean {
-    return false;
-  }
-  detach(): number {
-    return -1;
-  }
-  ref(): void {}
-  unref(): void {}
-  async end(): Promise<void> {}
-  destroy(): void {
-    this.destroyed = true;
-  }
-}
-
-function made(capacity = 4096): readonly [End, FakeWire] {
+function made(capacity = 4096, bulk = 0): readonly [End, FakeWire] {
   const wire = new FakeWire();
-  const end = new End(createStream(wire, [{ name: "main", capacity }])).start();
+  const end = new End(createStream(wire, [{ name: "main", capacity }], bulk)).start();
   return [end, wire];
 }
 
@@ -165,6 +133,25 @@ describe("what a stream writes", () => {
     expect(end.ends).toEqual([]);
   });
 
+  it("is told to no lane once another one's handler has closed the connection", async () => {
+    const wire = new FakeWire();
+    const lanes = ["main", "other"].map((name) => ({ name, capacity: 4096 }));
+    const end = new End(createStream(wire, lanes, 0)).start();
+    await turns(1);
+    while (post(end.lane(1), payload(1, 500)) === SENT);
+    end.lane(1).wantRoom();
+    end.lane(0).wantRecords(true);
+    end.log(0).after = () => void end.connection.close("closed");
+    const taken = Buffer.alloc(16);
+    taken.writeUInt32LE(4, 0);
+    taken.writeUInt32LE(frameWord(TAKEN, 1), 4);
+    taken.writeUInt32LE(recordBytes(500), 8);
+    wire.handler?.onData(Buffer.concat([record(payload(1, 5)), taken]));
+    expect([end.log(0).records.length, end.log(1).rooms]).toEqual([1, 0]);
+    await turns(2);
+    expect(end.log(1).rooms).toBe(0);
+  });
+
   it("is nothing that does not fit the lane", () => {
     const [end, wire] = made();
     expect(() => end.lane().send(end.lane().maxBytes + 1)).toThrow(MessageTooLargeError);
@@ -173,7 +160,7 @@ describe("what a stream writes", () => {
     end.lane().outbox.words[0] = -5;
     expect(() => end.lane().sendBatch(1)).toThrow(RingbellError);
     expect([wire.writes, end.lane().stats().sendFill]).toEqual([[], 0]);
-    expect(() => createStream(wire, [])).toThrow(RingbellError);
+    expect(() => createStream(wire, [], 0)).toThrow(RingbellError);
   });
 });
 

@@ -113,6 +113,19 @@ export function backpressure(pair: Pair): void {
       expect(a.log().takens).toBe(1);
     });
 
+    it("lets onTaken come also where a long record was taken, and reported, before the last one", async () => {
+      const [a, b] = await pair(4096);
+      post(a.lane(), payload(1, 1000));
+      post(a.lane(), payload(2, 10));
+      a.lane().wantTaken();
+      await turns(5);
+      while (b.lane().drain(1) === 0) await turns(1);
+      await turns(5);
+      expect(a.log().takens).toBe(0);
+      expect(b.lane().drain(1)).toBe(1);
+      await a.signal.until(() => a.log().takens > 0);
+    });
+
     it("answers wantTaken where nothing is on its way, and not at once", async () => {
       const [a] = await pair(4096);
       a.lane().wantTaken();

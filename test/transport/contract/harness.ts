@@ -1,32 +1,42 @@
+import type { Block } from "../../../lib/bulk/block.js";
 import type { Scratch } from "../../../lib/codec/codec.js";
 import {
+  type BlocksKind,
   type Connection,
   type ConnectionHandler,
   FULL,
   type LaneGeometry,
   type LaneHandler,
+  NO_MEMORY,
+  PLAIN,
   RECORD_HEADER,
   recordBytes,
   SENT,
   type SendStatus,
   type TransportEnd,
   type TransportLane,
+  WITH_BLOCKS,
 } from "../../../lib/transport/contract.js";
 
-/** Makes two connections that are each other's peer, neither started. */
-export type MakePair = (lanes: readonly LaneGeometry[]) => Promise<readonly [Connection, Connection]>;
+/** Makes two connections that are each other's peer, neither started, with `bulk` bytes for the blocks of each. */
+export type MakePair = (
+  lanes: readonly LaneGeometry[],
+  bulk: number,
+) => Promise<readonly [Connection, Connection]>;
 
 /** How to make a connection to a child process. */
 export interface ContractProcesses {
-  /** The path of a module (.mjs, over dist/) that exports `join(path, lanes): Promise<Connection>`. */
+  /** The path of a module (.mjs, over dist/) that exports `join(path, lanes, bulk): Promise<Connection>`. */
   readonly join: string;
   /** Makes ready for one connection at `path`; what it returns waits for it. */
-  host(path: string, lanes: readonly LaneGeometry[]): Promise<() => Promise<Connection>>;
+  host(path: string, lanes: readonly LaneGeometry[], bulk: number): Promise<() => Promise<Connection>>;
 }
 
 export interface ContractOptions {
   /** Whether `sendWait` and `drainWait` can block. */
   readonly sync: boolean;
+  /** Whether it carries blocks. */
+  readonly blocks?: boolean;
   readonly processes?: ContractProcesses;
 }
 
@@ -54,6 +64,9 @@ export class Signal {
 export class LaneLog implements LaneHandler {
   readonly lane: TransportLane;
   readonly records: Buffer[] = [];
+  /** The kind of each, and the blocks that came with it. */
+  readonly kinds: number[] = [];
+  readonly blocks: Block[][] = [];
   /** What each call of onRecords brought. */
   readonly counts: number[] = [];
   rooms = 0;
@@ -71,7 +84,11 @@ export class LaneLog implements LaneHandler {
 
   onRecords(count: number): boolean {
     this.counts.push(count);
-    this.records.push(...readRecords(this.lane.inbox, count));
+    for (const { bytes, kind, blocks } of readMessages(this.lane, count)) {
+      this.records.push(bytes);
+      this.kinds.push(kind);
+      this.blocks.push(blocks);
+    }
     this.#done("records");
     return this.goOn;
   }
@@ -99,6 +116,7 @@ export class End implements ConnectionHandler {
   readonly signal = new Signal();
   readonly ends: { readonly why: TransportEnd; readonly code: string | undefined }[] = [];
   afterEnd: (() => void) | undefined;
+  memories = 0;
 
   constructor(connection: Connection) {
     this.connection = connection;
@@ -114,6 +132,11 @@ export class End implements ConnectionHandler {
     this.ends.push({ why, code: (error as { code?: string } | undefined)?.code });
     this.signal.notify();
     this.afterEnd?.();
+  }
+
+  onMemory(): void {
+    this.memories++;
+    this.signal.notify();
   }
 
   lane(index = 0): TransportLane {
@@ -156,6 +179,40 @@ export class End implements ConnectionHandler {
     }
     return status;
   }
+
+  /** Resolves at the next `onMemory`; asks for it. */
+  memory(): Promise<void> {
+    const before = this.memories;
+    this.connection.bulk.wantMemory();
+    return this.signal.until(() => this.memories > before || this.ends.length > 0);
+  }
+
+  /** Sends a message with blocks, waiting for room and memory as often as needed. */
+  async give(bytes: Uint8Array, blocks: readonly Block[], index = 0): Promise<SendStatus> {
+    for (;;) {
+      const status = postBlocks(this.lane(index), bytes, blocks);
+      if (status === FULL) await this.room(index);
+      else if (status === NO_MEMORY) await this.memory();
+      else return status;
+    }
+  }
+
+  /** A block of `bytes` bytes, waiting for memory as often as needed. */
+  async allocate(bytes: number): Promise<Block> {
+    for (;;) {
+      const block = this.connection.bulk.allocate(bytes);
+      if (block !== undefined) return block;
+      await this.memory();
+    }
+  }
+
+  /** Waits until the peer holds no more than `count` blocks of this side. */
+  async lent(count: number): Promise<void> {
+    while (this.connection.bulk.stats().lentBlocks > count) {
+      this.connection.bulk.wantMemory();
+      await turns(1);
+    }
+  }
 }
 
 /** Puts a record into the outbox and sends it. */
@@ -163,6 +220,19 @@ export function post(lane: TransportLane, bytes: Uint8Array): SendStatus {
   lane.growOutbox(recordBytes(bytes.length));
   lane.outbox.buffer.set(bytes, RECORD_HEADER);
   return lane.send(bytes.length);
+}
+
+/** Puts a message into the outbox and sends it with blocks. */
+export function postBlocks(
+  lane: TransportLane,
+  bytes: Uint8Array,
+  blocks: readonly Block[],
+  kind: BlocksKind = WITH_BLOCKS,
+  timeout = 0,
+): SendStatus {
+  lane.growOutbox(recordBytes(bytes.length));
+  lane.outbox.buffer.set(bytes, RECORD_HEADER);
+  return lane.sendBlocks(kind, bytes.length, blocks, timeout);
 }
 
 /** Packs records into the outbox, for `sendBatch`. */
@@ -188,6 +258,29 @@ export function readRecords(scratch: Scratch, count: number): Buffer[] {
     offset += recordBytes(length);
   }
   return records;
+}
+
+/** A message as it came: its bytes, copied, and its blocks; none if they can't be. */
+export interface Message {
+  readonly bytes: Buffer;
+  readonly kind: number;
+  readonly blocks: Block[];
+}
+
+/** The first `count` messages of a lane's inbox. */
+export function readMessages(lane: TransportLane, count: number): Message[] {
+  const { inbox } = lane;
+  const messages: Message[] = [];
+  for (let at = 0, i = 0; i < count; i++) {
+    const length = inbox.view.getUint32(at, true);
+    const kind = inbox.view.getUint16(at + 6, true);
+    const payload = kind === PLAIN ? length : Math.max(0, lane.takeBlocks(inbox, at));
+    const start = at + RECORD_HEADER;
+    const bytes = Buffer.from(inbox.buffer.subarray(start, start + payload));
+    messages.push({ bytes, kind, blocks: kind === PLAIN ? [] : (inbox.blocks.splice(0) as Block[]) });
+    at += recordBytes(length);
+  }
+  return messages;
 }
 
 /** Bytes that are the same for the same seed and length, and hardly for others. */

@@ -2,6 +2,6 @@ import { loadBinding } from "../../../dist/native/load.js";
 import { createStream } from "../../../dist/transport/stream.js";
 import { connectNative } from "../../../dist/transport/wire.js";
 
-export async function join(path, lanes) {
-  return createStream(connectNative(loadBinding(), path), lanes);
+export async function join(path, lanes, bulk) {
+  return createStream(connectNative(loadBinding(), path), lanes, bulk);
 }

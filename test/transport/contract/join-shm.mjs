@@ -1,14 +1,14 @@
 import { loadBinding } from "../../../dist/native/load.js";
+import { ringCapacities } from "../../../dist/transport/geometry.js";
 import { createShm } from "../../../dist/transport/shm.js";
 import { connectNative } from "../../../dist/transport/wire.js";
 
-export async function join(path, lanes) {
+export async function join(path, lanes, bulkBytes) {
   const binding = loadBinding();
   const wire = connectNative(binding, path);
   const descriptor = await new Promise((resolve) =>
     wire.setHandler({ onData: () => resolve(wire.takeDescriptor()), onDrain() {}, onEnd() {} }),
   );
-  const capacities = lanes.map((lane) => lane.capacity);
-  const region = binding.regionOpen(capacities, "", descriptor);
-  return createShm(binding, wire, region, lanes, false, { spin: "adaptive" });
+  const region = binding.regionOpen(ringCapacities(lanes), "", descriptor);
+  return createShm(binding, wire, region, lanes, false, { spin: "adaptive", bulkBytes, named: false });
 }

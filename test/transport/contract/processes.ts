@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { SENT } from "../../../lib/transport/contract.js";
+import { SENT, WITH_BLOCKS } from "../../../lib/transport/contract.js";
 import {
   type ContractProcesses,
   differsAt,
@@ -13,15 +13,18 @@ import {
   fill,
   payload,
   post,
+  postBlocks,
   readRecords,
   turns,
 } from "./harness.js";
 import { geometry } from "./suite.js";
 
+/** Bytes for blocks. */
+const BULK = 64 * 1024 * 1024;
 const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
 /** What can be seen only between two processes. The child runs dist/. */
-export function processes(how: ContractProcesses, sync: boolean): void {
+export function processes(how: ContractProcesses, sync: boolean, blocks: boolean): void {
   describe("between two processes", () => {
     const children: ChildProcess[] = [];
     const open: End[] = [];
@@ -37,10 +40,10 @@ export function processes(how: ContractProcesses, sync: boolean): void {
       directories.push(directory);
       const path = join(directory, "socket");
       const lanes = geometry([capacity, capacity]);
-      const accept = await how.host(path, lanes);
+      const accept = await how.host(path, lanes, BULK);
       const child = spawn(
         process.execPath,
-        [CHILD, how.join, path, JSON.stringify(lanes), task, String(count)],
+        [CHILD, how.join, path, JSON.stringify(lanes), task, String(count), String(BULK)],
         { stdio: ["ignore", "inherit", task === "throw" ? "ignore" : "inherit"] },
       );
       children.push(child);
@@ -134,6 +137,125 @@ export function processes(how: ContractProcesses, sync: boolean): void {
       await end.connection.close("closed");
       expect(await exit).toEqual([0, null]);
     });
+
+    if (blocks) {
+      const kept = (i: number) => payload(i, 1 + ((i * 997) % 5000));
+
+      it("blocks go there and come home, changed", async () => {
+        const { end, exit } = await withChild("echo-blocks");
+        end.start();
+        end.lane().wantRecords(true);
+        for (let i = 0; i < 20; i++) {
+          const block = await end.allocate(i === 10 ? BULK / 2 : kept(i).length);
+          block.bytes.set(kept(i));
+          expect(await end.give(payload(i, 20), [block])).toBe(SENT);
+        }
+        await end.received(20);
+        for (let i = 0; i < 20; i++) {
+          const bytes = Buffer.from(kept(i));
+          bytes[0]! ^= 0xff;
+          expect(end.log().records[i]).toEqual(payload(i, 20));
+          expect(Buffer.compare(end.log().blocks[i]![0]!.bytes.subarray(0, bytes.length), bytes)).toBe(0);
+        }
+        expect(end.connection.bulk.stats()).toMatchObject({ ownBlocks: 20, lentBlocks: 0, heldBlocks: 0 });
+        await end.connection.close("closed");
+        expect(await exit).toEqual([0, null]);
+      });
+
+      it("blocks that a killed peer had in its hands come back, all of them", async () => {
+        const { end, child } = await withChild("keep-blocks");
+        end.start();
+        end.lane().wantRecords(true);
+        for (let i = 0; i < 1000; i++) {
+          const block = await end.allocate(kept(i).length);
+          await end.give(payload(i, 8), [block]);
+        }
+        // It answers each of them, so it has them all.
+        await end.received(1000);
+        expect(end.connection.bulk.stats()).toMatchObject({ ownBlocks: 0, lentBlocks: 1000 });
+        child.kill("SIGKILL");
+        await end.ended();
+        expect(end.ends[0]?.why).toBe("peer-died");
+        expect(end.connection.bulk.stats()).toMatchObject({ ownBlocks: 0, lentBlocks: 0 });
+      });
+
+      it("blocks of a killed peer stay readable until they are released", async () => {
+        const { end, child } = await withChild("give-blocks", 50);
+        end.start();
+        end.lane().wantRecords(true);
+        await end.received(50);
+        child.kill("SIGKILL");
+        await end.ended();
+        await end.connection.close("closed");
+        await turns(3);
+        const came = end.log().blocks.map(([block]) => block!);
+        expect(came.every((block, i) => block.bytes.every((byte) => byte === i))).toBe(true);
+        expect(end.connection.bulk.stats().heldBlocks).toBe(50);
+        for (const block of came) block.release();
+        expect(end.connection.bulk.stats().heldBlocks).toBe(0);
+      });
+
+      it("blocks of a peer that is killed while it sends come whole or not at all", async () => {
+        const { end, child } = await withChild("flood-blocks");
+        end.start();
+        end.log().after = () => {
+          if (end.log().records.length >= 3) child.kill("SIGKILL");
+          for (const block of end.log().blocks.flat()) block.release();
+        };
+        end.lane().wantRecords(true);
+        await end.ended();
+        expect(end.ends[0]?.why).toBe("peer-died");
+        expect(end.log().records.length).toBeGreaterThanOrEqual(3);
+        expect(end.log().blocks.every((each) => each.length === 2)).toBe(true);
+        await end.connection.close("closed");
+        await turns(3);
+        expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
+      });
+
+      it("blocks that a peer sends before it closes and ends are all there", async () => {
+        const { end, exit } = await withChild("burst-blocks", 12);
+        end.start();
+        end.lane().wantRecords(true);
+        await end.ended();
+        expect(end.ends[0]?.why).toBe("peer-closed");
+        const came = end.log().blocks.map(([block]) => block!);
+        expect(came.map((block) => block.byteLength)).toEqual(came.map(() => 1024 * 1024));
+        expect(came.map((block, i) => block.bytes.every((byte) => byte === i))).toEqual(
+          Array.from({ length: 12 }, () => true),
+        );
+        expect(await exit).toEqual([0, null]);
+      });
+
+      if (sync) {
+        it("a thread that waits for memory without limit goes on when the peer releases, and when it dies", async () => {
+          const { end, child } = await withChild("release-blocks");
+          end.start();
+          for (let i = 0; i < 20; i++) {
+            const block = end.connection.bulk.allocate(BULK)!;
+            expect(postBlocks(end.lane(), payload(i, 8), [block], WITH_BLOCKS, 20_000)).toBe(SENT);
+            while (end.connection.bulk.stats().lentBlocks > 0) {
+              expect(end.connection.bulk.allocate(1)).toBeUndefined();
+              end.connection.bulk.waitMemory(Number.POSITIVE_INFINITY);
+            }
+          }
+          const block = end.connection.bulk.allocate(BULK)!;
+          // It releases no more after that.
+          expect(postBlocks(end.lane(), payload(0, 1), [block], WITH_BLOCKS, 20_000)).toBe(SENT);
+          expect(end.lane().drainWait(1, 20_000)).toBe(1);
+          expect(end.connection.bulk.allocate(1)).toBeUndefined();
+          child.kill("SIGKILL");
+          for (;;) {
+            end.connection.bulk.waitMemory(Number.POSITIVE_INFINITY);
+            try {
+              if (end.connection.bulk.allocate(1) === undefined) continue;
+            } catch (error) {
+              expect((error as { code?: string }).code).toBe("ERR_RINGBELL_PEER_DIED");
+              break;
+            }
+          }
+        });
+      }
+    }
 
     if (!sync) return;
 

@@ -1,6 +1,7 @@
-import { afterEach, describe } from "vitest";
+import { afterEach, describe, it } from "vitest";
 import type { LaneGeometry } from "../../../lib/transport/contract.js";
 import { backpressure } from "./backpressure.js";
+import { blocks } from "./blocks.js";
 import { ends } from "./ends.js";
 import { type ContractOptions, End, type MakePair } from "./harness.js";
 import { processes } from "./processes.js";
@@ -10,6 +11,12 @@ import { waiting } from "./waiting.js";
 /** Makes a pair, starts both, and closes both after the test. */
 export type Pair = (...capacities: number[]) => Promise<readonly [End, End]>;
 
+/** The same, with `bulk` bytes for the blocks of each. */
+export type BulkPair = (bulk: number, ...capacities: number[]) => Promise<readonly [End, End]>;
+
+/** Bytes for blocks where a test says nothing else. */
+const BULK = 1024 * 1024;
+
 /** The sentences of lib/transport/contract.ts, for whatever claims to be a transport. */
 export function transportContract(name: string, makePair: MakePair, options: ContractOptions): void {
   describe(`the transport contract: ${name}`, () => {
@@ -17,23 +24,27 @@ export function transportContract(name: string, makePair: MakePair, options: Con
     afterEach(async () => {
       await Promise.all(open.splice(0).map((end) => end.connection.close("closed")));
     });
-    const unstarted: Pair = async (...capacities) => {
-      const pair = await makePair(geometry(capacities));
+    const bulkUnstarted: BulkPair = async (bulk, ...capacities) => {
+      const pair = await makePair(geometry(capacities), bulk);
       const made = [new End(pair[0]), new End(pair[1])] as const;
       open.push(...made);
       return made;
     };
-    const pair: Pair = async (...capacities) => {
-      const made = await unstarted(...capacities);
+    const bulkPair: BulkPair = async (...parts) => {
+      const made = await bulkUnstarted(...parts);
       for (const end of made) end.start();
       return made;
     };
+    const unstarted: Pair = (...capacities) => bulkUnstarted(BULK, ...capacities);
+    const pair: Pair = (...capacities) => bulkPair(BULK, ...capacities);
 
     records(pair, unstarted);
     backpressure(pair);
     ends(pair);
     waiting(pair, options.sync);
-    if (options.processes !== undefined) processes(options.processes, options.sync);
+    if (options.blocks === true) blocks(bulkPair, options.sync);
+    else describe("blocks", () => it.skip("are not carried yet", () => {}));
+    if (options.processes !== undefined) processes(options.processes, options.sync, options.blocks === true);
   });
 }
 

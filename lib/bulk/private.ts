@@ -1,0 +1,164 @@
+import { BlockError } from "../errors.js";
+import type { Lease } from "./lease.js";
+import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
+import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
+
+/*
+ * Blocks in private memory: the bytes are copied where they are sent, so a block has all of its memory to itself. What is done to a view
+ * that was kept from before a block was sent is not seen by the receiver once the bytes are on their way; until then it may be.
+ */
+
+/** Whose the memory is. */
+export interface PrivateOwner {
+  readonly memory: PrivateMemory;
+  /** Nobody has the block any more. `id`: what the peer calls it, or OURS. `length`: in bytes; those may have been taken away. */
+  released(bytes: PrivateBytes, id: number, length: number): void;
+}
+
+/** A block's memory, and how many leases there are of it. Knows no lease, for those may be garbage-collected. */
+class Holding {
+  readonly owner: PrivateOwner;
+  readonly id: number;
+  readonly length: number;
+  leases = 1;
+
+  constructor(owner: PrivateOwner, id: number, length: number) {
+    this.owner = owner;
+    this.id = id;
+    this.length = length;
+  }
+
+  /** A lease less; the last brings the memory back. */
+  drop(bytes: PrivateBytes): void {
+    this.leases--;
+    if (this.leases === 0) this.owner.released(bytes, this.id, this.length);
+    // Checked, each lease has bytes of its own.
+    else if (this.owner.memory.checked) this.owner.memory.give(bytes);
+  }
+}
+
+/** The id of a block of this side. */
+export const OURS = -1;
+
+export class PrivateLease implements Lease {
+  readonly length: number;
+  readonly sealed: boolean;
+  readonly shared: boolean;
+  readonly #holding: Holding;
+  readonly #tenancy: Tenancy & { view: PrivateBytes };
+  /** What the program sees. */
+  #shown: PrivateBytes | undefined;
+
+  /** The only lease of a block. `id`: what the peer calls it, or OURS. */
+  static of(
+    owner: PrivateOwner,
+    bytes: PrivateBytes,
+    id: number,
+    sealed: boolean,
+    shared: boolean,
+  ): PrivateLease {
+    return new PrivateLease(new Holding(owner, id, bytes.length), bytes, sealed, shared, tracePlace());
+  }
+
+  private constructor(
+    holding: Holding,
+    bytes: PrivateBytes,
+    sealed: boolean,
+    shared: boolean,
+    place: string | undefined,
+  ) {
+    this.length = holding.length;
+    this.sealed = sealed;
+    this.shared = shared;
+    this.#holding = holding;
+    const tenancy: Tenancy & { view: PrivateBytes } = {
+      lost: () => holding.drop(tenancy.view),
+      held: true,
+      bytes: holding.length,
+      kind: holding.id === OURS ? "allocated" : "received",
+      place,
+      view: bytes,
+    };
+    this.#tenancy = tenancy;
+    watchLease(this, tenancy);
+  }
+
+  get bytes(): Uint8Array {
+    const { view } = this.#tenancy;
+    if (this.#shown?.buffer !== view.buffer) {
+      // Not the view that the tenancy has, by which the lease would be tied to itself.
+      this.#shown = new Uint8Array(view.buffer, view.byteOffset, view.length);
+      tieToView(this.#shown, this);
+    }
+    return this.#shown;
+  }
+
+  get owner(): PrivateOwner {
+    return this.#holding.owner;
+  }
+
+  /** What the peer calls the block, or OURS. */
+  get id(): number {
+    return this.#holding.id;
+  }
+
+  release(): void {
+    this.#tenancy.held = false;
+    this.#holding.drop(this.#tenancy.view);
+  }
+
+  /** Takes the only lease of a block away from its program; returns the bytes. */
+  surrender(): PrivateBytes {
+    this.#tenancy.held = false;
+    return this.#memory.handOver(this.#tenancy.view);
+  }
+
+  /** Takes the bytes away from the program, but not from this lease. */
+  withdraw(): void {
+    this.#tenancy.view = this.#memory.handOver(this.#tenancy.view);
+  }
+
+  share(count: number): Lease[] {
+    this.#mustBeOurs("share");
+    this.withdraw();
+    const { view } = this.#tenancy;
+    const views = Array.from({ length: count }, (_, i) => (i === 0 ? view : this.#another(view)));
+    this.#holding.leases += count - 1;
+    return views.map((each) => this.#successor(each, this.sealed, true));
+  }
+
+  /** The receivers have copies in any case; so this only says so, and this side's views can still be written to. */
+  seal(): Lease {
+    if (this.sealed) return this;
+    this.#mustBeOurs("seal");
+    if (this.shared)
+      throw new BlockError("a shared block can't be sealed any more; seal it first, then share it");
+    this.withdraw();
+    return this.#successor(this.#tenancy.view, true, false);
+  }
+
+  get #memory(): PrivateMemory {
+    return this.#holding.owner.memory;
+  }
+
+  /** A lease of the same block in place of this one. */
+  #successor(view: PrivateBytes, sealed: boolean, shared: boolean): PrivateLease {
+    this.#tenancy.held = false;
+    return new PrivateLease(this.#holding, view, sealed, shared, this.#tenancy.place);
+  }
+
+  /** The bytes for one more lease: checked, a buffer must be each one's own, to be taken away from it. */
+  #another(view: PrivateBytes): PrivateBytes {
+    if (!this.#memory.checked) return view;
+    const copy = this.#memory.take(view.length);
+    copy.set(view);
+    return copy;
+  }
+
+  #mustBeOurs(verb: string): void {
+    if (this.id === OURS) return;
+    throw new BlockError(
+      `a block that was received is its sender's to ${verb}; copy it into one of your own`,
+    );
+  }
+}

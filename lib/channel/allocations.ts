@@ -1,0 +1,84 @@
+import type { Block } from "../bulk/block.js";
+import type { TransportBulk } from "../transport/contract.js";
+import { abortable } from "./abort.js";
+
+interface Waiting {
+  readonly bytes: number;
+  resolve(block: Block): void;
+  reject(error: unknown): void;
+}
+
+/** Blocks for the program, and those who wait for one: in order, so that large ones have their turn. */
+export class Allocations {
+  readonly #bulk: TransportBulk;
+  readonly #queue: Waiting[] = [];
+  #serving = false;
+
+  constructor(bulk: TransportBulk) {
+    this.#bulk = bulk;
+  }
+
+  tryAllocate(bytes: number): Block | undefined {
+    return this.#queue.length > 0 ? undefined : this.#bulk.allocate(bytes);
+  }
+
+  async allocate(bytes: number, signal: AbortSignal | undefined): Promise<Block> {
+    signal?.throwIfAborted();
+    if (this.#queue.length === 0) {
+      const block = await this.#bulk.allocateSoon(bytes);
+      if (signal?.aborted) block?.release();
+      signal?.throwIfAborted();
+      if (block !== undefined) return block;
+    }
+    return abortable<Block>(signal, (resolve, reject) => {
+      const waiting: Waiting = { bytes, resolve, reject };
+      this.#queue.push(waiting);
+      void this.#serve();
+      return () => {
+        const index = this.#queue.indexOf(waiting);
+        if (index >= 0) this.#queue.splice(index, 1);
+        // Those behind it may be content with less.
+        void this.#serve();
+      };
+    });
+  }
+
+  /** The transport: there may be memory. */
+  onMemory(): void {
+    void this.#serve();
+  }
+
+  /** The channel has ended. */
+  end(error: Error): void {
+    for (const waiting of this.#queue.splice(0)) waiting.reject(error);
+  }
+
+  async #serve(): Promise<void> {
+    if (this.#serving) return;
+    this.#serving = true;
+    while (this.#queue.length > 0) {
+      const first = this.#queue[0]!;
+      try {
+        let block = await this.#bulk.allocateSoon(first.bytes);
+        if (block === undefined && this.#queue[0] === first) {
+          // Asked first, and then looked once more: what came back since the first look is not told any more.
+          this.#bulk.wantMemory();
+          block = this.#bulk.allocate(first.bytes);
+          if (block === undefined) break;
+        }
+        if (block === undefined) continue;
+        // It may have given up meanwhile.
+        if (this.#queue[0] !== first) {
+          block.release();
+          continue;
+        }
+        this.#queue.shift();
+        first.resolve(block);
+      } catch (error) {
+        if (this.#queue[0] === first) this.#queue.shift();
+        first.reject(error);
+      }
+    }
+    this.#serving = false;
+  }
+}

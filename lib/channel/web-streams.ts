@@ -1,0 +1,108 @@
+import { ReadableStream, WritableStream } from "node:stream/web";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { ClosedError } from "../errors.js";
+import type { LaneCore } from "./lane-core.js";
+import { Turn } from "./turn.js";
+
+/** The channel, as the streams of its lane `main` end it. */
+export interface Endable {
+  close(): Promise<void>;
+  destroy(error?: Error): void;
+}
+
+/**
+ * The messages of a lane as a Web Stream. Becomes the consumer of the lane when it is read for the first time; takes nothing that
+ * nobody asked for. `over` is called when the stream can't be used any more, but the lane can.
+ */
+export function readableOf<Send, Receive>(
+  core: LaneCore<Send, Receive>,
+  over: () => void,
+): ReadableStream<Receive> {
+  let messages: AsyncIterableIterator<Receive> | undefined;
+  let cancelled = false;
+  return new ReadableStream<Receive>(
+    {
+      async pull(controller) {
+        try {
+          messages ??= core.receiver.iterate();
+        } catch (error) {
+          over();
+          throw error;
+        }
+        const next = await messages.next();
+        if (cancelled) return;
+        if (next.done !== true) {
+          controller.enqueue(next.value);
+          return;
+        }
+        // A loop ends in order when this side destroys the channel; a pipe must not take that for the end of what it carries.
+        const why = await core.whyEnded();
+        if (cancelled) return;
+        if (why instanceof ClosedError) controller.close();
+        else controller.error(why);
+      },
+      async cancel() {
+        cancelled = true;
+        over();
+        await messages?.return?.();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/**
+ * Sends what is written. Closing it waits until all has been taken, and closes `channel`, which is given for the lane `main`
+ * only; aborting it destroys that. `over` as for `readableOf`.
+ */
+export function writableOf<Send, Receive>(
+  core: LaneCore<Send, Receive>,
+  channel: Endable | undefined,
+  over: () => void,
+): WritableStream<Send> {
+  const turn = new Turn();
+  let signal: AbortSignal;
+  let ignoreEnd: () => void;
+  const leave = () => {
+    ignoreEnd();
+    over();
+  };
+  return new WritableStream<Send>({
+    start(controller) {
+      // Not in the types of Node 20.
+      signal = (controller as unknown as { readonly signal: AbortSignal }).signal;
+      // A pipe whose source is silent hears of the end all the same.
+      ignoreEnd = core.whenEnded(() => void core.whyEnded().then((why) => controller.error(why)));
+    },
+    async write(message) {
+      try {
+        await core.sender.send(message, signal);
+      } catch (error) {
+        leave();
+        throw error;
+      }
+      if (turn.isOver()) await nextTurn();
+    },
+    async close() {
+      leave();
+      try {
+        await core.sender.flush(signal);
+      } catch (error) {
+        // An abort that comes now does not get as far as `abort`.
+        if (signal.aborted) channel?.destroy(errorOf(signal.reason));
+        throw error;
+      }
+      await channel?.close();
+    },
+    abort(reason) {
+      leave();
+      channel?.destroy(errorOf(reason));
+    },
+  });
+}
+
+/** Whatever was given as the reason of an abort, as an error. */
+function errorOf(reason: unknown): Error | undefined {
+  if (reason === undefined || reason instanceof Error) return reason;
+  return new ClosedError("the writable stream was aborted", { cause: reason });
+}

@@ -1,0 +1,57 @@
+import { isBytes } from "./bytes.js";
+import { noRoom } from "./codec.js";
+import type { Shape, StructShape } from "./field.js";
+
+/*
+ * How many bytes a message of a struct takes, found out only when it did not fit. What is no value of its field counts nothing: encoding will
+ * come to it.
+ */
+
+/** Where the tail ends behind a value if it begins at `tail`, both counted from the beginning of the message. */
+type Measure = (value: unknown, tail: number) => number;
+
+/** Past this nobody has the room; and a sparse array may have more elements than can be looked at. */
+const LONGEST = 2 ** 31;
+
+/** What the encoder of a struct returns for a message that does not fit. */
+export function noRoomOf(shape: StructShape): (message: unknown) => number {
+  const { size } = shape;
+  if (!shape.variable) return () => noRoom(size);
+  const measure = measureOf(shape);
+  return (message) => noRoom(measure(message, size));
+}
+
+function measureOf(shape: Shape): Measure {
+  if (!shape.variable) return (_value, tail) => tail;
+  switch (shape.kind) {
+    case "text":
+      return (value, tail) => (typeof value === "string" ? tail + Buffer.byteLength(value) : tail);
+    case "bytes":
+      return (value, tail) => (isBytes(value) ? tail + value.length : tail);
+    case "optional":
+      return measureOf(shape.of);
+    case "array": {
+      const { of, length } = shape;
+      const measure = measureOf(of);
+      return (value, tail) => {
+        if (!Array.isArray(value)) return tail;
+        let end = tail;
+        if (length === undefined) end = Math.ceil(tail / of.align) * of.align + value.length * of.size;
+        if (of.variable) for (let i = 0; i < value.length && end < LONGEST; i++) end = measure(value[i], end);
+        return end;
+      };
+    }
+    case "struct": {
+      const members = shape.members.filter((member) => member.shape.variable);
+      const names = members.map((member) => member.name);
+      const measures = members.map((member) => measureOf(member.shape));
+      return (value, tail) => {
+        if (typeof value !== "object" || value === null) return tail;
+        const source = value as Readonly<Record<string, unknown>>;
+        return measures.reduce((end, measure, i) => measure(source[names[i]!], end), tail);
+      };
+    }
+    default:
+      return (_value, tail) => tail;
+  }
+}

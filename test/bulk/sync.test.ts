@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { counts, KIB, type Message, peer, until } from "./setup.js";
+
+/** More than the lane of the blocks holds of returns: 16 KiB of 24 bytes each. */
+const MANY = 1000;
+
+describe("a peer that never comes to its event loop", () => {
+  it("gives back more blocks at once than the lane of the blocks holds, and the owner goes on", async () => {
+    const { channel, ended } = await peer(
+      "shm",
+      `const held = [];
+      for (let stop = false; !stop; ) {
+        const message = channel.receiveSync();
+        stop = message.id < 0;
+        held.push(...message.blocks);
+        if (held.length < ${MANY} && !stop) continue;
+        for (const block of held.splice(0)) block.release();
+        channel.sendSync({ id: message.id, blocks: [] });
+      }
+      process.exit(0);`,
+      // Room for 1024 blocks.
+      { maxBulkBytes: 64 * KIB },
+    );
+    for (let round = 0; round < 5; round++) {
+      for (let i = 1; i <= MANY; i++) {
+        await channel.send({ id: i, blocks: [await channel.allocate(64)] });
+      }
+      expect(await channel.receive()).toEqual({ id: MANY, blocks: [] });
+    }
+    expect(channel.stats().bulk.allocatedBytes).toBeLessThanOrEqual(64 * KIB);
+    await channel.send({ id: -1, blocks: [] });
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  it("is answered by a block of a new segment, though it has not looked at what came back to it", async () => {
+    const { channel } = await peer(
+      "shm",
+      `const held = [];
+      channel.on("message", async (message) => {
+        held.push(...message.blocks);
+        if (message.id < ${MANY}) return;
+        for (const block of held.splice(0)) block.release();
+        await channel.send({ id: 0, blocks: [await channel.allocate(1_000_000)] });
+      });`,
+    );
+    for (let round = 0; round < 3; round++) {
+      for (let i = 1; i <= MANY; i++) channel.sendSync({ id: i, blocks: [channel.tryAllocate(64)] });
+      const answer = channel.receiveSync({ timeout: 10_000 }) as Message;
+      expect(answer?.blocks[0]?.byteLength).toBe(1_000_000);
+      answer.blocks[0]!.release();
+    }
+    await until(() => counts(channel).lent === 0);
+    expect(counts(channel)).toEqual({ own: 0, lent: 0, held: 0 });
+  });
+
+  it("is told, while it waits for memory without limit, that the other died", async () => {
+    const { channel } = await peer(
+      "shm",
+      `const held = [];
+      channel.on("message", (message) => {
+        held.push(message);
+        setTimeout(() => process.kill(process.pid, "SIGKILL"), 200);
+      });`,
+      { maxBulkBytes: 1024 * KIB },
+    );
+    await channel.send({ id: 1, blocks: [channel.tryAllocate(1024 * KIB)] });
+    // A time limit only to see it fail: from here on this process does not come to its event loop.
+    expect(() => channel.sendSync("x".repeat(500 * KIB), { timeout: 10_000 })).toThrow(
+      expect.objectContaining({ code: "ERR_RINGBELL_PEER_DIED" }),
+    );
+  });
+});
