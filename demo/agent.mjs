@@ -5,7 +5,6 @@
 // Where to connect is in the environment (RINGBELL_DIRECTORY, RINGBELL_NAMESPACE, RINGBELL_ENDPOINT,
 // RINGBELL_TRANSPORT): `connect` looks there by itself.
 
-import { readFileSync } from "node:fs";
 import { ClosedError, connect, HandshakeError, NotFoundError, PeerDiedError } from "../dist/index.js";
 import { kinds } from "./agents/index.mjs";
 import { lanes, Task } from "./messages.mjs";
@@ -19,19 +18,22 @@ const work = kind.start();
 const done = { tasks: 0, bytes: 0 };
 
 /**
- * @param {{ id: number, path: string }} task
+ * @param {{ id: number, path: string, content: import("../dist/index.js").Block }} task
  * @returns {import("./agents/index.mjs").Result}
  */
-function perform({ id, path }) {
+function perform({ id, path, content }) {
   const begin = performance.now();
   const micros = () => Math.round((performance.now() - begin) * 1000);
   try {
-    const content = readFileSync(path);
-    const value = work({ id, path }, content);
-    return { id, bytes: content.length, micros: micros(), value };
+    const { buffer, byteOffset, byteLength } = content.bytes;
+    const value = work({ id, path }, Buffer.from(buffer, byteOffset, byteLength));
+    return { id, bytes: byteLength, micros: micros(), value };
   } catch (error) {
-    // Not readable, gone, or not for this kind of work: one file is no reason to die.
+    // Not for this kind of work: one file is no reason to die.
     return { id, bytes: 0, micros: micros(), skipped: error.message.toWellFormed() };
+  } finally {
+    // Its memory is the orchestrator's again, for another file.
+    content.release();
   }
 }
 

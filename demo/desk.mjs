@@ -2,7 +2,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { debuglog } from "node:util";
-import { listen, RingbellError } from "../dist/index.js";
+import {
+  ClosedError,
+  CorruptError,
+  listen,
+  NoSpaceError,
+  PeerDiedError,
+  RingbellError,
+} from "../dist/index.js";
+import { readIntoBlock } from "./files.mjs";
 import { lanes, Task } from "./messages.mjs";
 
 const AGENT = fileURLToPath(new URL("agent.mjs", import.meta.url));
@@ -11,6 +19,8 @@ const AGENT = fileURLToPath(new URL("agent.mjs", import.meta.url));
 const WINDOW = 8;
 /** Agents that may die on the same task before it is skipped, and without any before the job is given up. */
 const MOST_DEATHS = 3;
+/** Memory for the files that an agent has not released yet, in bytes: room for two of the largest. Then reading waits. */
+const FILE_MEMORY = 8 * 1024 * 1024;
 /** How long an agent may take to end when it was told to, in ms. Then it is killed. */
 const GRACE = 3000;
 
@@ -38,6 +48,9 @@ export class Desk {
   unexpected = 0;
   /** Messages on the lanes `main` and `control`, both ways. */
   messages = 0;
+  /** Bytes of files that were handed over, and those of them that were copied on the way. */
+  handedBytes = 0;
+  copiedBytes = 0;
   /** What the agent last said about itself. @type {import("./messages.mjs").Progress | undefined} */
   progress;
   /** What it said in the end. @type {import("./messages.mjs").Finished | undefined} */
@@ -57,6 +70,8 @@ export class Desk {
   #idleDeaths = 0;
   #working = false;
   #closing = false;
+  /** Whoever hands out tasks waits for this to be called. */
+  #wake = () => {};
   #opening = Promise.resolve();
   #serving = Promise.resolve();
   #children = new Set();
@@ -95,6 +110,7 @@ export class Desk {
     this.#server = await listen(this.kind.name, {
       ...this.#place,
       codec: { send: Task, receive: this.kind.result },
+      maxBulkBytes: FILE_MEMORY,
       lanes,
       role: "orchestrator",
     });
@@ -105,7 +121,7 @@ export class Desk {
   work() {
     this.#working = true;
     if (this.#isComplete()) this.#complete();
-    this.#handOut();
+    this.#wake();
     return this.#completed;
   }
 
@@ -180,12 +196,11 @@ export class Desk {
       if (message.type === "progress") this.progress = message;
       if (message.type === "finished") this.goodbye = message;
     });
-    channel.on("drain", () => this.#handOut());
-    this.#handOut();
+    const handingOut = this.#handOut(channel).catch(this.#fail);
     try {
       for await (const result of channel) {
         this.#take(result);
-        this.#handOut();
+        this.#wake();
         if (this.count >= this.#killAt && !this.#isComplete()) this.#kill(child);
       }
     } catch (error) {
@@ -193,35 +208,55 @@ export class Desk {
       if (!(error instanceof RingbellError)) throw error;
       trace("%s: %s", this.kind.name, error.message);
     }
-    for (const { name, sentMessages, receivedMessages } of channel.stats().lanes) {
+    const { lanes, bulk } = channel.stats();
+    for (const { name, sentMessages, receivedMessages } of lanes) {
       if (name !== "ping") this.messages += sentMessages + receivedMessages;
     }
-    await exited;
+    this.copiedBytes += bulk.copiedBytes;
+    this.#wake();
+    await Promise.all([exited, handingOut]);
     trace("%s: process %d has gone", this.kind.name, child.pid);
     if (this.#closing || this.#isComplete()) return;
     this.#takeBack();
     await this.#hire();
   }
 
-  /** Sends tasks as long as the agent has few, and its ring has room. */
-  #handOut() {
-    if (!this.#working || this.#channel.state !== "open") return;
-    while (this.#underWay.size < WINDOW && this.#todo.length > 0) {
-      const id = this.#todo.at(-1);
-      // No room: `drain` comes when there is. (With so few tasks on their way it takes very long paths to see that.)
-      if (!this.#trySend({ id, path: this.#files[id].path })) return;
-      this.#todo.pop();
-      this.#underWay.set(id, performance.now());
+  /** Hands out tasks as long as the channel is open. One after the other: they keep their order. */
+  async #handOut(channel) {
+    try {
+      while (channel.state === "open") {
+        if (this.#working && this.#underWay.size < WINDOW && this.#todo.length > 0) await this.#give(channel);
+        else await new Promise((resolve) => (this.#wake = resolve));
+      }
+    } catch (error) {
+      // The agent has died this moment. The loop that takes results hears of it too, and sees to what is under way.
+      if (!isEnd(error)) throw error;
     }
   }
 
-  #trySend(task) {
+  /** Reads the next file, and hands it over. */
+  async #give(channel) {
+    const id = this.#todo.at(-1);
+    const { path } = this.#files[id];
+    let content;
     try {
-      return this.#channel.trySend(task);
+      content = await readIntoBlock(path, channel);
     } catch (error) {
-      // The agent has died this moment. The loop that takes results hears of it too, and sees to what is under way.
-      if (error instanceof RingbellError) return false;
-      throw error;
+      if (isEnd(error) || error instanceof NoSpaceError) throw error;
+      // Not readable, gone, or too long by now: one file is no reason to give up.
+      this.#todo.pop();
+      this.#record({ id, bytes: 0, micros: 0, skipped: error.message.toWellFormed() });
+      return;
+    }
+    this.#todo.pop();
+    this.#underWay.set(id, performance.now());
+    const bytes = content.byteLength;
+    try {
+      await channel.send({ id, path, content });
+      this.handedBytes += bytes;
+    } finally {
+      // Of no effect once it was sent.
+      content.release();
     }
   }
 
@@ -281,6 +316,11 @@ export class Desk {
     this.count -= finished.length;
     return [...finished, ...unfinished];
   }
+}
+
+/** Whether the channel has ended: nothing is wrong with what was to be sent. */
+function isEnd(error) {
+  return [ClosedError, PeerDiedError, CorruptError].some((end) => error instanceof end);
 }
 
 /** Resolves when the process has ended; kills it if that takes too long. */

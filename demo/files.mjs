@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 
@@ -39,7 +39,7 @@ export async function findFiles(root, limit) {
   return Promise.all(sample.map(look));
 }
 
-/** Symbolic links are not followed. Files that can't be read are left in: the agents have to cope. */
+/** Symbolic links are not followed. Files that can't be read are left in: the desks have to cope. */
 async function walk(directory, paths) {
   const entries = await readdir(directory, { withFileTypes: true }).catch(() => []);
   for (const entry of entries) {
@@ -63,6 +63,39 @@ function hashOf(path) {
     return createHash("sha256").update(readFileSync(path)).digest("hex");
   } catch {
     return undefined;
+  }
+}
+
+/**
+ * Reads a file into a block, to be sent over this channel: the kernel copies it there, and nobody copies it again. Waits for room,
+ * but not for the disk: the files are in the page cache, where a read takes less time than a way to another thread and back.
+ *
+ * @param {string} path
+ * @param {import("../dist/index.js").Channel<any, any>} channel
+ */
+export async function readIntoBlock(path, channel) {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const block = channel.tryAllocate(size) ?? (await channel.allocate(size));
+    try {
+      fill(block.bytes, file);
+    } catch (error) {
+      block.release();
+      throw error;
+    }
+    return block;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** @param {Uint8Array} bytes @param {number} file */
+function fill(bytes, file) {
+  for (let at = 0; at < bytes.length; ) {
+    const count = readSync(file, bytes, at, bytes.length - at, null);
+    if (count === 0) throw new Error("the file became shorter while it was read");
+    at += count;
   }
 }
 

@@ -1,10 +1,10 @@
 // What orchestrator and agents say to each other. Both import this file; if one of them had another version of it, its
 // connect would be refused (ERR_RINGBELL_SCHEMA), instead of messages being misread later.
 
-import { json, optional, struct, text, u32, u53 } from "../dist/index.js";
+import { block, json, optional, struct, text, u32, u53 } from "../dist/index.js";
 
-/** Orchestrator → agent, on the lane `main`: do your work on this file. */
-export const Task = struct({ id: u32, path: text() });
+/** Orchestrator → agent, on the lane `main`: do your work on this file, which is in the block. The block is the agent's now, to release. */
+export const Task = struct({ id: u32, path: text(), content: block });
 
 /**
  * Agent → orchestrator, on the lane `main`. Every kind of work has a value of its own, and so a codec of its own.
@@ -17,7 +17,7 @@ export function resultOf(value) {
     id: u32,
     /** Bytes of the file. */
     bytes: u53,
-    /** Time spent reading and working, in µs. */
+    /** Time spent working, in µs. */
     micros: u32,
     /** Why the file was skipped, if it was. */
     skipped: optional(text()),

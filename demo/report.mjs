@@ -29,6 +29,8 @@ export function figures({ transport, desks, seconds, cpuSeconds, idlePings, busy
     tasks: results.length,
     skipped: results.filter(({ skipped }) => skipped !== undefined).length,
     bytesRead: sum(results, ({ bytes }) => bytes),
+    bytesHandedOver: sum(desks, (desk) => desk.handedBytes),
+    bytesByReference: sum(desks, (desk) => desk.handedBytes - desk.copiedBytes),
     messages,
     seconds,
     messagesPerSecond: messages / seconds,
@@ -80,7 +82,8 @@ export function table(shm, stream, files) {
     "─".repeat(LABEL + 2 * COLUMN + 7),
   );
   counted("files", () => number(files));
-  counted("bytes read (every agent reads every file)", (run) => megabytes(run.bytesRead));
+  counted("bytes read (every agent gets every file)", (run) => megabytes(run.bytesRead));
+  counted("bytes handed over by reference, not copied", (run) => megabytes(run.bytesByReference));
   counted("tasks done", (run) => number(run.tasks));
   if (shm.skipped + stream.skipped > 0)
     counted("tasks skipped (file not readable)", (run) => number(run.skipped));

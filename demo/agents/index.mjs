@@ -14,12 +14,12 @@ import { words } from "./words.mjs";
  * @property {() => Work} start begins with nothing remembered
  * @property {(values: any[]) => string} summary one line about all values together
  *
- * @typedef {(task: { id: number, path: string }, content: Buffer) => unknown} Work
+ * @typedef {(task: { id: number, path: string }, content: Buffer) => unknown} Work the content is there during the call only
  *
  * @typedef {object} Result
  * @property {number} id of the task
  * @property {number} bytes of the file
- * @property {number} micros spent reading and working
+ * @property {number} micros spent working
  * @property {string | undefined} [skipped] why the file was skipped, if it was
  * @property {any} [value] what was found, unless it was skipped
  */

@@ -1,7 +1,15 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -207,6 +215,34 @@ test.runIf(process.platform === "linux")("files that can't be read are skipped a
   for (const found of results.values()) {
     expect(found.filter(({ skipped }) => skipped?.startsWith("ENOENT"))).toHaveLength(1);
   }
+});
+
+test("files of any length go to the agents in blocks: by reference, or on the stream copied", async () => {
+  // The longest that is read is 4 MiB. Three of them are more than there is memory for at a time.
+  const lengths = [0, 1, 300_001, 4 * 1024 * 1024, 4 * 1024 * 1024, 4 * 1024 * 1024];
+  const contents = lengths.map((length, i) => Buffer.alloc(length, `${i} 987 654\n`));
+  const files = contents.map((_, i) => `sub/${i}.txt`);
+  for (const [i, file] of files.entries()) writeFileSync(join(tree, file), contents[i]!);
+  const { report, results } = await run("--no-kill");
+
+  for (const [name, found] of results) expect(found, name).toEqual(computed(name, files));
+  const bytes = kinds.length * contents.reduce((sum, { length }) => sum + length, 0);
+  expect(report.shm).toMatchObject({ bytesRead: bytes, bytesHandedOver: bytes, bytesByReference: bytes });
+  expect(report.stream).toMatchObject({ bytesRead: bytes, bytesHandedOver: bytes, bytesByReference: 0 });
+});
+
+test("files that are gone by now, or too long, are skipped and counted", async () => {
+  plant(10, 10);
+  const demo = new Demo(tree, "--json", "--no-kill");
+  await demo.says(/has come/);
+  // The work begins when all agents have come.
+  rmSync(join(tree, "sub", "1003.txt"));
+  truncateSync(join(tree, "sub", "1005.txt"), 2 ** 30);
+  expect(await demo.ended, demo.said.join("\n")).toBe(0);
+  expectNothingLeft(demo);
+  const report = JSON.parse(await demo.output);
+  expect(report.shm).toMatchObject({ tasks: 55, skipped: 10 });
+  expect(report.stream).toMatchObject({ tasks: 55, skipped: 10 });
 });
 
 test("a task done again by the same agent has the same result", () => {
