@@ -28,23 +28,32 @@ function list() {
 }
 
 /**
- * The suites that were asked for, each with the contenders that were asked for.
- * @param {readonly string[]} only names of suites or contenders; empty: all
+ * Whether a contender was asked for. --quick leaves out those that are thorough, unless they, or their suite, were named.
+ * @param {import("./lib/contender.mjs").Suite} suite
+ * @param {import("./lib/contender.mjs").Contender} contender
+ * @param {ReturnType<typeof parseOptions>} options
  */
-function select(only) {
+function isWanted(suite, { name, thorough = false }, { only, quick }) {
+  if (only.includes(name) || only.includes(suite.name)) return true;
+  if (quick && thorough) return false;
+  return only.length === 0 || (suite.group !== undefined && only.includes(suite.group));
+}
+
+/**
+ * The suites that were asked for, each with the contenders that were asked for.
+ * @param {ReturnType<typeof parseOptions>} options
+ */
+function select(options) {
   const known = new Set(
-    suites.flatMap(({ name, contenders }) => [name, ...contenders.map((each) => each.name)]),
+    suites.flatMap(({ name, group, contenders }) => [name, group, ...contenders.map((each) => each.name)]),
   );
-  const unknown = only.find((name) => !known.has(name));
+  const unknown = options.only.find((name) => !known.has(name));
   if (unknown !== undefined)
     throw new UsageError(`no suite or contender is called ${JSON.stringify(unknown)}; see --list`);
-  if (only.length === 0) return suites;
   return suites
     .map((suite) => ({
       ...suite,
-      contenders: only.includes(suite.name)
-        ? suite.contenders
-        : suite.contenders.filter(({ name }) => only.includes(name)),
+      contenders: suite.contenders.filter((contender) => isWanted(suite, contender, options)),
     }))
     .filter(({ contenders }) => contenders.length > 0);
 }
@@ -74,7 +83,7 @@ function heading(options, host, cores, version) {
  * @returns {Promise<number>} exit status
  */
 async function bench(options) {
-  const chosen = select(options.only);
+  const chosen = select(options);
   const host = machine();
   const version = revision();
   const cores = chooseCores(options.cores);

@@ -1,7 +1,7 @@
-/** Messages of the first attempt. */
+/** Messages of the first attempt, unless the caller knows better. */
 const FIRST = 256;
 /** How long the warm-up goes on at least, s and rounds, so that all code on the way is compiled and compiled again. */
-const WARM_SECONDS = 0.3;
+export const WARM_SECONDS = 0.3;
 const WARM_ROUNDS = 0.5;
 /** The part of a round that an attempt must last for its speed to count. */
 const LONG_ENOUGH = 8;
@@ -10,10 +10,11 @@ const LONG_ENOUGH = 8;
  * Warms up and finds the number of messages with which a round takes about `seconds`.
  * @param {(count: number) => Promise<{ seconds?: number }>} round
  * @param {number} seconds
+ * @param {{ first?: number, warm?: number }} [start]  Messages of the first attempt; how long to warm up at least, s.
  */
-export async function calibrate(round, seconds) {
-  const enough = Math.max(WARM_SECONDS, seconds * WARM_ROUNDS);
-  let count = FIRST;
+export async function calibrate(round, seconds, { first = FIRST, warm = WARM_SECONDS } = {}) {
+  const enough = Math.max(warm, seconds * WARM_ROUNDS);
+  let count = first;
   let messages = 0;
   let spent = 0;
   for (;;) {

@@ -38,7 +38,15 @@ export function timeRoundTrips(count, trip) {
 }
 
 /**
- * The same for round trips through the event loop: `send(i)` sends, and whoever hears the answer calls `answered()`.
+ * Half of each time of a round trip: one way.
+ * @param {ReturnType<typeof timeRoundTrips>} trip
+ */
+export function oneWay({ ns, p50, p99, seconds }) {
+  return { ns: ns / 2, p50: p50 / 2, p99: p99 / 2, seconds };
+}
+
+/**
+ * As `timeRoundTrips`, for round trips through the event loop: `send(i)` sends, and whoever hears the answer calls `answered()`.
  */
 export class RoundTripTimer {
   #send;
@@ -135,6 +143,16 @@ export class StreamTimer {
  */
 export function streamFigures(count, elapsed) {
   return { ns: (elapsed * 1e6) / count, perSecond: (count * 1e3) / elapsed, seconds: elapsed / 1e3 };
+}
+
+/**
+ * The same for messages whose length matters.
+ * @param {number} count messages
+ * @param {number} bytes of each
+ * @param {number} elapsed ms
+ */
+export function bulkFigures(count, bytes, elapsed) {
+  return { ...streamFigures(count, elapsed), bytesPerSecond: (count * bytes * 1e3) / elapsed };
 }
 
 /**

@@ -6,7 +6,7 @@
  *
  * @typedef {Record<string, number>} Figures
  *   What one round measured. The names carry the meaning, the same in every contender:
- *   `ns` (per round trip, or per message of a stream), `p50` and `p99` (ns), `perSecond` (messages),
+ *   `ns` (per round trip, or per message of a stream), `p50` and `p99` (ns), `perSecond` (messages), `bytesPerSecond`,
  *   `cpuMs` (CPU time per 10 s), `seconds` (how long it was measured).
  *
  * @typedef {object} Setting  What is the same for the whole run.
@@ -25,6 +25,7 @@
  * @typedef {object} Contender
  * @property {string} name  Unique, for `--only` and the JSON.
  * @property {string} title  As it stands in the table.
+ * @property {boolean} [thorough]  For those who want to know more than the verdicts: --quick leaves it out.
  * @property {number} [rounds]  Where one long round says more than several.
  * @property {(setting: Setting) => Promise<Running>} start  Throws {@link Unavailable} where it can't be had.
  *
@@ -44,6 +45,7 @@
  *
  * @typedef {object} Suite
  * @property {string} name
+ * @property {string} [group]  Suites that `--only` can ask for together.
  * @property {string} title
  * @property {string[]} [notes]  What one must know to read the table.
  * @property {Contender[]} contenders

@@ -17,6 +17,15 @@ process.on("exit", () => {
 });
 
 /**
+ * How an end is started, where that is not the usual way.
+ *
+ * @typedef {object} Launch
+ * @property {readonly string[]} [under]  The program that runs Node, with its arguments.
+ * @property {readonly string[]} [flags]  Of Node.
+ * @property {number} [stdout]  A descriptor for what it prints; else that is dropped.
+ */
+
+/**
  * One end of a contender: a Node process of its own that does what it is asked.
  *
  * It imports the contender's file, calls its function `role` with `options`, and gets back the object whose methods are
@@ -36,10 +45,11 @@ export class End {
    * @param {string} role the function that it exports
    * @param {object} options handed to it
    * @param {readonly number[] | undefined} cores
+   * @param {Launch} [launch]
    * @returns {Promise<End>} once the function has done its work
    */
-  static async start(file, role, options, cores) {
-    const end = new End(file, role, options, cores);
+  static async start(file, role, options, cores, launch) {
+    const end = new End(file, role, options, cores, launch);
     try {
       await end.#reply(0);
     } catch (error) {
@@ -54,11 +64,14 @@ export class End {
    * @param {string} role
    * @param {object} options
    * @param {readonly number[] | undefined} cores
+   * @param {Launch} [launch]
    */
-  constructor(file, role, options, cores) {
-    const [program, ...args] = pinned(cores, [process.execPath, ENTRY, file, role, JSON.stringify(options)]);
+  constructor(file, role, options, cores, { under = [], flags = [], stdout } = {}) {
+    const node = [process.execPath, ...flags, ENTRY, file, role, JSON.stringify(options)];
+    const [first = process.execPath, ...rest] = [...under, ...node];
+    const [program, ...args] = pinned(cores, [first, ...rest]);
     this.#title = `${file.slice(file.lastIndexOf("/") + 1)} (${role})`;
-    this.#child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    this.#child = spawn(program, args, { stdio: ["ignore", stdout ?? "ignore", "pipe", "ipc"] });
     running.add(this.#child);
     this.#child.stderr?.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
       this.#stderr = (this.#stderr + text).slice(-4096);

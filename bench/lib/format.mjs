@@ -22,6 +22,31 @@ export function rate(perSecond) {
   return `${digits(perSecond / 1e6)} M/s`;
 }
 
+const KIB = 1024;
+
+/** @param {number} bytes */
+export function size(bytes) {
+  const units = ["B", "KiB", "MiB", "GiB"];
+  const unit = Math.min(units.length - 1, Math.floor(Math.log(Math.max(1, bytes)) / Math.log(KIB)));
+  const value = bytes / KIB ** unit;
+  return `${Number.isInteger(value) ? value : digits(value)} ${units[unit]}`;
+}
+
+/** @param {number} bytesPerSecond */
+export function throughput(bytesPerSecond) {
+  return `${digits(bytesPerSecond / 1e9)} GB/s`;
+}
+
+/** A number of something for each of something else, near 0 where all is well. @param {number} value */
+export function each(value) {
+  return value === 0 ? "0" : value < 0.001 ? "< 0.001" : value.toFixed(3);
+}
+
+/** @param {number} value */
+export function count(value) {
+  return value.toLocaleString("en-US", { maximumFractionDigits: 1 });
+}
+
 /** @param {number} ms */
 export function milliseconds(ms) {
   return `${digits(ms)} ms`;

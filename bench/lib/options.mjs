@@ -2,8 +2,8 @@ import { parseArgs } from "node:util";
 
 export const USAGE = `usage: npm run bench -- [options]
 
-  --quick          rough figures in under a minute
-  --only NAME      one suite or contender (may be repeated); see --list
+  --quick          rough figures in about a minute; of blocks, those that have verdicts
+  --only NAME      one suite or contender, or bulk for all bulk-… (may be repeated); see --list
   --rounds N       rounds of each contender, 5 to 99 (7; with --quick 5)
   --cores A,B      the two cores to run on (the first two allowed)
   --json FILE      write every figure, the machine and the verdicts to FILE

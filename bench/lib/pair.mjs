@@ -1,8 +1,33 @@
-import { calibrate } from "./calibrate.mjs";
+import { calibrate, WARM_SECONDS } from "./calibrate.mjs";
 import { End } from "./end.mjs";
 
 /**
- * A contender of two processes: `serve` is started first and `drive` when it is ready, both exported by `file`, both
+ * The two processes of a contender: `serve` is started first and `drive` when it is ready.
+ * @param {string} file URL of the contender's file
+ * @param {object} options for both
+ * @param {[number, number] | undefined} cores
+ * @param {{ serve?: import("./end.mjs").Launch, drive?: import("./end.mjs").Launch }} [launch]
+ */
+export async function startPair(file, options, cores, launch = {}) {
+  const server = await End.start(file, "serve", options, cores && [cores[1]], launch.serve);
+  const driver = await End.start(file, "drive", options, cores && [cores[0]], launch.drive).catch(
+    async (error) => {
+      await server.stop();
+      throw error;
+    },
+  );
+  return {
+    server,
+    driver,
+    async stop() {
+      await driver.close();
+      await server.close();
+    },
+  };
+}
+
+/**
+ * A contender of two processes: `serve` and `drive`, both exported by `file`, both
  * given `options`, a `directory` and the name of an `endpoint` to meet at. Each returns an object with `round(count)`, which
  * both are asked for at once, and `close()`; the figures of a round are those that either of them returns. Where the server
  * must be ready before the first message comes, it has `arm(count)`, too.
@@ -12,19 +37,20 @@ import { End } from "./end.mjs";
  * @param {string} description.title
  * @param {string} description.file URL of the contender's file
  * @param {Record<string, unknown>} [description.options]
+ * @param {number} [description.part]  How long a round is, and the warm-up, as a part of the usual.
+ * @param {number} [description.first]  Messages of the first attempt to find the size of a round.
  * @returns {import("./contender.mjs").Contender}
  */
-export function pair({ name, title, file, options = {} }) {
+export function pair({ name, title, file, options = {}, part = 1, first }) {
   return {
     name,
     title,
     async start({ cores, seconds, directory }) {
-      const common = { ...options, endpoint: name, directory };
-      const server = await End.start(file, "serve", common, cores && [cores[1]]);
-      const driver = await End.start(file, "drive", common, cores && [cores[0]]).catch(async (error) => {
-        await server.stop();
-        throw error;
-      });
+      const { server, driver, stop } = await startPair(
+        file,
+        { ...options, endpoint: name, directory },
+        cores,
+      );
       let count = 0;
       const round = async (/** @type {number} */ messages) => {
         await server.ask("arm", messages);
@@ -36,14 +62,11 @@ export function pair({ name, title, file, options = {} }) {
       };
       return {
         async warmUp() {
-          count = await calibrate(round, seconds);
+          count = await calibrate(round, seconds * part, { first, warm: WARM_SECONDS * part });
         },
         round: () => round(count),
         constants: () => ({ count }),
-        async stop() {
-          await driver.close();
-          await server.close();
-        },
+        stop,
       };
     },
   };

@@ -12,7 +12,7 @@ import { messages } from "./messages.mjs";
  */
 
 /** Two ends of one benchmark, apart from whatever else runs on this machine. */
-const NAMESPACE = "bench";
+export const NAMESPACE = "bench";
 
 /** @param {Options} options */
 export async function listening({ endpoint, directory, codec, listening: more = {} }) {

@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { buildFloor } from "../floors/build.mjs";
-import { calibrate } from "../lib/calibrate.mjs";
+import { calibrate, WARM_SECONDS } from "../lib/calibrate.mjs";
 import { Unavailable } from "../lib/contender.mjs";
+import { MIB } from "../lib/memory.mjs";
 
 const run = promisify(execFile);
 
@@ -12,9 +13,13 @@ const run = promisify(execFile);
  * @param {string} title
  * @param {string} program the file's name
  * @param {"roundtrip" | "stream"} mode
+ * @param {object} [more]
+ * @param {number} [more.part]  How long a round is, and the warm-up, as a part of the usual.
+ * @param {number} [more.first]  Messages of the first attempt to find the size of a round.
+ * @param {number} [more.bytes]  Of a message, where that matters.
  * @returns {import("../lib/contender.mjs").Contender}
  */
-function floor(name, title, program, mode) {
+function floor(name, title, program, mode, { part = 1, first, bytes } = {}) {
   return {
     name,
     title,
@@ -25,11 +30,12 @@ function floor(name, title, program, mode) {
       let count = 0;
       const round = async (/** @type {number} */ messages) => {
         const { stdout } = await run(built.program, [mode, `${messages}`, `${driver}`, `${peer}`]);
-        return JSON.parse(stdout);
+        const figures = JSON.parse(stdout);
+        return bytes === undefined ? figures : { ...figures, bytesPerSecond: figures.perSecond * bytes };
       };
       return {
         async warmUp() {
-          count = await calibrate(round, seconds);
+          count = await calibrate(round, seconds * part, { first, warm: WARM_SECONDS * part });
         },
         round: () => round(count),
         constants: () => ({ count }),
@@ -49,3 +55,8 @@ export const boostStream = floor(
 );
 export const ring = floor("ring", "C++: this library's ring without Node", "ring", "roundtrip");
 export const ringStream = floor("ring-stream", "C++: this library's ring without Node", "ring", "stream");
+export const fillFloor = floor("fill-floor", "C++: filled here, read there, and a flag", "fill", "stream", {
+  part: 0.4,
+  first: 4,
+  bytes: 64 * MIB,
+});

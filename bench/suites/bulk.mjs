@@ -1,0 +1,263 @@
+import { count, duration, each, ratio, size, throughput } from "../lib/format.mjs";
+import { fillAlone } from "../peers/fill-alone.mjs";
+import { fillFloor } from "../peers/floor.mjs";
+import { netBulk } from "../peers/net-bulk.mjs";
+import { netBulkStream } from "../peers/net-bulk-stream.mjs";
+import { allocate64K, allocate64M } from "../peers/ringbell-allocate.mjs";
+import { circulateLoop, circulateSync } from "../peers/ringbell-circulate.mjs";
+import { copyDefault, copyLittle, copyView } from "../peers/ringbell-copy.mjs";
+import { fillPolling, fillSleeping, fillTwo } from "../peers/ringbell-fill.mjs";
+import { fragment } from "../peers/ringbell-fragment.mjs";
+import { handover1G, handover1K, handover1M, handover64M } from "../peers/ringbell-handover.mjs";
+import { AGENTS, BYTES, shared } from "../peers/ringbell-shared.mjs";
+import { thresholds } from "../peers/ringbell-threshold.mjs";
+
+/** @param {import("../lib/contender.mjs").Contender} contender */
+function thorough(contender) {
+  return { ...contender, thorough: true };
+}
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const handover = {
+  name: "bulk-handover",
+  group: "bulk",
+  title: "Handing over a block that was filled before, one way: from send until its first byte can be read",
+  notes: ["Half of a round trip. By node:net, until all of it is there; a block is there as a whole."],
+  contenders: [handover1K, thorough(handover1M), handover64M, handover1G, netBulk],
+  columns: [
+    { title: "one way", figure: "ns", format: duration, spread: true },
+    { title: "p50", figure: "p50", format: duration },
+    { title: "p99", figure: "p99", format: duration },
+  ],
+  targets: [
+    {
+      name: "handing over 1 GiB / 1 KiB",
+      needs: ["handover-1g", "handover-1k"],
+      value: (figure) => figure("handover-1g", "ns") / figure("handover-1k", "ns"),
+      limit: 1.2,
+      better: "lower",
+      format: ratio,
+    },
+    {
+      name: "handing over 1 GiB",
+      needs: ["handover-1g"],
+      value: (figure) => figure("handover-1g", "ns"),
+      limit: 4e3,
+      better: "lower",
+      format: duration,
+    },
+    {
+      name: "64 MiB by node:net / handed over",
+      needs: ["net-64m", "handover-64m"],
+      value: (figure) => figure("net-64m", "ns") / figure("handover-64m", "ns"),
+      limit: 1000,
+      better: "higher",
+      format: ratio,
+    },
+  ],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const fill = {
+  name: "bulk-fill",
+  group: "bulk",
+  title: "64 MiB filled and read through, again and again",
+  notes: [
+    "One core works at a time, but with two blocks. Bytes count once, though each is written and read.",
+  ],
+  contenders: [fillAlone, thorough(fillFloor), fillPolling, thorough(fillSleeping), thorough(fillTwo)],
+  columns: [
+    { title: "throughput", figure: "bytesPerSecond", format: throughput, spread: true },
+    { title: "once", figure: "ns", format: duration },
+  ],
+  targets: [
+    {
+      name: "fill, hand over, read 64 MiB / within one process",
+      needs: ["fill-handed", "fill-alone"],
+      value: (figure) => figure("fill-handed", "bytesPerSecond") / figure("fill-alone", "bytesPerSecond"),
+      limit: 0.95,
+      better: "higher",
+      format: ratio,
+    },
+  ],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const copy = {
+  name: "bulk-copy",
+  group: "bulk",
+  title: "Streaming one way, a Buffer of 1 MiB a message",
+  contenders: [copyView, copyDefault, thorough(copyLittle), netBulkStream],
+  columns: [
+    { title: "throughput", figure: "bytesPerSecond", format: throughput, spread: true },
+    { title: "a message", figure: "ns", format: duration },
+  ],
+  targets: [
+    {
+      name: "send(Buffer) of 1 MiB, copied in and handed over / node:net",
+      needs: ["copy-view", "net-1m"],
+      value: (figure) => figure("copy-view", "bytesPerSecond") / figure("net-1m", "bytesPerSecond"),
+      limit: 3,
+      better: "higher",
+      format: ratio,
+    },
+  ],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const share = {
+  name: "bulk-shared",
+  group: "bulk",
+  title: `One block of ${size(BYTES)} shared to ${AGENTS} processes`,
+  notes: [
+    "share and send, a receiver: the orchestrator's time for share() and all trySend, divided by the receivers. First: the first time,",
+    "when they map the memory. Last read: until the last of them has read its first byte. Memory: while all hold it, of all processes.",
+  ],
+  contenders: [shared],
+  columns: [
+    { title: "share and send", figure: "ns", format: duration, spread: true },
+    { title: "share alone", figure: "shareNs", format: duration },
+    { title: "last read", figure: "lastNs", format: duration },
+    { title: "first", figure: "firstNs", format: duration },
+    { title: "first, last read", figure: "firstLastNs", format: duration },
+    { title: "sum of Pss", figure: "pssBytes", format: size },
+    { title: "sum of Rss", figure: "rssBytes", format: size },
+  ],
+  targets: [
+    {
+      name: `resident for ${AGENTS + 1} processes / ${size(BYTES)}`,
+      needs: ["shared"],
+      value: (figure) => figure("shared", "pssBytes") / BYTES,
+      limit: 1.05,
+      better: "lower",
+      format: ratio,
+    },
+    {
+      name: `sharing ${size(BYTES)}, a receiver`,
+      needs: ["shared"],
+      value: (figure) => figure("shared", "ns"),
+      limit: 20e3,
+      better: "lower",
+      format: duration,
+    },
+  ],
+};
+
+/**
+ * @param {string} what
+ * @param {string} contender
+ * @param {string} figure
+ * @returns {import("../lib/contender.mjs").Target}
+ */
+function none(what, contender, figure) {
+  return {
+    name: `${what}, a block`,
+    needs: [contender],
+    value: (get) => get(contender, figure),
+    limit: 0.01,
+    better: "lower",
+    format: each,
+  };
+}
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const circulate = {
+  name: "bulk-steady",
+  group: "bulk",
+  title: "Blocks of 1 MiB in circulation: what each asks of the kernel, both processes together",
+  notes: [
+    "Counted under strace, which slows system calls down, so not timed: the ends poll, or have the longest spin that there is, for to sleep is a",
+    "system call. The event loop makes one in each of its turns, epoll_wait, blocks or not: counted by itself. Node runs with",
+    "--single-threaded-gc: V8's collector, which small messages keep busy too, otherwise makes some to talk to its helpers.",
+  ],
+  contenders: [circulateSync, circulateLoop],
+  columns: [
+    { title: "system calls", figure: "otherCalls", format: each },
+    { title: "epoll_wait", figure: "loopCalls", format: each },
+    { title: "page faults", figure: "faults", format: each },
+  ],
+  targets: [
+    none("system calls, both polling", "circulate-sync", "calls"),
+    none("page faults, both polling", "circulate-sync", "faults"),
+    none("system calls besides epoll_wait, event loop", "circulate-loop", "otherCalls"),
+    none("page faults, event loop", "circulate-loop", "faults"),
+  ],
+};
+
+/** @param {string} what @param {string} contender @returns {import("../lib/contender.mjs").Target[]} */
+function allocated(what, contender) {
+  return [
+    {
+      name: `allocate and release ${what}`,
+      needs: [contender],
+      value: (figure) => figure(contender, "ns"),
+      limit: 1e3,
+      better: "lower",
+      format: duration,
+    },
+    {
+      name: `garbage collections, 100,000 times ${what}`,
+      needs: [contender],
+      value: (figure) => figure(contender, "scavenges") + figure(contender, "markCompacts"),
+      limit: 0,
+      better: "lower",
+      format: count,
+    },
+  ];
+}
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const allocate = {
+  name: "bulk-allocate",
+  group: "bulk",
+  title: "Allocate a block, write its first byte, release it",
+  notes: [
+    "Garbage: bytes of each time. Scavenges, mark-compacts: garbage collections in 100,000 times, by --trace-gc.",
+  ],
+  contenders: [allocate64K, allocate64M],
+  columns: [
+    { title: "tryAllocate", figure: "ns", format: duration, spread: true },
+    { title: "await allocate", figure: "awaitNs", format: duration },
+    { title: "garbage", figure: "garbageBytes", format: size },
+    { title: "scavenges", figure: "scavenges", format: count },
+    { title: "mark-compacts", figure: "markCompacts", format: count },
+  ],
+  targets: [...allocated("64 KiB", "allocate-64k"), ...allocated("64 MiB", "allocate-64m")],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const fragmentation = {
+  name: "bulk-fragment",
+  group: "bulk",
+  title: "Random lengths, allocated and released at random: memory taken / bytes in use",
+  notes: [
+    "maxBulkBytes: 512 MiB, about half of it in use. Refused: steps that found no room. A step: an allocation or a release.",
+  ],
+  contenders: [thorough(fragment)],
+  columns: [
+    { title: "mean", figure: "mean", format: ratio },
+    { title: "most", figure: "max", format: ratio },
+    { title: "refused", figure: "refused", format: each },
+    { title: "a step", figure: "ns", format: duration },
+  ],
+  targets: [],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const threshold = {
+  name: "bulk-threshold",
+  group: "bulk",
+  title: "A Buffer by the ring or by a block: for bulkThreshold",
+  notes: ["Both ends polling; a ring of 4 MiB; 16 MiB for blocks."],
+  contenders: thresholds.map(thorough),
+  columns: [
+    { title: "ring: round trip", figure: "ringNs", format: duration },
+    { title: "block: round trip", figure: "blockNs", format: duration },
+    { title: "ring: one way", figure: "ringPerSecond", format: throughput },
+    { title: "block: one way", figure: "blockPerSecond", format: throughput },
+  ],
+  targets: [],
+};
+
+/** Blocks, and what goes by them. */
+export const bulk = [handover, fill, copy, share, circulate, allocate, fragmentation, threshold];
