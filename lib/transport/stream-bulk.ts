@@ -244,6 +244,10 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
   /** The connection has ended before it was written. */
   abandon(parcel: Parcel): void {
     parcel.lease?.release();
+    // What was lent is dealt with by `end`; what was to go home is not held any more, either.
+    if ((parcel.flags & HOME) === 0) return;
+    this.#letGo(parcel.id, parcel.length);
+    this.memory.give(parcel.bytes as PrivateBytes);
   }
 
   /** The peer begins a block. Returns why that can't be, if it can't. */

@@ -1,222 +1,490 @@
 import fc from "fast-check";
-import { type Block, BlockError, type Channel, NoSpaceError } from "ringbell";
+import type { Block, Channel } from "ringbell";
 import { describe, expect, it } from "vitest";
-import { brokenAt, counts, KIB, MIB, mappings, pair, peer, stamp, turns, until } from "./setup.js";
+import type { TransportName } from "../channel/setup.js";
+import {
+  brokenAt,
+  counts,
+  KIB,
+  mappings,
+  memoryDescriptors,
+  pair,
+  peer,
+  reported,
+  stamp,
+  turns,
+  until,
+} from "./setup.js";
+
+/** What goes with each block, so that who gets it can tell whether it is whole. */
+interface Label {
+  readonly seed: number;
+  readonly length: number;
+}
 
 interface Message {
-  readonly id: number;
-  readonly own?: boolean;
-  readonly block: Block;
+  readonly labels: readonly Label[];
+  readonly blocks: readonly Block[];
+  /** Makes it longer than a ring takes. */
+  readonly pad: string;
 }
 
-/** A block in somebody's hands, as the model knows it. */
-interface Live {
-  /** Whose hands: an index into the four ends. */
-  readonly end: number;
+type Kind = "own" | "received" | "handle" | "received handle";
+
+/** A block in somebody's hands. */
+interface Held extends Label {
   readonly block: Block;
-  /** What stands in it, from the beginning on: nobody writes to a block but who made it. */
-  readonly seed: number;
-  readonly shared: boolean;
-  /** Whether it was made at this end. */
-  readonly made: boolean;
+  readonly kind: Kind;
+  /** The channel that it is of: the one that it was allocated or received by. */
+  readonly side: Side;
+  /** Whether it may be written to. */
+  readonly writable: boolean;
 }
 
-type End = Channel<Message>;
+/** A message on its way. */
+interface Sent {
+  readonly parts: readonly Part[];
+  /** It lies in a block of its sender's, which comes back when it was received. */
+  readonly long: boolean;
+}
 
-/** The other end of the channel. */
-const across = (end: number) => end ^ 1;
+/** A block on its way: what it will be for the receiver, and whether it is the receiver's own, coming home. */
+interface Part {
+  readonly held: Omit<Held, "block" | "side">;
+  readonly home: boolean;
+}
 
-/** Two channels between four ends in this process, and all that is known of their blocks. */
-class World {
-  readonly ends: End[];
-  live: Live[] = [];
-  /** What was sent to each end and not received yet. */
-  readonly sent: Omit<Live, "block" | "end">[][] = [[], [], [], []];
-  readonly ended = new Set<number>();
-  #seed = 0;
+/** One end of a channel, and what the model knows of it. */
+class Side {
+  readonly channel: Channel<Message>;
+  peer!: Side;
+  /** What the ledger should say. */
+  own = 0;
+  lent = 0;
+  held = 0;
+  /** Messages that were sent here and not received. */
+  readonly inbox: Sent[] = [];
+  ended = false;
 
-  constructor(ends: End[]) {
-    this.ends = ends;
+  constructor(channel: Channel<Message>) {
+    this.channel = channel;
+  }
+}
+
+/** Two channels of one process, with their four ends; everything that happens to their blocks, and what should come of it. */
+class Model {
+  readonly sides: Side[] = [];
+  readonly hands: Held[] = [];
+  #seed = 1;
+
+  add(a: Channel<Message>, b: Channel<Message>): void {
+    const [one, two] = [new Side(a), new Side(b)];
+    [one.peer, two.peer] = [two, one];
+    this.sides.push(one, two);
   }
 
-  allocate(end: number, bytes: number): void {
-    if (this.ended.has(end)) return;
-    const block = this.ends[end]!.tryAllocate(bytes);
-    if (block === undefined) return;
+  /** Puts a mark of its own into a block, which stays as long as nobody else writes there. */
+  #mark(block: Block): Label {
     const seed = this.#seed++;
     stamp(block.bytes, seed);
-    this.live.push({ end, block, seed, shared: false, made: true });
+    return { seed, length: block.byteLength };
   }
 
-  /** Over the channel of the end that has it, or, `elsewhere`, the other channel: for shared ones alone. */
-  send(which: Live, elsewhere: boolean): void {
-    const from = elsewhere ? which.end ^ 2 : which.end;
-    if (this.ended.has(from)) return;
-    const message = { id: 1, block: which.block };
-    if (elsewhere && !which.shared) {
-      expect(() => this.ends[from]!.trySend(message)).toThrow(BlockError);
-      return;
-    }
-    if (!this.ends[from]!.trySend(message)) return;
-    expect(which.block.gone).toBe(true);
-    this.live = this.live.filter((other) => other !== which);
-    const { seed, shared, made } = which;
-    this.sent[across(from)]!.push({ seed, shared, made: !made });
+  allocate(side: Side, bytes: number): void {
+    if (side.ended) return;
+    const block = side.channel.tryAllocate(bytes);
+    if (block === undefined) return;
+    expect(block.byteLength).toBe(bytes);
+    side.own++;
+    this.hands.push({ block, side, kind: "own", writable: true, ...this.#mark(block) });
   }
 
-  receive(end: number): void {
-    const expected = this.sent[end]!;
-    for (let message = this.ends[end]!.tryReceive(); message !== undefined; ) {
-      const { block } = message;
-      const { seed, shared, made } = expected.shift()!;
-      expect(brokenAt(block.bytes, seed)).toBe(-1);
-      this.live.push({ end, block, seed, shared, made });
-      message = this.ends[end]!.tryReceive();
-    }
+  release(which: number): void {
+    const held = this.#take(which);
+    if (held === undefined) return;
+    held.block.release();
+    expect(held.block.gone).toBe(true);
+    this.#gone(held);
   }
 
-  share(which: Live): void {
+  /** What the ledgers should say when a block is released. */
+  #gone({ kind, side }: Held): void {
+    if (kind === "own") side.own--;
+    if (kind !== "received" && kind !== "received handle") return;
+    side.held--;
+    if (!side.ended) side.peer.lent--;
+  }
+
+  rewrite(which: number): void {
+    const held = this.hands[which % this.hands.length];
+    if (held?.writable !== true) return;
+    Object.assign(held, this.#mark(held.block));
+  }
+
+  share(which: number, count: number, seal: boolean): void {
+    const held = this.#take(which);
+    if (held === undefined) return;
+    const { block, side, seed, length, kind } = held;
     try {
-      const handles = which.block.share(2);
-      this.live = this.live.filter((other) => other !== which);
-      for (const block of handles) this.live.push({ ...which, block, shared: true });
+      if (kind === "received" || kind === "received handle") {
+        expect(() => block.share(count)).toThrow(expect.objectContaining({ code: "ERR_RINGBELL_BLOCK" }));
+        this.hands.push(held);
+        return;
+      }
+      if (seal && kind === "own") {
+        block.seal();
+        expect(block.sealed).toBe(true);
+        side.own--;
+        Object.assign(held, { kind: "handle", writable: false });
+      }
+      const blocks = block.share(count);
+      expect([block.gone, blocks.length]).toEqual([true, count]);
+      if (held.kind === "own") side.own--;
+      for (const each of blocks) {
+        this.hands.push({ block: each, side, seed, length, kind: "handle", writable: false });
+      }
     } catch (error) {
-      if (error instanceof NoSpaceError) return;
-      // It is its sender's to share.
-      expect([error instanceof BlockError, which.made]).toEqual([true, false]);
+      // No memory for a copy: all is as it was.
+      if ((error as { code?: string }).code !== "ERR_RINGBELL_NO_SPACE") throw error;
+      expect(block.gone).toBe(false);
+      this.hands.push(held);
     }
   }
 
-  release(which: Live): void {
-    which.block.release();
-    this.live = this.live.filter((other) => other !== which);
-  }
-
-  /** One side ends its channel at once. */
-  end(end: number): void {
-    for (const side of [end, across(end)]) {
-      this.ended.add(side);
-      this.sent[side]!.length = 0;
+  /** Sends some of what is in hand over this end. */
+  send(side: Side, which: readonly number[], long: boolean): void {
+    if (side.ended) return;
+    const chosen = [...new Set(which.map((each) => each % Math.max(1, this.hands.length)))]
+      .map((index) => this.hands[index])
+      .filter((held) => held !== undefined);
+    const message: Message = {
+      labels: chosen.map(({ seed, length }) => ({ seed, length })),
+      blocks: chosen.map(({ block }) => block),
+      pad: long ? "x".repeat(70_000) : "",
+    };
+    const foreign = chosen.some(
+      (held) => held.side !== side && (held.kind === "own" || held.kind === "received"),
+    );
+    let sent = false;
+    try {
+      sent = side.channel.trySend(message);
+    } catch (error) {
+      const { code } = error as { code: string };
+      if (code === "ERR_RINGBELL_BLOCK") expect(foreign).toBe(true);
+      else expect(code).toMatch(/ERR_RINGBELL_(BLOCK_TOO_LARGE|MESSAGE_TOO_LARGE)/);
     }
-    this.ends[end]!.destroy();
+    expect(chosen.map(({ block }) => block.gone)).toEqual(chosen.map(() => sent));
+    if (!sent) return;
+    expect(foreign).toBe(false);
+    for (const held of chosen) this.hands.splice(this.hands.indexOf(held), 1);
+    side.peer.inbox.push({ parts: chosen.map((held) => this.#handOver(held, side)), long });
+    if (long) side.lent++;
   }
 
-  /** Nothing was handed out twice, or changed under its holder; and the ledgers say what the model does. */
+  #handOver(held: Held, side: Side): Part {
+    const { seed, length, kind, writable } = held;
+    const isHome = held.side === side && (kind === "received" || kind === "received handle");
+    if (isHome) {
+      side.held--;
+      return { held: { seed, length, kind: kind === "received" ? "own" : "handle", writable }, home: true };
+    }
+    if (kind === "own") side.own--;
+    // Of another channel: a copy of it goes, and it is released.
+    else if (kind === "received handle") this.#gone(held);
+    side.lent++;
+    const copied = kind === "own" || kind === "received handle";
+    const next = copied ? "received" : "received handle";
+    return { held: { seed, length, kind: next, writable: copied }, home: false };
+  }
+
+  async receive(side: Side): Promise<void> {
+    const sent = side.inbox.shift();
+    if (sent === undefined) return;
+    let message = side.channel.tryReceive();
+    // What was sent before the peer closed may take a turn to be told.
+    while (message === undefined) {
+      await turns(1);
+      message = side.channel.tryReceive();
+    }
+    if (sent.long && !side.ended) side.peer.lent--;
+    expect(message.labels).toEqual(sent.parts.map(({ held: { seed, length } }) => ({ seed, length })));
+    for (const [i, { held, home }] of sent.parts.entries()) {
+      const block = message.blocks[i]!;
+      expect([block.byteLength, brokenAt(block.bytes, held.seed)]).toEqual([held.length, -1]);
+      if (home) {
+        if (!side.ended) side.lent--;
+        if (held.kind === "own") side.own++;
+      } else {
+        side.held++;
+      }
+      this.hands.push({ ...held, block, side });
+    }
+  }
+
+  /** This end closes. The other hears of it, and may take what was sent before. */
+  async end(side: Side): Promise<void> {
+    if (side.ended) return;
+    side.channel.destroy();
+    side.inbox.length = 0;
+    for (const each of [side, side.peer]) each.ended = true;
+    await until(() => side.peer.channel.state === "closed");
+    for (const each of [side, side.peer]) each.lent = 0;
+    // What is still to be received was taken at the end: what came is held, what came home is own.
+    for (const { parts, long } of side.peer.inbox) this.#count(side.peer, parts, long, 1);
+    this.#takenAtTheEnd.add(side.peer);
+  }
+
+  #count(side: Side, parts: readonly Part[], long: boolean, by: 1 | -1): void {
+    if (long) side.held += by;
+    for (const { held, home } of parts) {
+      if (!home) side.held += by;
+      else if (held.kind === "own") side.own += by;
+    }
+  }
+
+  readonly #takenAtTheEnd = new Set<Side>();
+
+  /** Receives what had come before the end. */
+  async receiveRest(side: Side): Promise<void> {
+    for (let sent = side.inbox[0]; sent !== undefined; sent = side.inbox[0]) {
+      if (this.#takenAtTheEnd.has(side)) this.#count(side, sent.parts, sent.long, -1);
+      await this.receive(side);
+    }
+  }
+
+  #take(which: number): Held | undefined {
+    return this.hands.length === 0 ? undefined : this.hands.splice(which % this.hands.length, 1)[0];
+  }
+
+  /** Whether the ledgers say what they should, and no block was handed out twice, or written to by somebody else. */
   check(): void {
-    for (const { block, seed } of this.live) expect(brokenAt(block.bytes, seed)).toBe(-1);
-    for (let end = 0; end < 4; end++) {
-      // A stream counts a shared block once, however many handles there are.
-      if (this.ended.has(end) || this.ends[end]!.transport === "stream") continue;
-      const here = this.live.filter((each) => each.end === end && !each.shared && each.made).length;
-      expect(counts(this.ends[end]!).own).toBe(here);
+    for (const { channel, own, lent, held } of this.sides) {
+      expect(counts(channel as never)).toEqual({ own, lent, held });
+      const { allocatedBytes, heldBytes, limit } = channel.stats().bulk;
+      expect(allocatedBytes).toBeLessThanOrEqual(limit);
+      expect(heldBytes).toBeLessThanOrEqual(limit);
+    }
+    expect(this.hands.filter(({ block, seed }) => brokenAt(block.bytes, seed) >= 0)).toEqual([]);
+  }
+
+  /** Lets go of everything; then nothing is left anywhere, and all of the memory can be had again. */
+  async finish(): Promise<void> {
+    for (const side of this.sides) await this.receiveRest(side);
+    this.check();
+    while (this.hands.length > 0) this.release(0);
+    await until(() => this.sides.every(({ channel }) => counts(channel as never).lent === 0));
+    for (const side of this.sides) {
+      expect([counts(side.channel as never), side.own, side.held]).toEqual([
+        { own: 0, lent: 0, held: 0 },
+        0,
+        0,
+      ]);
+      if (side.ended) {
+        expect(side.channel.stats().bulk).toMatchObject({ allocatedBytes: 0, heldBytes: 0 });
+        continue;
+      }
+      const { limit } = side.channel.stats().bulk;
+      const all = side.channel.tryAllocate(limit);
+      expect(all?.byteLength).toBe(limit);
+      all!.release();
     }
   }
 }
 
-const step = fc.tuple(fc.nat(9), fc.nat(3), fc.nat(1000));
+const LIMIT = 512 * KIB;
+const sizes = fc.oneof(
+  fc.nat(300),
+  fc.nat(20_000),
+  fc.integer({ min: 250 * KIB, max: 300 * KIB }),
+  fc.constant(0),
+);
+const which = fc.nat();
+const side = fc.nat(3);
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ what: fc.constant("allocate" as const), side, size: sizes }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      what: fc.constant("send" as const),
+      side,
+      which: fc.array(which, { maxLength: 4 }),
+      long: fc.boolean(),
+    }),
+  },
+  { weight: 4, arbitrary: fc.record({ what: fc.constant("receive" as const), side }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant("release" as const), which }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant("rewrite" as const), which }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      what: fc.constant("share" as const),
+      which,
+      count: fc.integer({ min: 1, max: 3 }),
+      seal: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant("turn" as const) }) },
+);
+const end = fc.option(fc.record({ side, after: fc.nat(60) }));
 
-describe("a model of who has which block", () => {
-  it.each(["shm", "stream"] as const)(
-    "agrees with four ends that allocate, send, receive, share and release at random, and end, over %s",
-    async (transport) => {
-      const before = mappings();
-      await fc.assert(
-        fc.asyncProperty(fc.array(step, { maxLength: 120 }), async (steps) => {
-          const first = await pair<Message>(transport, { maxBulkBytes: MIB });
-          const second = await pair<Message>(transport, { maxBulkBytes: 2 * MIB });
-          const world = new World([first.a, first.b, second.a, second.b]);
-          for (const [what, end, number] of steps) {
-            const which = world.live[number % Math.max(1, world.live.length)];
-            if (what <= 2) world.allocate(end, number < 900 ? number * 20 : number * 300);
-            else if (what === 3) world.receive(end);
-            else if (what === 9) {
-              if (number > 990 && !world.ended.has(end)) world.end(end);
-              else await turns(2);
-            } else if (which === undefined) continue;
-            else if (what <= 5) world.send(which, false);
-            else if (what === 6) world.send(which, true);
-            else if (what === 7) world.share(which);
-            else world.release(which);
+describe.each(["sealed", "named"] as const)("blocks in %s memory, used at random", (backing) => {
+  it("are never handed out twice, come back, and the ledgers say so", async () => {
+    await turns(3);
+    const before = { mappings: mappings(), memory: memoryDescriptors() };
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), end, async (steps, ending) => {
+        const options = { backing, maxBulkBytes: LIMIT, capacity: 16 * KIB };
+        const pairs = [await pair<Message>("shm", options), await pair<Message>("shm", options)];
+        const model = new Model();
+        for (const { a, b } of pairs) model.add(a, b);
+        for (const [i, each] of steps.entries()) {
+          if (ending?.after === i) await model.end(model.sides[ending.side]!);
+          switch (each.what) {
+            case "allocate":
+              model.allocate(model.sides[each.side]!, each.size);
+              break;
+            case "send":
+              model.send(model.sides[each.side]!, each.which, each.long);
+              break;
+            case "receive":
+              if (!model.sides[each.side]!.ended) await model.receive(model.sides[each.side]!);
+              break;
+            case "release":
+              model.release(each.which);
+              break;
+            case "rewrite":
+              model.rewrite(each.which);
+              break;
+            case "share":
+              model.share(each.which, each.count, each.seal);
+              break;
+            case "turn":
+              await turns(1);
+              break;
           }
-          await turns(3);
-          for (let end = 0; end < 4; end++) if (!world.ended.has(end)) world.receive(end);
-          world.check();
-          for (const each of [...world.live]) world.release(each);
-          for (const channel of world.ends) await channel.close();
-          const left = () =>
-            world.ends.map(counts).reduce((sum, { own, lent, held }) => sum + own + lent + held, 0);
-          await until(() => left() === 0);
-        }),
-        { numRuns: 40 },
-      );
-      await until(() => mappings() <= before);
-    },
-  );
+          model.check();
+        }
+        await model.finish();
+        for (const { a, b, server } of pairs) {
+          a.destroy();
+          b.destroy();
+          await server.close();
+        }
+      }),
+      { numRuns: backing === "sealed" ? 150 : 30 },
+    );
+    await turns(3);
+    expect({ mappings: mappings(), memory: memoryDescriptors() }).toEqual(before);
+  }, 60_000);
 });
 
-/** Keeps some of what it gets, sends some home, releases the rest, and sends blocks of its own. */
-const RESTLESS = `const kept = []; let turn = 0;
-channel.on("message", ({ block }) => {
-  turn++;
-  if (turn % 3 === 0) kept.push(block);
-  else if (turn % 3 === 1) block.release();
-  else if (!channel.trySend({ id: turn, block })) block.release();
-  if (kept.length > 20) kept.shift().release();
-  const own = channel.tryAllocate((turn * 7919) % ${300 * KIB});
-  if (own === undefined) return;
-  own.bytes.fill(turn & 0xff);
-  if (!channel.trySend({ id: turn, own: true, block: own })) own.release();
-});`;
-
-/** Whether it was sent; the peer may be gone. */
-function sent(channel: Channel, message: Message): boolean {
-  try {
-    return channel.trySend(message);
-  } catch {
-    return false;
-  }
-}
-
-describe("a peer that is killed at any moment", () => {
-  it("leaves this side with whole blocks of its own, those of the peer readable, and nothing lent", async () => {
-    for (let run = 0; run < 8; run++) {
-      const before = mappings();
-      const { child, channel } = await peer("shm", RESTLESS, { maxBulkBytes: 8 * MIB });
-      const held: { block: Block; byte: number }[] = [];
-      let received = 0;
-      channel.on("message", (message) => {
-        const { id, own, block } = message as Message;
-        if (own === true) {
-          expect(block.bytes.every((byte) => byte === (id & 0xff))).toBe(true);
-          held.push({ block, byte: id & 0xff });
-          if (held.length > 10) held.shift()!.block.release();
-        } else {
-          block.release();
-        }
-        if (++received === 20 + run * 13) child.kill("SIGKILL");
-      });
-      const mine: { block: Block; seed: number }[] = [];
-      for (let i = 0; channel.state === "open"; i++) {
-        const block = channel.tryAllocate((i * 104_729) % (400 * KIB));
-        if (block !== undefined) {
-          stamp(block.bytes, i);
-          if (i % 5 === 0 && mine.length < 5) mine.push({ block, seed: i });
-          else if (!sent(channel, { id: i, block })) block.release();
-        }
-        await turns(1);
+/** A process that does with the blocks it gets what comes up, checks each, and sends some of its own. */
+const WANDER = `
+  ${stamp}
+  ${brokenAt}
+  let state = Number(process.env.TEST_SEED);
+  const below = (limit) => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return (state >>> 8) % limit; };
+  const hands = [];
+  channel.on("message", ({ labels, blocks }) => {
+    for (const [i, block] of blocks.entries()) {
+      if (block.byteLength !== labels[i].length || brokenAt(block.bytes, labels[i].seed) >= 0) report("broken");
+      hands.push(block);
+    }
+    for (let i = below(4); i > 0; i--) {
+      if (below(3) === 0 && hands.length > 0) hands.splice(below(hands.length), 1)[0].release();
+      const out = [];
+      for (let j = below(4); j > 0; j--) {
+        const block = below(2) === 0 && hands.length > 0 ? hands.splice(below(hands.length), 1)[0] : channel.tryAllocate(below(40000));
+        if (block !== undefined) out.push(block);
       }
-      await channel.closed;
-      expect(mine.map(({ block, seed }) => brokenAt(block.bytes, seed))).toEqual(mine.map(() => -1));
-      expect(held.every(({ block, byte }) => block.bytes.every((each) => each === byte))).toBe(true);
-      expect(counts(channel)).toEqual({ own: mine.length, lent: 0, held: held.length });
-      for (const { block } of [...mine, ...held]) block.release();
-      expect(channel.stats().bulk).toMatchObject({
-        allocatedBytes: 0,
-        ownBlocks: 0,
-        heldBlocks: 0,
-        heldBytes: 0,
-      });
-      await until(() => mappings() <= before);
+      const labels = out.map((block) => ({ seed: below(1e9), length: block.byteLength }));
+      for (const [j, block] of out.entries()) if (!block.sealed && !block.shared) stamp(block.bytes, labels[j].seed); else labels[j].seed = -1;
+      let sent = false;
+      try { sent = channel.trySend({ labels, blocks: out, pad: below(20) === 0 ? "x".repeat(100000) : "" }); } catch (error) { report(error.code); }
+      if (!sent) hands.push(...out);
     }
   });
-});
+  report("up");
+  await channel.closed;
+`;
+
+describe.each(["shm", "stream"] as TransportName[])(
+  "a peer over %s that is killed in the middle of it",
+  (transport) => {
+    it("takes nothing along, and what came from it stays whole", async () => {
+      await turns(3);
+      const before = { mappings: mappings(), memory: memoryDescriptors() };
+      await fc.assert(
+        fc.asyncProperty(
+          fc.integer({ min: 1, max: 1e6 }),
+          fc.nat(150),
+          fc.nat(3),
+          async (seed, life, spare) => {
+            const { child, channel } = await peer(
+              transport,
+              WANDER,
+              { maxBulkBytes: 8192 * KIB, capacity: 16 * KIB },
+              {
+                TEST_SEED: String(seed),
+              },
+            );
+            expect(await reported(child)).toBe("up");
+            const outputs: string[] = [];
+            child.on("report", (text: string) => outputs.push(text));
+            const a = channel as Channel<Message>;
+            const hands: { block: Block; seed: number }[] = [];
+            let marks = seed;
+            let received = 0;
+            a.on("message", ({ labels, blocks }) => {
+              received++;
+              for (const [i, block] of blocks.entries()) {
+                expect(block.byteLength).toBe(labels[i]!.length);
+                if (labels[i]!.seed >= 0) expect(brokenAt(block.bytes, labels[i]!.seed)).toBe(-1);
+                hands.push({ block, seed: labels[i]!.seed });
+              }
+              if (hands.length > 10) for (const { block } of hands.splice(0, 5)) block.release();
+            });
+            for (let n = 0; received < life && n < life * 5; n++) {
+              const blocks: Block[] = [];
+              for (let i = 0; i <= n % 3; i++) {
+                const block = a.tryAllocate((n * 7919 + i) % 50_000);
+                if (block !== undefined) blocks.push(block);
+              }
+              const labels = blocks.map((block) => {
+                const mark = marks++;
+                stamp(block.bytes, mark);
+                return { seed: mark, length: block.byteLength };
+              });
+              if (n % (spare + 2) === 0 && hands.length > 0) {
+                const { block, seed: mark } = hands.shift()!;
+                if (mark >= 0) {
+                  blocks.push(block);
+                  labels.push({ seed: mark, length: block.byteLength });
+                } else block.release();
+              }
+              if (!a.trySend({ labels, blocks, pad: "" })) for (const block of blocks) block.release();
+              if (n % 4 === 0) await turns(1);
+            }
+            child.kill("SIGKILL");
+            expect((await a.closed).reason).toBe("peer-died");
+            expect(outputs).toEqual([]);
+            expect(counts(a as never).lent).toBe(0);
+            for (const { block, seed: mark } of hands) {
+              if (mark >= 0) expect(brokenAt(block.bytes, mark)).toBe(-1);
+              block.release();
+            }
+            expect(a.stats().bulk).toMatchObject({
+              ownBlocks: 0,
+              heldBlocks: 0,
+              allocatedBytes: 0,
+              heldBytes: 0,
+            });
+          },
+        ),
+        { numRuns: 12 },
+      );
+      await turns(3);
+      expect({ mappings: mappings(), memory: memoryDescriptors() }).toEqual(before);
+    }, 60_000);
+  },
+);
