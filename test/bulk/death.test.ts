@@ -328,7 +328,7 @@ describe("at full speed, unchecked", () => {
     const { warnings, ...rest } = JSON.parse(output) as { warnings: string[] };
     expect(rest).toEqual({ ownBlocks: 0, lentBlocks: 0, held: 0 });
     expect(warnings.length).toBe(1);
-    expect(warnings[0]).toMatch(/forgetOwn|forgetReceived/);
+    expect(warnings[0]).toMatch(/forgetOwn|forgetReceived|onRecords/);
   });
 
   it("blocks that are still in use are not collected, however often the collector runs", async () => {
