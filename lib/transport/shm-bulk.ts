@@ -97,6 +97,8 @@ export class ShmBulk implements TransportBulk {
   readonly #adoptedById = new Map<number, Adopted>();
   /** Records that wait for room in the bulk lane. */
   readonly #waiting: (readonly number[])[] = [];
+  /** Whether the peer was asked for room since one of them went out. */
+  #asked = false;
   /** Segments that the peer knows, and their bytes. */
   #announcedSegments = 0;
   #announcedBytes = 0;
@@ -170,7 +172,7 @@ export class ShmBulk implements TransportBulk {
   }
 
   waitMemory(timeout: number): void {
-    this.#sendWaiting();
+    this.sendWaiting();
     const longest = this.#waiting.length > 0 ? LONGEST_BLOCK_OF_THREAD : timeout;
     this.#take(this.#lane.drainBlocked(MOST, Math.min(timeout, longest)));
   }
@@ -186,7 +188,7 @@ export class ShmBulk implements TransportBulk {
 
   /** For a thread that blocks: does what is to be done on the bulk lane. */
   attend(): void {
-    this.#sendWaiting();
+    this.sendWaiting();
     this.#look();
   }
 
@@ -287,7 +289,8 @@ export class ShmBulk implements TransportBulk {
 
   /** The transport: there is room in the bulk lane. */
   onRoom(): void {
-    this.#sendWaiting();
+    this.#asked = false;
+    this.sendWaiting();
     this.#tellMemory();
   }
 
@@ -520,19 +523,24 @@ export class ShmBulk implements TransportBulk {
     this.#askForRoom();
   }
 
-  #sendWaiting(): void {
+  /** Sends what waits for room in the bulk lane, as far as there is some. */
+  sendWaiting(): void {
+    if (this.#waiting.length === 0) return;
     let sent = 0;
     let status: SendStatus = SENT;
     while (sent < this.#waiting.length && status !== FULL) {
       status = this.#send(this.#waiting[sent]!);
       if (status !== FULL) sent++;
     }
+    if (sent > 0) this.#asked = false;
     this.#waiting.splice(0, sent);
     if (this.#waiting.length > 0) this.#askForRoom();
   }
 
   /** The peer does not look at the bulk lane by itself; a bell makes it. */
   #askForRoom(): void {
+    if (this.#asked) return;
+    this.#asked = true;
     this.#lane.wantRoom();
     this.#native.ring();
   }

@@ -345,7 +345,11 @@ class ShmLane implements BulkLane {
     const control = this.#control;
     control[ARGUMENT] = Math.min(max, MOST);
     this.#drain();
-    return control[NEEDED] === 0 ? control[RESULT]! : this.#grown();
+    if (control[NEEDED] !== 0) return this.#grown();
+    const count = control[RESULT]!;
+    // Who asks again and again may not come to the event loop, either.
+    if (count === 0) this.#bulk().sendWaiting();
+    return count;
   }
 
   drainWait(max: number, timeout: number): number {

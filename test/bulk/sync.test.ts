@@ -32,6 +32,32 @@ describe("a peer that never comes to its event loop", () => {
     expect(await ended).toMatchObject({ code: 0 });
   });
 
+  it("and only ever looks whether there is a message, gives back as many all the same", async () => {
+    const { channel, ended } = await peer(
+      "shm",
+      `const held = [];
+      for (let stop = false; !stop; ) {
+        const message = channel.tryReceive();
+        if (message === undefined) continue;
+        stop = message.id < 0;
+        held.push(...message.blocks);
+        if (held.length < ${MANY} && !stop) continue;
+        for (const block of held.splice(0)) block.release();
+        while (!channel.trySend({ id: message.id, blocks: [] }));
+      }
+      process.exit(0);`,
+      { maxBulkBytes: 64 * KIB },
+    );
+    for (let round = 0; round < 5; round++) {
+      for (let i = 1; i <= MANY; i++) {
+        await channel.send({ id: i, blocks: [await channel.allocate(64)] });
+      }
+      expect(await channel.receive()).toEqual({ id: MANY, blocks: [] });
+    }
+    await channel.send({ id: -1, blocks: [] });
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
   it("is answered by a block of a new segment, though it has not looked at what came back to it", async () => {
     const { channel } = await peer(
       "shm",
