@@ -31,7 +31,7 @@ import {
 
 type Home = ReturnType<Hostile["handles"]>;
 
-/** What a hostile peer does, after it got two blocks, `home`, of 100 and 5000 bytes from its victim. */
+/** What a hostile peer does, after it got three blocks, `home`, from its victim: of 100 and 5000 bytes, and a shared one of 300 KiB. */
 type Attack = (hostile: Hostile, home: Home) => unknown;
 
 const LIMIT = 4 * MIB;
@@ -49,10 +49,11 @@ async function survives(attack: Attack): Promise<void> {
   victim.on("message", (message) => received.push(message));
   victim.on("error", () => {});
   const [one, two, three] = [victim.tryAllocate(100)!, victim.tryAllocate(5000)!, victim.tryAllocate(100)!];
-  expect(victim.trySend({ id: 0, blocks: [one, two] })).toBe(true);
+  const shared = victim.tryAllocate(300 * KIB)!.share(2);
+  expect(victim.trySend({ id: 0, blocks: [one, two, shared[0]!] })).toBe(true);
   const home = hostile.handles();
-  expect(home.map(({ length }) => length)).toEqual([100, 5000]);
-  expect(counts(victim)).toEqual({ own: 1, lent: 2, held: 0 });
+  expect(home.map(({ length }) => length)).toEqual([100, 5000, 300 * KIB]);
+  expect(counts(victim)).toEqual({ own: 1, lent: 3, held: 0 });
 
   await attack(hostile, home);
   hostile.native.ring();
@@ -65,8 +66,10 @@ async function survives(attack: Attack): Promise<void> {
   // What it had is the victim's again, and what the program holds stays with it.
   const held = received.flatMap(({ blocks }) => blocks);
   expect(counts(victim).lent).toBe(0);
-  three.bytes.fill(1);
-  three.release();
+  for (const block of [three, shared[1]!]) {
+    block.bytes.fill(1);
+    block.release();
+  }
   for (const block of held) {
     expect(block.bytes.byteLength).toBe(block.byteLength);
     block.release();
@@ -167,6 +170,15 @@ describe("a block that comes home", () => {
       h.message([{ ...one!, flags: COMES_HOME }]);
       h.message([{ ...one!, flags: COMES_HOME }]);
     },
+    "though it is shared, longer than it was": (h, [, , shared]) =>
+      h.message([{ ...shared!, flags: COMES_HOME, length: 300 * KIB + 1 }]),
+    "though it is shared, from another slot": (h, [, , shared]) =>
+      h.message([{ ...shared!, flags: COMES_HOME, slot: 1 }]),
+    "though it is shared, twice": (h, [, , shared]) =>
+      h.message([
+        { ...shared!, flags: COMES_HOME },
+        { ...shared!, flags: COMES_HOME },
+      ]),
     "after it was returned": (h, [one]) => {
       h.bulk(RETURN, one!.segment, one!.slot);
       h.native.ring();
@@ -221,6 +233,16 @@ describe("a return", () => {
     "of the same slot twice": (h, [one]) => {
       h.bulk(RETURN, one!.segment, one!.slot);
       h.bulk(RETURN, one!.segment, one!.slot);
+    },
+    "of shared memory twice": (h, [, , shared]) => {
+      h.bulk(RETURN, shared!.segment, 0);
+      h.bulk(RETURN, shared!.segment, 0);
+    },
+    "of shared memory from another slot": (h, [, , shared]) => h.bulk(RETURN, shared!.segment, 1),
+    "of shared memory that came home": (h, [, , shared]) => {
+      h.message([{ ...shared!, flags: COMES_HOME }]);
+      h.bulk(RETURN, shared!.segment, 0);
+      h.bulk(RETURN, shared!.segment, 0);
     },
     "after it came home": (h, [one]) => {
       h.message([{ ...one!, flags: COMES_HOME }]);
