@@ -39,6 +39,9 @@ describe("who waits for memory goes on", () => {
     await turns(5);
     expect(waiting.state).toBe("pending");
     message.blocks[0]!.release();
+    // At once: not only when the peer says once in a while that something has come back.
+    await turns(50);
+    expect(waiting.state).toBe("fulfilled");
     (await allocating).release();
   });
 

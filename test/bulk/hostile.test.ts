@@ -257,11 +257,12 @@ describe("a return", () => {
 
 describe("a retirement", () => {
   const attacks: Record<string, Attack> = {
-    "of a segment that the victim uses": (h) => {
+    "of a segment that the victim uses": async (h) => {
       h.lend();
       h.message([{ slot: 1 }]);
-      h.bulk(RETIRE, 1);
-      // Either is wrong, whatever is met first.
+      h.native.ring();
+      // Until it has received the block.
+      await turns(20);
       h.bulk(RETIRE, 1);
     },
     "of a segment that is none": (h) => h.bulk(RETIRE, 5),
