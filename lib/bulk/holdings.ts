@@ -1,8 +1,8 @@
 import { BlockError } from "../errors.js";
 import type { Binding, Segment } from "../native/binding.js";
 import type { Lease } from "./lease.js";
-import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
 import { Mapping } from "./mapping.js";
+import { SegmentLease } from "./segment-lease.js";
 import { ALIGNMENT, MOST_SEGMENTS, segmentBytes } from "./size-classes.js";
 
 /** A segment as the peer announces it; nothing of it is believed. */
@@ -25,9 +25,6 @@ interface HeldSegment extends Announcement {
   /** Slots held, each as often as it is. */
   held: number;
 }
-
-/** What a lease without a block shows. */
-const NOTHING = new Uint8Array(0);
 
 /** As many slots as a segment may have: more than anyone needs. */
 const MOST_SLOTS = 1 << 20;
@@ -168,26 +165,12 @@ export class Holdings {
 }
 
 /** A block of the peer's. */
-export class HeldLease implements Lease {
+export class HeldLease extends SegmentLease<HeldSegment> implements Lease {
   readonly holdings: Holdings;
-  readonly segment: HeldSegment;
-  readonly slot: number;
-  length = -1;
-  bytes: Uint8Array = NOTHING;
-  readonly #tenancy: Tenancy;
 
   constructor(holdings: Holdings, segment: HeldSegment, slot: number) {
+    super(segment, slot, "received", () => holdings.lost(segment, slot));
     this.holdings = holdings;
-    this.segment = segment;
-    this.slot = slot;
-    this.#tenancy = {
-      lost: () => holdings.lost(segment, slot),
-      held: false,
-      bytes: 0,
-      kind: "received",
-      place: undefined,
-    };
-    watchLease(this, this.#tenancy);
   }
 
   get sealed(): boolean {
@@ -196,22 +179,6 @@ export class HeldLease implements Lease {
 
   get shared(): boolean {
     return this.segment.shared;
-  }
-
-  handOut(bytes: number): void {
-    if (this.length !== bytes || this.bytes === NOTHING) {
-      this.bytes = this.segment.mapping.view(this.slot * this.segment.slotBytes, bytes);
-      this.length = bytes;
-      this.#tenancy.bytes = bytes;
-      tieToView(this.bytes, this);
-    }
-    this.#tenancy.place = tracePlace();
-    this.#tenancy.held = true;
-  }
-
-  withdraw(): void {
-    this.#tenancy.held = false;
-    if (this.segment.mapping.revoke(this.bytes)) this.bytes = NOTHING;
   }
 
   release(): void {

@@ -1,8 +1,8 @@
 import { BlockError, BlockTooLargeError, NoSpaceError, SystemError } from "../errors.js";
 import type { Binding, Segment } from "../native/binding.js";
 import type { Lease } from "./lease.js";
-import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
 import { Mapping } from "./mapping.js";
+import { SegmentLease } from "./segment-lease.js";
 import { SharedMemory } from "./shared.js";
 import { MOST_SEGMENTS, PAGE, roundUp, segmentBytes, slotBytesFor, slotsOfNext } from "./size-classes.js";
 
@@ -12,9 +12,6 @@ const FREE = 0;
 const OWN = 1;
 /** In the hands of the peer. */
 const LENT = 2;
-
-/** What a lease without a block shows. */
-const NOTHING = new Uint8Array(0);
 
 /** A segment all of whose slots have been free for one to two times this long (ms) is given back to the system. */
 const IDLE = 2500;
@@ -451,50 +448,16 @@ export class Pool {
 }
 
 /** A block in a slot of our own memory. */
-export class SlotLease implements Lease {
+export class SlotLease extends SegmentLease<PoolSegment> implements Lease {
   readonly pool: Pool;
-  readonly segment: PoolSegment;
-  readonly slot: number;
-  length = -1;
-  bytes: Uint8Array;
   /** Whether it was sent for the message that lies in it. */
   long = false;
   readonly sealed = false;
   readonly shared = false;
-  readonly #tenancy: Tenancy;
 
   constructor(pool: Pool, segment: PoolSegment, slot: number) {
+    super(segment, slot, "allocated", () => pool.lost(segment, slot));
     this.pool = pool;
-    this.segment = segment;
-    this.slot = slot;
-    this.bytes = NOTHING;
-    this.#tenancy = {
-      lost: () => pool.lost(segment, slot),
-      held: false,
-      bytes: 0,
-      kind: "allocated",
-      place: undefined,
-    };
-    watchLease(this, this.#tenancy);
-  }
-
-  /** A block of `bytes` bytes begins; the view is that of the last one, if it was as long. */
-  handOut(bytes: number): void {
-    if (this.length !== bytes || this.bytes === NOTHING) {
-      this.bytes = this.segment.mapping.view(this.slot * this.segment.slotBytes, bytes);
-      this.length = bytes;
-      this.#tenancy.bytes = bytes;
-      tieToView(this.bytes, this);
-    }
-    this.#tenancy.place = tracePlace();
-    this.#tenancy.held = true;
-  }
-
-  /** The block ends. */
-  withdraw(): void {
-    this.#tenancy.held = false;
-    // The length stays: the peer may send the block home.
-    if (this.segment.mapping.revoke(this.bytes)) this.bytes = NOTHING;
   }
 
   release(): void {

@@ -1,0 +1,43 @@
+import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
+import type { Mapping } from "./mapping.js";
+
+/** What a lease without a block shows. */
+const NOTHING = new Uint8Array(0);
+
+/** A lease of a slot of a segment, of this side's or the peer's. */
+export abstract class SegmentLease<
+  Segment extends { readonly mapping: Mapping; readonly slotBytes: number },
+> {
+  readonly segment: Segment;
+  readonly slot: number;
+  length = -1;
+  bytes: Uint8Array = NOTHING;
+  readonly #tenancy: Tenancy;
+
+  /** `lost`: the lease was collected while a block had it; must not refer to it. */
+  constructor(segment: Segment, slot: number, kind: Tenancy["kind"], lost: () => void) {
+    this.segment = segment;
+    this.slot = slot;
+    this.#tenancy = { lost, held: false, bytes: 0, kind, place: undefined };
+    watchLease(this, this.#tenancy);
+  }
+
+  /** A block of `bytes` bytes begins; the view is that of the last one, if it was as long. */
+  handOut(bytes: number): void {
+    if (this.length !== bytes || this.bytes === NOTHING) {
+      this.bytes = this.segment.mapping.view(this.slot * this.segment.slotBytes, bytes);
+      this.length = bytes;
+      this.#tenancy.bytes = bytes;
+      tieToView(this.bytes, this);
+    }
+    this.#tenancy.place = tracePlace();
+    this.#tenancy.held = true;
+  }
+
+  /** The block ends. */
+  withdraw(): void {
+    this.#tenancy.held = false;
+    // The length stays: the peer may send the block home.
+    if (this.segment.mapping.revoke(this.bytes)) this.bytes = NOTHING;
+  }
+}
