@@ -261,6 +261,7 @@ export class Receiver<Receive> {
   /** Whether there is a message, after a look for one. */
   #fill(): boolean {
     if (this.#count > 0) return true;
+    if (this.#lookedAtBlock !== undefined) this.#lookAway();
     if (this.#ended) return this.#fillFromSaved();
     this.#at = 0;
     this.#count = this.#lane.drain(MOST);
@@ -269,6 +270,7 @@ export class Receiver<Receive> {
 
   #fillSync(timeout: number): boolean {
     if (this.#count > 0) return true;
+    if (this.#lookedAtBlock !== undefined) this.#lookAway();
     if (this.#ended) {
       if (this.#fillFromSaved()) return true;
       throw this.#error ?? this.#closed;
@@ -364,6 +366,7 @@ export class Receiver<Receive> {
     }
   }
 
+  /** Who asks for the next message does not look at the last any more; also where the next can only come when its memory is free. */
   #lookAway(): void {
     this.#lookedAtBlock?.release();
     this.#lookedAtBlock = undefined;
@@ -441,6 +444,8 @@ export class Receiver<Receive> {
     } finally {
       // Also when the listener threw.
       if (this.#count > 0 && this.#consumer === "listener") this.#resumeSoon();
+      // It has returned, and waits for the next: the peer may need the memory to send that.
+      else if (this.#lookedAtBlock !== undefined) this.#lookAway();
     }
     return direct && this.#count === 0 && this.#consumer === "listener" && !this.#resuming;
   }

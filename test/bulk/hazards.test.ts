@@ -253,4 +253,43 @@ describe("views of long messages that were not copied", () => {
       expect([view.length, ...new Set(view)]).toEqual([MIB, i]);
     }
   });
+
+  // Of messages of more than 2 MiB only one is on its way at a time: the next waits until nobody looks at the last.
+  it.each(["a listener", "receive", "a loop"])(
+    "don't hold up the sender of the next, with %s",
+    async (how) => {
+      const { a, b } = await pair<Uint8Array>("shm", { codec: bytes({ copy: false }) });
+      const seen: number[] = [];
+      const see = (view: Uint8Array) => {
+        seen.push(view[0]!);
+      };
+      const sending = (async () => {
+        for (let i = 0; i < 3; i++) await a.send(Buffer.alloc(3 * MIB, i));
+      })();
+      if (how === "a listener") b.on("message", see);
+      else if (how === "receive") for (let i = 0; i < 3; i++) see(await b.receive());
+      else {
+        for await (const view of b) {
+          see(view);
+          if (seen.length === 3) break;
+        }
+      }
+      await sending;
+      await until(() => seen.length === 3);
+      expect(seen).toEqual([0, 1, 2]);
+    },
+  );
+
+  it("are good when others wait for room, and gone when this side asks for more", async () => {
+    const { a, b } = await pair<Uint8Array>("shm", { codec: bytes({ copy: false }) });
+    await a.send(Buffer.alloc(3 * MIB, 1));
+    const view = await b.receive();
+    const waiting = watchPromise(a.send(Buffer.alloc(3 * MIB, 2)));
+    await turns(20);
+    expect([waiting.state, ...new Set(view)]).toEqual(["pending", 1]);
+    expect(b.tryReceive()).toBe(undefined);
+    await turns(20);
+    expect(waiting.state).toBe("fulfilled");
+    expect((await b.receive())[0]).toBe(2);
+  });
 });
