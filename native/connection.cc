@@ -79,6 +79,12 @@ int Connection::watch() {
     }
     // libuv stops the handle when the socket has an error. There may be bells before it: the error is read after them.
     if (status < 0) (void)connection->watch();
+    // A bell, most likely. What it rings for comes first: whoever waits for the answer need not wait for our reading of the byte as
+    // well.
+    for (auto& lane : connection->lanes_) {
+      if (connection->over()) break;
+      lane->wake();
+    }
     connection->read_socket();
     connection->process();
   });

@@ -280,12 +280,12 @@ void Lane::drain_more() {
   // Only for an answer: a stream without one is better left to gather while we go round the loop. Taking each record as it is
   // published would make both sides fight for its cache line.
   const uint64_t asked = producer_.produced();
-  if (asked == asked_ || loop_spin_.window() == 0 || connection_.over()) return;
+  if (asked == asked_ || spin().window() == 0 || connection_.over()) return;
   asked_ = asked;
   if (consumer_.should_report()) report();
   for (unsigned looks = 0; looks < kLooksForMore; ++looks) {
     if (!consumer_.ready()) continue;
-    if (looks > 0) loop_spin_.hit();
+    if (looks > 0) spin().hit();
     idle_from = 0;
     return drain();
   }
@@ -366,7 +366,7 @@ void Lane::deliver_rest() {
   }
 }
 
-bool Lane::park(uint64_t now) {
+bool Lane::park() {
   if (consumer_.unreported()) report();
   consumer_.announce(Parked::loop);
   if (consumer_.ready()) {
@@ -374,27 +374,28 @@ bool Lane::park(uint64_t now) {
     return false;
   }
   set_active(false, true);
-  parked_at_ = now;
   idle_since_ = wall_clock();
   suspicious_ = false;
   ++connection_.parks;
   return true;
 }
 
+void Lane::wake() {
+  if (!parked_ || !consumer_.ready()) return;
+  consumer_.withdraw();
+  connection_.reactor().woken(uv_hrtime());
+  set_active(false, false);
+  if (words().demand != kDemand) return;
+  connection_.reactor().activate(this);
+  set_active(true, false);
+  if (poll() == Poll::gone) connection_.reactor().deactivate(this);
+}
+
 void Lane::bell() {
   // The announcement was taken back, perhaps for a record that was drained before we parked: it is made again, or the next
   // publication would ring for nobody.
   if (parked_ && !consumer_.ready()) consumer_.announce(Parked::loop);
-  if (parked_ && consumer_.ready()) {
-    consumer_.withdraw();
-    loop_spin_.woken(uv_hrtime() - parked_at_);
-    set_active(false, false);
-    if (words().demand == kDemand) {
-      connection_.reactor().activate(this);
-      set_active(true, false);
-      if (poll() == Poll::gone) connection_.reactor().deactivate(this);
-    }
-  }
+  wake();
   if (connection_.over()) return;
   if (words().demand == kAtTheBell && consumer_.ready()) {
     words().argument = kBatch;
@@ -417,6 +418,8 @@ void Lane::rescue() {
   }
   suspicious_ = forgotten;
 }
+
+SpinPolicy& Lane::spin() { return loop_spin_.adaptive() ? connection_.reactor().spin() : loop_spin_; }
 
 void Lane::set_active(bool active, bool parked) {
   active_ = active;

@@ -81,14 +81,18 @@ class Lane {
   enum class Poll { found, dry, gone };
   Poll poll();
   void bell();
+  // If it sleeps and has something: it is up, and delivers.
+  void wake();
   // Records that are wanted, before the end is told.
   void deliver_rest();
   // Announces that the lane sleeps; false if there is something after all.
-  bool park(uint64_t now);
+  bool park();
   void rescue();
   // When polling began to be in vain; 0 until the reactor has looked at the clock.
   uint64_t idle_from = 0;
-  SpinPolicy& spin() { return loop_spin_; }
+  // How long the event loop polls for it. Where that adapts, it is one policy for all lanes of the loop (reactor.h).
+  SpinPolicy& spin();
+  bool spins_with_others() const { return loop_spin_.adaptive(); }
 
  private:
   friend class Connection;
@@ -120,7 +124,6 @@ class Lane {
   uint64_t asked_ = 0;  // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;
   uint64_t taken_mark_ = 0;
-  uint64_t parked_at_ = 0;
   uint64_t full_count_ = 0;
   double blocked_since_ = 0;
   double idle_since_;

@@ -20,6 +20,8 @@ constexpr uint64_t kIdleTurn = 20'000;
 // Looks without a pause: an answer that is on its way is taken without delay.
 constexpr unsigned kHotPasses = 256;
 constexpr unsigned kPassesAClock = 32;
+// A lane that has had nothing for so long is put to sleep though the loop goes on polling for others.
+constexpr uint64_t kForgotten = 10'000'000;
 constexpr uint64_t kWatchdogMilliseconds = 100;
 
 template <typename Handle>
@@ -116,6 +118,7 @@ void Reactor::remove(Connection* connection) {
 
 void Reactor::activate(Lane* lane) {
   lane->idle_from = 0;
+  idle_from_ = 0;
   active_.push_back(lane);
   schedule();
 }
@@ -177,6 +180,7 @@ void Reactor::poll_active() {
       if (lane == nullptr) continue;
       switch (lane->poll()) {
         case Lane::Poll::found:
+          idle_from_ = 0;
           if (active_[i] == lane && dry > 0) lane->spin().hit();
           found = true;
           break;
@@ -206,17 +210,22 @@ void Reactor::poll_active() {
 }
 
 void Reactor::park_idle(uint64_t now) {
+  if (idle_from_ == 0) idle_from_ = now;
+  bool missed = false;
   for (Lane*& lane : active_) {
-    if (lane->idle_from == 0) {
-      lane->idle_from = now;
-    }
+    if (lane->idle_from == 0) lane->idle_from = now;
+    const uint64_t idle = now - lane->idle_from;
     const uint64_t window = lane->spin().window();
-    if (now - lane->idle_from < window) continue;
-    if (!lane->park(now)) continue;
-    if (window > 0) lane->spin().miss();
+    const bool over = lane->spins_with_others() ? now - idle_from_ >= window || idle >= kForgotten : idle >= window;
+    if (!over || !lane->park()) continue;
+    if (lane->spins_with_others() && now - idle_from_ >= window) missed = true;
     lane = nullptr;
   }
   std::erase(active_, nullptr);
+  if (!missed) return;
+  slept_from_ = now;
+  // Once for all of them.
+  if (spin_.window() > 0) spin_.miss();
 }
 
 void Reactor::check_parked() {

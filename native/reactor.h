@@ -11,6 +11,8 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "spin.h"
+
 typedef struct uv_loop_s uv_loop_t;
 typedef struct uv_prepare_s uv_prepare_t;
 typedef struct uv_idle_s uv_idle_t;
@@ -40,6 +42,12 @@ class Reactor {
   // Have Connection::process called soon.
   void post(Connection* connection);
 
+  // The policy of all lanes that adapt. One for all: a process that hears of many peers in turn hears of each but rarely, and still
+  // of one or another all the time.
+  SpinPolicy& spin() { return spin_; }
+  // A lane that slept was woken by a record.
+  void woken(uint64_t now) { spin_.woken(now - slept_from_); }
+
   uv_loop_t* loop() { return loop_; }
 
  private:
@@ -61,6 +69,9 @@ class Reactor {
   std::vector<std::shared_ptr<Connection>> removed_;
   std::vector<Lane*> active_;  // null where one was taken out during a pass
   std::vector<Connection*> posted_;
+  SpinPolicy spin_{-1, 2};   // whether there is a second core, each lane knows for itself
+  uint64_t idle_from_ = 0;   // since when no lane that adapts had anything; 0 until the clock was looked at
+  uint64_t slept_from_ = 0;  // when the last of them was put to sleep
 };
 
 // The cores that this thread, or the process `peer` (0: none), may run on.

@@ -40,6 +40,7 @@ class SpinPolicy {
   SpinPolicy(int64_t fixed, unsigned cores)
       : adaptive_(fixed < 0 && cores > 1), fixed_(fixed < 0 || cores < 2 ? 0 : static_cast<uint64_t>(fixed)) {}
 
+  bool adaptive() const { return adaptive_; }
   uint64_t window() const {
     if (!adaptive_) return fixed_;
     if (misses_ < kMissesAllowed) return kSpinNanoseconds;
