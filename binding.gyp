@@ -6,6 +6,7 @@
         "native/addon.cc",
         "native/connection.cc",
         "native/lane.cc",
+        "native/long_memory.cc",
         "native/memory_file.cc",
         "native/reactor.cc",
         "native/region.cc",

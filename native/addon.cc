@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "connection.h"
+#include "long_memory.h"
 #include "reactor.h"
 #include "segment.h"
 #include "socket.h"
@@ -678,6 +679,12 @@ Napi::Value SegmentOpen(const Napi::CallbackInfo& info) {
 
 void Detach(const Napi::CallbackInfo& info) { (void)napi_detach_arraybuffer(info.Env(), info[0]); }
 
+// ---- long memory
+
+void KeepFreedMemory(const Napi::CallbackInfo&) { keep_freed_memory(); }
+
+void AdviseHugePages(const Napi::CallbackInfo& info) { advise_huge_pages(bytes_at(info, 0)); }
+
 // ---- connections
 
 using ConnectionHolder = Holder<Connection>;
@@ -903,6 +910,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   for (const auto& [name, function] : functions) exports.Set(name, Napi::Function::New(env, function, name));
   exports.Set("closeDescriptor", Napi::Function::New(env, CloseDescriptor, "closeDescriptor"));
   exports.Set("detach", Napi::Function::New(env, Detach, "detach"));
+  exports.Set("keepFreedMemory", Napi::Function::New(env, KeepFreedMemory, "keepFreedMemory"));
+  exports.Set("adviseHugePages", Napi::Function::New(env, AdviseHugePages, "adviseHugePages"));
   exports.Set("cores", usable_cores());
   exports.Set("externalBuffers", has_external_buffers(env));
   exports.Set("abiVersion", kAbiVersion);

@@ -20,7 +20,11 @@ const output = join(root, "build", "native-test");
 const compiler = process.env.CXX || "g++";
 const RUN_LIMIT_MS = 120_000;
 /** What a test is linked with; most need headers only. */
-const LINKED = { segment: ["memory_file.cc", "segment.cc", "socket.cc"], socket: ["socket.cc"] };
+const LINKED = {
+  long_memory: ["long_memory.cc"],
+  segment: ["memory_file.cc", "segment.cc", "socket.cc"],
+  socket: ["socket.cc"],
+};
 const BUILDS_AT_ONCE = 2;
 
 const COMMON = ["-std=c++20", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-g", "-pthread"];

@@ -50,6 +50,10 @@ export interface Binding {
   segmentOpen(descriptor: number, bytes: number, resizable: boolean, immutable: boolean): Segment;
   /** Detaches an ArrayBuffer: its length, and that of its views, is 0 from then on. */
   detach(buffer: ArrayBuffer): void;
+  /** Has glibc keep up to 64 MiB of freed memory for what is allocated next. For the process; only the first call does something. */
+  keepFreedMemory(): void;
+  /** Says that all of it is about to be written to: where the kernel has huge pages for those who ask, it gets them. */
+  adviseHugePages(bytes: Uint8Array): void;
 
   /**
    * Takes over the socket and the region and makes the lanes. `listener`: whether this side made the region. `pending`: bytes that the

@@ -134,6 +134,22 @@ it("copies what arrives, unless a view was asked for", () => {
   expect([...copied, ...viewed]).toEqual([1, 2, 3, 7, 7, 7]);
 });
 
+it("copies and views whole messages of every length, also where the scratch has grown", () => {
+  const scratch = scratchOf(16);
+  scratch.replace(new ArrayBuffer(256));
+  for (let length = 0; length <= 130; length++) {
+    const data = Uint8Array.from({ length }, (_, i) => length + i);
+    bytes().encode(data, scratch, OFFSET);
+    const copied = bytes().decode(scratch, OFFSET, length);
+    const viewed = bytes({ copy: false }).decode(scratch, OFFSET, length);
+    expect(copied).toEqual(data);
+    expect(viewed).toEqual(data);
+    expect(viewed.buffer).toBe(scratch.view.buffer);
+    scratch.buffer.fill(255);
+    expect(copied).toEqual(data);
+  }
+});
+
 it("refuses misspelt options by name", () => {
   expect(() => bytes({ coppy: false } as never)).toThrow(UnknownOptionError);
   expect(() => bytes({ copy: 1 as never })).toThrow(InvalidArgumentError);

@@ -1,0 +1,29 @@
+import type { Binding } from "./binding.js";
+import { loadBinding } from "./load.js";
+
+/** From here on the C library may give memory back to the system as soon as it is freed, and it is dear to get it again. */
+const LONG = 64 * 1024;
+/** From here on glibc maps and unmaps each piece of memory, whatever is done about it. */
+const OWN_MAPPING = 32 * 1024 * 1024;
+
+let asked = false;
+let binding: Pick<Binding, "adviseHugePages"> | undefined;
+
+/** `length` bytes that nobody has cleared, to be written to at once, in an ArrayBuffer of their own like any other. */
+export function unclearedBytes(length: number): Uint8Array<ArrayBuffer> {
+  if (length >= LONG && !asked) prepare();
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  if (length >= OWN_MAPPING) binding?.adviseHugePages(bytes);
+  return bytes;
+}
+
+function prepare(): void {
+  asked = true;
+  try {
+    const loaded = loadBinding();
+    loaded.keepFreedMemory();
+    binding = loaded;
+  } catch {
+    // Without the addon it is as slow as it is.
+  }
+}

@@ -1,0 +1,19 @@
+// Long private memory, such as the copies of long messages: what the C library and the kernel do with it. docs/performance.md
+//
+// It comes from the engine, as all memory of ArrayBuffers that may be transferred must.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+namespace ringbell {
+
+// Has glibc keep up to 64 MiB of freed memory at the top of its heap, rather than give it back to the system and get it again page
+// by page. Only the first call of a process does something. Nothing where another C library is, or where somebody has set glibc's
+// thresholds.
+void keep_freed_memory();
+
+// Says that all of the memory is about to be written to: where the kernel has huge pages for those who ask, it gets them.
+void advise_huge_pages(std::span<std::byte> memory);
+
+}  // namespace ringbell
