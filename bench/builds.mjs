@@ -1,20 +1,22 @@
 // To compare two builds while working on one: the best and the median of forty short rounds, unpinned.
 //
-//   node bench/builds.mjs sync|loop|batch|flood [spin]
+//   node bench/builds.mjs sync|bytes|loop|batch|flood|iterate [spin]
 //
-// sync: round trips by sendSync and receiveSync; loop: by listeners; batch: sendManySync to receiveManySync; flood: trySend to a
-// listener. Run the builds in turns, several times each. What is claimed comes from `npm run bench`.
+// sync: round trips by sendSync and receiveSync; bytes: the same with bytes() instead of struct(); loop: by listeners; batch:
+// sendManySync to receiveManySync; flood: trySend to a listener; iterate: trySend to a `for await` loop. Run the builds in turns,
+// several times each. What is claimed comes from `npm run bench`.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, f64, listen, struct, u32 } from "../dist/index.js";
+import { bytes, connect, f64, listen, struct, u32 } from "../dist/index.js";
 
 const ROUNDS = 40;
-const codec = struct({ id: u32, flags: u32, price: f64, size: f64, time: f64 });
-const message = { id: 1, flags: 2, price: 2.5, size: 3.5, time: 4.5 };
 const [mode = "loop", spinText = "adaptive", given] = process.argv.slice(2);
+const codec = mode === "bytes" ? bytes() : struct({ id: u32, flags: u32, price: f64, size: f64, time: f64 });
+const message =
+  mode === "bytes" ? new Uint8Array(32).fill(1) : { id: 1, flags: 2, price: 2.5, size: 3.5, time: 4.5 };
 const spin = spinText === "adaptive" ? spinText : Number(spinText);
 
 /** What one round does at this end; returns the number of messages or round trips. */
@@ -27,6 +29,7 @@ const drives = {
     }
     return count;
   },
+  bytes: (channel) => drives.sync(channel),
   async loop(channel) {
     const count = spin === 0 ? 2_000 : 10_000;
     await new Promise((resolve) => {
@@ -59,6 +62,7 @@ const drives = {
     await channel.flush();
     return count;
   },
+  iterate: (channel) => drives.flood(channel),
 };
 
 /** What the other end does, until the channel is closed. */
@@ -66,11 +70,15 @@ const answers = {
   sync(channel) {
     for (;;) channel.sendSync(channel.receiveSync());
   },
+  bytes: (channel) => answers.sync(channel),
   loop: (channel) => void channel.on("message", (received) => channel.send(received)),
   batch(channel) {
     for (;;) channel.receiveManySync(1024);
   },
   flood: (channel) => void channel.on("message", () => {}),
+  async iterate(channel) {
+    for await (const _ of channel);
+  },
 };
 
 if (!(mode in drives)) {
@@ -80,7 +88,7 @@ if (!(mode in drives)) {
 if (given !== undefined) {
   const channel = await connect("builds", { codec, spin, directory: given });
   try {
-    answers[mode](channel);
+    await answers[mode](channel);
   } catch (error) {
     if (error.code !== "ERR_RINGBELL_CLOSED") throw error;
   }

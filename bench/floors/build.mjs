@@ -10,8 +10,8 @@ const OUTPUT = new URL("../../build/bench/", import.meta.url);
 /** -O2 and the plain instruction set: what a distribution's C++ program gets, and what the addon is built with. */
 export const FLAGS = ["-std=c++20", "-O2", "-Wall", "-Wextra"];
 
-/** What the table says where a floor can't be built. */
-export const NOT_BUILT = "not built: install libboost-dev and g++";
+/** What a program needs to be built, where that is not g++ alone: packages of Debian. */
+const NEEDS = new Map([["spsc_queue", "g++ and libboost-dev"]]);
 
 /** Where the headers are that a floor may include. */
 const HEADERS = [SOURCES, new URL("../../native/", import.meta.url)];
@@ -33,7 +33,8 @@ export async function buildFloor(name) {
   } catch (error) {
     const { code, stderr = "" } = /** @type {{ code?: string | number, stderr?: string }} */ (error);
     const missing = code === "ENOENT" || /boost\/\S+: No such file|boost\/\S+' file not found/.test(stderr);
-    return { reason: missing ? NOT_BUILT : `not built: ${stderr.trim().split("\n", 1)[0]}` };
+    const why = missing ? `install ${NEEDS.get(name) ?? "g++"}` : stderr.trim().split("\n", 1)[0];
+    return { reason: `not built: ${why}` };
   }
 }
 

@@ -1,17 +1,18 @@
 // Two processes pinned to two cores, sharing memory that has no name, and the clock that times them.
 #pragma once
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
 #include <sched.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #endif
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -22,20 +23,49 @@
 
 namespace duel {
 
-/// What the command line asks for: MODE COUNT DRIVER_CORE PEER_CORE (a core of -1: not pinned).
+/// What the command line asks for: MODE COUNT DRIVER_CORE PEER_CORE [BYTES]. A core of -1: not pinned. BYTES: where the
+/// length matters.
 struct Task {
   std::string mode;
   uint64_t count;
   int driver_core;
   int peer_core;
+  size_t bytes;
 };
 
 inline Task parse(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr, "usage: %s roundtrip|stream COUNT DRIVER_CORE PEER_CORE\n", argv[0]);
+  if (argc != 5 && argc != 6) {
+    std::fprintf(stderr, "usage: %s MODE COUNT DRIVER_CORE PEER_CORE [BYTES]\n", argv[0]);
     std::exit(2);
   }
-  return {argv[1], std::strtoull(argv[2], nullptr, 10), std::atoi(argv[3]), std::atoi(argv[4])};
+  return {argv[1], std::strtoull(argv[2], nullptr, 10), std::atoi(argv[3]), std::atoi(argv[4]),
+          argc == 6 ? static_cast<size_t>(std::strtoull(argv[5], nullptr, 10)) : 0};
+}
+
+/// Ends the program: it was asked for a mode that it does not have.
+[[noreturn]] inline void refuse(const Task& task) {
+  std::fprintf(stderr, "no such mode: %s\n", task.mode.c_str());
+  std::exit(2);
+}
+
+/// So that an endless poll does not outlive whoever started it, however that ended.
+inline void die_with_parent() {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
+}
+
+/// Ends the program when its child fails: nobody would answer any more.
+inline void die_with_child() {
+  struct sigaction action {};
+  action.sa_flags = SA_SIGINFO | SA_RESTART | SA_NOCLDSTOP;
+  action.sa_sigaction = [](int, siginfo_t* info, void*) {
+    if (info->si_code == CLD_EXITED && info->si_status == 0) return;
+    constexpr char kMessage[] = "the peer failed\n";
+    [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kMessage, sizeof kMessage - 1);
+    _exit(1);
+  };
+  sigaction(SIGCHLD, &action, nullptr);
 }
 
 inline void pin(int core) {
@@ -74,32 +104,48 @@ T* share() {
 /// Runs `peer` in a child process on its core and `driver` in this one on its own, and waits for the child.
 template <typename Driver, typename Peer>
 void run(const Task& task, Driver driver, Peer peer) {
+  die_with_parent();
+  die_with_child();
+  const pid_t self = getpid();
   const pid_t child = fork();
   if (child < 0) {
     std::perror("fork");
     std::exit(1);
   }
   if (child == 0) {
-#ifdef __linux__
-    prctl(PR_SET_PDEATHSIG, SIGKILL);  // an endless poll must not outlive a driver that was killed
-#endif
+    die_with_parent();
+    if (getppid() != self) _exit(1);  // it has gone already
     pin(task.peer_core);
     peer();
     _exit(0);
   }
   pin(task.driver_core);
   driver();
-  int status = 0;
-  waitpid(child, &status, 0);
-  if (status != 0) {
-    std::fprintf(stderr, "the peer ended with status %d\n", status);
-    std::exit(1);
-  }
+  waitpid(child, nullptr, 0);
 }
 
 /// How many of the round trips are timed one by one, after the others were timed as a whole: reading the clock costs
 /// a tenth of what is measured.
 inline uint64_t timed_part(uint64_t count) { return std::max<uint64_t>(count / 4, 1); }
+
+/// A bound for a part of all times, %, and its name in the JSON: those of lib/percentiles.mjs.
+struct Percentile {
+  const char* name;
+  double percent;
+};
+constexpr Percentile kPercentiles[] = {{"p1", 1},   {"p10", 10}, {"p25", 25}, {"p50", 50},     {"p75", 75},
+                                       {"p90", 90}, {"p95", 95}, {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99}};
+
+/// The percentiles of these times as members of JSON: the least of them that is not below so many of all.
+inline void print_distribution(std::vector<uint32_t>& times) {
+  std::sort(times.begin(), times.end());
+  for (const auto& [name, percent] : kPercentiles) {
+    const double rank = std::ceil(static_cast<double>(times.size()) * percent / 100);
+    const size_t index = std::clamp<size_t>(static_cast<size_t>(rank), 1, times.size()) - 1;
+    std::printf("\"%s\":%u,", name, times[index]);
+  }
+  std::printf("\"max\":%u,", times.back());
+}
 
 /// Times `trip(i)` for i = 1 … count + timed_part(count) and prints one line of JSON.
 template <typename Trip>
@@ -118,10 +164,9 @@ void time_round_trips(uint64_t count, Trip trip) {
     each[i] = static_cast<uint32_t>(std::min<uint64_t>(t - last, UINT32_MAX));
     last = t;
   }
-  std::sort(each.begin(), each.end());
-  std::printf("{\"ns\":%.2f,\"p50\":%u,\"p99\":%u,\"seconds\":%.6f}\n",
-              static_cast<double>(elapsed) / static_cast<double>(count), each[each.size() / 2],
-              each[each.size() * 99 / 100], static_cast<double>(elapsed) / 1e9);
+  std::printf("{\"ns\":%.2f,", static_cast<double>(elapsed) / static_cast<double>(count));
+  print_distribution(each);
+  std::printf("\"seconds\":%.6f}\n", static_cast<double>(elapsed) / 1e9);
 }
 
 /// All round trips that `time_round_trips(count, …)` makes.

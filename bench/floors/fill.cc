@@ -22,10 +22,7 @@ struct Memory {
 
 int main(int argc, char** argv) {
   const duel::Task task = duel::parse(argc, argv);
-  if (task.mode != "stream") {
-    std::fprintf(stderr, "only throughput is of interest\n");
-    return 2;
-  }
+  if (task.mode != "stream") duel::refuse(task);
   auto* memory = duel::share<Memory>();
   const uint64_t total = task.count + kWarmLaps;
   const auto driver = [&] {

@@ -14,10 +14,7 @@ struct Flags {
 
 int main(int argc, char** argv) {
   const duel::Task task = duel::parse(argc, argv);
-  if (task.mode != "roundtrip") {
-    std::fprintf(stderr, "a flag does not stream\n");
-    return 2;
-  }
+  if (task.mode != "roundtrip") duel::refuse(task);
   Flags* flags = duel::share<Flags>();
   const auto driver = [&] {
     duel::time_round_trips(task.count, [&](uint64_t i) {

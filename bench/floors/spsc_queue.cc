@@ -69,7 +69,6 @@ int main(int argc, char** argv) {
   } else if (task.mode == "stream") {
     stream(task, queues);
   } else {
-    std::fprintf(stderr, "no such mode: %s\n", task.mode.c_str());
-    return 2;
+    duel::refuse(task);
   }
 }

@@ -1,21 +1,42 @@
 /** Messages of the first attempt, unless the caller knows better. */
 const FIRST = 256;
-/** How long the warm-up goes on at least, s and rounds, so that all code on the way is compiled and compiled again. */
+/** How long the warm-up goes on at least, s, so that all code on the way is compiled and compiled again; and in rounds, the least and the most. */
 export const WARM_SECONDS = 0.3;
 const WARM_ROUNDS = 0.5;
+const WARM_ROUNDS_MOST = 1.5;
 /** The part of a round that an attempt must last for its speed to count. */
 const LONG_ENOUGH = 8;
+/** Stable: so many attempts in succession whose speeds lie within this part of the fastest. */
+const ATTEMPTS = 3;
+const WITHIN = 0.05;
+/** When to stop waiting for that, in times of what the warm-up takes at least. */
+const AT_MOST = 3;
+
+/** @type {boolean | undefined} */
+let stable;
 
 /**
- * Warms up and finds the number of messages with which a round takes about `seconds`.
+ * Whether everything that was calibrated since the last call became stable; undefined if nothing was. Contenders warm up one after
+ * the other.
+ */
+export function warmedUpStable() {
+  const was = stable;
+  stable = undefined;
+  return was;
+}
+
+/**
+ * Warms up until the speed is stable, or a limit of time is reached, and finds the number of messages with which a round takes
+ * about `seconds`.
  * @param {(count: number) => Promise<{ seconds?: number }>} round
  * @param {number} seconds
  * @param {{ first?: number, warm?: number }} [start]  Messages of the first attempt; how long to warm up at least, s.
  */
 export async function calibrate(round, seconds, { first = FIRST, warm = WARM_SECONDS } = {}) {
-  const enough = Math.max(warm, seconds * WARM_ROUNDS);
+  const least = Math.max(Math.min(warm, seconds * WARM_ROUNDS_MOST), seconds * WARM_ROUNDS);
+  /** @type {number[]} */
+  const speeds = [];
   let count = first;
-  let messages = 0;
   let spent = 0;
   for (;;) {
     const { seconds: elapsed = 0 } = await round(count);
@@ -24,10 +45,20 @@ export async function calibrate(round, seconds, { first = FIRST, warm = WARM_SEC
       count *= 4;
       continue;
     }
-    messages += count;
     spent += elapsed;
-    const wanted = (messages / spent) * seconds;
-    if (spent >= enough) return Math.ceil(wanted);
+    speeds.push(count / elapsed);
+    const last = speeds.slice(-ATTEMPTS);
+    const wanted = (last.reduce((sum, speed) => sum + speed, 0) / last.length) * seconds;
+    const steady = isStable(last);
+    if (spent >= least * AT_MOST || (spent >= least && steady)) {
+      stable = steady && stable !== false;
+      return Math.ceil(wanted);
+    }
     count = Math.ceil(wanted / 4);
   }
+}
+
+/** @param {readonly number[]} speeds of the last attempts */
+function isStable(speeds) {
+  return speeds.length === ATTEMPTS && Math.min(...speeds) >= Math.max(...speeds) * (1 - WITHIN);
 }

@@ -1,4 +1,5 @@
 import { createHistogram } from "node:perf_hooks";
+import { distribution } from "./percentiles.mjs";
 
 /** How many of the round trips are timed one by one, after the others were timed as a whole. */
 const TIMED_PART = 1 / 4;
@@ -39,10 +40,10 @@ export function timeRoundTrips(count, trip) {
 
 /**
  * Half of each time of a round trip: one way.
- * @param {ReturnType<typeof timeRoundTrips>} trip
+ * @param {import("./contender.mjs").Figures} trip
  */
-export function oneWay({ ns, p50, p99, seconds }) {
-  return { ns: ns / 2, p50: p50 / 2, p99: p99 / 2, seconds };
+export function oneWay({ seconds, ...times }) {
+  return { ...Object.fromEntries(Object.entries(times).map(([name, ns]) => [name, ns / 2])), seconds };
 }
 
 /**
@@ -163,8 +164,7 @@ export function bulkFigures(count, bytes, elapsed) {
 function figures(count, elapsed, each) {
   return {
     ns: (elapsed * 1e6) / count,
-    p50: each.percentile(50),
-    p99: each.percentile(99),
+    ...distribution(each),
     seconds: elapsed / 1e3,
   };
 }

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { pinned } from "./cores.mjs";
 
@@ -6,6 +7,8 @@ const ENTRY = fileURLToPath(new URL("./end-main.mjs", import.meta.url));
 
 /** How long an end may take over a request before it counts as hung, ms. */
 const PATIENCE = 30_000;
+/** How long it may take to close what it opened, ms: one that hangs would keep its core busy. */
+const CLOSING = 5_000;
 
 /**
  * Processes that must not outlive this one: an end that polls would not notice that it has gone.
@@ -38,6 +41,7 @@ export class End {
   /** @type {Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>} */
   #waiting = new Map();
   #next = 1;
+  /** @type {Promise<Error>} */
   #exited;
 
   /**
@@ -86,12 +90,13 @@ export class End {
       this.#child.on("close", (code, signal) => {
         running.delete(this.#child);
         const why = this.#stderr.trim().split("\n").slice(-8).join("\n");
-        this.#fail(new Error(`${this.#title} ended with ${signal ?? code}${why && `:\n${why}`}`));
-        resolve(undefined);
+        const error = new Error(`${this.#title} ended with ${signal ?? code}${why && `:\n${why}`}`);
+        this.#fail(error);
+        resolve(error);
       });
       this.#child.on("error", (error) => {
         this.#fail(error);
-        resolve(undefined);
+        resolve(error);
       });
     });
   }
@@ -109,6 +114,20 @@ export class End {
     return reply;
   }
 
+  /** Resolves when the process has ended, with what it had to say. */
+  get ended() {
+    return this.#exited;
+  }
+
+  /**
+   * Ends it, and what it was asked fails for this reason.
+   * @param {Error} error
+   */
+  abandon(error) {
+    this.#fail(error);
+    this.#child.kill("SIGKILL");
+  }
+
   async stop() {
     this.#child.kill("SIGKILL");
     await this.#exited;
@@ -116,7 +135,7 @@ export class End {
 
   /** Lets it close what it opened, then ends it. */
   async close() {
-    await this.ask("close").catch(() => {});
+    await Promise.race([this.ask("close").catch(() => {}), delay(CLOSING, undefined, { ref: false })]);
     await this.stop();
   }
 

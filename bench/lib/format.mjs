@@ -1,3 +1,6 @@
+/** Shown where there is no figure. */
+export const NONE = "–";
+
 /**
  * Three significant digits, and thousands kept apart.
  * @param {number} value
@@ -34,7 +37,9 @@ export function size(bytes) {
 
 /** @param {number} bytesPerSecond */
 export function throughput(bytesPerSecond) {
-  return `${digits(bytesPerSecond / 1e9)} GB/s`;
+  return bytesPerSecond < 1e8
+    ? `${digits(bytesPerSecond / 1e6)} MB/s`
+    : `${digits(bytesPerSecond / 1e9)} GB/s`;
 }
 
 /** A number of something for each of something else, near 0 where all is well. @param {number} value */
@@ -57,7 +62,9 @@ export function ratio(value) {
   return `${value >= 1 ? digits(value) : value.toFixed(3)} ×`;
 }
 
-/** @param {number} part */
+/** A spread. @param {number} part */
 export function percent(part) {
+  // Of counts near zero: 1000 % say less than "ten times".
+  if (part >= 10) return `±${digits(part)} ×`;
   return `±${part >= 0.1 ? Math.round(part * 100) : (part * 100).toFixed(1)} %`;
 }

@@ -1,16 +1,27 @@
 import { parseArgs } from "node:util";
+import { LEAST_BYTES } from "./payload.mjs";
+import { parseSize } from "./sizes.mjs";
 
-export const USAGE = `usage: npm run bench -- [options]
+export const USAGE = `usage: npm run bench -- [latency|throughput|bulk|scale|cost|startup|inside …] [options]
 
-  --quick          rough figures in about a minute; of blocks, those that have verdicts
-  --only NAME      one suite or contender, or bulk for all bulk-… (may be repeated); see --list
+  Without a name everything is measured. A single suite can be named, too; see --list.
+
+  --peers A,B      only these peers or contenders
+  --sizes 32,1KiB  messages of these sizes, in the suites that have a choice
+  --quick          rough figures in less than a minute
   --rounds N       rounds of each contender, 5 to 99 (7; with --quick 5)
   --cores A,B      the two cores to run on (the first two allowed)
   --json FILE      write every figure, the machine and the verdicts to FILE
-  --check FILE     measure nothing: print the verdicts in FILE; exit status 1 unless all are ok
-  --list           print the names of the suites and contenders
+  --list           print the names of the suites, contenders and peers
   --help           print this
+
+  --check FILE       measure nothing: print the verdicts in FILE; exit status 1 unless all are ok
+  --compare OLD NEW  measure nothing: print what is faster or slower in NEW than in OLD by more than the two
+                     spread; exit status 1 if anything is slower; with --all, print every figure
 `;
+
+/** Of a message. */
+const MOST_BYTES = 2 ** 30;
 
 /** The command line asks for something that can't be had. */
 export class UsageError extends Error {
@@ -19,16 +30,21 @@ export class UsageError extends Error {
 
 /** @param {string[]} args */
 export function parseOptions(args) {
-  const values = parse(args);
+  const { values, positionals } = parse(args);
   const quick = values.quick ?? false;
   return {
     quick,
-    only: values.only ?? [],
+    names: values.compare ? [] : positionals,
+    peers: list(values.peers),
+    sizes: sizes(values.sizes),
     rounds: rounds(values.rounds, quick ? 5 : 7),
-    seconds: quick ? 0.2 : 1,
+    seconds: quick ? 0.1 : 1,
     cores: cores(values.cores),
     json: values.json,
     check: values.check,
+    compare: values.compare ? compare(positionals) : undefined,
+    all: values.all ?? false,
+    installed: values.installed ?? false,
     list: values.list ?? false,
     help: values.help ?? false,
   };
@@ -39,20 +55,54 @@ function parse(args) {
   try {
     return parseArgs({
       args,
+      allowPositionals: true,
       options: {
+        peers: { type: "string", multiple: true },
+        sizes: { type: "string", multiple: true },
         quick: { type: "boolean" },
-        only: { type: "string", multiple: true },
         rounds: { type: "string" },
         cores: { type: "string" },
         json: { type: "string" },
         check: { type: "string" },
+        compare: { type: "boolean" },
+        all: { type: "boolean" },
+        // For `ringbell bench`: only what needs neither npm packages nor a compiler.
+        installed: { type: "boolean" },
         list: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
-    }).values;
+    });
   } catch (error) {
     throw new UsageError(/** @type {Error} */ (error).message);
   }
+}
+
+/** Given once with commas, or several times. @param {string[] | undefined} texts */
+function list(texts = []) {
+  return texts.flatMap((text) => text.split(",")).filter((text) => text !== "");
+}
+
+/** @param {string[] | undefined} texts */
+function sizes(texts) {
+  if (texts === undefined) return undefined;
+  const all = list(texts).map((text) => {
+    const bytes = parseSize(text);
+    if (bytes === undefined || bytes < LEAST_BYTES || bytes > MOST_BYTES)
+      throw new UsageError(
+        `--sizes takes sizes such as 32, 1KiB or 64MiB, from ${LEAST_BYTES} to 1GiB, not ${JSON.stringify(text)}`,
+      );
+    return bytes;
+  });
+  if (all.length === 0) throw new UsageError("--sizes takes sizes such as 32, 1KiB or 64MiB");
+  return [...new Set(all)].sort((a, b) => a - b);
+}
+
+/** @param {string[]} files @returns {[string, string]} */
+function compare(files) {
+  const [before, after, ...more] = files;
+  if (before === undefined || after === undefined || more.length > 0)
+    throw new UsageError("--compare takes two files: --compare OLD NEW");
+  return [before, after];
 }
 
 /**

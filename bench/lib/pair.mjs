@@ -34,6 +34,7 @@ export async function startPair(file, options, cores, launch = {}) {
  *
  * @param {object} description
  * @param {string} description.name
+ * @param {string} [description.peer]  What `--peers` calls it. Default: its name.
  * @param {string} description.title
  * @param {string} description.file URL of the contender's file
  * @param {Record<string, unknown>} [description.options]
@@ -41,9 +42,10 @@ export async function startPair(file, options, cores, launch = {}) {
  * @param {number} [description.first]  Messages of the first attempt to find the size of a round.
  * @returns {import("./contender.mjs").Contender}
  */
-export function pair({ name, title, file, options = {}, part = 1, first }) {
+export function pair({ name, peer, title, file, options = {}, part = 1, first }) {
   return {
     name,
+    ...(peer === undefined ? {} : { peer }),
     title,
     async start({ cores, seconds, directory }) {
       const { server, driver, stop } = await startPair(

@@ -1,28 +1,36 @@
-import { styleText } from "node:util";
-import { percent } from "./format.mjs";
-import { spread } from "./stats.mjs";
+import { NONE, percent } from "./format.mjs";
+import { matrixSpread, matrixTables } from "./matrix.mjs";
+import { styled, terminalWidth, wrapped } from "./style.mjs";
 import { table } from "./table.mjs";
-
-/** Shown where a contender does not have the figure. */
-const NONE = "–";
-
-const COLOURED = process.stdout.isTTY && process.env.NO_COLOR === undefined;
-
-/**
- * @param {Parameters<typeof styleText>[0]} style
- * @param {string} text
- */
-function styled(style, text) {
-  return COLOURED ? styleText(style, text) : text;
-}
+import { shownSpread } from "./verdicts.mjs";
 
 /**
  * The table of a suite.
  * @param {import("./contender.mjs").Suite} suite
  * @param {readonly import("./run.mjs").Result[]} results
+ * @param {number} [width] of the terminal
  * @returns {string}
  */
-export function suiteTable(suite, results) {
+export function suiteTable(suite, results, width = terminalWidth()) {
+  const tables =
+    suite.matrix === undefined
+      ? [columnTable(suite, results, width)]
+      : matrixTables(suite.matrix, results, width);
+  const spread = suite.matrix && matrixSpread(suite.matrix, results);
+  return [
+    ...wrapped(suite.title, width).map((line) => styled("bold", line)),
+    ...(suite.notes ?? []).flatMap((note) => wrapped(note, width)).map((line) => styled("dim", line)),
+    ...tables.flatMap((lines) => [...headed(lines), ""]),
+    ...(spread === undefined ? [] : [...wrapped(spread, width).map((line) => styled("dim", line)), ""]),
+  ].join("\n");
+}
+
+/**
+ * @param {import("./contender.mjs").Suite} suite
+ * @param {readonly import("./run.mjs").Result[]} results
+ * @param {number | undefined} width
+ */
+function columnTable(suite, results, width) {
   const columns = suite.columns.flatMap((column) =>
     column.spread ? [{ title: column.title }, { title: "spread" }] : [{ title: column.title }],
   );
@@ -35,48 +43,43 @@ export function suiteTable(suite, results) {
         const value = result.medians[column.figure];
         const cell = value === undefined ? NONE : column.format(value);
         if (!column.spread) return [cell];
-        const all = result.rounds.map((round) => round[column.figure] ?? Number.NaN);
-        return [cell, value === undefined || all.length < 2 ? "" : percent(spread(all))];
+        const spread = result.spreads[column.figure];
+        return [cell, spread === undefined ? "" : percent(spread)];
       }),
     ];
   });
-  const [heading = "", rule = "", ...lines] = table(
+  return table(
     [
       { title: "", align: "left" },
       ...columns.map(({ title }) => ({ title, align: /** @type {const} */ ("right") })),
     ],
     rows,
+    width,
   );
-  const notes = (suite.notes ?? []).map((note) => styled("dim", note));
-  return [
-    styled("bold", suite.title),
-    ...notes,
-    styled("dim", heading),
-    styled("dim", rule),
-    ...lines,
-    "",
-  ].join("\n");
 }
 
 /**
  * The verdicts, one a line.
  * @param {readonly import("./verdicts.mjs").Verdict[]} verdicts
+ * @param {number} [width] of the terminal
  * @returns {string}
  */
-export function verdictTable(verdicts) {
+export function verdictTable(verdicts, width = terminalWidth()) {
   const columns = /** @type {const} */ ([
     { title: "", align: "left" },
     { title: "measured", align: "right" },
+    { title: "spread", align: "right" },
     { title: "limit", align: "right" },
     { title: "", align: "left" },
   ]);
-  const rows = verdicts.map(({ name, shown, shownLimit, ok, value }) => [
-    name,
-    shown,
-    shownLimit,
-    ok ? "ok" : value === null ? "NOT MEASURED" : "MISSED",
+  const rows = verdicts.map((verdict) => [
+    verdict.name,
+    verdict.shown,
+    shownSpread(verdict),
+    verdict.shownLimit,
+    verdict.ok ? "ok" : verdict.value === null ? "NOT MEASURED" : "MISSED",
   ]);
-  const [heading = "", rule = "", ...lines] = table(columns, rows);
+  const [heading = "", rule = "", ...lines] = table(columns, rows, width);
   const coloured = lines.map((line, i) => {
     const style = verdicts[i]?.ok ? "green" : "red";
     return line.replace(/(ok|MISSED|NOT MEASURED)$/, (word) => styled(style, word));
@@ -86,11 +89,16 @@ export function verdictTable(verdicts) {
   const sum = missed === 0 ? `all ${verdicts.length} ok` : `${missed} of ${verdicts.length} not ok`;
   return [
     styled("bold", "Verdicts"),
-    styled("dim", heading),
-    styled("dim", rule),
-    ...coloured,
-    ...reasons.map((reason) => styled("dim", `not measured: ${reason}`)),
+    ...headed([heading, rule, ...coloured]),
+    ...reasons
+      .flatMap((reason) => wrapped(`not measured: ${reason}`, width))
+      .map((line) => styled("dim", line)),
     sum,
     "",
   ].join("\n");
+}
+
+/** @param {readonly string[]} lines heading, rule, rows */
+export function headed([heading = "", rule = "", ...rows]) {
+  return [styled("dim", heading), styled("dim", rule), ...rows];
 }

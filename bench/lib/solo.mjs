@@ -6,6 +6,7 @@ import { End } from "./end.mjs";
  *
  * @param {object} description
  * @param {string} description.name
+ * @param {string} [description.peer]  What `--peers` calls it. Default: its name.
  * @param {string} description.title
  * @param {string} description.file URL of the contender's file
  * @param {Record<string, unknown>} [description.options]
@@ -13,9 +14,10 @@ import { End } from "./end.mjs";
  * @param {number} [description.first]  The size of the first attempt to find that of a round.
  * @returns {import("./contender.mjs").Contender}
  */
-export function solo({ name, title, file, options = {}, part = 1, first }) {
+export function solo({ name, peer, title, file, options = {}, part = 1, first }) {
   return {
     name,
+    ...(peer === undefined ? {} : { peer }),
     title,
     async start({ cores, seconds }) {
       const end = await End.start(file, "work", options, cores && [cores[0]]);

@@ -20,15 +20,22 @@ export function spread(values) {
 }
 
 /**
- * The median over the rounds of every figure that all of them have.
+ * What `sum` makes of every figure that all rounds have.
  * @param {readonly import("./contender.mjs").Figures[]} rounds
+ * @param {(values: number[]) => number} sum
  * @returns {import("./contender.mjs").Figures}
  */
-export function medians(rounds) {
-  const names = Object.keys(rounds[0] ?? {});
+function overRounds(rounds, sum) {
+  const names = Object.keys(rounds[0] ?? {}).filter((name) =>
+    rounds.every((round) => round[name] !== undefined),
+  );
   return Object.fromEntries(
-    names
-      .filter((name) => rounds.every((round) => round[name] !== undefined))
-      .map((name) => [name, median(rounds.map((round) => /** @type {number} */ (round[name])))]),
+    names.map((name) => [name, sum(rounds.map((round) => /** @type {number} */ (round[name])))]),
   );
 }
+
+/** @param {readonly import("./contender.mjs").Figures[]} rounds */
+export const medians = (rounds) => overRounds(rounds, median);
+
+/** One round has none. @param {readonly import("./contender.mjs").Figures[]} rounds */
+export const spreads = (rounds) => (rounds.length < 2 ? {} : overRounds(rounds, spread));

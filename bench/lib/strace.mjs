@@ -1,4 +1,5 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { Unavailable } from "./contender.mjs";
 
@@ -12,7 +13,12 @@ const MARK = "/ringbell-bench-mark-";
  * @returns {import("./end.mjs").Launch}
  */
 export function traced(file) {
-  const under = ["strace", "-D", "-f", "-qq", "-o", file];
+  requireStrace();
+  return { under: ["strace", "-D", "-f", "-qq", "-o", file], flags: ["--single-threaded-gc"] };
+}
+
+/** Throws {@link Unavailable} where nothing can be traced. */
+function requireStrace() {
   try {
     execFileSync("strace", ["-D", "-f", "-qq", "-o", "/dev/null", "true"], {
       stdio: ["ignore", "ignore", "pipe"],
@@ -25,7 +31,59 @@ export function traced(file) {
         : `strace can't trace here: ${String(stderr ?? message).trim()}`,
     );
   }
-  return { under, flags: ["--single-threaded-gc"] };
+}
+
+/** How long strace may take to attach itself, ms. */
+const PATIENCE = 5_000;
+
+/**
+ * Writes the system calls that processes make while `work` goes on, those of all threads, to `file`. They run as they are; each call takes
+ * many times as long as otherwise. Throws {@link Unavailable} where they can't be traced.
+ * @template T
+ * @param {readonly number[]} pids
+ * @param {string} file
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function whileTraced(pids, file, work) {
+  requireStrace();
+  const args = ["-f", "-o", file, ...pids.flatMap((pid) => ["-p", String(pid)])];
+  const child = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = once(child, "close");
+  const kill = () => child.kill("SIGKILL");
+  process.on("exit", kill);
+  try {
+    await allAttached(child, pids);
+    return await work();
+  } finally {
+    // It lets go of them, and writes what it has.
+    child.kill("SIGINT");
+    await ended;
+    process.off("exit", kill);
+  }
+}
+
+/**
+ * @param {import("node:child_process").ChildProcess} child
+ * @param {readonly number[]} pids
+ * @returns {Promise<void>}
+ */
+function allAttached(child, pids) {
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const refuse = () => {
+      clearTimeout(timer);
+      reject(new Unavailable(`strace can't attach itself here: ${said.trim()}`));
+    };
+    const timer = setTimeout(refuse, PATIENCE);
+    child.once("close", refuse);
+    child.stderr?.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+      said += text;
+      if (!pids.every((pid) => said.includes(`Process ${pid} attached`))) return;
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Called by the traced process, before and after what is to be counted. @param {string} name */

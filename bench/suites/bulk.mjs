@@ -1,21 +1,17 @@
+import { fillAlone } from "../contenders/fill-alone.mjs";
+import { fillFloor } from "../contenders/floor.mjs";
+import { netBulk } from "../contenders/net-bulk.mjs";
+import { netBulkStream } from "../contenders/net-bulk-stream.mjs";
+import { allocate64K, allocate64M } from "../contenders/ringbell-allocate.mjs";
+import { circulateLoop, circulateSync } from "../contenders/ringbell-circulate.mjs";
+import { copyDefault, copyLittle, copyView } from "../contenders/ringbell-copy.mjs";
+import { fillPolling, fillSleeping, fillTwo } from "../contenders/ringbell-fill.mjs";
+import { fragment } from "../contenders/ringbell-fragment.mjs";
+import { handover1G, handover1K, handover1M, handover64M } from "../contenders/ringbell-handover.mjs";
+import { AGENTS, BYTES, shared } from "../contenders/ringbell-shared.mjs";
+import { thresholds } from "../contenders/ringbell-threshold.mjs";
 import { count, duration, each, ratio, size, throughput } from "../lib/format.mjs";
-import { fillAlone } from "../peers/fill-alone.mjs";
-import { fillFloor } from "../peers/floor.mjs";
-import { netBulk } from "../peers/net-bulk.mjs";
-import { netBulkStream } from "../peers/net-bulk-stream.mjs";
-import { allocate64K, allocate64M } from "../peers/ringbell-allocate.mjs";
-import { circulateLoop, circulateSync } from "../peers/ringbell-circulate.mjs";
-import { copyDefault, copyLittle, copyView } from "../peers/ringbell-copy.mjs";
-import { fillPolling, fillSleeping, fillTwo } from "../peers/ringbell-fill.mjs";
-import { fragment } from "../peers/ringbell-fragment.mjs";
-import { handover1G, handover1K, handover1M, handover64M } from "../peers/ringbell-handover.mjs";
-import { AGENTS, BYTES, shared } from "../peers/ringbell-shared.mjs";
-import { thresholds } from "../peers/ringbell-threshold.mjs";
-
-/** @param {import("../lib/contender.mjs").Contender} contender */
-function thorough(contender) {
-  return { ...contender, thorough: true };
-}
+import { thorough } from "../lib/thorough.mjs";
 
 /** @type {import("../lib/contender.mjs").Suite} */
 const handover = {

@@ -1,5 +1,6 @@
+import { flood, quiet } from "../contenders/ringbell-flood.mjs";
 import { duration, rate } from "../lib/format.mjs";
-import { flood, quiet } from "../peers/ringbell-flood.mjs";
+import { thorough } from "../lib/thorough.mjs";
 
 /** @param {string} what @param {string} figure @returns {import("../lib/contender.mjs").Target} */
 function bounded(what, figure) {
@@ -16,12 +17,13 @@ function bounded(what, figure) {
 /** @type {import("../lib/contender.mjs").Suite} */
 export const floods = {
   name: "flood",
+  group: "scale",
   title: "The receiver's event loop while its peer floods it, p99",
   notes: [
     "Loop delay as monitorEventLoopDelay counts it, less its resolution; lateness of a 1 ms timer; a byte there and",
     "back over a Unix socket whose two ends are both served by this loop.",
   ],
-  contenders: [quiet, flood],
+  contenders: [thorough(quiet), flood],
   columns: [
     { title: "loop delay", figure: "delayP99", format: duration, spread: true },
     { title: "timer", figure: "timerP99", format: duration },

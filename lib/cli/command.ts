@@ -21,16 +21,26 @@ export interface Option {
 /** Values of options by name: a text, or true for a switch. */
 export type Values = Readonly<Record<string, string | true | undefined>>;
 
-export interface Command {
+interface CommandHelp {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
   /** Lines below the usage in the command's own help. */
   readonly text: readonly string[];
   readonly options: readonly Option[];
+}
+
+interface OwnCommand extends CommandHelp {
   /** Does it; resolves with the exit code. */
   run(values: Values, output: Output): Promise<number>;
 }
+
+interface ForwardingCommand extends CommandHelp {
+  /** Hands all arguments on to another program, which reads them by itself; resolves with its exit code. */
+  forward(args: readonly string[]): Promise<number>;
+}
+
+export type Command = OwnCommand | ForwardingCommand;
 
 export const NAMESPACE: Option = {
   name: "namespace",

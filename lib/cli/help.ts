@@ -22,9 +22,10 @@ export function programHelp(commands: readonly Command[], style: Style): string 
 }
 
 export function commandHelp(command: Command, style: Style): string {
-  const options = [...command.options, ...COMMON];
+  const forwards = "forward" in command;
+  const options = [...command.options, ...(forwards ? COMMON.filter(({ name }) => name === "help") : COMMON)];
   return [
-    `Usage: ringbell ${command.name} [options]`,
+    `Usage: ringbell ${command.name} ${forwards ? "[name …] " : ""}[options]`,
     "",
     ...command.text.flatMap((paragraph) => wrap(paragraph, WIDTH)),
     "",

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { isOn, parseOptions } from "./arguments.js";
+import { bench } from "./bench/command.js";
 import { COMMON, type Command, type Output } from "./command.js";
 import { doctor } from "./doctor/command.js";
 import { safe } from "./format.js";
@@ -11,7 +12,7 @@ import { packageVersion } from "./package.js";
 import { UsageError } from "./usage-error.js";
 
 /** All commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, bench];
 
 /** Exit codes beside 0. */
 const FAILED = 1;
@@ -59,6 +60,7 @@ async function dispatch(
     output.print(commandHelp(command, output.style));
     return 0;
   }
+  if ("forward" in command) return command.forward(rest);
   return command.run(parseOptions(rest, [...command.options, ...COMMON], command.name), output);
 }
 

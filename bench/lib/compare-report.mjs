@@ -1,0 +1,71 @@
+import { VERDICTS } from "./compare.mjs";
+import { count, duration, percent, rate, size, throughput } from "./format.mjs";
+import { headed } from "./report.mjs";
+import { styled, terminalWidth } from "./style.mjs";
+import { table } from "./table.mjs";
+
+const STYLES = /** @type {const} */ ({ slower: "red", faster: "green" });
+
+/**
+ * @param {readonly import("./compare.mjs").Change[]} all
+ * @param {readonly string[]} differences
+ * @param {boolean} everything  Also what did not change beyond the spread.
+ * @param {number} [width] of the terminal
+ */
+export function compareTable(all, differences, everything, width = terminalWidth()) {
+  const shown = everything ? all : all.filter(({ mark }) => mark === "slower" || mark === "faster");
+  const tables = [...new Set(shown.map(({ suite }) => suite))].flatMap((suite) => {
+    const rows = shown.filter((change) => change.suite === suite);
+    return [styled("bold", suite === VERDICTS ? "Verdicts" : suite), ...suiteLines(rows, width), ""];
+  });
+  const marked = (/** @type {string} */ mark) => all.filter((change) => change.mark === mark).length;
+  const unknown = marked("unknown");
+  return [
+    ...(differences.length === 0
+      ? []
+      : [
+          styled("yellow", "The runs differ; only ratios within a run, such as most verdicts, compare:"),
+          ...differences.map((difference) => `  ${difference}`),
+          "",
+        ]),
+    ...tables,
+    `${all.length} figures in both: ${marked("slower")} slower and ${marked("faster")} faster beyond the spread` +
+      (unknown === 0 ? "" : `; of ${unknown} the spread is unknown`),
+  ].join("\n");
+}
+
+/** @param {readonly import("./compare.mjs").Change[]} rows @param {number | undefined} width */
+function suiteLines(rows, width) {
+  const columns = /** @type {const} */ ([
+    { title: "", align: "left" },
+    { title: "figure", align: "left" },
+    { title: "old", align: "right" },
+    { title: "new", align: "right" },
+    { title: "change", align: "right" },
+    { title: "spreads", align: "right" },
+    { title: "", align: "left" },
+  ]);
+  const cells = rows.map(({ name, figure, before, after, change, spread, mark }) => [
+    name,
+    figure,
+    shown(figure, before),
+    shown(figure, after),
+    `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)} %`,
+    spread === null ? "?" : percent(spread),
+    mark === "same" ? "" : mark,
+  ]);
+  const [heading = "", rule = "", ...lines] = table(columns, cells, width);
+  const coloured = lines.map((line) =>
+    line.replace(/(slower|faster)$/, (word) => styled(STYLES[/** @type {"slower"} */ (word)], word)),
+  );
+  return headed([heading, rule, ...coloured]);
+}
+
+/** By the name of the figure, which says what it counts. @param {string} figure @param {number} value */
+function shown(figure, value) {
+  if (figure === "bytesPerSecond") return throughput(value);
+  if (/perSecond$/i.test(figure)) return rate(value);
+  if (/^(p[\d.]+|max|min)$|ns$|P99$/i.test(figure)) return duration(value);
+  if (/bytes$/i.test(figure)) return size(value);
+  return value !== 0 && Math.abs(value) < 10 ? value.toPrecision(3) : count(value);
+}

@@ -1,0 +1,72 @@
+import * as formats from "../lib/format.mjs";
+
+/** Figures whose names do not say what they count. */
+const SPECIAL = /** @type {const} */ ({
+  ringPerSecond: "throughput",
+  blockPerSecond: "throughput",
+  bytesPerSecond: "throughput",
+  perSecond: "rate",
+  ns: "duration",
+  max: "duration",
+});
+
+/**
+ * The function of lib/format.mjs that writes a figure.
+ * @param {{ figure: string, format?: string }} column  `format`: if the record says it.
+ * @returns {string}
+ */
+export function formatName({ figure, format }) {
+  if (format !== undefined && Object.hasOwn(formats, format)) return format;
+  return /** @type {Record<string, string>} */ (SPECIAL)[figure] ?? byName(figure);
+}
+
+/** @param {{ figure: string, format?: string }} column @returns {(value: number) => string} */
+export function formatOf(column) {
+  const name = formatName(column);
+  if (name === NUMBER) return number;
+  return /** @type {Record<string, (value: number) => string>} */ (formats)[name] ?? number;
+}
+
+/** Of something that is counted. */
+const NUMBER = "number";
+
+/** Three significant digits. @param {number} value */
+function number(value) {
+  if (value === 0) return "0";
+  if (Math.abs(value) < 0.001) return "< 0.001";
+  return value >= 1000 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));
+}
+
+/** @param {string} figure */
+function byName(figure) {
+  if (/^p\d|Ns$|P\d+$/.test(figure)) return "duration";
+  if (/PerSecond$/.test(figure)) return "rate";
+  if (/Bytes$/.test(figure)) return "size";
+  if (/Ms$/.test(figure)) return "milliseconds";
+  return NUMBER;
+}
+
+/** Whether more of it is better. @param {string} figure */
+export function higherIsBetter(figure) {
+  return /perSecond$/i.test(figure);
+}
+
+/** What a figure counts, where a suite has no column of it: the usual ones. */
+const USUAL = [
+  { title: "time", figure: "ns" },
+  { title: "messages", figure: "perSecond" },
+  { title: "bytes", figure: "bytesPerSecond" },
+  { title: "p50", figure: "p50" },
+  { title: "p99", figure: "p99" },
+  { title: "p99.9", figure: "p99.9" },
+  { title: "max", figure: "max" },
+];
+
+/**
+ * The columns of a suite's table: those that its record names, if any result has them.
+ * @param {import("./record.mjs").Suite} suite
+ */
+export function columnsOf(suite) {
+  const known = suite.columns?.length ? suite.columns : USUAL;
+  return known.filter(({ figure }) => suite.results.some(({ medians }) => medians?.[figure] !== undefined));
+}

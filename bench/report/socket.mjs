@@ -1,0 +1,150 @@
+// Where a plain socket is as good as ringbell with default settings, or better: whatever both were measured at is compared.
+import { percent } from "../lib/format.mjs";
+import { columnsOf, formatOf, higherIsBetter } from "./figures.mjs";
+import { OURS, SOCKET } from "./kinds.mjs";
+import { measured } from "./record.mjs";
+import { sameWork, workload } from "./workloads.mjs";
+
+/** A difference up to this counts as none, as does one within the spread. */
+const TOLERANCE = 0.1;
+
+/** Figures that say how a measurement went, and the maximum, which is one message out of many. */
+const ASIDE = /^(seconds|count|kept|p1|p10|p25|p75|p95|max)$/;
+
+/** Where the rate is given, it is no result. */
+const GIVEN = new Set(["perSecond"]);
+
+/**
+ * @typedef {object} Comparison
+ * @property {string} suite  Title.
+ * @property {string} what  Workload and figure.
+ * @property {string} ours
+ * @property {string} socket
+ * @property {number} ratio  How many times as good ringbell is; below 1: the socket is better.
+ * @property {number} tolerance
+ *
+ * @param {import("./record.mjs").BenchRecord} record
+ * @returns {Comparison[]}
+ */
+export function comparisons(record) {
+  return record.data.suites.flatMap((suite) => {
+    const results = measured(suite);
+    const columns = columnsOf(suite).filter(({ figure }) => !ASIDE.test(figure));
+    return results
+      .filter(({ peer }) => peer === SOCKET)
+      .flatMap((socket) =>
+        columns
+          .filter(({ figure }) => socket.facts?.rate === undefined || !GIVEN.has(figure))
+          .flatMap((column) => {
+            const ours = slowest(
+              results.filter((result) => result.peer === OURS && sameWork(result) === sameWork(socket)),
+              column.figure,
+            );
+            return compare(suite, column, ours, socket);
+          }),
+      );
+  });
+}
+
+/**
+ * Of several of ours (with other codecs) the one that does worst.
+ * @param {readonly import("./record.mjs").Result[]} results
+ * @param {string} figure
+ */
+function slowest(results, figure) {
+  const sorted = results
+    .filter(({ medians }) => medians[figure] !== undefined)
+    .toSorted(
+      (a, b) => /** @type {number} */ (a.medians[figure]) - /** @type {number} */ (b.medians[figure]),
+    );
+  return higherIsBetter(figure) ? sorted[0] : sorted.at(-1);
+}
+
+/**
+ * @param {import("./record.mjs").Suite} suite
+ * @param {{ title: string, figure: string, format?: string }} column
+ * @param {import("./record.mjs").Result | undefined} ours
+ * @param {import("./record.mjs").Result} socket
+ * @returns {Comparison[]}
+ */
+function compare(suite, column, ours, socket) {
+  const { figure, title } = column;
+  const mine = ours?.medians[figure];
+  const theirs = socket.medians[figure];
+  if (ours === undefined || mine === undefined || theirs === undefined) return [];
+  const format = formatOf(column);
+  const work = workload(socket);
+  return [
+    {
+      suite: suite.title,
+      what: [work, title].filter(Boolean).join(", "),
+      ours: format(mine),
+      socket: format(theirs),
+      ratio: timesAsGood(mine, theirs, figure),
+      tolerance: Math.max(TOLERANCE, ours.spreads?.[figure] ?? 0, socket.spreads?.[figure] ?? 0),
+    },
+  ];
+}
+
+/** @param {number} mine @param {number} theirs @param {string} figure */
+function timesAsGood(mine, theirs, figure) {
+  if (mine === theirs) return 1;
+  return higherIsBetter(figure) ? mine / theirs : theirs / mine;
+}
+
+/** Within what counts as no difference. @param {Comparison} comparison */
+function alike({ ratio, tolerance }) {
+  return ratio <= 1 + tolerance && ratio >= 1 / (1 + tolerance);
+}
+
+/**
+ * A sentence for each comparison that ringbell does not win.
+ * @param {import("./record.mjs").BenchRecord} record
+ * @returns {string} Markdown
+ */
+export function socketSection(record) {
+  const all = comparisons(record);
+  if (all.length === 0) return "";
+  const better = all.filter((each) => each.ratio < 1 && !alike(each));
+  const good = all.filter(alike);
+  const lines = [
+    `Compared are \`node:net\` over a Unix socket and ringbell with default settings (of several codecs the one that does worst), in everything`,
+    `that both were measured at: ${all.length} figures. A difference counts from ${TOLERANCE * 100} % on, and from the spread on where that is more.`,
+    `The socket is better in ${better.length || "none"} of them, and as good in ${good.length || "none"}.`,
+  ];
+  const parts = [lines.join("\n")];
+  if (better.length > 0)
+    parts.push(
+      "**The socket is better:**",
+      bySuite(
+        better,
+        ({ what, socket, ours, ratio }) =>
+          `${what}: the socket ${socket}, ringbell ${ours} (${times(1 / ratio)}).`,
+      ),
+    );
+  if (good.length > 0)
+    parts.push(
+      "**The socket is as good:**",
+      bySuite(good, ({ what, socket, ours, tolerance }) => {
+        const why = tolerance > TOLERANCE ? `; the spread is ${percent(tolerance)}` : "";
+        return `${what}: the socket ${socket}, ringbell ${ours}${why}.`;
+      }),
+    );
+  return parts.join("\n\n");
+}
+
+/** @param {number} ratio */
+function times(ratio) {
+  return Number.isFinite(ratio) ? `${Number(ratio.toPrecision(2))} times` : "there it is nothing";
+}
+
+/** @param {Comparison[]} list @param {(comparison: Comparison) => string} sentence */
+function bySuite(list, sentence) {
+  const suites = [...new Set(list.map(({ suite }) => suite))];
+  return suites
+    .map((suite) => {
+      const inside = list.filter((each) => each.suite === suite).map((each) => `  - ${sentence(each)}`);
+      return [`- ${suite}`, ...inside].join("\n");
+    })
+    .join("\n");
+}

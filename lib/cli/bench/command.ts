@@ -1,0 +1,47 @@
+import { spawn } from "node:child_process";
+import { constants } from "node:os";
+import { join } from "node:path";
+import type { Command } from "../command.js";
+import { packageDirectory } from "../package.js";
+
+/** What a shell makes of a signal that ended a process. */
+const SIGNALLED = 128;
+
+/** `ringbell bench`: the package's own benchmark (bench/), as far as it needs nothing else, in its quick form. */
+export const bench: Command = {
+  name: "bench",
+  summary: "compare ringbell with other mechanisms on this machine",
+  text: [
+    "Measures ringbell and what Node itself has to offer between processes, in rough figures that take less than a minute: without " +
+      "peers that have to be installed or compiled. All of them, and exact figures, has a clone of the repository (npm run bench).",
+    "A name is that of a group (latency, throughput, bulk, scale, cost, startup, inside) or of a suite; without one, everything " +
+      "is measured. Leave the machine alone meanwhile. Exit code 1 if something failed.",
+  ],
+  options: [
+    { name: "peers", value: "A,B", text: "only these peers or contenders" },
+    {
+      name: "sizes",
+      value: "A,B",
+      text: "messages of these sizes, such as 32,1KiB, where there is a choice",
+    },
+    { name: "rounds", value: "N", text: "rounds of each contender, 5 to 99 (default: 5)" },
+    { name: "cores", value: "A,B", text: "the two cores to run on (default: the first two allowed)" },
+    { name: "json", value: "FILE", text: "write every figure, the machine and the verdicts to FILE" },
+    { name: "check", value: "FILE", text: "print the verdicts in FILE; exit code 1 unless all are ok" },
+    { name: "compare", text: "followed by two files: what is slower in the second; exit code 1 if anything" },
+    { name: "all", text: "with --compare: every figure" },
+    { name: "list", text: "print the names of suites, contenders and peers" },
+  ],
+  forward: (args) => {
+    const program = join(packageDirectory(), "bench", "main.mjs");
+    const child = spawn(process.execPath, [program, "--quick", "--installed", ...args], { stdio: "inherit" });
+    // Ctrl+C reaches both; the benchmark cleans up, and its end is ours.
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+    return new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (code, signal) => {
+        resolve(code ?? SIGNALLED + constants.signals[signal ?? "SIGKILL"]);
+      });
+    });
+  },
+};
