@@ -328,7 +328,8 @@ describe("at full speed, unchecked", () => {
     const { warnings, ...rest } = JSON.parse(output) as { warnings: string[] };
     expect(rest).toEqual({ ownBlocks: 0, lentBlocks: 0, held: 0 });
     expect(warnings.length).toBe(1);
-    expect(warnings[0]).toMatch(/forgetOwn|forgetReceived|onRecords/);
+    // A receive that had to wait is answered from the loop, by one way or the other.
+    expect(warnings[0]).toMatch(/forgetOwn|forgetReceived|onRecords|#answer/);
   });
 
   it("blocks that are still in use are not collected, however often the collector runs", async () => {
