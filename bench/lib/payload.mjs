@@ -85,3 +85,21 @@ function ofObjects(bytes) {
     elapsed: (received) => received.elapsed,
   };
 }
+
+/**
+ * The type of CALL, for the library's `struct`.
+ * @param {any} library  What the package exports, or its codecs.
+ */
+export function callStruct({ f64, struct, text, u32 }) {
+  return struct({
+    id: u32,
+    count: u32,
+    elapsed: f64,
+    method: text(),
+    params: struct({
+      name: text(),
+      arguments: struct({ path: text(), from: u32, to: u32 }),
+      text: text(),
+    }),
+  });
+}

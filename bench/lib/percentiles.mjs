@@ -1,5 +1,5 @@
 /** The part of all times that each figure bounds, %; what a latency is recorded by. */
-const PERCENTILES = {
+export const PERCENTILES = {
   p1: 1,
   p10: 10,
   p25: 25,

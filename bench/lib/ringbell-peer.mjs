@@ -1,3 +1,4 @@
+import { callStruct } from "./payload.mjs";
 import { NAMESPACE } from "./ringbell.mjs";
 
 /**
@@ -74,20 +75,10 @@ export async function optionsOf({ directory }, codec, more) {
 
 /** @param {"bytes" | "view" | "json" | "struct" | "block"} name */
 export async function codecOf(name) {
-  const { block, bytes, f64, json, struct, text, u32 } = await import("../../dist/index.js");
+  const library = await import("../../dist/index.js");
+  const { block, bytes, json, struct } = library;
   if (name === "bytes" || name === "view") return bytes({ copy: name === "bytes" });
   if (name === "json") return json();
   if (name === "block") return struct({ block });
-  // The object of payload.mjs.
-  return struct({
-    id: u32,
-    count: u32,
-    elapsed: f64,
-    method: text(),
-    params: struct({
-      name: text(),
-      arguments: struct({ path: text(), from: u32, to: u32 }),
-      text: text(),
-    }),
-  });
+  return callStruct(library);
 }

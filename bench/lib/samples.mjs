@@ -1,5 +1,5 @@
 import { array, f64, oneOf, struct, text, u32 } from "../../dist/index.js";
-import { CALL } from "./payload.mjs";
+import { CALL, callStruct } from "./payload.mjs";
 
 /**
  * A kind of message to be turned into bytes and back.
@@ -32,18 +32,7 @@ export const samples = {
   },
   call: {
     make: (i) => ({ ...structuredClone(CALL), id: i }),
-    struct: () =>
-      struct({
-        id: u32,
-        count: u32,
-        elapsed: f64,
-        method: text(),
-        params: struct({
-          name: text(),
-          arguments: struct({ path: text(), from: u32, to: u32 }),
-          text: text(),
-        }),
-      }),
+    struct: () => callStruct({ f64, struct, text, u32 }),
   },
   "short-text": { make: (i) => `message ${100 + i}` },
   text: { make: (i) => `${i} `.repeat(50).slice(0, 100) },

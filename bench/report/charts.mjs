@@ -1,5 +1,7 @@
 // What is drawn, and of what. A chart whose suite the record does not have is left out.
+
 import { duration, rate, size, throughput } from "../lib/format.mjs";
+import { PERCENTILES } from "../lib/percentiles.mjs";
 import { labelled } from "./axes.mjs";
 import { columnsOf, formatName, formatOf, higherIsBetter } from "./figures.mjs";
 import { firstOf, kindOf, OURS, plain, SOCKET } from "./kinds.mjs";
@@ -19,18 +21,7 @@ import { groupBy, ranked, workload } from "./workloads.mjs";
 
 /** Parts of all times, as far out as they are drawn: a nine more each step. */
 const NINES = /** @type {[string, number][]} */ (
-  Object.entries({
-    p1: 1,
-    p10: 10,
-    p25: 25,
-    p50: 50,
-    p75: 75,
-    p90: 90,
-    p95: 95,
-    p99: 99,
-    "p99.9": 99.9,
-    "p99.99": 99.99,
-  }).map(([name, percent]) => [name, -Math.log10(1 - percent / 100)])
+  Object.entries(PERCENTILES).map(([name, percent]) => [name, -Math.log10(1 - percent / 100)])
 );
 
 /** The greatest of all is no percentile: it is drawn one step behind the last. */

@@ -7,6 +7,7 @@ import { count, duration, ratio, size } from "../lib/format.mjs";
 import { MESSAGE_BYTES } from "../lib/messages.mjs";
 import { thorough } from "../lib/thorough.mjs";
 import { peersFor } from "./peers.mjs";
+import { roundTripColumns } from "./round-trip-columns.mjs";
 
 /** How long a round of a peer is, as a part of the usual: there are many of them. */
 const PART = 0.5;
@@ -15,16 +16,6 @@ const QUICK_PART = 0.25;
 const OBJECT_BYTES = 200;
 /** Messages a second. */
 const RATES = [1_000, 10_000, 100_000];
-
-/** @type {import("../lib/contender.mjs").Column[]} */
-const COLUMNS = [
-  { title: "round trip", figure: "ns", format: duration, spread: true },
-  { title: "p50", figure: "p50", format: duration },
-  { title: "p90", figure: "p90", format: duration },
-  { title: "p99", figure: "p99", format: duration },
-  { title: "p99.9", figure: "p99.9", format: duration },
-  { title: "max", figure: "max", format: duration },
-];
 
 /** Written by hand for the verdicts, with the nearest that there is to nothing in between. @satisfies {readonly import("../lib/contender.mjs").Contender[]} */
 const DIRECT = [
@@ -104,7 +95,7 @@ function echo(bytes, { quick }) {
       ...(direct ? [] : [polling({ kind: "echo", bytes, part: quick ? QUICK_PART : PART })]),
       ...peersFor({ kind: "echo", bytes, part: quick ? QUICK_PART : PART }),
     ],
-    columns: COLUMNS,
+    columns: roundTripColumns,
     targets: direct ? TARGETS : [],
   };
 }
@@ -119,7 +110,7 @@ function objects({ quick }) {
     title: `Round trips of an object, ${OBJECT_BYTES} B as JSON`,
     notes: ["Sent as it is usual for each: JSON, the structured clone, or a type that both ends know."],
     contenders: [polling({ ...work, codec: "struct" }), polling(work), ...peersFor(work)].map(thorough),
-    columns: COLUMNS,
+    columns: roundTripColumns,
     targets: [],
   };
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { Outcome } from "../cli/run.js";
+import { type Outcome, outcome } from "../cli/run.js";
 
 const MAIN = fileURLToPath(new URL("../../bench/main.mjs", import.meta.url));
 
@@ -19,15 +19,5 @@ export function run(program: string, args: string[], cwd?: string): Promise<Outc
     timeout: LIMIT,
     killSignal: "SIGTERM",
   });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
-  });
+  return outcome(child);
 }

@@ -1,4 +1,5 @@
-import { spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 import { Child } from "../channel/children.js";
@@ -21,6 +22,11 @@ export function ringbell(args: readonly string[], env: Record<string, string> = 
     env: { ...Object.fromEntries(clean), ...env },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
+  return outcome(child);
+}
+
+/** All that it says, and how it ends. */
+export function outcome(child: ChildProcessByStdio<null, Readable, Readable>): Promise<Outcome> {
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
