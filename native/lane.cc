@@ -383,7 +383,7 @@ bool Lane::park() {
 void Lane::wake() {
   if (!parked_ || !consumer_.ready()) return;
   consumer_.withdraw();
-  connection_.reactor().woken(uv_hrtime());
+  if (spins_with_others()) connection_.reactor().woken(uv_hrtime());
   set_active(false, false);
   if (words().demand != kDemand) return;
   connection_.reactor().activate(this);

@@ -8,7 +8,7 @@
 
 namespace ringbell {
 
-// Has glibc keep up to 64 MiB of freed memory at the top of its heap, rather than give it back to the system and get it again page
+// Has glibc keep up to 64 MiB of freed memory at the top of each thread's heap, rather than give it back to the system and get it again page
 // by page. Only the first call of a process does something. Nothing where another C library is, or where somebody has set glibc's
 // thresholds.
 void keep_freed_memory();

@@ -20,6 +20,8 @@ constexpr uint64_t kIdleTurn = 20'000;
 // Looks without a pause: an answer that is on its way is taken without delay.
 constexpr unsigned kHotPasses = 256;
 constexpr unsigned kPassesAClock = 32;
+// So many looks that find nothing end a turn where the program itself has something to do at once.
+constexpr unsigned kHurriedPasses = 16;
 // A lane that has had nothing for so long is put to sleep though the loop goes on polling for others.
 constexpr uint64_t kForgotten = 10'000'000;
 constexpr uint64_t kWatchdogMilliseconds = 100;
@@ -35,6 +37,9 @@ template <typename Handle>
 uv_handle_t* as_handle(Handle* handle) {
   return reinterpret_cast<uv_handle_t*>(handle);
 }
+
+// What runs is of no matter: where an idle handle is started, the loop does not wait.
+void keep_awake(uv_idle_t*) {}
 
 struct Closing {
   int left;
@@ -138,10 +143,18 @@ void Reactor::schedule() {
   if (wanted == idling_) return;
   idling_ = wanted;
   if (wanted) {
-    uv_idle_start(idle_, [](uv_idle_t*) {});
+    uv_idle_start(idle_, keep_awake);
   } else {
     uv_idle_stop(idle_);
   }
+}
+
+// libuv says at once that it would not wait, for ours is among the idle handles: so ours is put aside for the question.
+bool Reactor::others_wait() {
+  if (idling_) uv_idle_stop(idle_);
+  const bool waiting = uv_backend_timeout(loop_) == 0;
+  if (idling_) uv_idle_start(idle_, keep_awake);
+  return waiting;
 }
 
 void Reactor::turn() {
@@ -198,6 +211,10 @@ void Reactor::poll_active() {
       continue;
     }
     ++dry;
+    if (dry == kHurriedPasses && others_wait()) {
+      park_idle(uv_hrtime());
+      break;
+    }
     if (dry % kPassesAClock == 0) {
       const uint64_t now = uv_hrtime();
       park_idle(now);

@@ -57,6 +57,9 @@ class Reactor {
   void process_posted();
   void release_removed();
   void schedule();
+  // Whether the program itself has something to do at once: an immediate, most likely, or a handle that closes. Timers, libuv judges by the
+  // time of its last look: one that fell due since then waits for the end of the turn.
+  bool others_wait();
   void check_parked();
 
   uv_loop_t* loop_;
@@ -70,7 +73,7 @@ class Reactor {
   std::vector<Lane*> active_;  // null where one was taken out during a pass
   std::vector<Connection*> posted_;
   SpinPolicy spin_{-1, 2};   // whether there is a second core, each lane knows for itself
-  uint64_t idle_from_ = 0;   // since when no lane that adapts had anything; 0 until the clock was looked at
+  uint64_t idle_from_ = 0;   // since when no lane had anything; 0 until the clock was looked at
   uint64_t slept_from_ = 0;  // when the last of them was put to sleep
 };
 

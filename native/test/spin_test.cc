@@ -1,6 +1,8 @@
 // How long the adaptive policy polls, by what it has been told.
 #include "../spin.h"
 
+#include <vector>
+
 #include "check.h"
 
 namespace test {
@@ -53,6 +55,50 @@ const Case trial{"wake-ups soon after falling asleep earn a trial, and a hit in 
   check_equal(spin.window(), kTrialNanoseconds);
   spin.hit();
   check_equal(spin.window(), kSpinNanoseconds);
+}};
+
+// A reactor's lanes share a policy. More of them than misses are allowed, so that who counts a miss for each would stop at once.
+constexpr unsigned kLanes = 2 * kMissesAllowed;
+
+const Case in_turn{"lanes that hear something in turn keep the policy that they share polling, and none would by its own", [] {
+  SpinPolicy shared(-1, 2);
+  std::vector<SpinPolicy> own(kLanes, SpinPolicy(-1, 2));
+  for (unsigned turn = 0; turn < 10 * kLanes; ++turn) {
+    // The window of each but one goes by; that of all together does not.
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
+      if (lane == turn % kLanes) {
+        own[lane].hit();
+        shared.hit();
+      } else {
+        own[lane].miss();
+      }
+    }
+    check_equal(shared.window(), kSpinNanoseconds);
+  }
+  // But for the lanes that were heard last.
+  unsigned polling = 0;
+  for (const SpinPolicy& spin : own) polling += spin.window() > 0 ? 1 : 0;
+  check_equal(polling, kMissesAllowed);
+}};
+
+const Case together{"a window in which none of them hears anything is one miss, however many they are", [] {
+  SpinPolicy shared(-1, 2);
+  for (unsigned window = 1; window < kMissesAllowed; ++window) shared.miss();
+  check_equal(shared.window(), kSpinNanoseconds);
+  // A hit of any forgives what all of them missed.
+  shared.hit();
+  stop_by_misses(shared);
+  check_equal(shared.window(), uint64_t{0});
+  // Wake-ups of any of them count together, as do the misses of their trial.
+  for (unsigned wake = 0; wake < kPatience; ++wake) shared.woken(kSoon);
+  check_equal(shared.window(), kTrialNanoseconds);
+  for (unsigned i = 0; i < kTrialMisses; ++i) shared.miss();
+  check_equal(shared.window(), uint64_t{0});
+  // Twice the patience after a trial in vain, until a hit.
+  for (unsigned wake = 0; wake < kPatience; ++wake) shared.woken(kSoon);
+  check_equal(shared.window(), uint64_t{0});
+  for (unsigned wake = 0; wake < kPatience; ++wake) shared.woken(kSoon);
+  check_equal(shared.window(), kTrialNanoseconds);
 }};
 
 const Case same_core{"a peer on our own core costs less and less polling", [] {

@@ -117,6 +117,7 @@ describe.each(backings)("with %s memory", (backing) => {
   });
 
   it("no process that ends as it likes leaves a name or a descriptor behind", async () => {
+    await turns(3);
     const before = state();
     for (const end of [
       `process.kill(process.pid, "SIGKILL")`,
@@ -420,6 +421,7 @@ describe("worker threads", () => {
   });
 
   it("can be terminated in the middle: what they had comes back, and what they gave stays", async () => {
+    await turns(3);
     const before = mappings();
     const directory = privateDirectory();
     const server = await listen<Message>("t", { directory, transport: "shm" });
