@@ -1,16 +1,9 @@
 import { type Block, moveBack, moveOut } from "../bulk/block.js";
-import { type Codec, emptyList, NO_ROOM, Scratch } from "../codec/codec.js";
-import {
-  ClosedError,
-  EncodeError,
-  InvalidArgumentError,
-  MessageTooLargeError,
-  type RingbellError,
-} from "../errors.js";
+import { type Codec, emptyList } from "../codec/codec.js";
+import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import {
   ENDED,
   FULL,
-  IN_BLOCK,
   NO_MEMORY,
   RECORD_HEADER,
   recordBytes,
@@ -22,19 +15,15 @@ import {
 } from "../transport/contract.js";
 import { tabledBytes } from "../transport/handles.js";
 import { abortable } from "./abort.js";
+import { Flushes } from "./flushes.js";
+import { LongMessages, NOWHERE } from "./long-messages.js";
+import { parts } from "./parts.js";
 
 /** Records gathered before a batch is published: the receiver works on one part while the next is being encoded. */
 const BATCH_BYTES = 32 * 1024;
 
 /** What `send` returns for a message that found room: always the same promise, resolved, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
-
-/** What `#encode` returns for a message that was encoded into a block, or that would be if there were memory. */
-const IN_BODY = -1;
-const NOWHERE = -2;
-
-/** The payload of a record whose message lies in a block: its length. */
-const LENGTH_BYTES = 8;
 
 /** A message that waits for room, encoded. */
 interface Waiting {
@@ -48,12 +37,6 @@ interface Waiting {
   readonly blocks: readonly Block[];
   readonly originals: readonly Block[];
   sent(): void;
-  failed(error: unknown): void;
-}
-
-/** A flush that waits for the peer. */
-interface Flush {
-  done(): void;
   failed(error: unknown): void;
 }
 
@@ -77,6 +60,8 @@ export class Sender<Send> {
   readonly #lane: TransportLane;
   readonly #codec: Codec<Send, unknown>;
   readonly #bulk: TransportBulk;
+  readonly #long: LongMessages<Send>;
+  readonly #flushes: Flushes;
   /** The longest message in bytes. */
   readonly #limit: number;
   /** The longest that goes by the ring. */
@@ -84,21 +69,12 @@ export class Sender<Send> {
   readonly #events: SenderEvents;
   /** Sends that wait for room, the oldest first. As long as there are any, nothing overtakes them. */
   readonly #queue: Waiting[] = [];
-  #flushes: Flush[] = [];
-  /** Flushes that came while the peer was asked for earlier ones. */
-  #laterFlushes: Flush[] = [];
   #idle: (() => void)[] = [];
   #roomWanted = false;
   #drainDue = false;
   /** Why nothing is accepted any more. */
   #error: RingbellError | undefined;
   #ended = false;
-
-  /** The block that the last message was encoded into, and its length there. */
-  #body: Block | undefined;
-  #bodyBytes = 0;
-  /** The blocks that go with it. */
-  #bodyBlocks: readonly Block[] = [];
 
   constructor(
     lane: TransportLane,
@@ -114,6 +90,8 @@ export class Sender<Send> {
     // Where there is little memory for blocks, or none, they are for what the ring can't carry.
     const threshold = bulk.limit < lane.maxBytes ? lane.maxBytes : bulkThreshold;
     this.#inRing = Math.min(this.#limit, lane.maxBytes, threshold);
+    this.#long = new LongMessages(lane, bulk, codec, this.#limit, this.#inRing);
+    this.#flushes = new Flushes(lane);
     this.#events = events;
   }
 
@@ -131,9 +109,9 @@ export class Sender<Send> {
     if (this.#error !== undefined) throw this.#error;
     if (this.#queue.length > 0) return this.#full();
     const bytes = this.#encode(message);
-    const status = this.#isPlain(bytes) ? this.#lane.send(bytes) : this.#sendWithBlocks(bytes, 0);
+    const status = this.#isPlain(bytes) ? this.#lane.send(bytes) : this.#long.send(bytes, 0);
     if (status === SENT) return true;
-    if (this.#body !== undefined) this.#dropBody();
+    this.#long.drop();
     return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
   }
 
@@ -144,10 +122,10 @@ export class Sender<Send> {
       const bytes = this.#encode(message, true);
       let status: SendStatus = FULL;
       if (this.#queue.length === 0) {
-        status = this.#isPlain(bytes) ? this.#lane.send(bytes) : this.#sendWithBlocks(bytes, 0);
+        status = this.#isPlain(bytes) ? this.#lane.send(bytes) : this.#long.send(bytes, 0);
         if (status === SENT) return ON_ITS_WAY;
         if (status === ENDED) {
-          this.#dropBody();
+          this.#long.drop();
           return rejected(this.#whyEnded());
         }
         if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
@@ -166,11 +144,9 @@ export class Sender<Send> {
     for (;;) {
       // Not `send` first: the stream may gather what is sent so, and the caller may not come back to the event loop for long.
       const bytes = this.#encode(message);
-      const status = this.#isPlain(bytes)
-        ? this.#lane.sendWait(bytes, left)
-        : this.#sendWithBlocks(bytes, left);
+      const status = this.#isPlain(bytes) ? this.#lane.sendWait(bytes, left) : this.#long.send(bytes, left);
       if (status === SENT) return true;
-      this.#dropBody();
+      this.#long.drop();
       if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
       if (status === FULL || left <= 0) return false;
       until ||= performance.now() + timeout;
@@ -242,19 +218,7 @@ export class Sender<Send> {
     signal?.throwIfAborted();
     await this.idle(signal);
     if (this.#error !== undefined) throw this.#error;
-    return abortable<void>(signal, (resolve, reject) => {
-      const flush: Flush = { done: resolve, failed: reject };
-      if (this.#flushes.length > 0) {
-        this.#laterFlushes.push(flush);
-      } else {
-        this.#flushes.push(flush);
-        this.#lane.wantTaken();
-      }
-      return () => {
-        this.#flushes = this.#flushes.filter((other) => other !== flush);
-        this.#laterFlushes = this.#laterFlushes.filter((other) => other !== flush);
-      };
-    });
+    return this.#flushes.add(signal);
   }
 
   /** Resolves when no send waits any more, because all went out or failed. */
@@ -284,11 +248,7 @@ export class Sender<Send> {
 
   /** The transport: the peer has taken everything that was sent before it was asked. */
   onTaken(): void {
-    const flushes = this.#flushes;
-    this.#flushes = this.#laterFlushes;
-    this.#laterFlushes = [];
-    if (this.#flushes.length > 0) this.#lane.wantTaken();
-    for (const flush of flushes) flush.done();
+    this.#flushes.onTaken();
   }
 
   /** Nothing more is accepted: calls throw the error. What waits already still goes out. */
@@ -302,9 +262,7 @@ export class Sender<Send> {
     this.#ended = true;
     this.#error = error;
     for (const waiting of this.#queue.splice(0)) this.#fail(waiting, error);
-    for (const flush of [...this.#flushes, ...this.#laterFlushes]) flush.failed(error);
-    this.#flushes = [];
-    this.#laterFlushes = [];
+    this.#flushes.fail(error);
     this.#settleIdle();
   }
 
@@ -318,114 +276,12 @@ export class Sender<Send> {
     if (outbox.blocks.length > 0) emptyList(outbox.blocks);
     const bytes = this.#codec.encode(message, outbox, RECORD_HEADER);
     // Also where a codec returns what is no length.
-    return bytes >= 0 && bytes <= this.#inRing ? bytes : this.#encodeLong(message, bytes, waits);
-  }
-
-  /** The message did not fit the outbox: makes it longer, as long as what it carries may go by the ring; else takes a block. */
-  #encodeLong(message: Send, first: number, waits: boolean): number {
-    const lane = this.#lane;
-    let result = first;
-    while (result < 0) {
-      const length = lane.outbox.length - RECORD_HEADER;
-      const needed = result === NO_ROOM || -result <= length ? length * 2 : -result;
-      if (length >= this.#inRing || (needed > this.#inRing && result !== NO_ROOM)) break;
-      lane.growOutbox(recordBytes(Math.min(needed, this.#inRing)));
-      emptyList(lane.outbox.blocks);
-      result = this.#codec.encode(message, lane.outbox, RECORD_HEADER);
-    }
-    if (!Number.isInteger(result)) {
-      throw new EncodeError(`the codec ${this.#codec.name} returned ${result} for a length`, "");
-    }
-    if (result >= 0 && result <= this.#inRing) return result;
-    const exact = result === NO_ROOM ? undefined : Math.abs(result);
-    const there = this.#encodeIntoBlock(message, exact, waits);
-    if (there !== NOWHERE || exact === undefined || exact > Math.min(lane.maxBytes, this.#limit))
-      return there;
-    // There is no memory for a block now, but the ring can carry it.
-    lane.growOutbox(recordBytes(exact));
-    emptyList(lane.outbox.blocks);
-    const inRing = this.#codec.encode(message, lane.outbox, RECORD_HEADER);
-    return inRing >= 0 ? inRing : NOWHERE;
-  }
-
-  #encodeIntoBlock(message: Send, known: number | undefined, waits: boolean): number {
-    if (this.#bulk.limit < this.#lane.maxBytes) throw new MessageTooLargeError(this.#limit, known);
-    let exact = known;
-    let room = exact ?? this.#inRing * 2;
-    for (;;) {
-      if (exact !== undefined && exact > this.#limit) throw new MessageTooLargeError(this.#limit, exact);
-      room = Math.min(room, this.#limit);
-      if (!waits && !this.#bulk.admitsLong(room)) return NOWHERE;
-      const body = this.#bulk.allocate(room);
-      if (body === undefined) return NOWHERE;
-      const { bytes } = body;
-      const scratch = scratchOver(bytes);
-      let result: number;
-      try {
-        result = this.#codec.encode(message, scratch, bytes.byteOffset);
-      } catch (error) {
-        body.release();
-        throw error;
-      }
-      if (result >= 0 && result <= room) {
-        this.#body = body;
-        this.#bodyBytes = result;
-        this.#bodyBlocks = scratch.blocks as Block[];
-        return IN_BODY;
-      }
-      body.release();
-      if (room === this.#limit)
-        throw new MessageTooLargeError(this.#limit, result < NO_ROOM ? -result : undefined);
-      exact = result < NO_ROOM ? -result : undefined;
-      room = Math.max(room * 2, exact ?? 0);
-    }
+    return bytes >= 0 && bytes <= this.#inRing ? bytes : this.#long.encode(message, bytes, waits);
   }
 
   /** Whether what `#encode` made is a message and nothing else, in the outbox. */
   #isPlain(bytes: number): boolean {
     return bytes >= 0 && this.#lane.outbox.blocks.length === 0;
-  }
-
-  /** Sends what `#encode` made and is not plain. */
-  #sendWithBlocks(bytes: number, timeout: number): SendStatus {
-    const lane = this.#lane;
-    if (bytes === NOWHERE) return NO_MEMORY;
-    if (bytes === IN_BODY) return this.#sendBody(this.#body!, this.#bodyBytes, this.#bodyBlocks, timeout);
-    const blocks = lane.outbox.blocks as Block[];
-    if (tabledBytes(bytes, blocks.length) <= lane.maxBytes) {
-      const status = lane.sendBlocks(WITH_BLOCKS, bytes, blocks, timeout);
-      if (status === SENT) emptyList(blocks);
-      return status;
-    }
-    // The payload leaves no room for the table.
-    const body = this.#bulk.allocate(bytes);
-    if (body === undefined) return NO_MEMORY;
-    body.bytes.set(lane.outbox.buffer.subarray(RECORD_HEADER, RECORD_HEADER + bytes));
-    this.#body = body;
-    this.#bodyBytes = bytes;
-    this.#bodyBlocks = [...blocks];
-    return this.#sendBody(body, bytes, this.#bodyBlocks, timeout);
-  }
-
-  /** Sends a message that lies in `body`. */
-  #sendBody(body: Block, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
-    const { outbox } = this.#lane;
-    emptyList(outbox.blocks);
-    outbox.view.setUint32(RECORD_HEADER, bytes, true);
-    outbox.view.setUint32(RECORD_HEADER + 4, 0, true);
-    try {
-      const status = this.#lane.sendBlocks(IN_BLOCK, LENGTH_BYTES, [body, ...blocks], timeout);
-      if (status === SENT) this.#body = undefined;
-      return status;
-    } catch (error) {
-      this.#dropBody();
-      throw error;
-    }
-  }
-
-  #dropBody(): void {
-    this.#body?.release();
-    this.#body = undefined;
   }
 
   /** Encodes messages from `from` on side by side into the outbox; returns how many: none, where the first is not to be sent so. */
@@ -457,26 +313,26 @@ export class Sender<Send> {
 
   /** `status`: why it was not sent at once. */
   #enqueue(bytes: number, message: Send, status: SendStatus, signal: AbortSignal | undefined): Promise<void> {
-    const body = this.#body;
-    this.#body = undefined;
+    const inBlock = this.#long.take();
     let payload: Uint8Array | undefined;
-    let originals = this.#bodyBlocks;
-    let length = this.#bodyBytes;
-    if (body === undefined) {
+    let length: number;
+    let originals: readonly Block[];
+    if (inBlock !== undefined) {
+      ({ length, blocks: originals } = inBlock);
+    } else {
       const { outbox } = this.#lane;
-      const scratch = bytes === NOWHERE ? this.#encodePrivately(message) : outbox;
+      const scratch = bytes === NOWHERE ? this.#long.encodePrivately(message) : outbox;
       const start = bytes === NOWHERE ? 0 : RECORD_HEADER;
       length = bytes === NOWHERE ? scratch.length : bytes;
       payload = Uint8Array.prototype.slice.call(scratch.buffer, start, start + length);
       originals = [...scratch.blocks] as Block[];
     }
-    this.#bodyBlocks = [];
     emptyList(this.#lane.outbox.blocks);
     const blocks = originals.map(moveOut);
     const sending = abortable<void>(signal, (resolve, reject) => {
       const waiting: Waiting = {
         bytes: payload,
-        body,
+        body: inBlock?.body,
         length,
         blocks,
         originals,
@@ -496,23 +352,6 @@ export class Sender<Send> {
     return sending;
   }
 
-  /** Encodes a long message into private memory, as there is no block for it now; the scratch is as long as the message. */
-  #encodePrivately(message: Send): Scratch {
-    let room = this.#inRing * 2;
-    for (;;) {
-      room = Math.min(room, this.#limit);
-      const scratch = new Scratch(new ArrayBuffer(room));
-      const result = this.#codec.encode(message, scratch, 0);
-      if (result >= 0) {
-        scratch.length = result;
-        return scratch;
-      }
-      if (room === this.#limit)
-        throw new MessageTooLargeError(this.#limit, result < NO_ROOM ? -result : undefined);
-      room = Math.max(room * 2, -result);
-    }
-  }
-
   /** One more attempt at a message that waits. */
   #sendWaiting(waiting: Waiting, timeout: number): SendStatus {
     const { length, blocks } = waiting;
@@ -526,7 +365,7 @@ export class Sender<Send> {
       waiting.bytes = undefined;
     }
     if (waiting.bytes === undefined) {
-      const status = this.#sendBody(waiting.body!, length, blocks, timeout);
+      const status = this.#long.sendBody(waiting.body!, length, blocks, timeout);
       if (status === SENT) waiting.body = undefined;
       return status;
     }
@@ -628,33 +467,4 @@ function rejected(error: RingbellError): Promise<never> {
   const promise = Promise.reject(error);
   promise.catch(() => {});
   return promise;
-}
-
-const PART = 4096;
-
-/** An array as it is; what can only be iterated, in arrays. */
-function* parts<T>(messages: Iterable<T>): Generator<readonly T[]> {
-  if (Array.isArray(messages)) {
-    yield messages as readonly T[];
-    return;
-  }
-  if (typeof messages?.[Symbol.iterator] !== "function") {
-    throw new InvalidArgumentError("messages", "an array or another iterable", messages);
-  }
-  let part: T[] = [];
-  for (const message of messages) {
-    part.push(message);
-    if (part.length === PART) {
-      yield part;
-      part = [];
-    }
-  }
-  if (part.length > 0) yield part;
-}
-
-/** A scratch that ends where the block does. */
-function scratchOver(bytes: Uint8Array): Scratch {
-  const scratch = new Scratch(bytes.buffer as ArrayBuffer);
-  scratch.length = bytes.byteOffset + bytes.byteLength;
-  return scratch;
 }

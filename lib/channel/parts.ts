@@ -1,0 +1,24 @@
+import { InvalidArgumentError } from "../errors.js";
+
+/** Messages of an iterable that are gathered before the first of them is sent. */
+const PART = 4096;
+
+/** An array as it is; what can only be iterated, in arrays. */
+export function* parts<T>(messages: Iterable<T>): Generator<readonly T[]> {
+  if (Array.isArray(messages)) {
+    yield messages as readonly T[];
+    return;
+  }
+  if (typeof messages?.[Symbol.iterator] !== "function") {
+    throw new InvalidArgumentError("messages", "an array or another iterable", messages);
+  }
+  let part: T[] = [];
+  for (const message of messages) {
+    part.push(message);
+    if (part.length === PART) {
+      yield part;
+      part = [];
+    }
+  }
+  if (part.length > 0) yield part;
+}
