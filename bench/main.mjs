@@ -8,6 +8,12 @@ import { verdictTable } from "./lib/report.mjs";
 import { select } from "./lib/select.mjs";
 import { suites } from "./suites/index.mjs";
 
+// Nobody reads any more, as after `| head`. The record, if one was asked for, is worth going on.
+process.stdout.on("error", (error) => {
+  if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EPIPE") throw error;
+  if (!process.argv.some((argument) => argument.startsWith("--json"))) process.exit(141);
+});
+
 /** @param {string} text */
 function print(text) {
   process.stdout.write(`${text}\n`);

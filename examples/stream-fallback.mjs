@@ -26,11 +26,12 @@ if (process.argv[2] === "child") {
       stdio: "inherit",
       env: { ...process.env, ...env },
     });
+    const ended = once(child, "exit");
     for await (const channel of server) {
       console.log(`${who}:`, await channel.receive());
       break;
     }
-    await once(child, "exit");
+    await ended;
   }
   await server.close();
 

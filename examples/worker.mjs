@@ -18,13 +18,13 @@ if (!isMainThread) {
   await channel.close();
 } else {
   const server = await listen("sums");
-  const worker = new Worker(new URL(import.meta.url));
+  const ended = once(new Worker(new URL(import.meta.url)), "exit");
   for await (const channel of server) {
     await channel.send([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     console.log("the worker says", await channel.receive());
     break; // Leaves the loop, not the server.
   }
-  await once(worker, "exit");
+  await ended;
   console.log("the worker has ended");
   await server.close();
 }

@@ -18,7 +18,8 @@ const { status, stdout, stderr } = spawnSync(process.execPath, quiet ? [...args,
 if (status !== 0) {
   process.stderr.write(`${stdout ?? ""}${stderr ?? ""}\n`);
   process.stderr.write(
-    "The addon could not be built. It needs a C++20 compiler (g++ 11 or clang 14), make and python3.\n",
+    "The addon could not be built. It needs a C++20 compiler (g++ 11 or clang 14), make and python3.\n" +
+      "Without it, npm run build:ts gives you ringbell over sockets.\n",
   );
   process.exit(1);
 }

@@ -46,6 +46,7 @@ export async function drive(options) {
       return {
         p50: each.percentile(50),
         p99: each.percentile(99),
+        samples: each.count,
         seconds: (performance.now() - start) / 1000,
       };
     },

@@ -1,4 +1,5 @@
 import { RoundTripTimer } from "../lib/clock.mjs";
+import { echoFacts } from "../lib/messages.mjs";
 import { pair } from "../lib/pair.mjs";
 import { connecting, expectNumber, listening } from "../lib/ringbell.mjs";
 
@@ -17,6 +18,7 @@ function loop(name, what, codec, more = {}, peer = "ringbell") {
     title: `ringbell, event loop, ${what}`,
     file: import.meta.url,
     options: { codec, listening: more, connecting: more },
+    ...echoFacts(codec),
   });
 }
 

@@ -1,5 +1,6 @@
 import { timeRoundTrips, totalRoundTrips } from "../lib/clock.mjs";
 import { size } from "../lib/format.mjs";
+import { countsOf } from "../lib/linked.mjs";
 import { pair } from "../lib/pair.mjs";
 import { payload } from "../lib/payload.mjs";
 import { accepted, expectNumber } from "../lib/ringbell.mjs";
@@ -12,9 +13,6 @@ const VARIANTS = {
   struct: ["ringbell-polling-struct", "ringbell, both polling, struct()"],
   view: ["ringbell-polling-view", "ringbell, both polling, bytes({ copy: false })"],
 };
-
-/** Of the first attempt to find the size of a round. */
-const FIRST_BYTES = 8 << 20;
 
 /**
  * `sendSync` and `receiveSync` at both ends: two threads that do nothing else, so that this can't be a peer with callbacks. The messages are those of the
@@ -31,9 +29,15 @@ export function polling({ kind, payload = "bytes", bytes = 32, codec, part = 1 }
   const place = { payload, bytes, codec: codec ?? usual({ payload }) };
   const [peer, title] = VARIANTS[place.codec];
   const name = [peer, kind, payload === "object" ? "object" : size(bytes).replace(" ", "")].join(":");
-  const first = Math.max(2, Math.min(256, Math.floor(FIRST_BYTES / bytes)));
   return {
-    ...pair({ name, title, file: import.meta.url, options: { ...place, kind }, part, first }),
+    ...pair({
+      name,
+      title,
+      file: import.meta.url,
+      options: { ...place, kind },
+      part,
+      counts: countsOf(kind, bytes),
+    }),
     peer,
     facts: { kind, payload, bytes },
   };
@@ -94,7 +98,9 @@ export async function drive(options) {
   function echo(count) {
     return timeRoundTrips(count, (i) => {
       channel.sendSync(messages.make(i));
-      expectNumber(messages.number(channel.receiveSync()), i);
+      const reply = channel.receiveSync();
+      expectNumber(messages.number(reply), i);
+      messages.check(reply);
     });
   }
 

@@ -1,4 +1,5 @@
 import { timeRoundTrips, totalRoundTrips } from "../lib/clock.mjs";
+import { echoFacts } from "../lib/messages.mjs";
 import { pair } from "../lib/pair.mjs";
 import { accepted, connecting, expectNumber, listening } from "../lib/ringbell.mjs";
 
@@ -14,6 +15,7 @@ function sync(codec, what) {
     title: `ringbell, both polling, ${what}`,
     file: import.meta.url,
     options: { codec },
+    ...echoFacts(codec),
   });
 }
 

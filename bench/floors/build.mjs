@@ -38,6 +38,30 @@ export async function buildFloor(name) {
   }
 }
 
+/** Builds all of them, before the clock of a run starts. Those that can't be built say why when they are asked for. */
+export async function buildFloors() {
+  const names = (await readdir(SOURCES)).filter((name) => name.endsWith(".cc"));
+  await Promise.all(names.map((name) => buildFloor(name.slice(0, -".cc".length))));
+}
+
+/**
+ * What the floors are built with, for the record; what is not there is left out.
+ * @returns {Promise<Record<string, string>>}
+ */
+export async function toolchain() {
+  const compiler = process.env.CXX ?? "g++";
+  const ask = async (/** @type {string[]} */ ...args) => (await run(compiler, args)).stdout;
+  const [version, boost] = await Promise.all([
+    ask("-dumpfullversion", "-dumpversion").catch(() => ""),
+    ask("-E", "-dM", "-x", "c++", "-include", "boost/version.hpp", "/dev/null").catch(() => ""),
+  ]);
+  const found = {
+    [compiler]: version.trim(),
+    boost: /BOOST_LIB_VERSION "(.*)"/.exec(boost)?.[1]?.replaceAll("_", "."),
+  };
+  return Object.fromEntries(Object.entries(found).filter(([, text]) => text));
+}
+
 async function headers() {
   const names = await Promise.all(HEADERS.map((directory) => readdir(directory)));
   return names.flatMap((inside, i) =>

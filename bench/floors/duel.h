@@ -136,7 +136,8 @@ struct Percentile {
 constexpr Percentile kPercentiles[] = {{"p1", 1},   {"p10", 10}, {"p25", 25}, {"p50", 50},     {"p75", 75},
                                        {"p90", 90}, {"p95", 95}, {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99}};
 
-/// The percentiles of these times as members of JSON: the least of them that is not below so many of all.
+/// The percentiles of these times, and how many they are, as members of JSON: the least of them that is not below so
+/// many of all.
 inline void print_distribution(std::vector<uint32_t>& times) {
   std::sort(times.begin(), times.end());
   for (const auto& [name, percent] : kPercentiles) {
@@ -144,7 +145,7 @@ inline void print_distribution(std::vector<uint32_t>& times) {
     const size_t index = std::clamp<size_t>(static_cast<size_t>(rank), 1, times.size()) - 1;
     std::printf("\"%s\":%u,", name, times[index]);
   }
-  std::printf("\"max\":%u,", times.back());
+  std::printf("\"max\":%u,\"samples\":%zu,", times.back(), times.size());
 }
 
 /// Times `trip(i)` for i = 1 … count + timed_part(count) and prints one line of JSON.

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { buildFloors, toolchain } from "../floors/build.mjs";
 import { chooseCores } from "./cores.mjs";
 import { foreignLoad, loadWarning } from "./load.mjs";
 import { machine, revision } from "./machine.mjs";
@@ -6,6 +6,7 @@ import { packageVersions } from "./packages.mjs";
 import { privateDirectory } from "./private.mjs";
 import { Progress } from "./progress.mjs";
 import { FORMAT, suiteRecord } from "./record.mjs";
+import { RecordFile } from "./record-file.mjs";
 import { suiteTable, verdictTable } from "./report.mjs";
 import { measure, steps } from "./run.mjs";
 import { groupOf } from "./select.mjs";
@@ -26,6 +27,10 @@ export async function bench(suites, options, print) {
   const host = machine();
   const version = revision();
   const cores = chooseCores(options.cores);
+  const file = RecordFile.open(options);
+  const contenders = suites.flatMap((suite) => suite.contenders);
+  const compiles = contenders.some((contender) => contender.compiles);
+  if (compiles) await buildFloors();
   const begin = performance.now();
   const say = (/** @type {string} */ line) => print(wrapped(line, terminalWidth()).join("\n"));
   for (const line of heading(options, host, cores, version)) say(line);
@@ -52,15 +57,15 @@ export async function bench(suites, options, print) {
     const seconds = Math.round((performance.now() - start) / 100) / 10;
     records.push({ ...suiteRecord(suite, groupOf(suite), load, results), seconds });
     const judged = judge(suite.targets, new Map(results.map((result) => [result.name, result])));
-    verdicts.push(...judged.map((verdict) => ({ ...verdict, group: groupOf(suite) })));
+    verdicts.push(
+      ...judged.map((verdict) => ({ ...fair(verdict, host), group: groupOf(suite), suite: suite.name })),
+    );
   }
 
   if (verdicts.length > 0) print(verdictTable(verdicts));
   if (disturbed.length > 0) say(`Disturbed by other programs: ${disturbed.join(", ")}.\n`);
-  const absent = records.flatMap(({ results }) =>
-    results.flatMap(({ status, peer, reason }) => (status === "unavailable" ? [`${peer}: ${reason}`] : [])),
-  );
-  if (absent.length > 0) print(`Left out:\n${[...new Set(absent)].map((line) => `  ${line}\n`).join("")}`);
+  const absent = records.flatMap(({ results }) => results.filter(({ status }) => status === "unavailable"));
+  if (absent.length > 0) print(leftOut(absent));
   const failed = records.flatMap(({ name: suite, results }) =>
     results.filter(({ status }) => status === "failed").map(({ name, reason }) => ({ suite, name, reason })),
   );
@@ -68,25 +73,21 @@ export async function bench(suites, options, print) {
     print(`${suite}, ${name} failed: ${reason?.split("\n").slice(0, REASON_LINES).join("\n")}\n`);
   const took = Math.round((performance.now() - begin) / 1000);
   print(`${took} s`);
-  if (options.json !== undefined) {
-    /** @type {import("./record.mjs").Record} */
-    const record = {
-      format: FORMAT,
-      when: new Date().toISOString(),
-      ...version,
-      machine: host,
-      pinnedTo: cores ?? null,
-      quick,
-      rounds,
-      secondsPerRound: seconds,
-      seconds: took,
-      packages: packageVersions(suites.flatMap(({ contenders }) => contenders)),
-      suites: records,
-      verdicts,
-    };
-    await writeFile(options.json, `${JSON.stringify(record, null, 2)}\n`);
-    print(`Written to ${options.json}`);
-  }
+  file?.write({
+    format: FORMAT,
+    when: new Date().toISOString(),
+    ...version,
+    machine: host,
+    pinnedTo: cores ?? null,
+    quick,
+    rounds,
+    secondsPerRound: seconds,
+    seconds: took,
+    packages: { ...packageVersions(contenders), ...(compiles ? await toolchain() : {}) },
+    suites: records,
+    verdicts,
+  });
+  if (file !== undefined) print(`Written to ${file.path}`);
   return failed.length === 0 ? 0 : 1;
 }
 
@@ -107,4 +108,26 @@ function heading(options, host, cores, { version, commit, changed }) {
     ...(options.quick ? ["--quick: rough figures."] : []),
     "",
   ];
+}
+
+/**
+ * What compares two ends that each have a core says nothing where they have to share one.
+ * @param {import("./verdicts.mjs").Verdict} verdict
+ * @param {ReturnType<typeof machine>} host
+ * @returns {import("./verdicts.mjs").Verdict}
+ */
+function fair(verdict, { allowedCores }) {
+  if (allowedCores.length !== 1) return verdict;
+  return { ...verdict, value: null, spread: null, ok: false, shown: "–", reason: "needs two cores" };
+}
+
+/** @param {readonly import("./run.mjs").Result[]} results  Those that could not be had here. */
+function leftOut(results) {
+  const byReason = new Map(results.map(({ reason }) => [reason, /** @type {string[]} */ ([])]));
+  for (const { reason, name } of results) byReason.get(reason)?.push(name);
+  const lines = [...byReason].map(([reason, names]) => {
+    const [first, ...others] = [...new Set(names)];
+    return `  ${first}${others.length === 0 ? "" : ` and ${others.length} more`}: ${reason}\n`;
+  });
+  return `Left out:\n${lines.join("")}`;
 }

@@ -1,4 +1,4 @@
-import { NAMESPACE } from "./ringbell.mjs";
+import { NAMESPACE, SHARED } from "./ringbell.mjs";
 
 /**
  * What a contender with blocks is told: names of codecs, for options travel as JSON.
@@ -25,14 +25,14 @@ async function codecOf(kind) {
 export async function listeningBulk({ endpoint, directory, there = "block", back = there, more = {} }) {
   const { listen } = await import("../../dist/index.js");
   const codec = { send: await codecOf(back), receive: await codecOf(there) };
-  return listen(endpoint, { codec, namespace: NAMESPACE, directory, ...more });
+  return listen(endpoint, { codec, namespace: NAMESPACE, directory, ...SHARED, ...more });
 }
 
 /** @param {Options} options */
 export async function connectingBulk({ endpoint, directory, there = "block", back = there, more = {} }) {
   const { connect } = await import("../../dist/index.js");
   const codec = { send: await codecOf(there), receive: await codecOf(back) };
-  const channel = await connect(endpoint, { codec, namespace: NAMESPACE, directory, ...more });
+  const channel = await connect(endpoint, { codec, namespace: NAMESPACE, directory, ...SHARED, ...more });
   const { mode } = channel.stats().bulk;
   if (mode !== "shared") throw new Error(`blocks are ${mode} on this channel: nothing to measure`);
   return channel;

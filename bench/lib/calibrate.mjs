@@ -30,13 +30,21 @@ export function warmedUpStable() {
  * about `seconds`.
  * @param {(count: number) => Promise<{ seconds?: number }>} round
  * @param {number} seconds
- * @param {{ first?: number, warm?: number }} [start]  Messages of the first attempt; how long to warm up at least, s.
+ * @param {object} [start]
+ * @param {number} [start.first]  Messages of the first attempt.
+ * @param {number} [start.fewest]  Of any attempt, and of a round.
+ * @param {number} [start.untimed]  Messages of which the time of a round says nothing: the first of a stream.
+ * @param {number} [start.warm]  How long to warm up at least, s.
  */
-export async function calibrate(round, seconds, { first = FIRST, warm = WARM_SECONDS } = {}) {
+export async function calibrate(
+  round,
+  seconds,
+  { first = FIRST, fewest = 1, untimed = 0, warm = WARM_SECONDS } = {},
+) {
   const least = Math.max(Math.min(warm, seconds * WARM_ROUNDS_MOST), seconds * WARM_ROUNDS);
   /** @type {number[]} */
   const speeds = [];
-  let count = first;
+  let count = Math.max(first, fewest);
   let spent = 0;
   for (;;) {
     const { seconds: elapsed = 0 } = await round(count);
@@ -46,15 +54,15 @@ export async function calibrate(round, seconds, { first = FIRST, warm = WARM_SEC
       continue;
     }
     spent += elapsed;
-    speeds.push(count / elapsed);
+    speeds.push((count - untimed) / elapsed);
     const last = speeds.slice(-ATTEMPTS);
     const wanted = (last.reduce((sum, speed) => sum + speed, 0) / last.length) * seconds;
     const steady = isStable(last);
     if (spent >= least * AT_MOST || (spent >= least && steady)) {
       stable = steady && stable !== false;
-      return Math.ceil(wanted);
+      return Math.max(fewest, Math.ceil(wanted));
     }
-    count = Math.ceil(wanted / 4);
+    count = Math.max(fewest, Math.ceil(wanted / 4));
   }
 }
 

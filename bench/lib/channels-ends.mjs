@@ -28,6 +28,7 @@ export async function drive(place) {
     heard = (reply) => {
       if (messages.number(reply) !== number)
         throw new Error(`the answer to ${messages.number(reply)} arrived instead of ${number}`);
+      messages.check(reply);
       timer.answered();
     };
     return timer.run(count);
@@ -48,6 +49,7 @@ export async function drive(place) {
         let done = 0;
         const begin = performance.now();
         heard = (reply) => {
+          messages.check(reply);
           const next = messages.number(reply) + channels;
           // The i-th message always goes by the same link.
           if (next < count) links[next % channels]?.send(messages.make(next));

@@ -49,9 +49,11 @@ export function channelsOf(peer, channels) {
             ns: one.ns,
             p50: one.p50,
             p99: one.p99,
+            samples: one.samples,
             turnsNs: turns.ns,
             turnsP50: turns.p50,
             turnsP99: turns.p99,
+            turnsSamples: turns.samples,
             perSecond: all.perSecond,
             seconds: one.seconds + turns.seconds + all.seconds,
           };

@@ -42,8 +42,9 @@ export function timeRoundTrips(count, trip) {
  * Half of each time of a round trip: one way.
  * @param {import("./contender.mjs").Figures} trip
  */
-export function oneWay({ seconds, ...times }) {
-  return { ...Object.fromEntries(Object.entries(times).map(([name, ns]) => [name, ns / 2])), seconds };
+export function oneWay({ seconds, samples, ...times }) {
+  const halves = Object.fromEntries(Object.entries(times).map(([name, ns]) => [name, ns / 2]));
+  return { ...halves, ...(samples === undefined ? {} : { samples }), seconds };
 }
 
 /**

@@ -50,7 +50,7 @@ function suiteLines(rows, width) {
     figure,
     shown(figure, before),
     shown(figure, after),
-    `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)} %`,
+    Number.isFinite(change) ? `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)} %` : "from 0",
     spread === null ? "?" : percent(spread),
     mark === "same" ? "" : mark,
   ]);

@@ -1,4 +1,6 @@
 import { betterOf } from "./better.mjs";
+import { loadWarning } from "./load.mjs";
+import { medianDeviation } from "./stats.mjs";
 
 /**
  * A figure that two records have.
@@ -10,9 +12,16 @@ import { betterOf } from "./better.mjs";
  * @property {number} before
  * @property {number} after
  * @property {number} change  How much more, as a part of what was: 0.1 is 10 % more.
- * @property {number | null} spread  Those of both records added; null where one of them is unknown: a single round has none.
+ * @property {number | null} spread  What lies within is no change: twice the median deviations of the rounds of both, added, so that a
+ *   single outlier hides nothing; of a verdict, those of the farthest rounds. Null where it is unknown: a single round has none.
  * @property {"slower" | "faster" | "same" | "unknown"} mark  Slower is worse, whatever the figure counts.
  */
+
+/**
+ * Median deviations that a median of rounds is taken to lie within. If rounds were scattered normally around the same value, about one figure in
+ * fifty would lie beyond by chance.
+ */
+const DEVIATIONS = 2;
 
 /** The name under which verdicts stand beside the suites. */
 export const VERDICTS = "verdicts";
@@ -35,11 +44,18 @@ function suiteChanges(before, after) {
       return suite.compared.flatMap((figure) => {
         const [from, to] = [was?.medians[figure], result.medians[figure]];
         if (was === undefined || from === undefined || to === undefined) return [];
-        const spread = sum(was.spreads[figure], result.spreads[figure]);
+        const spread = sum(deviation(was, figure), deviation(result, figure));
         return [change(suite.name, result.name, figure, from, to, spread, betterOf(figure))];
       });
     });
   });
+}
+
+/** @param {import("./run.mjs").Result} result @param {string} figure */
+function deviation({ rounds }, figure) {
+  const values = rounds.map((round) => round[figure]).filter((value) => value !== undefined);
+  const part = medianDeviation(values);
+  return part === null ? null : DEVIATIONS * part;
 }
 
 /** Most of them are ratios within a run: they say something even where the machines differ. */
@@ -107,8 +123,17 @@ export function differences(before, after) {
     ["pinned to", before.pinnedTo?.join(",") ?? null, after.pinnedTo?.join(",") ?? null],
     ["quick", before.quick, after.quick],
     ...packagesOf(before, after),
+    ...["old", "new"].map((which, i) => {
+      const { suites } = i === 0 ? before : after;
+      const disturbed = suites.filter(
+        ({ foreignLoad }) => loadWarning(foreignLoad ?? undefined) !== undefined,
+      );
+      return [`disturbed by other programs, ${which}`, "", disturbed.map(({ name }) => name).join(", ")];
+    }),
   ];
-  return pairs.filter(([, was, is]) => was !== is).map(([what, was, is]) => `${what}: ${was} → ${is}`);
+  return pairs
+    .filter(([, was, is]) => was !== is)
+    .map(([what, was, is]) => (was === "" ? `${what}: ${is}` : `${what}: ${was} → ${is}`));
 }
 
 /** Of those that both used. @param {import("./record.mjs").Record} before @param {import("./record.mjs").Record} after */

@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { UsageError } from "./options.mjs";
 
 /**
  * The cores this process may run on, as far as the system tells; empty if it doesn't.
@@ -30,8 +31,12 @@ export function chooseCores(asked) {
   } catch {
     return undefined;
   }
+  const allowed = allowedCores();
+  const missing = asked?.find((core) => !allowed.includes(core));
+  if (missing !== undefined)
+    throw new UsageError(`--cores: there is no core ${missing} to run on; there are ${allowed.join(", ")}`);
   if (asked !== undefined) return asked;
-  const [first, second] = allowedCores();
+  const [first, second] = allowed;
   return first === undefined || second === undefined ? undefined : [first, second];
 }
 

@@ -27,7 +27,7 @@ const PROCESSES = 4;
 /** How long what was opened is left to come to rest, ms; processes have to start. */
 const REST = 200;
 const REST_PROCESSES = 1_000;
-const MEMORY_ROUNDS = 3;
+const MEMORY_ROUNDS = 5;
 
 /** @type {{ payload: "bytes", bytes: number, workload: "echo" }} */
 const MESSAGES = { payload: "bytes", bytes: 32, workload: "echo" };
@@ -58,7 +58,7 @@ export function floodCost(peer) {
   return costs(peer, "flooding", "flood", async ({ driver }, seconds) => {
     const flood = (/** @type {number} */ count) => driver.ask("flood", count);
     const long = seconds * FLOOD_PART;
-    const count = Math.max(2, await calibrate(flood, long, { warm: long }));
+    const count = await calibrate(flood, long, { fewest: 2, untimed: 1, warm: long });
     const counted = Math.min(count, TRACED);
     return {
       run: async () => ({ ...(await flood(count)), messages: count }),
@@ -240,44 +240,24 @@ class Watched {
  * @returns {import("./contender.mjs").Contender}
  */
 export function memoryCost(peer) {
-  const title = peer.spawns || peer.one ? `${peer.title}, with what answers it` : peer.title;
-  const contender = described(peer, "memory", async (linked, setting) => {
+  const title = peer.spawns ? `${peer.title}, with what answers it` : peer.title;
+  const contender = described(peer, "memory", async (linked) => {
     const pids = await linked.pids();
     const links = peer.spawns ? PROCESSES : LINKS;
-    const grown = async () => {
-      const before = memoryOf(pids);
-      await linked.driver.ask("open", links);
-      await delay(peer.spawns ? REST_PROCESSES : REST);
-      return (memoryOf(pids) - before) / links;
-    };
     return {
       // The first link: what there is once, however many there are, was taken for it.
       warmUp: () => linked.driver.ask("ticked", RATE, PACED_PART / 2),
       async round() {
         const begin = performance.now();
-        const memoryBytes = await (peer.one && !peer.spawns ? ofAnother(peer, setting) : grown());
-        return { memoryBytes, seconds: (performance.now() - begin) / 1e3 };
+        const before = memoryOf(pids);
+        await linked.driver.ask("open", links);
+        await delay(peer.spawns ? REST_PROCESSES : REST);
+        return { memoryBytes: (memoryOf(pids) - before) / links, seconds: (performance.now() - begin) / 1e3 };
       },
-      constants: () => ({ links: peer.one && !peer.spawns ? 1 : links }),
+      constants: () => ({ links }),
     };
   });
   return { ...contender, title, rounds: MEMORY_ROUNDS };
-}
-
-/**
- * The memory of one more process that answers, with what it shares.
- * @param {Peer} peer
- * @param {import("./contender.mjs").Setting} setting
- */
-async function ofAnother(peer, { directory, cores }) {
-  const before = memoryOf([]);
-  const { driver, pids, stop } = await startLinked(peer, placeOf(peer, MESSAGES, directory, cores), cores);
-  try {
-    await driver.ask("ticked", RATE, PACED_PART / 2);
-    return memoryOf((await pids()).slice(-1)) - before;
-  } finally {
-    await stop();
-  }
 }
 
 /**

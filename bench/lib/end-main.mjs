@@ -6,6 +6,13 @@ if (file === undefined || role === undefined || options === undefined || process
 
 process.on("disconnect", () => process.exit());
 
+/** @param {any} error */
+function told(error) {
+  if (error?.code === "ERR_RINGBELL_TRANSPORT")
+    return { unavailable: "needs shared memory, which can't be had here: `npx ringbell doctor` says why" };
+  return { error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
 /**
  * @param {number} id
  * @param {() => unknown} work
@@ -14,7 +21,7 @@ async function answer(id, work) {
   try {
     process.send?.({ id, value: (await work()) ?? null });
   } catch (error) {
-    process.send?.({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    process.send?.({ id, ...told(/** @type {any} */ (error)) });
   }
 }
 

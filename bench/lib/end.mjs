@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Unavailable } from "./contender.mjs";
 import { pinned } from "./cores.mjs";
 
 const ENTRY = fileURLToPath(new URL("./end-main.mjs", import.meta.url));
@@ -80,10 +81,11 @@ export class End {
     this.#child.stderr?.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
       this.#stderr = (this.#stderr + text).slice(-4096);
     });
-    this.#child.on("message", (/** @type {any} */ { id, value, error }) => {
+    this.#child.on("message", (/** @type {any} */ { id, value, error, unavailable }) => {
       const waiting = this.#waiting.get(id);
       this.#waiting.delete(id);
-      if (error === undefined) waiting?.resolve(value);
+      if (unavailable !== undefined) waiting?.reject(new Unavailable(unavailable));
+      else if (error === undefined) waiting?.resolve(value);
       else waiting?.reject(new Error(`${this.#title}: ${error}`));
     });
     this.#exited = new Promise((resolve) => {

@@ -44,6 +44,7 @@ export function throughput(bytesPerSecond) {
 
 /** A number of something for each of something else, near 0 where all is well. @param {number} value */
 export function each(value) {
+  if (value >= 1) return digits(value);
   return value === 0 ? "0" : value < 0.001 ? "< 0.001" : value.toFixed(3);
 }
 

@@ -75,6 +75,50 @@ export function writer(stream, payload) {
   };
 }
 
+/** Bytes, about, that are joined to one write. */
+const JOINED = 65_536;
+
+/**
+ * The `flood` of a link whose messages are ready together: as many as make up 64 KiB in one write.
+ * @param {import("node:stream").Writable} stream
+ * @param {"bytes" | "object"} payload
+ * @returns {NonNullable<import("./peer.mjs").Link["flood"]>}
+ */
+export function joined(stream, payload) {
+  const join = payload === "object" ? joinedLines : joinedFrames;
+  return async (count, make) => {
+    for (let sent = 0; sent < count; ) {
+      const { messages, content } = join(count - sent, (i) => make(sent + i));
+      sent += messages;
+      if (!stream.write(content)) await once(stream, "drain");
+    }
+  };
+}
+
+/** @param {number} most @param {(i: number) => any} make */
+function joinedLines(most, make) {
+  let content = "";
+  let messages = 0;
+  while (messages < most && content.length < JOINED) content += `${JSON.stringify(make(messages++))}\n`;
+  return { messages, content };
+}
+
+/** @param {number} most @param {(i: number) => Uint8Array} make */
+function joinedFrames(most, make) {
+  const content = Buffer.allocUnsafe(JOINED);
+  let messages = 0;
+  let at = 0;
+  while (messages < most) {
+    const message = make(messages);
+    if (at + HEAD + message.length > JOINED) break;
+    content.writeUInt32LE(message.length, at);
+    content.set(message, at + HEAD);
+    at += HEAD + message.length;
+    messages++;
+  }
+  return { messages, content: content.subarray(0, at) };
+}
+
 /**
  * Takes a stream apart into the messages that `writer` wrote. Whoever gets one may keep it: none is overwritten by the next.
  * @param {import("node:stream").Readable} stream

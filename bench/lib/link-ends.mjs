@@ -48,6 +48,7 @@ export async function drive(place) {
       heard = (reply) => {
         if (messages.number(reply) !== number)
           throw new Error(`the answer to ${messages.number(reply)} arrived instead of ${number}`);
+        messages.check(reply);
         timer.answered();
       };
       return timer.run(count);
@@ -60,7 +61,10 @@ export async function drive(place) {
       ticked({
         send: (i) => link.send(messages.make(i)),
         hear: (each) => {
-          heard = each;
+          heard = (reply) => {
+            messages.check(reply);
+            each();
+          };
         },
         rate,
         seconds,
@@ -117,7 +121,10 @@ export async function drive(place) {
       for (let i = 0; i < count; i++) {
         const start = performance.now();
         const reply = new Promise((resolve) => {
-          heard = resolve;
+          heard = (answer) => {
+            messages.check(answer);
+            resolve(undefined);
+          };
         });
         const fresh = await connect();
         fresh.send(messages.make(i));
@@ -151,6 +158,7 @@ export async function drive(place) {
     let sent = 0;
     let answered = 0;
     let late = 0;
+    let isOver = false;
     const begin = performance.now() + interval;
     const record = (/** @type {number} */ number, /** @type {number} */ now) =>
       each.record(Math.max(1, Math.round((now - begin - number * interval) * 1e6)));
@@ -158,7 +166,12 @@ export async function drive(place) {
       const number = messages.number(reply);
       if (pending[number] !== 1)
         throw new Error(`the answer to ${number} arrived twice, or was never asked for`);
+      messages.check(reply);
       pending[number] = 0;
+      if (isOver) {
+        late++;
+        return;
+      }
       record(number, performance.now());
       answered++;
     };
@@ -178,24 +191,22 @@ export async function drive(place) {
       await turn();
       now = performance.now();
     }
-    const seen = answered;
+    isOver = true;
     pending.forEach((unanswered, number) => {
       if (unanswered === 1) record(number, now);
     });
 
     // What is still under way must not be taken for an answer of the next round.
-    heard = () => {
-      late++;
-    };
     const patience = performance.now() + PATIENCE;
-    while (seen + late < sent || !room) {
-      if (performance.now() > patience) throw new Error(`${sent - seen - late} messages were never answered`);
+    while (answered + late < sent || !room) {
+      if (performance.now() > patience)
+        throw new Error(`${sent - answered - late} messages were never answered`);
       await turn();
     }
     return {
       ...distribution(each),
-      perSecond: (seen * 1e3) / (now - begin),
-      kept: seen / planned,
+      perSecond: (answered * 1e3) / (now - begin),
+      kept: answered / planned,
       seconds: (now - begin) / 1e3,
     };
   }

@@ -46,10 +46,13 @@ export function linked(peer, { kind, payload = "bytes", bytes = 32, rate, part =
         driver.ask(kind === "flood" ? "flood" : "echo", messages);
       const running = {
         async warmUp() {
-          count = await calibrate(round, long, { first: first(bytes), warm: WARM_SECONDS * part });
+          count = await calibrate(round, long, {
+            ...countsOf(kind, bytes),
+            warm: WARM_SECONDS * part,
+          });
           if (kind === "paced") await driver.ask("paced", rate, long / 2);
         },
-        round: () => (kind === "paced" ? driver.ask("paced", rate, long) : round(Math.max(2, count))),
+        round: () => (kind === "paced" ? driver.ask("paced", rate, long) : round(count)),
         constants: () => ({ count }),
         stop,
       };
@@ -58,9 +61,23 @@ export function linked(peer, { kind, payload = "bytes", bytes = 32, rate, part =
   };
 }
 
-/** Messages of the first attempt to find the size of a round: those of some megabytes. @param {number} bytes */
-function first(bytes) {
-  return Math.max(2, Math.min(256, Math.floor((8 << 20) / bytes)));
+/** Bytes of the first attempt to find the size of a round, if its messages are long; and messages, if they are short. */
+const FIRST_BYTES = 8 << 20;
+const FIRST = 256;
+/** Messages of a flood at least, however slow; of the longest there are fewer, which take the slowest peers three seconds. */
+const FEWEST = 8;
+const FEWEST_LONG = 5;
+const LONG_BYTES = 64 << 20;
+
+/**
+ * How `calibrate` is to begin. A flood is timed from the arrival of its first message, so that of two there would be one time.
+ * @param {"echo" | "paced" | "flood"} kind
+ * @param {number} bytes
+ */
+export function countsOf(kind, bytes) {
+  const first = Math.max(2, Math.min(FIRST, Math.floor(FIRST_BYTES / bytes)));
+  if (kind !== "flood") return { first };
+  return { first, fewest: bytes < LONG_BYTES ? FEWEST : FEWEST_LONG, untimed: 1 };
 }
 
 let places = 0;

@@ -1,5 +1,12 @@
 /** Bytes of a message on the wire, where the codec does not decide. */
 export const MESSAGE_BYTES = 32;
+/** The same as JSON, about. */
+const JSON_BYTES = 70;
+
+/** What a contender that echoes them says of itself where it isn't the usual. @param {string} codec */
+export function echoFacts(codec) {
+  return codec === "json" ? { facts: { kind: "echo", payload: "object", bytes: JSON_BYTES } } : {};
+}
 
 /**
  * The same 32-byte message for every codec: how to make the i-th and how to tell which one arrived.

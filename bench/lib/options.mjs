@@ -11,7 +11,7 @@ export const USAGE = `usage: npm run bench -- [latency|throughput|bulk|scale|cos
   --quick          rough figures in less than a minute
   --rounds N       rounds of each contender, 5 to 99 (7; with --quick 5)
   --cores A,B      the two cores to run on (the first two allowed)
-  --json FILE      write every figure, the machine and the verdicts to FILE
+  --json FILE      write every figure, machine and verdicts to FILE (else, in a clone, to bench/results/)
   --list           print the names of the suites, contenders and peers
   --help           print this
 
@@ -31,11 +31,12 @@ export class UsageError extends Error {
 /** @param {string[]} args */
 export function parseOptions(args) {
   const { values, positionals } = parse(args);
+  refuseBoth(values, positionals);
   const quick = values.quick ?? false;
   return {
     quick,
     names: values.compare ? [] : positionals,
-    peers: list(values.peers),
+    peers: peers(values.peers),
     sizes: sizes(values.sizes),
     rounds: rounds(values.rounds, quick ? 5 : 7),
     seconds: quick ? 0.1 : 1,
@@ -79,7 +80,31 @@ function parse(args) {
 
 /** Given once with commas, or several times. @param {string[] | undefined} texts */
 function list(texts = []) {
-  return texts.flatMap((text) => text.split(",")).filter((text) => text !== "");
+  return texts
+    .flatMap((text) => text.split(","))
+    .map((text) => text.trim())
+    .filter((text) => text !== "");
+}
+
+/** @param {string[] | undefined} texts */
+function peers(texts) {
+  const names = list(texts);
+  if (texts !== undefined && names.length === 0)
+    throw new UsageError("--peers takes names such as ringbell,ws");
+  return names;
+}
+
+/**
+ * --check and --compare measure nothing: a request to measure beside them was meant for something else.
+ * @param {{ check?: string, compare?: boolean }} values
+ * @param {string[]} positionals
+ */
+function refuseBoth({ check, compare }, positionals) {
+  if (check !== undefined && compare) throw new UsageError("--check and --compare are for one at a time");
+  if (check !== undefined && positionals.length > 0)
+    throw new UsageError(
+      `--check takes one file, and measures nothing: not ${JSON.stringify(positionals[0])}`,
+    );
 }
 
 /** @param {string[] | undefined} texts */

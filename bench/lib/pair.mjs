@@ -38,15 +38,18 @@ export async function startPair(file, options, cores, launch = {}) {
  * @param {string} description.title
  * @param {string} description.file URL of the contender's file
  * @param {Record<string, unknown>} [description.options]
+ * @param {Record<string, string | number>} [description.facts]
  * @param {number} [description.part]  How long a round is, and the warm-up, as a part of the usual.
  * @param {number} [description.first]  Messages of the first attempt to find the size of a round.
+ * @param {{ first?: number, fewest?: number, untimed?: number }} [description.counts]  The same with more, for `calibrate`.
  * @returns {import("./contender.mjs").Contender}
  */
-export function pair({ name, peer, title, file, options = {}, part = 1, first }) {
+export function pair({ name, peer, title, file, options = {}, facts, part = 1, first, counts = { first } }) {
   return {
     name,
     ...(peer === undefined ? {} : { peer }),
     title,
+    ...(facts === undefined ? {} : { facts }),
     async start({ cores, seconds, directory }) {
       const { server, driver, stop } = await startPair(
         file,
@@ -64,7 +67,7 @@ export function pair({ name, peer, title, file, options = {}, part = 1, first })
       };
       return {
         async warmUp() {
-          count = await calibrate(round, seconds * part, { first, warm: WARM_SECONDS * part });
+          count = await calibrate(round, seconds * part, { ...counts, warm: WARM_SECONDS * part });
         },
         round: () => round(count),
         constants: () => ({ count }),

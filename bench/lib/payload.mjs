@@ -16,7 +16,8 @@ const FILLING = 7;
  * @property {(i: number, count?: number) => any} make  The i-th message: always the same object, or the same bytes, with another number in it.
  * @property {(message: any) => number} number
  * @property {(message: any) => number} count
- * @property {(message: any) => void} read  Reads through a message: whoever receives bytes wants to look at them.
+ * @property {(message: any) => void} check  Throws unless a message, other than a total, is as long as it was when it was sent.
+ * @property {(message: any) => void} read  The same, and reads through it: whoever receives bytes wants to look at them.
  * @property {(ms: number) => any} total  The answer to the last of a flood: the time from the first to the last.
  * @property {(message: any) => number} elapsed  of that answer
  */
@@ -37,6 +38,9 @@ function ofBytes(bytes) {
   const view = (/** @type {Uint8Array} */ { buffer, byteOffset, byteLength }) =>
     Buffer.from(buffer, byteOffset, byteLength);
   message.writeUInt32LE(0, COUNT_AT);
+  const check = (/** @type {Uint8Array} */ { length }) => {
+    if (length !== message.length) throw new Error(`${length} B arrived of ${message.length}`);
+  };
   return {
     make(i, count) {
       message.writeUInt32LE(i, NUMBER_AT);
@@ -46,7 +50,9 @@ function ofBytes(bytes) {
     number: (received) =>
       (received[0] | (received[1] << 8) | (received[2] << 16) | (received[3] << 24)) >>> 0,
     count: (received) => view(received).readUInt32LE(COUNT_AT),
+    check,
     read(received) {
+      check(received);
       // Not the numbers at its beginning.
       if (received.length > LEAST_BYTES && view(received).indexOf(ABSENT, LEAST_BYTES) !== -1)
         throw new Error("a byte arrived that was never sent");
@@ -72,6 +78,10 @@ export const CALL = {
 function ofObjects(bytes) {
   const text = "x".repeat(Math.max(0, bytes - JSON.stringify(CALL).length));
   const message = { ...CALL, params: { ...CALL.params, text } };
+  const check = (/** @type {typeof CALL} */ { params }) => {
+    const { length } = params.text;
+    if (length !== text.length) throw new Error(`${length} characters arrived of ${text.length}`);
+  };
   return {
     make(i, count) {
       message.id = i;
@@ -80,7 +90,8 @@ function ofObjects(bytes) {
     },
     number: (received) => received.id,
     count: (received) => received.count,
-    read() {},
+    check,
+    read: check,
     total: (ms) => ({ ...CALL, elapsed: ms }),
     elapsed: (received) => received.elapsed,
   };

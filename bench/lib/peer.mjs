@@ -23,7 +23,7 @@
  * @property {string[]} [packages]  npm packages of bench/package.json that it needs; their versions go into the record.
  * @property {boolean} [spawns]  `drive` starts the answering process by itself (`startAnswerer` in lib/answerer.mjs), as a child or a thread.
  * @property {boolean} [polls]  Its processes never sleep, so they are stopped (SIGSTOP) while others are measured.
- * @property {boolean} [one]  There can be one link only between two processes, so it isn't asked for many.
+ * @property {boolean} [one]  Its file makes one link only between two processes, whatever the mechanism could do, so it isn't asked for more.
  * @property {number} [minBytes]  The shortest message it is asked for; absent: any.
  * @property {number} [maxBytes]  The longest; absent: any. Its file says why.
  * @property {readonly ("bytes" | "object")[]} [payloads]  Absent: both.

@@ -15,12 +15,12 @@ export const PERCENTILES = {
 /**
  * The distribution in a histogram of nanoseconds.
  * @param {import("node:perf_hooks").Histogram} histogram
- * @returns {Record<string, number>} p1 … p99.99 and max
+ * @returns {Record<string, number>} p1 … p99.99 and max, and of how many `samples`
  */
 export function distribution(histogram) {
   const percentiles = Object.entries(PERCENTILES).map(([name, percent]) => [
     name,
     histogram.percentile(percent),
   ]);
-  return { ...Object.fromEntries(percentiles), max: histogram.max };
+  return { ...Object.fromEntries(percentiles), max: histogram.max, samples: histogram.count };
 }

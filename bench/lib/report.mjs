@@ -1,8 +1,8 @@
-import { NONE, percent } from "./format.mjs";
+import { NONE } from "./format.mjs";
 import { matrixSpread, matrixTables } from "./matrix.mjs";
+import { shownSpread } from "./spread.mjs";
 import { styled, terminalWidth, wrapped } from "./style.mjs";
 import { table } from "./table.mjs";
-import { shownSpread } from "./verdicts.mjs";
 
 /**
  * The table of a suite.
@@ -43,8 +43,8 @@ function columnTable(suite, results, width) {
         const value = result.medians[column.figure];
         const cell = value === undefined ? NONE : column.format(value);
         if (!column.spread) return [cell];
-        const spread = result.spreads[column.figure];
-        return [cell, spread === undefined ? "" : percent(spread)];
+        const rounds = result.rounds.flatMap((round) => round[column.figure] ?? []);
+        return [cell, shownSpread(result.spreads[column.figure], rounds, column.format)];
       }),
     ];
   });
@@ -75,7 +75,7 @@ export function verdictTable(verdicts, width = terminalWidth()) {
   const rows = verdicts.map((verdict) => [
     verdict.name,
     verdict.shown,
-    shownSpread(verdict),
+    verdict.shownSpread ?? "",
     verdict.shownLimit,
     verdict.ok ? "ok" : verdict.value === null ? "NOT MEASURED" : "MISSED",
   ]);

@@ -21,8 +21,10 @@ export function overBlocks(fill, home, options = () => ({})) {
             if (!channel.trySend(message)) void channel.send(message);
             return;
           }
-          if (reply !== undefined) out.send(reply);
-          message.block.release();
+          // A reply that waits for a block is still to be copied out of this one.
+          if (reply !== undefined && out.send(reply) === false)
+            void out.ready().then(() => message.block.release());
+          else message.block.release();
         });
       });
       return server;
@@ -59,7 +61,16 @@ export function overBlocks(fill, home, options = () => ({})) {
 function sender(channel, fill) {
   /** Blocks at hand. @type {any[]} */
   const spare = [];
+  /** Messages that wait for a block or for room, and when the last of them will have gone: none overtakes another. */
+  let queued = 0;
   let waiting = Promise.resolve();
+  const queue = (/** @type {() => Promise<void>} */ step) => {
+    queued++;
+    waiting = waiting.then(step).then(() => {
+      queued--;
+    });
+    return false;
+  };
   const later = async (/** @type {Uint8Array} */ message) => {
     const block = await channel.allocate(message.length);
     fill(block, message);
@@ -69,15 +80,11 @@ function sender(channel, fill) {
     spare,
     /** @param {Uint8Array} message */
     send(message) {
+      if (queued > 0) return queue(() => later(message));
       const block = spare.pop() ?? channel.tryAllocate(message.length);
-      if (block === undefined) {
-        waiting = later(message);
-        return false;
-      }
+      if (block === undefined) return queue(() => later(message));
       fill(block, message);
-      if (channel.trySend({ block })) return true;
-      waiting = channel.send({ block });
-      return false;
+      return channel.trySend({ block }) || queue(() => channel.send({ block }));
     },
     ready: () => waiting,
   };

@@ -1,5 +1,5 @@
 import { callStruct } from "./payload.mjs";
-import { NAMESPACE } from "./ringbell.mjs";
+import { NAMESPACE, SHARED } from "./ringbell.mjs";
 
 /**
  * The two ends of a peer that is this library: `listen` and `connect`, listeners for messages, `trySend`, and `send` where there is no room.
@@ -70,7 +70,7 @@ export function usual({ payload }) {
  * @param {Record<string, unknown>} more
  */
 export async function optionsOf({ directory }, codec, more) {
-  return { codec: await codecOf(codec), namespace: NAMESPACE, directory, ...more };
+  return { codec: await codecOf(codec), namespace: NAMESPACE, directory, ...SHARED, ...more };
 }
 
 /** @param {"bytes" | "view" | "json" | "struct" | "block"} name */

@@ -14,11 +14,20 @@ import { messages } from "./messages.mjs";
 /** Two ends of one benchmark, apart from whatever else runs on this machine. */
 export const NAMESPACE = "bench";
 
+/** Else it would go over the stream, unasked, where the addon is missing, and be taken for the shared memory that its row stands for. */
+export const SHARED = { transport: "shm" };
+
 /** @param {Options} options */
 export async function listening({ endpoint, directory, codec, listening: more = {} }) {
   const { listen } = await import("../../dist/index.js");
   const kind = await messages(codec);
-  const server = await listen(endpoint, { codec: kind.codec, namespace: NAMESPACE, directory, ...more });
+  const server = await listen(endpoint, {
+    codec: kind.codec,
+    namespace: NAMESPACE,
+    directory,
+    ...SHARED,
+    ...more,
+  });
   return { server, messages: kind };
 }
 
@@ -26,7 +35,13 @@ export async function listening({ endpoint, directory, codec, listening: more = 
 export async function connecting({ endpoint, directory, codec, connecting: more = {} }) {
   const { connect } = await import("../../dist/index.js");
   const kind = await messages(codec);
-  const channel = await connect(endpoint, { codec: kind.codec, namespace: NAMESPACE, directory, ...more });
+  const channel = await connect(endpoint, {
+    codec: kind.codec,
+    namespace: NAMESPACE,
+    directory,
+    ...SHARED,
+    ...more,
+  });
   return { channel, messages: kind };
 }
 

@@ -18,13 +18,14 @@ const RESOLUTION = 1;
  */
 export async function serve(place) {
   const { serve: open } = await import(place.peer);
-  const { number } = payload(place.payload, place.bytes);
+  const { check, number } = payload(place.payload, place.bytes);
   const received = new Array(place.senders).fill(0);
   const server = await open(place, (/** @type {Uint8Array} */ message) => {
     const sender = message[SENDER_AT] ?? 0;
     const due = received[sender];
     if (number(message) !== due)
       throw new Error(`message ${number(message)} of sender ${sender} arrived instead of ${due}`);
+    check(message);
     received[sender] = due + 1;
   });
   return {

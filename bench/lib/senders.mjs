@@ -42,10 +42,12 @@ export function sendersOf(peer, senders) {
         const [receiver, ...others] = /** @type {[End, ...End[]]} */ (ends);
         const long = seconds * PART;
         const margin = Math.max(LEAST, long * MARGIN * 1e3);
-        const sent = others.map((end) => end.ask("flood", long + (2 * margin) / 1e3));
+        const sending = Promise.all(others.map((end) => end.ask("flood", long + (2 * margin) / 1e3)));
+        // One that dies meanwhile is heard of below.
+        sending.catch(() => {});
         await delay(margin);
         const figures = await receiver.ask("watch", long);
-        await arrival(receiver, await Promise.all(sent));
+        await arrival(receiver, await sending);
         return figures;
       };
       try {

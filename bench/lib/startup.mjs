@@ -26,7 +26,8 @@ export function startUp(peer) {
     facts: { kind: "start-up", payload: work.payload, bytes: work.bytes },
     packages: peer.packages ?? [],
     async start({ cores, seconds, directory }) {
-      if (peer.one && !peer.spawns) throw new Unavailable("has one link only between two processes");
+      if (peer.one && !peer.spawns)
+        throw new Unavailable("more than one link of it is not measured by this benchmark");
       const { driver, stop } = await startLinked(peer, placeOf(peer, work, directory, cores), cores);
       const round = (/** @type {number} */ links) => driver.ask("startUp", links);
       const long = seconds * PART;

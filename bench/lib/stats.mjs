@@ -20,6 +20,17 @@ export function spread(values) {
 }
 
 /**
+ * The median distance of the values from their median (MAD), as a part of it: an outlier does not count. Null where that says nothing.
+ * @param {readonly number[]} values
+ */
+export function medianDeviation(values) {
+  if (values.length < 2) return null;
+  const middle = median(values);
+  if (middle === 0) return null;
+  return median(values.map((value) => Math.abs(value - middle))) / Math.abs(middle);
+}
+
+/**
  * What `sum` makes of every figure that all rounds have.
  * @param {readonly import("./contender.mjs").Figures[]} rounds
  * @param {(values: number[]) => number} sum

@@ -10,13 +10,14 @@ const PATIENCE = 2;
  * @param {(each: () => void) => void} [how.hear]  Is told what to call with each reply.
  * @param {number} how.rate  Messages a second, at most 1,000: Node has no shorter timer.
  * @param {number} how.seconds
+ * @param {number} [how.patience]  After this many times that, no more is sent.
  * @returns {Promise<import("./contender.mjs").Figures>}  `messages` is how many were answered
  */
-export function ticked({ send, hear, rate, seconds }) {
+export function ticked({ send, hear, rate, seconds, patience = PATIENCE }) {
   const planned = Math.max(1, Math.round(rate * seconds));
   const interval = 1e3 / rate;
   const begin = performance.now();
-  const deadline = begin + planned * interval * PATIENCE;
+  const deadline = begin + planned * interval * patience;
   let sent = 0;
   let answered = 0;
   return new Promise((resolve) => {

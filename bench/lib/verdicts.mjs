@@ -1,10 +1,11 @@
-import { percent } from "./format.mjs";
+import { shownSpread } from "./spread.mjs";
 
 /**
  * @typedef {object} Verdict
  * @property {string} name
  * @property {number | null} value  Null where it could not be measured.
  * @property {number | null} spread  How far the value of the farthest round lies from it, as a part of it. Null where that is unknown.
+ * @property {string} [shownSpread]  As it stands in the table. Records of before may not have it.
  * @property {number} limit
  * @property {"lower" | "higher"} better
  * @property {boolean} ok
@@ -12,6 +13,9 @@ import { percent } from "./format.mjs";
  * @property {string} shownLimit
  * @property {string} [reason]  Why there is no value.
  */
+
+/** What a verdict without a value has. */
+const NONE = { value: null, spread: null, shownSpread: "", ok: false, shown: "–" };
 
 /**
  * Judges the targets whose contenders were all to be measured.
@@ -36,40 +40,50 @@ export function judge(targets, results) {
       if (missing !== undefined) {
         const why = missing.status === "failed" ? "failed" : (missing.reason ?? "left out");
         const reason = `${missing.title}: ${why}`;
-        return { ...common, value: null, spread: null, ok: false, shown: "–", reason };
+        return { ...common, ...NONE, reason };
       }
       const value = target.value(
         (contender, figure) => results.get(contender)?.medians[figure] ?? Number.NaN,
       );
-      if (!Number.isFinite(value))
-        return { ...common, value: null, spread: null, ok: false, shown: "–", reason: `${name}: no figure` };
+      if (!Number.isFinite(value)) return { ...common, ...NONE, reason: `${name}: no figure` };
       const ok = better === "lower" ? value <= limit : value >= limit;
-      return { ...common, value, spread: spreadOf(target, value, results), ok, shown: format(value) };
+      const rounds = valuesOf(target, results);
+      const spread = spreadOf(value, rounds);
+      return {
+        ...common,
+        value,
+        spread,
+        shownSpread: shownSpread(spread, rounds, format),
+        ok,
+        shown: format(value),
+      };
     });
 }
 
 /**
- * Rounds of contenders are interleaved, so that the same round of each belongs together. One that has fewer starts over.
+ * The value in each round. Rounds of contenders are interleaved, so that the same round of each belongs together. One that has fewer
+ * starts over.
  * @param {import("./contender.mjs").Target} target
- * @param {number} value from the medians
  * @param {ReadonlyMap<string, import("./run.mjs").Result>} results
  */
-function spreadOf(target, value, results) {
+function valuesOf(target, results) {
   const rounds = (/** @type {string} */ name) => results.get(name)?.rounds ?? [];
-  const most = Math.max(...target.needs.map((name) => rounds(name).length));
-  if (most < 2) return null;
-  const values = Array.from({ length: most }, (_, i) =>
+  return Array.from({ length: Math.max(...target.needs.map((name) => rounds(name).length)) }, (_, i) =>
     target.value((contender, figure) => {
       const all = rounds(contender);
       return all[i % all.length]?.[figure] ?? Number.NaN;
     }),
   ).filter(Number.isFinite);
-  const farthest = Math.max(...values.map((each) => Math.abs(each - value)));
-  if (farthest === 0) return 0;
-  return value === 0 || values.length === 0 ? null : farthest / Math.abs(value);
 }
 
-/** As it stands in the table. @param {Verdict} verdict */
-export function shownSpread({ spread }) {
-  return spread === null || spread === undefined ? "" : percent(spread);
+/**
+ * How far the farthest round lies from the value, as a part of it.
+ * @param {number} value from the medians
+ * @param {readonly number[]} rounds
+ */
+function spreadOf(value, rounds) {
+  if (rounds.length < 2) return null;
+  const farthest = Math.max(...rounds.map((each) => Math.abs(each - value)));
+  if (farthest === 0) return 0;
+  return value === 0 ? null : farthest / Math.abs(value);
 }

@@ -1,16 +1,24 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, watch, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  watch,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
  * Files in a directory that the other end watches, as agents exchange them today: each message is written under another name and renamed
  * into the directory; whoever watches reads and removes it. The synchronous calls of node:fs are used, which take less time than the others.
- * All lie in the directory for temporary files, of whatever kind it is.
+ * All lie in the directory for temporary files, of whatever kind it is. Each link has directories of its own, named in a file in one that the answering end watches.
  */
 export const peer = {
   name: "directory",
   title: "a watched directory of files",
-  one: true,
   file: import.meta.url,
 };
 
@@ -20,14 +28,16 @@ const WINDOW_BYTES = 64 << 20;
 /** How often to look whether they were removed, ms: it takes much longer to read half a window. */
 const PAUSE = 1;
 
-/** @param {import("../lib/peer.mjs").Place} place */
-function paths({ directory, endpoint }) {
+/** What all links share. @param {import("../lib/peer.mjs").Place} place */
+function shared({ directory, endpoint }) {
   const base = join(directory, endpoint);
-  return {
-    asked: join(base, "asked"),
-    answered: join(base, "answered"),
-    unfinished: join(base, "unfinished"),
-  };
+  return { links: join(base, "links"), unfinished: join(base, "unfinished") };
+}
+
+/** @param {import("../lib/peer.mjs").Place} place @param {string} name of the link */
+function paths({ directory, endpoint }, name) {
+  const base = join(directory, endpoint, name);
+  return { base, asked: join(base, "asked"), answered: join(base, "answered") };
 }
 
 /** @param {"bytes" | "object"} payload */
@@ -89,8 +99,16 @@ function collector(from, each) {
   const watcher = watch(from, (_, name) => {
     // That a file was removed is an event, too.
     if (name !== null && name <= last) return;
-    while (!look());
+    try {
+      while (!look());
+    } catch (error) {
+      // Whoever asked has removed the directory, which was the last event.
+      if (/** @type {NodeJS.ErrnoException} */ (error).syscall !== "scandir") throw error;
+      watcher.close();
+    }
   });
+  // What came before it was watched.
+  while (!look());
   return watcher;
 }
 
@@ -103,16 +121,31 @@ function follows(name, last) {
 
 /** @param {import("../lib/peer.mjs").Place} place @param {(message: any) => any} answer */
 export function serve(place, answer) {
-  const { asked, answered, unfinished } = paths(place);
-  for (const path of [asked, answered, unfinished]) mkdirSync(path, { recursive: true });
+  const { links, unfinished } = shared(place);
+  for (const path of [links, unfinished]) mkdirSync(path, { recursive: true });
   const { encode, decode } = coding(place.payload);
-  const deposit = depositor(answered, unfinished, encode);
-  const watcher = collector(asked, (content) => {
-    const reply = answer(decode(content));
-    if (reply !== undefined) deposit(reply);
-  });
-  return { close: () => watcher.close() };
+  /** @type {Set<import("node:fs").FSWatcher>} */
+  const watchers = new Set();
+  const accept = (/** @type {string} */ name) => {
+    const { asked, answered } = paths(place, name);
+    const deposit = depositor(answered, unfinished, encode);
+    const watcher = collector(asked, (content) => {
+      const reply = answer(decode(content));
+      if (reply !== undefined) deposit(reply);
+    });
+    watchers.add(watcher);
+    watcher.on("close", () => watchers.delete(watcher));
+  };
+  watchers.add(collector(links, (name) => accept(name.toString())));
+  return {
+    close() {
+      for (const watcher of watchers) watcher.close();
+    },
+  };
 }
+
+/** Links of this process. */
+let count = 0;
 
 /**
  * @param {import("../lib/peer.mjs").Place} place
@@ -120,10 +153,14 @@ export function serve(place, answer) {
  * @returns {import("../lib/peer.mjs").Link}
  */
 export function drive(place, heard) {
-  const { asked, answered, unfinished } = paths(place);
+  const { links, unfinished } = shared(place);
+  const name = `${process.pid}-${count++}`;
+  const { base, asked, answered } = paths(place, name);
+  for (const path of [asked, answered]) mkdirSync(path, { recursive: true });
   const { encode, decode } = coding(place.payload);
   const deposit = depositor(asked, unfinished, encode);
   const watcher = collector(answered, (content) => heard(decode(content)));
+  depositor(links, unfinished, String)(name);
   const window = Math.max(2, Math.min(WINDOW, Math.floor(WINDOW_BYTES / place.bytes)));
   const half = window >> 1;
   return {
@@ -134,6 +171,9 @@ export function drive(place, heard) {
     async ready() {
       while (readdirSync(asked).length > half) await sleep(PAUSE);
     },
-    close: () => watcher.close(),
+    close() {
+      watcher.close();
+      rmSync(base, { recursive: true, force: true });
+    },
   };
 }

@@ -12,7 +12,7 @@ import { LEAST_BYTES } from "../lib/payload.mjs";
  */
 export const peer = {
   name: "disruptor",
-  title: "shared-memory-disruptor, polling in every turn of the event loop",
+  title: "shared-memory-disruptor, polling",
   file: import.meta.url,
   packages: ["shared-memory-disruptor"],
   one: true,

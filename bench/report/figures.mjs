@@ -23,15 +23,15 @@ export function formatName({ figure, format }) {
 /** @param {{ figure: string, format?: string }} column @returns {(value: number) => string} */
 export function formatOf(column) {
   const name = formatName(column);
-  if (name === NUMBER) return number;
-  return /** @type {Record<string, (value: number) => string>} */ (formats)[name] ?? number;
+  if (name === NUMBER) return digits;
+  return /** @type {Record<string, (value: number) => string>} */ (formats)[name] ?? digits;
 }
 
 /** Of something that is counted. */
 const NUMBER = "number";
 
-/** Three significant digits. @param {number} value */
-function number(value) {
+/** Three significant digits, and thousands kept apart. @param {number} value */
+function digits(value) {
   if (value === 0) return "0";
   if (Math.abs(value) < 0.001) return "< 0.001";
   return value >= 1000 ? Math.round(value).toLocaleString("en-US") : String(Number(value.toPrecision(3)));

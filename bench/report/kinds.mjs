@@ -16,6 +16,11 @@ export function kindOf({ peer = "", name, title }) {
   return "other";
 }
 
+/** A title less the number at its end, by which several of one mechanism differ. @param {string} title */
+export function withoutCount(title) {
+  return title.replace(/, [\d,]+$/, "");
+}
+
 /** As it stands beside a chart: what backquotes mark as code in a table is plain there. @param {string} title */
 export function plain(title) {
   return title.replaceAll("`", "");

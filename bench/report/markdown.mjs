@@ -1,6 +1,14 @@
 /** Where there is no figure. */
 export const NONE = "–";
 
+const UNIT = /(?<=\d) (?=(?:[nµm]?s|[KMG]iB|[kMGT]?B|[kMGT]?B\/s|[kMG]?\/s|×|%|†)(?![\w/]))/g;
+const LIMIT = /(?<=[≤≥<]) (?=\d)/g;
+
+/** A number stays on one line with its unit. @param {string} text */
+export function unbroken(text) {
+  return text.replace(UNIT, "\u00a0").replace(LIMIT, "\u00a0");
+}
+
 /**
  * A table, padded so that it can be read as text, too. The first column is left-aligned, the others are to the right unless said.
  * @param {readonly string[]} titles

@@ -7,6 +7,7 @@
 //     <!-- bench:verdict handing over 1 GiB -->414 ns<!-- /bench -->        what a verdict measured
 //     <!-- bench:run --> … <!-- /bench -->                                  machine, system, Node, rounds
 import { measuredOn } from "./machine.mjs";
+import { unbroken } from "./markdown.mjs";
 import { NoFigure, number, tables, written } from "./tables.mjs";
 
 const MARKED = /(<!-- bench:([\w-]+)((?: (?!-->)\S+)*) -->)([\s\S]*?)(<!-- \/bench -->)/g;
@@ -48,8 +49,8 @@ export function fill(text, record, lacks) {
     const table = Object.hasOwn(tables, name) ? tables[name] : undefined;
     const value = Object.hasOwn(inline, name) ? inline[name] : undefined;
     try {
-      if (table !== undefined) return `${begin}\n\n${table(record)}\n\n${end}`;
-      if (value !== undefined) return `${begin}${value(record, rest.trim())}${end}`;
+      if (table !== undefined) return `${begin}\n\n${unbroken(table(record))}\n\n${end}`;
+      if (value !== undefined) return `${begin}${unbroken(value(record, rest.trim()))}${end}`;
     } catch (error) {
       if (!(error instanceof NoFigure)) throw error;
       lacks(`${begin} ${error.message}`);

@@ -1,12 +1,20 @@
 // docs/benchmarks.md. A section whose suites a record does not have is left out.
 import { size } from "../lib/format.mjs";
-import { loadWarning } from "../lib/load.mjs";
 import * as charts from "./charts.mjs";
-import { columnsOf } from "./figures.mjs";
-import { picture, table } from "./markdown.mjs";
+import * as latencies from "./charts-latency.mjs";
+import { NONE, picture, table, unbroken } from "./markdown.mjs";
 import { measured } from "./record.mjs";
+import { BEYOND } from "./samples.mjs";
 import { socketSection } from "./socket.mjs";
-import { absent, distributionTable, pivot, suiteTable, verdictTable } from "./suite-tables.mjs";
+import {
+  absent,
+  countedTable,
+  distributionTable,
+  disturbed,
+  pivot,
+  suiteTable,
+  verdictTable,
+} from "./suite-tables.mjs";
 import { latencyTiers, rateTiers } from "./tiers.mjs";
 
 /**
@@ -34,9 +42,9 @@ function plainly(suite) {
 /** @param {BenchRecord} record @returns {Parts} */
 function latency(record) {
   return [
-    ...charts.latencyOverview(record),
+    ...latencies.latencyOverview(record),
     ...having(record, "latency", (suite) => [notes(suite)]),
-    ...charts.latencyDistributions(record),
+    ...latencies.latencyDistributions(record),
     ...having(record, "latency", (suite) => [distributionTable(measured(suite))]),
     ...having(record, "wake-ups", (suite) => [
       `### ${suite.title}`,
@@ -50,19 +58,39 @@ function latency(record) {
 function paced(record) {
   return [
     ...having(record, "latency-paced", (suite) => [notes(suite)]),
-    ...charts.latencyPaced(record),
+    ...latencies.latencyPaced(record),
     ...having(record, "latency-paced", (suite) => [
-      pivot(
-        measured(suite),
-        ({ facts }) => Number(facts.rate),
-        (each) => `${each.toLocaleString("en-US")}/s`,
-        ["p50", "p99.9", "max"].map((figure) => ({ title: figure, figure })),
+      // Side by side they would be too wide.
+      ...[
+        ["p50", "p99"],
+        ["p99.9", "max"],
+      ].map((figures) =>
+        pivot(
+          measured(suite),
+          ({ facts }) => Number(facts.rate),
+          (each) => `${each.toLocaleString("en-US")}/s`,
+          figures.map((figure) => ({ title: figure, figure })),
+          { order: "p50" },
+        ),
       ),
       measured(suite).some(({ medians }) => (medians.kept ?? 1) < 1)
         ? "†: did not keep up with the rate in most rounds."
         : undefined,
     ]),
   ];
+}
+
+/** Without a unit. @param {number} value */
+function threeDigits(value) {
+  if (value >= 1000) return Math.round(value).toLocaleString("en-US");
+  return value < 0.001 ? "< 0.001" : value.toPrecision(3);
+}
+
+/** @param {import("./record.mjs").Suite} suite @param {string} figure @param {string} name @param {number} unit */
+function bySize(suite, figure, name, unit) {
+  const columns = [{ title: "", figure }];
+  const write = (/** @type {number} */ value) => threeDigits(value / unit);
+  return pivot(measured(suite), ({ facts }) => Number(facts.bytes), size, columns, { unit: { name, write } });
 }
 
 /** @param {BenchRecord} record @returns {Parts} */
@@ -73,11 +101,9 @@ function throughputs(record) {
       `### ${suite.title}`,
       notes(suite),
       ...charts.throughputBySize(record),
-      pivot(measured(suite), ({ facts }) => Number(facts.bytes), size, [
-        { title: "", figure: "bytesPerSecond" },
-      ]),
+      bySize(suite, "bytesPerSecond", "GB/s", 1e9),
       "The same in messages:",
-      pivot(measured(suite), ({ facts }) => Number(facts.bytes), size, [{ title: "", figure: "perSecond" }]),
+      bySize(suite, "perSecond", "thousands a second", 1e3),
     ]),
   ];
 }
@@ -93,6 +119,7 @@ function objects(record) {
   return [
     ...charts.objects(record),
     ...tables("latency-objects", [
+      { title: "mean", figure: "ns" },
       { title: "p50", figure: "p50" },
       { title: "p99", figure: "p99" },
     ]),
@@ -114,21 +141,16 @@ function grouped(record, group, drawn) {
 
 /** @param {BenchRecord} record @returns {Parts} */
 function scales(record) {
-  const over = (
-    /** @type {string} */ name,
-    /** @type {string} */ fact,
-    /** @type {(value: number) => string} */ heading,
-    /** @type {Chart[]} */ drawn,
-  ) =>
+  const over = (/** @type {string} */ name, /** @type {string} */ fact, /** @type {Chart[]} */ drawn) =>
     having(record, name, (suite) => [
       `### ${suite.title}`,
       notes(suite),
       ...drawn,
-      pivot(measured(suite), ({ facts }) => Number(facts[fact]), heading, columnsOf(suite).slice(0, 2)),
+      countedTable(suite, fact),
     ]);
   return [
-    ...over("scale-channels", "channels", (each) => each.toLocaleString("en-US"), charts.channels(record)),
-    ...over("scale-senders", "senders", String, charts.senders(record)),
+    ...over("scale-channels", "channels", charts.channels(record)),
+    ...over("scale-senders", "senders", charts.senders(record)),
     ...["scale", "flood"].flatMap((name) => having(record, name, plainly)),
   ];
 }
@@ -138,7 +160,7 @@ function startUps(record) {
   return [
     ...having(record, "startup", (suite) => [
       notes(suite),
-      ...charts.startUp(record),
+      ...latencies.startUp(record),
       distributionTable(measured(suite)),
     ]),
     ...having(record, "connect", plainly),
@@ -154,10 +176,11 @@ function verdicts(record) {
   const reasons = [...new Set(unknown.map(({ reason }) => reason))].filter((reason) => reason !== undefined);
   return [
     [
-      "What the project set itself, as ratios of medians of the same run, or as times. Spread: the round that lies farthest from the median.",
+      "What the project set itself, as ratios of medians of the same run, or as times. Spread: the round that lies farthest from the median; where",
+      "the median is near 0, the least and the greatest round.",
       `${all.length} verdicts, ${missed} missed${unknown.length > 0 ? `, ${unknown.length} not measured` : ""}.`,
     ].join("\n"),
-    verdictTable(all),
+    verdictTable(record, all),
     reasons.length > 0 ? reasons.map((reason) => `- Not measured: ${reason}`).join("\n") : undefined,
   ];
 }
@@ -166,7 +189,7 @@ function verdicts(record) {
 function tiers(record) {
   const lists = [latencyTiers(record), rateTiers(record)].filter((each) => each !== undefined);
   if (lists.length === 0) return [];
-  return ["Each mechanism stands once in each list, in the best tier that its figure reaches.", ...lists];
+  return ["Each mechanism stands once in each table, in the best tier that its figure reaches.", ...lists];
 }
 
 /** @param {BenchRecord} record @returns {Parts} */
@@ -227,23 +250,35 @@ function circumstances({ data }) {
           .filter(Boolean)
           .join(", "),
       ],
-      ["pinned", pinnedTo === null ? "**no**" : `yes, to cores ${pinnedTo.join(" and ")}`],
+      ["pinned", pinnedTo === null ? "**no**" : `yes, to cores ${pinnedTo.join(" and ")}${siblings(data)}`],
       ["when", `${data.when.slice(0, 10)}, ${data.seconds.toLocaleString("en-US")} s`],
     ],
     ["left", "left"],
   );
 }
 
+/** Whether the two cores are one, for which two threads compete. @param {BenchRecord["data"]} data */
+function siblings({ machine, pinnedTo }) {
+  const list = /** @type {string | null | undefined} */ (machine.threadSiblings);
+  if (!list || pinnedTo === null) return "; whether they are threads of one core can't be read";
+  const threads = list.split(",").flatMap((part) => {
+    const [first = 0, last = first] = part.split("-").map(Number);
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
+  if (pinnedTo.every((core) => threads.includes(core))) return ", **which are threads of one core**";
+  const doubt = machine.virtual === true ? ", but a hypervisor may hide it" : "";
+  return `; as far as the system tells, they are not threads of one core${doubt}`;
+}
+
 /** @param {BenchRecord} record */
-function warnings({ data }) {
-  const disturbed = data.suites.filter(
-    ({ foreignLoad }) => loadWarning(foreignLoad ?? undefined) !== undefined,
-  );
+function warnings(record) {
+  const { data } = record;
   return [
     data.quick ? "**These are rough figures, of `--quick`.**" : undefined,
-    disturbed.length > 0
-      ? `**Disturbed by other programs: ${disturbed.map(({ title }) => title).join("; ")}.**`
-      : undefined,
+    ...disturbed(record).map(
+      ({ title, foreignLoad = 0 }) =>
+        `**Just before “${title}” was measured, other programs used ${Math.round(foreignLoad * 100)} % of a core: don't rely on its figures.**`,
+    ),
   ].filter((line) => line !== undefined);
 }
 
@@ -260,7 +295,7 @@ export function page(record) {
     return parts.length === 0 ? [] : [`## ${heading}`, ...parts];
   });
   const texts = sections.map((part) => {
-    if (typeof part === "string") return part;
+    if (typeof part === "string") return unbroken(part);
     const chart = /** @type {Chart} */ (part);
     drawn.push(chart);
     return picture(chart.name, chart.alt);
@@ -275,12 +310,14 @@ export function page(record) {
       "something that sleeps and something that polls hardly do.",
     ].join("\n"),
     ...warnings(record),
-    circumstances(record),
+    unbroken(circumstances(record)),
     [
       `Medians of ${data.rounds} rounds of ${data.secondsPerRound} s after warm-up (some suites say otherwise), contenders interleaved within each round; the two ends are`,
-      "processes of their own. Spread: how far the farthest round lies from the median. Percentiles are medians of those of the rounds.",
+      "processes of their own. Spread: how far the farthest round lies from the median. Mean: the time of a round by its round trips, the median over the rounds.",
+      `Percentiles are medians of those of the rounds; ${NONE} where fewer than ${BEYOND} samples of all rounds lie beyond one. max is the longest of all that were timed one by`,
+      "one, and grows with their number, which is the greater the quicker a mechanism answers.",
       "[bench/README.md](../bench/README.md) says how everything is measured, each file under `bench/peers` and `bench/contenders` how a mechanism is used.",
-      "To measure it again, and to write this page:",
+      "To measure it again, and to write this page, with g++, libboost-dev, strace and taskset (Debian: `apt-get install g++ libboost-dev strace util-linux`):",
     ].join("\n"),
     [
       "```sh",

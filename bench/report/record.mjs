@@ -1,3 +1,5 @@
+import { trusted } from "./samples.mjs";
+
 /**
  * @typedef {object} Result  What came of a contender.
  * @property {string} name
@@ -6,6 +8,7 @@
  * @property {Record<string, string | number>} facts
  * @property {"measured" | "unavailable" | "failed"} status
  * @property {string} [reason]
+ * @property {Record<string, number>} [constants]
  * @property {Record<string, number>[]} [rounds]
  * @property {Record<string, number>} medians
  * @property {Record<string, number>} spreads
@@ -19,7 +22,7 @@
  * @property {{ title: string, figure: string, format?: string }[]} [columns]
  * @property {Result[]} results
  *
- * @typedef {import("../lib/verdicts.mjs").Verdict & { spread?: number, group?: string }} Verdict
+ * @typedef {import("../lib/verdicts.mjs").Verdict & { spread?: number, group?: string, suite?: string }} Verdict
  *
  * @typedef {object} Data  What `--json` wrote, format 2.
  * @property {number} format
@@ -44,14 +47,17 @@ const FORMAT = 2;
 /** A record with all its rounds may be as long as this, in characters; a longer one goes without. */
 const MOST = 1e6;
 
-/** Figures that a record is asked for. */
+/** Figures that a record is asked for; percentiles of too few samples it does not have. */
 export class BenchRecord {
   #results = new Map();
 
   /** @param {Data} data */
   constructor(data) {
-    this.data = data;
-    for (const suite of data.suites) {
+    this.data = {
+      ...data,
+      suites: data.suites.map((suite) => ({ ...suite, results: suite.results.map(trusted) })),
+    };
+    for (const suite of this.data.suites) {
       for (const result of suite.results) this.#results.set(result.name, result);
     }
   }

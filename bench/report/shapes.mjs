@@ -1,5 +1,5 @@
 // The kinds of chart that there are. Each returns a Vega-Lite spec for the colours it is given.
-import { labelled, logarithmic } from "./axes.mjs";
+import { linear, logarithmic } from "./axes.mjs";
 import { textWidth, wrap } from "./text.mjs";
 
 /** What fits the column of text on GitHub. */
@@ -18,6 +18,10 @@ function nameWidth(rows) {
 function partWidth(rows, parts) {
   return Math.floor((WIDTH - MARGIN - nameWidth(rows) - (parts - 1) * GAP) / parts);
 }
+
+/** What a value beside a mark takes, at most. */
+const VALUE = 60;
+const BAR_VALUE = 45;
 
 const KINDS = ["ours", "floor", "other"];
 
@@ -83,7 +87,6 @@ function names(colours, rows) {
  * @property {import("./kinds.mjs").Kind} kind
  * @property {number} at
  * @property {number} [thick]  To where a thick line goes from it.
- * @property {number} [thin]  To where a thin one goes on.
  * @property {string} shown
  * @property {boolean} [hollow]
  *
@@ -91,20 +94,14 @@ function names(colours, rows) {
  * @param {import("./theme.mjs").Colours} colours
  * @param {string} format
  * @param {readonly Dot[]} all  That the scale has room for.
- * @param {number} shown  Values are written beside, in a part that is so wide; 0: they are not.
- * @param {number} [every]  Of so many powers of ten one is named.
+ * @param {number} width  Of the part. Values are written left of the dots, where the tail of none can be mistaken for them.
  */
-function marks(colours, format, all, shown, every = 1) {
-  const values = all.flatMap(({ at, thick = at, thin = at }) => [at, thick, thin]);
-  const { scale, axis } = logarithmic(values, format, { free: shown === 0 ? 0 : 55 / shown, every });
+function marks(colours, format, all, width) {
+  const values = all.flatMap(({ at, thick = at }) => [at, thick]);
+  const { scale, axis } = logarithmic(values, format, width, { free: VALUE / width });
   const x = (/** @type {string} */ field) => ({ field, type: "quantitative", scale, axis });
   const color = byKind(colours);
   return [
-    {
-      transform: [{ filter: "isValid(datum.thin)" }],
-      mark: { type: "rule", strokeWidth: 1 },
-      encoding: { x: x("at"), x2: { field: "thin" }, color },
-    },
     {
       transform: [{ filter: "isValid(datum.thick)" }],
       mark: { type: "rule", strokeWidth: 4, strokeCap: "butt" },
@@ -116,19 +113,14 @@ function marks(colours, format, all, shown, every = 1) {
       encoding: { x: x("at"), color: byKind(colours), shape: SHAPE },
     },
     {
-      mark: { type: "point", filled: false, size: 64, opacity: 1, strokeWidth: 1.5 },
+      mark: { type: "point", filled: false, size: 64, opacity: 1, strokeWidth: 1.5, fill: colours.paper },
       transform: [{ filter: "datum.hollow" }],
       encoding: { x: x("at"), color, shape: SHAPE },
     },
-    ...(shown > 0
-      ? [
-          {
-            mark: { type: "text", align: "left", dx: 8, fontSize: 11, color: colours.muted },
-            transform: [{ calculate: "max(datum.at, datum.thick || 0, datum.thin || 0)", as: "end" }],
-            encoding: { x: x("end"), text: { field: "shown" } },
-          },
-        ]
-      : []),
+    {
+      mark: { type: "text", align: "right", dx: -8, fontSize: 11, color: colours.muted },
+      encoding: { x: x("at"), text: { field: "shown" } },
+    },
   ];
 }
 
@@ -154,8 +146,6 @@ export function ranges({ title, subtitle, format, rows }) {
 export function rangePanels({ title, subtitle, panels }) {
   const every = panels.flatMap(({ rows }) => rows);
   const width = partWidth(every, panels.length);
-  // Enough for values beside the marks.
-  const roomy = width >= 200;
   return (/** @type {import("./theme.mjs").Colours} */ colours) => ({
     title: headline(title, subtitle),
     hconcat: panels.map((panel, i) => {
@@ -166,13 +156,7 @@ export function rangePanels({ title, subtitle, panels }) {
         height: { step: 20 },
         data: { values: panel.rows },
         encoding: { y: i === 0 ? y : { ...y, axis: { ...y.axis, labels: false, title: null } } },
-        layer: marks(
-          colours,
-          panel.format,
-          panels.filter(({ format }) => format === panel.format).flatMap(({ rows }) => rows),
-          roomy ? width : 0,
-          roomy ? 1 : 2,
-        ),
+        layer: marks(colours, panel.format, panel.rows, width),
       };
     }),
     resolve: { scale: { x: "independent", y: "independent", color: "shared", shape: "shared" } },
@@ -207,7 +191,7 @@ export function figures({ title, subtitle, panels }) {
         data: { values: panel.rows },
         encoding: { y: i === 0 ? y : { ...y, axis: { ...y.axis, labels: false } } },
         layer: dots
-          ? marks(colours, panel.format, panel.rows, width, 2)
+          ? marks(colours, panel.format, panel.rows, width)
           : fromZero(colours, panel.format, panel.rows, width),
       };
     }),
@@ -222,13 +206,8 @@ export function figures({ title, subtitle, panels }) {
  * @param {number} width
  */
 function fromZero(colours, format, rows, width) {
-  const most = Math.max(...rows.map(({ at }) => at));
-  const x = {
-    field: "at",
-    type: "quantitative",
-    scale: { domain: [0, most === 0 ? 1 : most / (1 - 45 / width)], nice: false },
-    axis: { title: null, grid: true, tickCount: 3, ...labelled(format) },
-  };
+  const most = Math.max(...rows.map(({ at }) => at)) || 1;
+  const x = { field: "at", type: "quantitative", ...linear(most, format, width, BAR_VALUE) };
   return [
     { mark: { type: "bar", height: 10 }, encoding: { x, color: byKind(colours) } },
     {
@@ -240,7 +219,8 @@ function fromZero(colours, format, rows, width) {
 
 /**
  * Small multiples: a panel for each mechanism, with the same few lines in all of them to compare it with.
- * @typedef {{ name: string, kind: import("./kinds.mjs").Kind, points: { x: number, y: number }[] }} Curve
+ * @typedef {{ name: string, kind: import("./kinds.mjs").Kind, points: Point[], apart?: Point }} Curve  `apart`: a point that is not of the line.
+ * @typedef {{ x: number, y: number }} Point
  *
  * @param {object} chart
  * @param {string} chart.title
@@ -262,12 +242,19 @@ export function multiples({ title, subtitle, curves, references, x, format, colu
         points.map((point) => ({ panel: curve.name, line: name, ...point })),
       ),
     ...curve.points.map((point) => ({ panel: curve.name, line: OWN, ...point })),
+    ...(curve.apart === undefined ? [] : [{ panel: curve.name, line: OWN, apart: true, ...curve.apart }]),
   ]);
-  const legend = { title: null, symbolType: "stroke" };
+  const look = (/** @type {unknown[]} */ range) => ({
+    field: "line",
+    type: "ordinal",
+    scale: { domain: lines, range },
+    legend: { title: null, symbolType: "stroke" },
+  });
   const y = logarithmic(
     rows.map((row) => row.y),
     format,
-    { every: 2 },
+    height,
+    { direction: "up" },
   );
   const width = Math.floor((WIDTH - MARGIN - 60 - (columns - 1) * 18) / columns);
   const headings = Object.fromEntries(curves.map(({ name }) => [name, wrap(name, 12, width)]));
@@ -284,32 +271,25 @@ export function multiples({ title, subtitle, curves, references, x, format, colu
     spec: {
       width,
       height,
-      mark: { type: "line", strokeJoin: "round" },
       encoding: {
         x: { field: "x", type: "quantitative", ...x },
         y: { field: "y", type: "quantitative", ...y },
-        color: {
-          field: "line",
-          type: "ordinal",
-          scale: {
-            domain: lines,
-            range: [...references.map(({ kind }) => colours[kind]), colours.text],
-          },
-          legend,
-        },
-        strokeWidth: {
-          field: "line",
-          type: "ordinal",
-          scale: { domain: lines, range: [...references.map(() => 1.5), 2.5] },
-          legend,
-        },
-        strokeDash: {
-          field: "line",
-          type: "ordinal",
-          scale: { domain: lines, range: [...references.map(({ kind }) => DASHES[kind]), [1, 0]] },
-          legend,
-        },
       },
+      layer: [
+        {
+          transform: [{ filter: "!datum.apart" }],
+          mark: { type: "line", strokeJoin: "round" },
+          encoding: {
+            color: look([...references.map(({ kind }) => colours[kind]), colours.text]),
+            strokeWidth: look([...references.map(() => 1.5), 2.5]),
+            strokeDash: look([...references.map(({ kind }) => DASHES[kind]), [1, 0]]),
+          },
+        },
+        {
+          transform: [{ filter: "datum.apart" }],
+          mark: { type: "point", filled: true, size: 30, opacity: 1, color: colours.text },
+        },
+      ],
     },
   });
 }
@@ -330,6 +310,8 @@ export function lines({ title, subtitle, curves, at, format }) {
   const y = logarithmic(
     rows.map((row) => row.y),
     format,
+    HEIGHT,
+    { direction: "up" },
   );
   const ends = spreadOut(
     curves.map(({ name, kind, points }) => ({
@@ -359,6 +341,12 @@ export function lines({ title, subtitle, curves, at, format }) {
           detail: { field: "name", type: "nominal" },
           color: byKind(colours),
           strokeWidth: { condition: { test: "datum.kind === 'ours'", value: 3 }, value: 1.5 },
+          strokeDash: {
+            field: "name",
+            type: "nominal",
+            scale: { domain: curves.map(({ name }) => name), range: curves.map(dash) },
+            legend: null,
+          },
         },
       },
       {
@@ -376,6 +364,17 @@ export function lines({ title, subtitle, curves, at, format }) {
 }
 
 const HEIGHT = 300;
+
+/** Lines of one colour differ by how they are dashed. @param {Curve} curve @param {number} _ @param {Curve[]} all */
+function dash(curve, _, all) {
+  const patterns = [
+    [1, 0],
+    [6, 4],
+    [2, 3],
+  ];
+  const same = all.filter(({ kind }) => kind === curve.kind);
+  return patterns[same.indexOf(curve) % patterns.length];
+}
 
 /**
  * Where the names go so that none lies on another: neighbours are moved apart until there is room.

@@ -1,23 +1,29 @@
 // Where a plain socket is as good as ringbell with default settings, or better: whatever both were measured at is compared.
 import { percent } from "../lib/format.mjs";
-import { columnsOf, formatOf, higherIsBetter } from "./figures.mjs";
+import { columnsOf, formatName, formatOf, higherIsBetter } from "./figures.mjs";
 import { OURS, SOCKET } from "./kinds.mjs";
 import { measured } from "./record.mjs";
-import { sameWork, workload } from "./workloads.mjs";
+import { digits, summary } from "./socket-summary.mjs";
+import { ownWork, sameWork } from "./workloads.mjs";
 
 /** A difference up to this counts as none, as does one within the spread. */
 const TOLERANCE = 0.1;
 
 /** Figures that say how a measurement went, and the maximum, which is one message out of many. */
-const ASIDE = /^(seconds|count|kept|p1|p10|p25|p75|p95|max)$/;
+const ASIDE = /^(seconds|count|samples|kept|fairness|p1|p10|p25|p75|p95|max)$/;
 
-/** Where the rate is given, it is no result. */
+/** Where the rate is given, it is no result: by the workload, or by a timer. */
 const GIVEN = new Set(["perSecond"]);
+const TIMED = new Set(["cost"]);
 
 /**
  * @typedef {object} Comparison
+ * @property {string} name  Of the suite.
  * @property {string} suite  Title.
- * @property {string} what  Workload and figure.
+ * @property {string} work  What it was asked for.
+ * @property {string} figure
+ * @property {string} what  Workload and figure, in words.
+ * @property {string} format  Name of the figure's.
  * @property {string} ours
  * @property {string} socket
  * @property {number} ratio  How many times as good ringbell is; below 1: the socket is better.
@@ -34,7 +40,7 @@ export function comparisons(record) {
       .filter(({ peer }) => peer === SOCKET)
       .flatMap((socket) =>
         columns
-          .filter(({ figure }) => socket.facts?.rate === undefined || !GIVEN.has(figure))
+          .filter(({ figure }) => !(isPaced(suite, socket) && GIVEN.has(figure)))
           .flatMap((column) => {
             const ours = slowest(
               results.filter((result) => result.peer === OURS && sameWork(result) === sameWork(socket)),
@@ -44,6 +50,11 @@ export function comparisons(record) {
           }),
       );
   });
+}
+
+/** @param {import("./record.mjs").Suite} suite @param {import("./record.mjs").Result} result */
+function isPaced({ name }, { facts }) {
+  return facts?.rate !== undefined || TIMED.has(name);
 }
 
 /**
@@ -73,11 +84,15 @@ function compare(suite, column, ours, socket) {
   const theirs = socket.medians[figure];
   if (ours === undefined || mine === undefined || theirs === undefined) return [];
   const format = formatOf(column);
-  const work = workload(socket);
+  const work = ownWork(suite, socket);
   return [
     {
+      name: suite.name,
       suite: suite.title,
-      what: [work, title].filter(Boolean).join(", "),
+      work,
+      figure,
+      what: [work, figure === "ns" ? "mean" : title].filter(Boolean).join(", "),
+      format: formatName(column),
       ours: format(mine),
       socket: format(theirs),
       ratio: timesAsGood(mine, theirs, figure),
@@ -112,30 +127,40 @@ export function socketSection(record) {
     `that both were measured at: ${all.length} figures. A difference counts from ${TOLERANCE * 100} % on, and from the spread on where that is more.`,
     `The socket is better in ${better.length || "none"} of them, and as good in ${good.length || "none"}.`,
   ];
-  const parts = [lines.join("\n")];
+  const parts = [summary(better), lines.join("\n")].filter((part) => part !== undefined);
   if (better.length > 0)
     parts.push(
       "**The socket is better:**",
       bySuite(
         better,
-        ({ what, socket, ours, ratio }) =>
-          `${what}: the socket ${socket}, ringbell ${ours} (${times(1 / ratio)}).`,
+        (each) => `${each.what}: the socket ${each.socket}, ringbell ${each.ours}${times(each)}.`,
       ),
     );
   if (good.length > 0)
     parts.push(
       "**The socket is as good:**",
       bySuite(good, ({ what, socket, ours, tolerance }) => {
-        const why = tolerance > TOLERANCE ? `; the spread is ${percent(tolerance)}` : "";
+        const why = tolerance > TOLERANCE ? `; the spread is ${wide(tolerance)}` : "";
         return `${what}: the socket ${socket}, ringbell ${ours}${why}.`;
       }),
     );
   return parts.join("\n\n");
 }
 
-/** @param {number} ratio */
-function times(ratio) {
-  return Number.isFinite(ratio) ? `${Number(ratio.toPrecision(2))} times` : "there it is nothing";
+/** A spread that is many times the figure says no more than that. @param {number} tolerance */
+function wide(tolerance) {
+  return tolerance > 2 ? "more than twice the figure" : percent(tolerance);
+}
+
+/** How much worse ringbell is. @param {Comparison} comparison */
+function times({ ratio, format, figure }) {
+  const much = 1 / ratio;
+  if (!Number.isFinite(much)) return "";
+  const many = `${digits(much)} times`;
+  if (higherIsBetter(figure)) return ` (the socket does ${many} as much)`;
+  const isTime = format === "duration" || format === "milliseconds";
+  const verb = /delay/i.test(figure) ? "ringbell's is" : "ringbell takes";
+  return ` (${verb} ${many} as ${isTime ? "long" : "much"})`;
 }
 
 /** @param {Comparison[]} list @param {(comparison: Comparison) => string} sentence */

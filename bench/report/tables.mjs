@@ -49,21 +49,33 @@ function results(record, name) {
 function verdicts(record, bulk) {
   const own = record.data.verdicts.filter(({ group }) => (group === "bulk") === bulk);
   if (own.length === 0) throw new NoFigure(`there are no verdicts${bulk ? " about blocks" : ""}`);
-  return verdictTable(own);
+  return verdictTable(record, own);
 }
 
-/** Round trips, the lowest median first. @param {BenchRecord} record @param {string} suite @param {string} title */
+/** @param {number | undefined} value @param {(value: number) => string} format */
+function shown(value, format) {
+  return value === undefined ? NONE : format(value);
+}
+
+/** Round trips, the lowest mean first. @param {BenchRecord} record @param {string} suite @param {string} title */
 function roundTrips(record, suite, title) {
   return table(
-    [title, "median", "p50", "p99"],
+    [title, "mean", "p50", "p99"],
     results(record, suite)
       .filter(({ medians }) => medians.ns !== undefined)
       .toSorted((a, b) => /** @type {number} */ (a.medians.ns) - /** @type {number} */ (b.medians.ns))
       .map((result) => [
         result.title,
-        ...["ns", "p50", "p99"].map((figure) => duration(number(record, result.name, figure))),
+        ...["ns", "p50", "p99"].map((figure) => shown(result.medians[figure], duration)),
       ]),
   );
+}
+
+/** A reason that its file under peers/ has, if they share it. @param {readonly string[]} peers */
+function whyNot(peers) {
+  return peers.every((peer) => peer === "grpc-stream")
+    ? "; what `@grpc/grpc-js` streams goes by one stream in any case, see its other row"
+    : "";
 }
 
 /** @type {Record<string, (record: BenchRecord) => string>} */
@@ -72,28 +84,28 @@ export const tables = {
   messages(record) {
     const ns = (/** @type {string} */ name) => duration(number(record, name, "ns"));
     const perSecond = (/** @type {string} */ name) => rate(number(record, name, "perSecond"));
-    const socket = `\`node:net\`, Unix socket: ${ns("net")}`;
+    const socket = `\`node:net\`, bytes only counted: ${ns("net")}`;
     return table(
-      ["32 bytes", "ringbell", "next to it"],
+      ["32 bytes", "ringbell, `struct()`", "next to it"],
       [
         ["round trip, both ends in their event loops", ns("loop-struct"), socket],
         ["the same, asleep and woken every time", ns("loop-spin-0"), socket],
         [
           "round trip, both ends polling",
           ns("sync-struct"),
-          `C++: \`boost::lockfree::spsc_queue\` ${ns("boost")}, the floor ${ns("flag")}`,
+          `C++: \`boost::lockfree::spsc_queue\`, 8 B: ${ns("boost")}; the floor: ${ns("flag")}`,
         ],
         [
           "streaming, `trySend` to a listener",
           perSecond("push"),
-          `\`node:net\`, a write a message: ${perSecond("net-stream")}`,
+          `\`node:net\`, a write a message, bytes only counted: ${perSecond("net-stream")}`,
         ],
         [
           "streaming, `sendMany` to `receiveMany`",
           perSecond("many"),
-          `C++: \`boost::lockfree::spsc_queue\`: ${perSecond("boost-stream")}`,
+          `C++: \`boost::lockfree::spsc_queue\`, 8 B: ${perSecond("boost-stream")}`,
         ],
-        ["`connect`, until the channel is ready", duration(number(record, "connect", "p50")), ""],
+        ["`connect`, until the channel is ready, p50", duration(number(record, "connect", "p50")), ""],
       ],
     );
   },
@@ -127,24 +139,22 @@ export const tables = {
       results(record, suite).find(
         (result) => result.title === title && (bytes === undefined || result.facts.bytes === bytes),
       )?.medians[figure];
-    const shown = (
-      /** @type {number | undefined} */ value,
-      /** @type {(value: number) => string} */ format,
-    ) => (value === undefined ? NONE : format(value));
-    const rows = results(record, "latency-objects")
+    const mechanisms = results(record, "latency-objects")
       .filter(({ peer }) => peer === "ringbell" || !peer?.startsWith("ringbell"))
-      .toSorted((a, b) => number(record, a.name, "ns") - number(record, b.name, "ns"))
-      .map(({ peer, title, name }) => [
-        peer === "ringbell" ? `**${title}**` : title,
-        duration(number(record, name, "ns")),
-        shown(of(title, "latency", "ns", 32), duration),
-        shown(of(title, "throughput-objects", "perSecond"), rate),
-        shown(of(title, "throughput-bytes", "bytesPerSecond", MIB), throughput),
-      ]);
-    return table(
-      ["", "round trip: object, 200 B as JSON", "32 B", "streaming such objects", "streaming 1 MiB"],
+      .toSorted((a, b) => number(record, a.name, "ns") - number(record, b.name, "ns"));
+    const rows = mechanisms.map(({ peer, title, name }) => [
+      peer === "ringbell" ? `**${title}**` : title,
+      duration(number(record, name, "ns")),
+      shown(of(title, "latency", "ns", 32), duration),
+      shown(of(title, "throughput-objects", "perSecond"), rate),
+      shown(of(title, "throughput-bytes", "bytesPerSecond", MIB), throughput),
+    ]);
+    const text = table(
+      ["", "round trip (mean): object, 200 B as JSON", "32 B", "streaming such objects", "streaming 1 MiB"],
       rows,
     );
+    const lacking = mechanisms.filter((_, i) => rows[i]?.includes(NONE)).map(({ peer = "" }) => peer);
+    return lacking.length === 0 ? text : `${text}\n\n${NONE}: not measured${whyNot(lacking)}.`;
   },
 
   "round-trips": (record) => roundTrips(record, "latency", "round trip of 32 B"),

@@ -1,5 +1,5 @@
 // Colours of a chart on a light and on a dark page. Ours and the floors differ from the rest in lightness and in shape, too, so that no
-// reader needs to tell hues apart. Nothing is drawn behind: the page's own background shows.
+// reader needs to tell hues apart. Nothing is drawn behind: the page's own background shows; `paper` is what GitHub's is.
 
 export const FONT =
   "-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif";
@@ -10,7 +10,8 @@ const LIGHT = {
   grid: "#d8dee4",
   ours: "#0757ba",
   floor: "#bc4c00",
-  other: "#7d8590",
+  other: "#59636e",
+  paper: "#ffffff",
 };
 
 const DARK = {
@@ -20,6 +21,7 @@ const DARK = {
   ours: "#58a6ff",
   floor: "#f0883e",
   other: "#8b949e",
+  paper: "#0d1117",
 };
 
 /** @typedef {typeof LIGHT} Colours */

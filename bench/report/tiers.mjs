@@ -1,6 +1,6 @@
-// Which mechanism answers, or carries, in which order of magnitude: lists, since a cell would hold too much.
+// Which mechanism answers, or carries, in which order of magnitude.
 import { duration, size, throughput } from "../lib/format.mjs";
-import { plain } from "./kinds.mjs";
+import { table } from "./markdown.mjs";
 import { measured } from "./record.mjs";
 import { groupBy } from "./workloads.mjs";
 
@@ -21,19 +21,19 @@ const RATES = /** @type {[string, number][]} */ ([
 
 /** By the median round trip of 32 B. @param {import("./record.mjs").BenchRecord} record */
 export function latencyTiers(record) {
-  const results = measured(record.suite("latency"))
-    .filter(({ medians }) => medians.p50 !== undefined)
-    .map(({ title, medians }) => ({ title: plain(title), value: /** @type {number} */ (medians.p50) }))
-    .toSorted((a, b) => a.value - b.value);
+  const results = measured(record.suite("latency")).flatMap(({ title, medians: { p50 } }) =>
+    p50 === undefined ? [] : [{ title, p50 }],
+  );
   if (results.length === 0) return undefined;
-  let from = 0;
-  return list(
-    "Round trips of 32 B, by their median:",
-    TIMES.map(([name, below]) => {
-      const inside = results.filter(({ value }) => value >= from && value < below);
-      from = below;
-      return [name, inside.map(({ title, value }) => `${title} (${duration(value)})`).join("; ")];
-    }),
+  return tiers(
+    ["round trip of 32 B", "", "p50"],
+    results
+      .toSorted((a, b) => a.p50 - b.p50)
+      .map(({ title, p50 }) => ({
+        tier: TIMES.find(([, below]) => p50 < below)?.[0],
+        cells: [title, duration(p50)],
+      })),
+    ["left", "left", "right"],
   );
 }
 
@@ -44,28 +44,31 @@ export function rateTiers(record) {
     ({ peer }) => peer,
   );
   if (peers.size === 0) return undefined;
-  const best = [...peers.values()]
-    .map((results) => results.toSorted((a, b) => speed(b) - speed(a))[0])
-    .filter((result) => result !== undefined)
-    .toSorted((a, b) => speed(b) - speed(a));
-  let below = Infinity;
-  return list(
-    "Bytes a second one way, at the best size of message:",
-    RATES.map(([name, from]) => {
-      const inside = best.filter((result) => speed(result) >= from && speed(result) < below);
-      below = from;
-      const texts = inside.map(
-        (result) =>
-          `${plain(result.title)} (${throughput(speed(result))} at ${size(Number(result.facts.bytes))})`,
-      );
-      return [name, texts.join("; ")];
-    }),
+  return tiers(
+    ["one way, at the best size of message", "", "bytes", "messages of"],
+    [...peers.values()]
+      .flatMap((results) => results.toSorted((a, b) => speed(b) - speed(a)).slice(0, 1))
+      .toSorted((a, b) => speed(b) - speed(a))
+      .map((result) => ({
+        tier: RATES.find(([, from]) => speed(result) >= from)?.[0],
+        cells: [result.title, throughput(speed(result)), size(Number(result.facts.bytes))],
+      })),
+    ["left", "left", "right", "right"],
   );
 }
 
-/** @param {string} heading @param {string[][]} tiers */
-function list(heading, tiers) {
-  return [heading, "", ...tiers.map(([name, inside]) => `- **${name}**: ${inside || "none"}`)].join("\n");
+/**
+ * The name of a tier stands in its first row.
+ * @param {string[]} titles
+ * @param {{ tier: string | undefined, cells: string[] }[]} rows  Those of a tier together.
+ * @param {("left" | "right")[]} aligns
+ */
+function tiers(titles, rows, aligns) {
+  return table(
+    titles,
+    rows.map(({ tier, cells }, i) => [tier === rows[i - 1]?.tier ? "" : `**${tier}**`, ...cells]),
+    aligns,
+  );
 }
 
 /** @param {import("./record.mjs").Result} result */

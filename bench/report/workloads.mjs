@@ -22,6 +22,19 @@ export function workload({ facts }) {
 }
 
 /**
+ * The same but for what its suite's title says, and what all results of the suite share.
+ * @param {import("./record.mjs").Suite} suite
+ * @param {import("./record.mjs").Result} result
+ */
+export function ownWork({ title, results }, { facts }) {
+  const shared = (/** @type {string} */ part) =>
+    results.every((result) => parts(result.facts ?? {}).includes(part));
+  return parts(facts ?? {})
+    .filter((part) => !title.includes(part) && !shared(part))
+    .join(", ");
+}
+
+/**
  * The same but for which of a suite's own facts all results share, so that a section's heading need not be said again.
  * @param {import("./record.mjs").Result} result
  */

@@ -14,7 +14,7 @@ export const connects = {
   ],
   targets: [
     {
-      name: "connect, p50",
+      name: "connect until the channel is ready, p50",
       needs: ["connect"],
       value: (figure) => figure("connect", "p50"),
       limit: 3e6,

@@ -42,12 +42,12 @@ export function costs(_choice, peers) {
       group: "cost",
       title: "What a message of 32 B costs, there and back, at almost 1,000 a second",
       notes: [
-        "The asking end sends one each time that a timer of 1 ms fires; the row of that timer is contained in all the others. Each round is 0.3 of the usual.",
+        "The asking end sends one each time that a timer of 1 ms fires, about 900 times a second; the row of that timer is contained in all the others. Each round is 0.3 of the usual.",
         ...COUNTED,
         ...CALLS,
       ],
       contenders: [timerCost(netUnix), ...echoing.map(pacedCost)].map(fewQuick),
-      columns: [...COLUMNS, { title: "round trips", figure: "perSecond", format: rate }],
+      columns: COLUMNS,
       targets: [],
     },
     {
@@ -58,7 +58,10 @@ export function costs(_choice, peers) {
         "CPU as above; its sum is more than the time from message to message, since two cores work. Each round is 0.2 of the usual.",
       ],
       contenders: flooding.map(floodCost).map(thorough),
-      columns: [...COLUMNS, { title: "messages", figure: "perSecond", format: rate }],
+      columns: [
+        ...COLUMNS.filter(({ figure }) => figure !== "preemptions"),
+        { title: "messages", figure: "perSecond", format: rate },
+      ],
       targets: [],
     },
     {
@@ -84,7 +87,10 @@ export function costs(_choice, peers) {
         "touched or not. The kernel's own buffers, of sockets and pipes, are not in it. Where a process or thread is started for a link, it is: by four of",
         "them, or one. What V8's heap grows by meanwhile is in it, too: some KiB more or less say nothing.",
       ],
-      contenders: echoing.map(memoryCost).map(thorough),
+      contenders: echoing
+        .filter(({ one }) => !one)
+        .map(memoryCost)
+        .map(thorough),
       columns: [{ title: "memory", figure: "memoryBytes", format: size, spread: true }],
       targets: [],
     },

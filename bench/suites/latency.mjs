@@ -6,6 +6,7 @@ import { syncBytes, syncJson, syncStruct } from "../contenders/ringbell-sync.mjs
 import { count, duration, ratio, size } from "../lib/format.mjs";
 import { MESSAGE_BYTES } from "../lib/messages.mjs";
 import { thorough } from "../lib/thorough.mjs";
+import { peer as disruptor } from "../peers/disruptor.mjs";
 import { peersFor } from "./peers.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
 
@@ -31,12 +32,15 @@ const DIRECT = [
   loopNoSpin,
   thorough(loopStream),
   net,
-].map((contender) => ({ ...contender, facts: { kind: "echo", payload: "bytes", bytes: MESSAGE_BYTES } }));
+].map((contender) => ({
+  ...contender,
+  facts: contender.facts ?? { kind: "echo", payload: "bytes", bytes: MESSAGE_BYTES },
+}));
 
 /** @type {import("../lib/contender.mjs").Target[]} */
 const TARGETS = [
   {
-    name: "both polling / boost::lockfree::spsc_queue",
+    name: "round trip, both polling, as a multiple of boost's spsc_queue",
     needs: ["sync-struct", "boost"],
     value: (figure) => figure("sync-struct", "ns") / figure("boost", "ns"),
     limit: 1.0,
@@ -44,7 +48,7 @@ const TARGETS = [
     format: ratio,
   },
   {
-    name: "both polling / a flag in one cache line",
+    name: "round trip, both polling, as a multiple of that by a flag in one cache line",
     needs: ["sync-struct", "flag"],
     value: (figure) => figure("sync-struct", "ns") / figure("flag", "ns"),
     limit: 1.7,
@@ -52,7 +56,7 @@ const TARGETS = [
     format: ratio,
   },
   {
-    name: "event loop / node:net",
+    name: "round trip, event loops, as a multiple of node:net's",
     needs: ["loop-struct", "net"],
     value: (figure) => figure("loop-struct", "ns") / figure("net", "ns"),
     limit: 1 / 40,
@@ -60,7 +64,7 @@ const TARGETS = [
     format: ratio,
   },
   {
-    name: "event loop, spin: 0 / node:net",
+    name: "round trip, event loops, spin: 0, as a multiple of node:net's",
     needs: ["loop-spin-0", "net"],
     value: (figure) => figure("loop-spin-0", "ns") / figure("net", "ns"),
     limit: 0.85,
@@ -89,6 +93,7 @@ function echo(bytes, { quick }) {
     notes: [
       "One after the other; the percentiles are those of single ones. Each message is looked at as a whole message: on a stream of bytes it stands",
       `behind its length${direct ? `; "${net.title}" only counts bytes` : ""}.`,
+      `${disruptor.title}: it has nothing that wakes a sleeper, so its ends look in every turn of their event loops and never sleep.`,
     ],
     contenders: [
       ...(direct ? DIRECT : []),

@@ -11,6 +11,7 @@ import { peer as http } from "../peers/http.mjs";
 import { peer as jsonrpc } from "../peers/jsonrpc.mjs";
 import { peer as netTcp } from "../peers/net-tcp.mjs";
 import { peer as netUnix } from "../peers/net-unix.mjs";
+import { peer as netUnixJoined } from "../peers/net-unix-joined.mjs";
 import { peer as ringbell } from "../peers/ringbell.mjs";
 import { peer as ringbellBatched } from "../peers/ringbell-batched.mjs";
 import { peer as ringbellBlocks } from "../peers/ringbell-blocks.mjs";
@@ -37,6 +38,7 @@ export const peers = [
   ringbellHandover,
   ringbellStream,
   netUnix,
+  netUnixJoined,
   netTcp,
   stdio,
   fifo,
@@ -62,6 +64,7 @@ const THOROUGH = new Set(
     ringbellBlocksFew,
     ringbellHandover,
     ringbellStream,
+    netUnixJoined,
     netTcp,
     fifo,
     childJson,

@@ -2,7 +2,7 @@ import { duration } from "../lib/format.mjs";
 
 /** Of a table of round trips: the whole, and the distribution of single ones. @type {import("../lib/contender.mjs").Column[]} */
 export const roundTripColumns = [
-  { title: "round trip", figure: "ns", format: duration, spread: true },
+  { title: "mean", figure: "ns", format: duration, spread: true },
   { title: "p50", figure: "p50", format: duration },
   { title: "p90", figure: "p90", format: duration },
   { title: "p99", figure: "p99", format: duration },

@@ -23,7 +23,7 @@ export const scale = {
   ],
   contenders: [lone, crowded, idle],
   columns: [
-    { title: "round trip", figure: "ns", format: duration, spread: true },
+    { title: "mean", figure: "ns", format: duration, spread: true },
     { title: "p50", figure: "p50", format: duration },
     { title: "p99", figure: "p99", format: duration },
     { title: "CPU/10 s", figure: "cpuMs", format: milliseconds },
@@ -31,7 +31,7 @@ export const scale = {
   ],
   targets: [
     {
-      name: `CPU of ${count} idle channels over 10 s`,
+      name: `CPU time of ${count} idle channels in 10 s`,
       needs: ["idle"],
       value: (figure) => figure("idle", "cpuMs"),
       limit: 10,
@@ -39,7 +39,7 @@ export const scale = {
       format: milliseconds,
     },
     {
-      name: `active channel among ${count} idle / lone`,
+      name: `round trip by one channel among ${count} idle, as a multiple of a lone one's`,
       needs: ["crowded", "lone"],
       value: (figure) => figure("crowded", "ns") / figure("lone", "ns"),
       limit: 1.3,
@@ -63,16 +63,16 @@ export function scales(_choice, peers) {
       title: `1 to ${count} links into one process, 32 B`,
       notes: [
         "Two processes hold all links, one end each. Round trips through one, the others idle; through each in its turn; and how many a second when all",
-        "of them have one message under way. Each of the three takes 0.1 of the usual. A thousand ringbell channels have about 1 GiB of shared memory.",
+        "of them have one message under way. Each of the three takes 0.1 of the usual. A thousand ringbell channels have about 0.5 GiB of shared memory.",
       ],
       contenders: peers
         .filter(({ name }) => LINKED.has(name))
         .flatMap((peer) => LINKS.map((links) => ({ ...channelsOf(peer, links), thorough: true }))),
       columns: [
         { title: "one", figure: "ns", format: duration, spread: true },
-        { title: "p99", figure: "p99", format: duration },
+        { title: "one: p99", figure: "p99", format: duration },
         { title: "in turn", figure: "turnsNs", format: duration, spread: true },
-        { title: "p99", figure: "turnsP99", format: duration },
+        { title: "in turn: p99", figure: "turnsP99", format: duration },
         { title: "all at once", figure: "perSecond", format: rate, spread: true },
       ],
       targets: [],

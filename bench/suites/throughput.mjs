@@ -27,7 +27,7 @@ const small = {
   contenders: [boostStream, thorough(ringStream), many, thorough(manySync), push, netStream].map(
     (contender) => ({
       ...contender,
-      facts: { kind: "flood", payload: "bytes", bytes: MESSAGE_BYTES },
+      facts: contender.facts ?? { kind: "flood", payload: "bytes", bytes: MESSAGE_BYTES },
     }),
   ),
   columns: [
@@ -36,7 +36,7 @@ const small = {
   ],
   targets: [
     {
-      name: "sendMany → receiveMany",
+      name: "streaming, sendMany → receiveMany",
       needs: ["many"],
       value: (figure) => figure("many", "perSecond"),
       limit: 40e6,
@@ -44,7 +44,7 @@ const small = {
       format: rate,
     },
     {
-      name: "sendMany → receiveMany / node:net",
+      name: "streaming, sendMany → receiveMany, as a multiple of node:net's",
       needs: ["many", "net-stream"],
       value: (figure) => figure("many", "perSecond") / figure("net-stream", "perSecond"),
       limit: 50,
@@ -52,7 +52,7 @@ const small = {
       format: ratio,
     },
     {
-      name: 'trySend → on("message")',
+      name: 'streaming, trySend → on("message")',
       needs: ["push"],
       value: (figure) => figure("push", "perSecond"),
       limit: 10e6,

@@ -3,7 +3,7 @@ import type { Binding } from "../native/binding.js";
 import type { Wire } from "./contract.js";
 import { accessError, checkDirectory } from "./directory.js";
 import { HungUpError } from "./frame-pipe.js";
-import type { Address } from "./names.js";
+import { type Address, DEFAULT_NAME } from "./names.js";
 import { connectNative, connectNet } from "./wire.js";
 
 /**
@@ -40,8 +40,10 @@ export function isTransient(error: unknown): boolean {
 }
 
 function notFound(address: Address, why: string, cause?: unknown): NotFoundError {
+  const unnamed =
+    address.name === DEFAULT_NAME ? " (the name where none is given and RINGBELL_ENDPOINT is not set)" : "";
   return new NotFoundError(
-    `nobody listens under ${address.socketPath}: ${why}`,
+    `nobody listens under ${address.socketPath}${unnamed}: ${why}`,
     address.socketPath,
     cause === undefined ? undefined : { cause },
   );

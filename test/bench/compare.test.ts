@@ -36,14 +36,15 @@ function verdict(value: number, spread: number) {
 const marks = (all: Change[]) => all.map(({ name, figure, mark }) => `${name} ${figure} ${mark}`);
 
 describe("comparing two records", () => {
-  it("marks what lies beyond the spreads of both, added", () => {
-    // Spreads: 10 % and 5 %.
-    const before = record([measured("a", ns(90, 100, 105))]);
-    const later = (middle: number) => record([measured("a", ns(middle * 0.95, middle, middle))]);
-    expect(marks(changes(before, later(114)))).toEqual(["a ns same"]);
-    expect(marks(changes(before, later(116)))).toEqual(["a ns slower"]);
-    expect(marks(changes(before, later(88)))).toEqual(["a ns same"]);
-    expect(marks(changes(before, later(86)))).toEqual(["a ns faster"]);
+  it("marks what lies beyond twice the median deviations of both, added; an outlier hides nothing", () => {
+    // Median deviations: 3 % and 2 %.
+    const before = record([measured("a", ns(95, 98, 100, 103, 900))]);
+    const later = (middle: number) =>
+      record([measured("a", ns(...[0.1, 0.98, 1, 1.01, 1.5].map((part) => part * middle)))]);
+    expect(marks(changes(before, later(109)))).toEqual(["a ns same"]);
+    expect(marks(changes(before, later(111)))).toEqual(["a ns slower"]);
+    expect(marks(changes(before, later(92)))).toEqual(["a ns same"]);
+    expect(marks(changes(before, later(90)))).toEqual(["a ns faster"]);
   });
 
   it("knows which figures are better higher, and looks at p99 beside the main ones", () => {
@@ -108,5 +109,12 @@ describe("comparing two records", () => {
       "ws: 8.0.0 → 8.1.0",
     ]);
     expect(compareTable([], differences(before, after), false)).toContain("only ratios within a run");
+    const loaded = record([], {
+      suites: [
+        suiteRecord(suite("busy", []), "busy", 0.5, []),
+        suiteRecord(suite("calm", []), "calm", 0.01, []),
+      ],
+    });
+    expect(differences(before, loaded)).toEqual(["disturbed by other programs, new: busy"]);
   });
 });

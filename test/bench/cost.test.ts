@@ -206,6 +206,9 @@ describe("system calls", () => {
 });
 
 describe("messages at a rate", () => {
+  // However long the timer is kept waiting by whatever else runs here.
+  const patience = Number.POSITIVE_INFINITY;
+
   test("each is sent by itself, and the round ends with the last answer", async () => {
     const sent: number[] = [];
     let each = () => {};
@@ -219,12 +222,13 @@ describe("messages at a rate", () => {
       },
       rate: 500,
       seconds: 0.02,
+      patience,
     });
     expect(messages).toBe(10);
     expect(sent).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   test("the timer alone fires as often", async () => {
-    expect((await ticked({ rate: 500, seconds: 0.02 })).messages).toBe(10);
+    expect((await ticked({ rate: 500, seconds: 0.02, patience })).messages).toBe(10);
   });
 });

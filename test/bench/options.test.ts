@@ -42,6 +42,9 @@ describe("options of the benchmark", () => {
     [["--compare", "old"], "--compare takes two files"],
     [["--compare", "a", "b", "c"], "--compare takes two files"],
     [["--only", "latency"], "--only"],
+    [["--peers", " ,"], "--peers takes names"],
+    [["--check", "a", "latency"], '--check takes one file, and measures nothing: not "latency"'],
+    [["--check", "a", "--compare", "b", "c"], "--check and --compare"],
   ])("refuses %j", (args, message) => {
     expect(() => parseOptions(args)).toThrow(UsageError);
     expect(() => parseOptions(args)).toThrow(message);

@@ -58,8 +58,10 @@ describe.each(peers.map((peer) => [peer.name, peer] as const))("%s", (_, peer) =
     expect(p50).toBeGreaterThan(0);
     expect(max).toBeGreaterThanOrEqual(p50);
 
+    // An answer that comes twice makes it fail; how many come in time, the machine decides.
     const { kept } = await driver.ask("paced", 200, 0.1);
-    expect(kept).toBe(1);
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThanOrEqual(1);
 
     await stop();
     await gone(pids);
@@ -98,12 +100,32 @@ describe.each(peers.map((peer) => [peer.name, peer] as const))("%s", (_, peer) =
     await gone(pids);
   });
 
+  it.skipIf(peer.one)(
+    "has several links, of which each answers, also after others were closed",
+    async (context) => {
+      const { driver } = await started(context, peer, { payload: "bytes", bytes: 32, workload: "echo" });
+      for (let round = 0; round < 2; round++) {
+        expect((await driver.ask("startUp", 3)).p50).toBeGreaterThan(0);
+        await driver.ask("open", 2);
+        expect((await driver.ask("echo", 20)).p50).toBeGreaterThan(0);
+      }
+    },
+  );
+
   it.runIf(peer.spawns)("ends the process that it started even when it is killed itself", async (context) => {
     const { driver, pids } = await started(context, peer, { payload: "bytes", bytes: 32, workload: "echo" });
     await driver.ask("echo", 1);
     await driver.stop();
     await gone(pids);
   });
+});
+
+it.for([1, 2])("answers %i MiB at a rate that blocks are too few for", async (mib, context) => {
+  const peer = peers.find(({ name }) => name === "ringbell-blocks-few") as Peer;
+  const { driver } = await started(context, peer, { payload: "bytes", bytes: mib * MIB, workload: "echo" });
+  // A reply that has to wait for a block is whole nevertheless, or the driver ends with an error.
+  const { kept } = await driver.ask("paced", 2_000, 0.3);
+  expect(kept).toBeGreaterThan(0);
 });
 
 it("does not measure a peer with what it isn't made for", async () => {

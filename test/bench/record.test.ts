@@ -43,7 +43,9 @@ describe("a run", () => {
 
   it("prints a table, and the verdicts with their spreads", () => {
     expect(stdout).toContain("node:net, bytes only counted");
-    expect(stdout).toMatch(/^event loop \/ node:net +0\.\d+ × +±[\d.]+ % +≤ 0.025 × +(ok|MISSED)$/m);
+    expect(stdout).toMatch(
+      /^round trip, event loops, as a multiple of node:net's +[\d.]+ × +±[\d.]+ % +≤ 0.025 × +(ok|MISSED)$/m,
+    );
   });
 
   it("records the machine, the versions, every round, medians and spreads", () => {
@@ -70,8 +72,8 @@ describe("a run", () => {
 
   it("judges the targets whose contenders took part, from medians", () => {
     expect(record.verdicts.map(({ name }) => name)).toEqual([
-      "event loop / node:net",
-      "event loop, spin: 0 / node:net",
+      "round trip, event loops, as a multiple of node:net's",
+      "round trip, event loops, spin: 0, as a multiple of node:net's",
     ]);
     const ns = (name: string) => record.suites[0]!.results.find((each) => each.name === name)!.medians.ns!;
     const [first] = record.verdicts;
@@ -130,6 +132,10 @@ describe("a command line that is not understood", () => {
     [["--peers", "nobody"], 'no peer is called "nobody"; there are '],
     [["--sizes", "many"], "--sizes takes sizes such as 32"],
     [["--nonsense"], "--nonsense"],
+    [["connect", "--cores", "0,4000"], "there is no core 4000 to run on; there are 0"],
+    // Before anything is measured.
+    [["connect", "--json", join(directory, "nowhere", "x.json")], "can't write to "],
+    [["connect", "--json", directory], "is a directory"],
   ])("%j exits with 2 and says what there is", async (args, message) => {
     const { code, stdout, stderr } = await bench(...args);
     expect([code, stdout]).toEqual([2, ""]);

@@ -107,9 +107,12 @@ describe.runIf(drawing)("a report", { timeout: 120_000 }, () => {
     const { out, file } = place(fakeRecord());
     report(file, "--out", out);
     const section = textOf(out, "docs/benchmarks.md").split("## Where a plain socket")[1]!.split("\n## ")[0]!;
-    expect(section).toMatch(/32 B, p50: the socket \d+ µs, ringbell \d+ µs \(2\.\d times\)/);
-    expect(section).toMatch(/100 messages a second, 32 B, p50: the socket [\d.]+ µs, ringbell [\d.]+ µs\./);
+    expect(section).toMatch(
+      / p50: the socket \d+\sµs, ringbell \d+\sµs \(ringbell takes 2\.\d times as long\)/,
+    );
+    expect(section).toMatch(/100 messages a second, p50: the socket [\d.]+\sµs, ringbell [\d.]+\sµs\./);
     expect(section).not.toMatch(/10,000 messages a second/);
+    expect(section).toMatch(/In short: a socket has its first reply 2\.\d times sooner after `connect`/);
   });
 
   it("leaves out what was not measured, and says why", () => {
@@ -126,12 +129,40 @@ describe.runIf(drawing)("a report", { timeout: 120_000 }, () => {
     expect(readdirSync(join(out, "docs/benchmarks"))).toHaveLength(4);
   });
 
+  it("leaves out percentiles that too few samples lie beyond, in tables and curves", () => {
+    const record = fakeRecord();
+    for (const { results } of record.suites)
+      for (const { name, medians } of results) if (name === "net") Object.assign(medians, { samples: 300 });
+    const { out, file } = place(record);
+    report(file, "--out", out);
+    // Of five rounds 15 samples lie beyond the 99th, 1.5 beyond the next.
+    const table = textOf(out, "docs/benchmarks.md").split("## Latency: ping-pong")[1]!;
+    expect(table).toMatch(
+      /^\| node:net, Unix socket +(\| +[\d.]+\u00a0µs ){3}(\| +– ){2}\| +[\d.]+\u00a0[mµ]s \|/m,
+    );
+    expect(textOf(out, "README.md")).toMatch(/^\| node:net, Unix socket +(\| +[\d.]+\u00a0µs ){3}\|$/m);
+  });
+
+  it("doubts the verdicts of a suite that other programs disturbed", () => {
+    const record = fakeRecord();
+    const [suite] = record.suites;
+    suite!.foreignLoad = 0.32;
+    Object.assign(record.verdicts[0]!, { suite: suite!.name });
+    const { out, file } = place(record);
+    report(file, "--out", out);
+    const page = textOf(out, "docs/benchmarks.md");
+    expect(page).toMatch(
+      /“Round trips between two processes, 32\sB” was measured, other programs used 32\s% of a core/,
+    );
+    expect(page.match(/, other programs ran +\|$/gm)).toHaveLength(1);
+  });
+
   it("puts figures where a page has markers for them", () => {
     const { out, file } = place(fakeRecord());
     report(file, "--out", out);
     const page = textOf(out, "README.md");
-    expect(page).toMatch(/\| node:net, Unix socket +\| +6\d\.\d µs \|/);
-    expect(page).toMatch(/It takes <!-- bench:value loop-struct ns -->3\d\d ns<!-- \/bench -->/);
+    expect(page).toMatch(/\| node:net, Unix socket +\| +6\d\.\d\u00a0µs \|/);
+    expect(page).toMatch(/It takes <!-- bench:value loop-struct ns -->3\d\d\u00a0ns<!-- \/bench -->/);
     expect(page).toMatch(/-->(19|20)\d<!-- \/bench --> times less/);
     expect(page).toMatch(/From <!-- bench:run -->medians of 5 .*, Node 0\.0\.0-fake<!-- \/bench -->:$/m);
     expect(page).not.toContain("old");
@@ -150,7 +181,7 @@ describe.runIf(drawing)("a report", { timeout: 120_000 }, () => {
     const { out, file } = place(fakeRecord());
     report(file, "--out", out);
     const page = join(out, "docs/benchmarks.md");
-    writeFileSync(page, textOf(out, "docs/benchmarks.md").replace("414 ns", "114 ns"));
+    writeFileSync(page, textOf(out, "docs/benchmarks.md").replace("414\u00a0ns", "114\u00a0ns"));
     writeFileSync(join(out, "docs/benchmarks/old-light.svg"), "<svg/>");
     const { status, stderr } = report(file, "--out", out, "--check");
     expect(status).toBe(1);

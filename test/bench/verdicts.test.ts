@@ -66,6 +66,13 @@ describe("a verdict", () => {
     expect(verdict(RATIO, measured("a", ns(1)))).toBeUndefined();
   });
 
+  it("whose value is near 0 has the least and the greatest round for a spread", () => {
+    const few: Target = { ...RATIO, needs: ["a"], value: (figure) => figure("a", "ns"), format: String };
+    expect(verdict(few, measured("a", ns(0.5, 0.2, 40)))).toMatchObject({ shownSpread: "0.2 to 40" });
+    expect(verdict(few, measured("a", ns(0, 0, 3)))).toMatchObject({ shownSpread: "0 to 3" });
+    expect(verdict(few, measured("a", ns(10, 10, 12)))).toMatchObject({ shownSpread: "±20 %" });
+  });
+
   it("stands in the table with its spread", () => {
     const good = verdict(RATIO, measured("a", ns(100, 120)), measured("b", ns(100, 100)))!;
     const bad = verdict({ ...RATIO, name: "c", limit: 1 }, measured("a", ns(300)), measured("b", ns(100)))!;

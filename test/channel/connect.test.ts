@@ -44,6 +44,13 @@ describe("connecting", () => {
     await expect(connect("n", { directory, retry: false })).rejects.toThrow(/its process has ended/);
   });
 
+  it("where no name was given, the error says how the name came about", async () => {
+    const refused = connect(undefined, { directory: scratchDirectory(), retry: false });
+    await expect(refused).rejects.toThrow(
+      /default\.sock \(the name where none is given .*\): there is no such/,
+    );
+  });
+
   it("S2.5: a client that starts before its listener gets through", async () => {
     const directory = scratchDirectory();
     const child = new Child("connector.mjs", ["n", JSON.stringify({ directory })]);

@@ -13,8 +13,8 @@ export const bench: Command = {
   summary: "compare ringbell with other mechanisms on this machine",
   text: [
     "Measures ringbell and what Node itself has to offer between processes, in rough figures that take less than a minute: without " +
-      "peers that have to be installed or compiled. All of them, and exact figures, has a clone of the repository (npm run bench).",
-    "A name is that of a group (latency, throughput, bulk, scale, cost, startup, inside) or of a suite; without one, everything " +
+      "peers that have to be installed or compiled. For those, exact figures and the report, clone the repository and run `npm run bench`.",
+    "A name is that of a group (latency, throughput, bulk, scale, cost, startup) or of a suite; without one, everything " +
       "is measured. Leave the machine alone meanwhile. Exit code 1 if something failed.",
   ],
   options: [
