@@ -1,3 +1,4 @@
+import { betterOf } from "../lib/better.mjs";
 import * as formats from "../lib/format.mjs";
 
 /** Figures whose names do not say what they count. */
@@ -48,7 +49,7 @@ function byName(figure) {
 
 /** Whether more of it is better. @param {string} figure */
 export function higherIsBetter(figure) {
-  return /perSecond$/i.test(figure);
+  return betterOf(figure) === "higher";
 }
 
 /** What a figure counts, where a suite has no column of it: the usual ones. */

@@ -6,6 +6,9 @@
 /** Ours with default settings, and the plain socket that it is compared with. */
 export const OURS = "ringbell";
 export const SOCKET = "net-unix";
+/** The same for messages that are ready together. */
+export const BATCHED = "ringbell-batched";
+export const JOINED = "net-unix-joined";
 
 const FLOORS = new Set(["flag", "boost", "ring", "futex", "socket", "eventfd", "memcpy"]);
 

@@ -4,7 +4,7 @@
 
 /**
  * In this order, of what a record has. `times`: by how much, or from how much to how much; `works`: at what.
- * @type {{ suite: string, figure: string, say: (times: string, works: string) => string }[]}
+ * @type {{ suite: string, figure: string, together?: boolean, say: (times: string, works: string) => string }[]}
  */
 const POINTS = [
   {
@@ -24,6 +24,20 @@ const POINTS = [
     figure: "bytesPerSecond",
     say: (times, works) => `carries ${times} times as much in messages of ${works}`,
   },
+  {
+    suite: "throughput-bytes",
+    figure: "bytesPerSecond",
+    together: true,
+    say: (times, works) =>
+      `to which many messages are written at once carries ${times} times as much as \`sendMany\` in messages of ${works}`,
+  },
+  {
+    suite: "throughput-objects",
+    figure: "perSecond",
+    together: true,
+    say: (times) =>
+      `to which many objects are written at once carries ${times} times as many as \`sendMany\``,
+  },
   { suite: "cost", figure: "cpuNs", say: (times) => `takes 1/${times} of the CPU time for a message` },
   {
     suite: "scale-senders",
@@ -37,9 +51,13 @@ const POINTS = [
  * @param {readonly Comparison[]} better  Where the socket is.
  */
 export function summary(better) {
-  const points = POINTS.flatMap(({ suite, figure, say }) => {
+  const points = POINTS.flatMap(({ suite, figure, together = false, say }) => {
     const own = better.filter(
-      (each) => each.name === suite && each.figure === figure && Number.isFinite(1 / each.ratio),
+      (each) =>
+        each.name === suite &&
+        each.figure === figure &&
+        each.together === together &&
+        Number.isFinite(1 / each.ratio),
     );
     if (own.length === 0) return [];
     return [say(range(own.map(({ ratio }) => 1 / ratio)), own.map(({ work }) => work).join(" and "))];

@@ -1,7 +1,7 @@
 // Where a plain socket is as good as ringbell with default settings, or better: whatever both were measured at is compared.
 import { percent } from "../lib/format.mjs";
 import { columnsOf, formatName, formatOf, higherIsBetter } from "./figures.mjs";
-import { OURS, SOCKET } from "./kinds.mjs";
+import { BATCHED, JOINED, OURS, SOCKET } from "./kinds.mjs";
 import { measured } from "./record.mjs";
 import { digits, summary } from "./socket-summary.mjs";
 import { ownWork, sameWork } from "./workloads.mjs";
@@ -11,6 +11,12 @@ const TOLERANCE = 0.1;
 
 /** Figures that say how a measurement went, and the maximum, which is one message out of many. */
 const ASIDE = /^(seconds|count|samples|kept|fairness|p1|p10|p25|p75|p95|max)$/;
+
+/** Which of ours stands against which socket. */
+const COUNTERPARTS = new Map([
+  [SOCKET, OURS],
+  [JOINED, BATCHED],
+]);
 
 /** Where the rate is given, it is no result: by the workload, or by a timer. */
 const GIVEN = new Set(["perSecond"]);
@@ -22,6 +28,7 @@ const TIMED = new Set(["cost"]);
  * @property {string} suite  Title.
  * @property {string} work  What it was asked for.
  * @property {string} figure
+ * @property {boolean} together  Messages that are ready together are sent so, on both sides.
  * @property {string} what  Workload and figure, in words.
  * @property {string} format  Name of the figure's.
  * @property {string} ours
@@ -37,13 +44,16 @@ export function comparisons(record) {
     const results = measured(suite);
     const columns = columnsOf(suite).filter(({ figure }) => !ASIDE.test(figure));
     return results
-      .filter(({ peer }) => peer === SOCKET)
+      .filter(({ peer = "" }) => COUNTERPARTS.has(peer))
       .flatMap((socket) =>
         columns
           .filter(({ figure }) => !(isPaced(suite, socket) && GIVEN.has(figure)))
           .flatMap((column) => {
             const ours = slowest(
-              results.filter((result) => result.peer === OURS && sameWork(result) === sameWork(socket)),
+              results.filter(
+                ({ peer, ...result }) =>
+                  peer === COUNTERPARTS.get(socket.peer ?? "") && sameWork(result) === sameWork(socket),
+              ),
               column.figure,
             );
             return compare(suite, column, ours, socket);
@@ -91,7 +101,10 @@ function compare(suite, column, ours, socket) {
       suite: suite.title,
       work,
       figure,
-      what: [work, figure === "ns" ? "mean" : title].filter(Boolean).join(", "),
+      together: socket.peer === JOINED,
+      what: [socket.peer === JOINED ? "many at once" : "", work, figure === "ns" ? "mean" : title]
+        .filter(Boolean)
+        .join(", "),
       format: formatName(column),
       ours: format(mine),
       socket: format(theirs),
@@ -124,7 +137,7 @@ export function socketSection(record) {
   const good = all.filter(alike);
   const lines = [
     `Compared are \`node:net\` over a Unix socket and ringbell with default settings (of several codecs the one that does worst), in everything`,
-    `that both were measured at: ${all.length} figures. A difference counts from ${TOLERANCE * 100} % on, and from the spread on where that is more.`,
+    `that both were measured at, and where messages are ready together ("many at once"), a socket to which many are written in one call and \`sendMany\`: ${all.length} figures. A difference counts from ${TOLERANCE * 100} % on, and from the spread on where that is more.`,
     `The socket is better in ${better.length || "none"} of them, and as good in ${good.length || "none"}.`,
   ];
   const parts = [summary(better), lines.join("\n")].filter((part) => part !== undefined);

@@ -103,7 +103,7 @@ export const tables = {
         [
           "streaming, `sendMany` to `receiveMany`",
           perSecond("many"),
-          `C++: \`boost::lockfree::spsc_queue\`, 8 B: ${perSecond("boost-stream")}`,
+          `\`node:net\`, many a write, frames read: ${perSecond("net-unix-joined:flood:32B")}; C++: \`boost::lockfree::spsc_queue\`, 8 B: ${perSecond("boost-stream")}`,
         ],
         ["`connect`, until the channel is ready, p50", duration(number(record, "connect", "p50")), ""],
       ],

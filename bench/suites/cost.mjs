@@ -83,7 +83,7 @@ export function costs(_choice, peers) {
       group: "cost",
       title: "What one more link takes of memory, both processes",
       notes: [
-        "Growth by 100 idle links, three times. Resident memory, pages that several have counted once (Pss), and of shared memory all that was allocated,",
+        "Growth by 100 idle links, five times. Resident memory, pages that several have counted once (Pss), and of shared memory all that was allocated,",
         "touched or not. The kernel's own buffers, of sockets and pipes, are not in it. Where a process or thread is started for a link, it is: by four of",
         "them, or one. What V8's heap grows by meanwhile is in it, too: some KiB more or less say nothing.",
       ],
