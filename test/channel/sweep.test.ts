@@ -177,8 +177,9 @@ describe("names of shared memory", () => {
         )!,
       );
       const { names } = (await child.says()) as { names: string[] };
-      await child.kill();
+      // Before it is killed: from then on any listener that starts on this machine may sweep them, one of another test as well.
       expect(statSync(join("/dev/shm", names[0]!)).size).toBeGreaterThan(0);
+      await child.kill();
       onTestFinished(() => {
         for (const name of names) rmSync(join("/dev/shm", name), { force: true });
       });
