@@ -270,6 +270,19 @@ function siblings({ machine, pinnedTo }) {
   return `; as far as the system tells, they are not threads of one core${doubt}`;
 }
 
+/** Whether what was measured had become stable before. @param {BenchRecord} record */
+function warmUps({ data }) {
+  const told = data.suites
+    .flatMap((suite) => measured(suite))
+    .flatMap(({ constants }) => constants?.stable ?? []);
+  if (told.length === 0) return [];
+  const stable = told.filter((each) => each === 1).length;
+  return [
+    `Warm-up ends when three attempts are within 5 % of each other, as in ${stable} of ${told.length} rows, or, where the machine is too noisy for that, when it has`,
+    "taken three times as long as it must.",
+  ];
+}
+
 /** @param {BenchRecord} record */
 function warnings(record) {
   const { data } = record;
@@ -316,6 +329,7 @@ export function page(record) {
       "processes of their own. Spread: how far the farthest round lies from the median. Mean: the time of a round by its round trips, the median over the rounds.",
       `Percentiles are medians of those of the rounds; ${NONE} where fewer than ${BEYOND} samples of all rounds lie beyond one. max is the longest of all that were timed one by`,
       "one, and grows with their number, which is the greater the quicker a mechanism answers.",
+      ...warmUps(record),
       "[bench/README.md](../bench/README.md) says how everything is measured, each file under `bench/peers` and `bench/contenders` how a mechanism is used.",
       "To measure it again, and to write this page, with g++, libboost-dev, strace and taskset (Debian: `apt-get install g++ libboost-dev strace util-linux`):",
     ].join("\n"),
