@@ -1,6 +1,6 @@
 // The two ends of a contender with many links of one peer into one process, see lib/channels.mjs.
-import { RoundTripTimer } from "./clock.mjs";
 import { payload } from "./payload.mjs";
+import { roundTrips } from "./round-trips.mjs";
 
 export { serve } from "./link-ends.mjs";
 
@@ -19,20 +19,17 @@ export async function drive(place) {
   const middle = channels >> 1;
 
   /** Round trips, one after the other. @param {number} count @param {(i: number) => number} which link */
-  function trips(count, which) {
-    let number = 0;
-    const timer = new RoundTripTimer((i) => {
-      number = i;
-      links[which(i)]?.send(messages.make(i));
-    });
-    heard = (reply) => {
-      if (messages.number(reply) !== number)
-        throw new Error(`the answer to ${messages.number(reply)} arrived instead of ${number}`);
-      messages.check(reply);
-      timer.answered();
-    };
-    return timer.run(count);
-  }
+  const trips = (count, which) =>
+    roundTrips(
+      {
+        messages,
+        send: (i) => links[which(i)]?.send(messages.make(i)),
+        hear: (each) => {
+          heard = each;
+        },
+      },
+      count,
+    );
 
   return {
     pids: () => ({ own: process.pid, answerer: null }),

@@ -1,5 +1,6 @@
 import { VERDICTS } from "./compare.mjs";
-import { count, duration, percent, rate, size, throughput } from "./format.mjs";
+import { formatOf } from "./figure-format.mjs";
+import { percent } from "./format.mjs";
 import { headed } from "./report.mjs";
 import { styled, terminalWidth } from "./style.mjs";
 import { table } from "./table.mjs";
@@ -48,8 +49,7 @@ function suiteLines(rows, width) {
   const cells = rows.map(({ name, figure, before, after, change, spread, mark }) => [
     name,
     figure,
-    shown(figure, before),
-    shown(figure, after),
+    ...[before, after].map(formatOf({ figure })),
     Number.isFinite(change) ? `${change > 0 ? "+" : ""}${(change * 100).toFixed(1)} %` : "from 0",
     spread === null ? "?" : percent(spread),
     mark === "same" ? "" : mark,
@@ -59,13 +59,4 @@ function suiteLines(rows, width) {
     line.replace(/(slower|faster)$/, (word) => styled(STYLES[/** @type {"slower"} */ (word)], word)),
   );
   return headed([heading, rule, ...coloured]);
-}
-
-/** By the name of the figure, which says what it counts. @param {string} figure @param {number} value */
-function shown(figure, value) {
-  if (figure === "bytesPerSecond") return throughput(value);
-  if (/perSecond$/i.test(figure)) return rate(value);
-  if (/^(p[\d.]+|max|min)$|ns$|P99$/i.test(figure)) return duration(value);
-  if (/bytes$/i.test(figure)) return size(value);
-  return value !== 0 && Math.abs(value) < 10 ? value.toPrecision(3) : count(value);
 }

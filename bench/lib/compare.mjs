@@ -93,6 +93,9 @@ function change(suite, name, figure, before, after, spread, better) {
   };
 }
 
+/** A change that is shown as 0.0 % is none, also where no round differs from another. */
+const LEAST = 0.0005;
+
 /**
  * @param {number} before
  * @param {number} after
@@ -105,7 +108,7 @@ function mark(before, after, spread, better) {
   if (spread === null) return "unknown";
   // The same for twice as much as for half of it: a fall by more than 100 % does not exist.
   const apart = Math.max(after / before, before / after) - 1;
-  if (apart <= spread) return "same";
+  if (apart <= Math.max(spread, LEAST)) return "same";
   return after > before === (better === "lower") ? "slower" : "faster";
 }
 

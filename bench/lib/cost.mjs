@@ -14,6 +14,8 @@ const PACED_PART = 0.3;
 const FLOOD_PART = 0.2;
 /** Messages of a flood whose system calls are counted: each of those takes many times as long as otherwise. */
 const TRACED = 10_000;
+/** How long that may take, s: some make 20 calls a message, and a traced one may take 100 µs and more. */
+const PATIENCE = 120;
 /** Rounds, each as long as many messages take that cost little. */
 const ROUNDS = 5;
 /** CPU time of idle links is given for this long, s; how long they are watched; and how long they are left alone before that. */
@@ -276,6 +278,7 @@ function described(peer, kind, open, workload = "echo") {
     facts: { kind, payload: MESSAGES.payload, bytes: MESSAGES.bytes },
     packages: peer.packages ?? [],
     rounds: ROUNDS,
+    patience: PATIENCE,
     async start(setting) {
       requireProc();
       const place = placeOf(peer, { ...MESSAGES, workload }, setting.directory, setting.cores);

@@ -2,9 +2,9 @@
 import { createHistogram } from "node:perf_hooks";
 import { setImmediate as turn } from "node:timers/promises";
 import { answering } from "./answerer.mjs";
-import { RoundTripTimer } from "./clock.mjs";
 import { payload } from "./payload.mjs";
 import { distribution } from "./percentiles.mjs";
+import { roundTrips } from "./round-trips.mjs";
 import { mark } from "./strace.mjs";
 import { ticked } from "./ticked.mjs";
 
@@ -28,6 +28,9 @@ export async function drive(place) {
   const messages = payload(place.payload, place.bytes);
   /** @type {(reply: any) => void} */
   let heard = () => {};
+  const hear = (/** @type {(reply: any) => void} */ each) => {
+    heard = each;
+  };
   const connect = () => open(place, (/** @type {any} */ reply) => heard(reply));
   /** @type {import("./peer.mjs").Link} */
   const link = await connect();
@@ -39,20 +42,7 @@ export async function drive(place) {
     pids: () => ({ own: process.pid, answerer: link.pid ?? null }),
 
     /** Round trips, one after the other. @param {number} count */
-    echo(count) {
-      let number = 0;
-      const timer = new RoundTripTimer((i) => {
-        number = i;
-        link.send(messages.make(i));
-      });
-      heard = (reply) => {
-        if (messages.number(reply) !== number)
-          throw new Error(`the answer to ${messages.number(reply)} arrived instead of ${number}`);
-        messages.check(reply);
-        timer.answered();
-      };
-      return timer.run(count);
-    },
+    echo: (count) => roundTrips({ messages, send: (i) => link.send(messages.make(i)), hear }, count),
 
     paced: (/** @type {number} */ rate, /** @type {number} */ seconds) => paced(rate, seconds),
 
@@ -60,12 +50,11 @@ export async function drive(place) {
     ticked: (rate, seconds) =>
       ticked({
         send: (i) => link.send(messages.make(i)),
-        hear: (each) => {
-          heard = (reply) => {
+        hear: (each) =>
+          hear((reply) => {
             messages.check(reply);
             each();
-          };
-        },
+          }),
         rate,
         seconds,
       }),

@@ -5,7 +5,8 @@ const COLLECTION = /^\[\d+:\S+\]\s+\d+ ms: (Scavenge|Mark-Compact|Minor Mark-Com
 
 /**
  * How to start a process so that its garbage collections are written to `file`, once it has ended of its own accord.
- * Between two calls of `gc()` in it lies what is to be counted.
+ * Between two calls of `gc()` in it lies what is to be counted. With `{ type: "minor" }`, for one of everything throws compiled code
+ * away: the compiler, at work again, would leave garbage of its own.
  * @param {string} file
  * @returns {{ launch: import("./end.mjs").Launch, started: () => void }} `started` is to be called once it runs.
  */

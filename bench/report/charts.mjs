@@ -1,9 +1,10 @@
 // What is drawn, and of what. A chart whose suite the record does not have is left out.
 
+import { formatName, formatOf } from "../lib/figure-format.mjs";
 import { rate, size, throughput } from "../lib/format.mjs";
 import { labelled } from "./axes.mjs";
 import { dot, unique } from "./charts-latency.mjs";
-import { columnsOf, formatName, formatOf, higherIsBetter } from "./figures.mjs";
+import { columnsOf, higherIsBetter } from "./figures.mjs";
 import { kindOf, OURS, plain, SOCKET, withoutCount } from "./kinds.mjs";
 import { measured } from "./record.mjs";
 import { figures, lines, multiples, rangePanels } from "./shapes.mjs";

@@ -1,6 +1,8 @@
 // Where a plain socket is as good as ringbell with default settings, or better: whatever both were measured at is compared.
+
+import { formatName, formatOf } from "../lib/figure-format.mjs";
 import { percent } from "../lib/format.mjs";
-import { columnsOf, formatName, formatOf, higherIsBetter } from "./figures.mjs";
+import { columnsOf, higherIsBetter } from "./figures.mjs";
 import { BATCHED, JOINED, OURS, SOCKET } from "./kinds.mjs";
 import { measured } from "./record.mjs";
 import { digits, summary } from "./socket-summary.mjs";

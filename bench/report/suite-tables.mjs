@@ -1,8 +1,10 @@
 // A suite as a Markdown table.
+
+import { formatOf } from "../lib/figure-format.mjs";
 import { duration } from "../lib/format.mjs";
 import { loadWarning } from "../lib/load.mjs";
 import { shownSpread } from "../lib/spread.mjs";
-import { columnsOf, formatOf } from "./figures.mjs";
+import { columnsOf } from "./figures.mjs";
 import { withoutCount } from "./kinds.mjs";
 import { NONE, table } from "./markdown.mjs";
 import { measured } from "./record.mjs";

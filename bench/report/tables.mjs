@@ -1,7 +1,8 @@
 // Tables of other pages, by the names that their markers have. Each throws a NoFigure where the record lacks what it needs.
+
+import { formatOf } from "../lib/figure-format.mjs";
 import { duration, rate, size, throughput } from "../lib/format.mjs";
 import { MIB } from "../lib/memory.mjs";
-import { formatOf } from "./figures.mjs";
 import { NONE, table } from "./markdown.mjs";
 import { measured } from "./record.mjs";
 import { verdictTable } from "./suite-tables.mjs";

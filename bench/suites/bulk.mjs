@@ -212,7 +212,7 @@ const allocate = {
   group: "bulk",
   title: "Allocate a block, write its first byte, release it",
   notes: [
-    "Garbage: bytes of each time. Scavenges, mark-compacts: garbage collections in 100,000 times, by --trace-gc.",
+    "Garbage: bytes of each time. Scavenges, mark-compacts: garbage collections in 100,000 times that begin with no young garbage, by --trace-gc.",
   ],
   contenders: [allocate64K, allocate64M],
   columns: [

@@ -62,6 +62,12 @@ describe("comparing two records", () => {
     expect(marks(changes(saved(100, 10), saved(50, 5)))).toEqual(["a perSecond slower", "a p99 faster"]);
   });
 
+  it("takes what is shown as 0.0 % for none, also where no round differs from another", () => {
+    const saved = (value: number) => record([measured("a", ns(value, value, value))]);
+    expect(marks(changes(saved(10_000), saved(10_004)))).toEqual(["a ns same"]);
+    expect(marks(changes(saved(10_000), saved(10_006)))).toEqual(["a ns slower"]);
+  });
+
   it("says so where one round is all there is", () => {
     expect(marks(changes(record([measured("a", ns(1))]), record([measured("a", ns(9))])))).toEqual([
       "a ns unknown",
