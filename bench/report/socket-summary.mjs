@@ -29,14 +29,14 @@ const POINTS = [
     figure: "bytesPerSecond",
     together: true,
     say: (times, works) =>
-      `to which many messages are written at once carries ${times} times as much as \`sendMany\` in messages of ${works}`,
+      `carries ${times} times as much as \`sendMany\` in messages of ${works}, if many are written to it at once`,
   },
   {
     suite: "throughput-objects",
     figure: "perSecond",
     together: true,
     say: (times) =>
-      `to which many objects are written at once carries ${times} times as many as \`sendMany\``,
+      `carries ${times} times as many objects as \`sendMany\`, if many are written to it at once`,
   },
   { suite: "cost", figure: "cpuNs", say: (times) => `takes 1/${times} of the CPU time for a message` },
   {
