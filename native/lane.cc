@@ -383,12 +383,15 @@ bool Lane::park() {
 void Lane::wake() {
   if (!parked_ || !consumer_.ready()) return;
   consumer_.withdraw();
-  if (spins_with_others()) connection_.reactor().woken(uv_hrtime());
+  Reactor& reactor = connection_.reactor();
+  const uint64_t now = uv_hrtime();
+  if (spins_with_others()) reactor.woken(now);
   set_active(false, false);
   if (words().demand != kDemand) return;
-  connection_.reactor().activate(this);
+  reactor.activate(this);
   set_active(true, false);
-  if (poll() == Poll::gone) connection_.reactor().deactivate(this);
+  // Otherwise it is polled in the next turn.
+  if (reactor.has_time(now) && poll() == Poll::gone) reactor.deactivate(this);
 }
 
 void Lane::bell() {

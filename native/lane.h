@@ -83,6 +83,8 @@ class Lane {
   void bell();
   // If it sleeps and has something: it is up, and delivers.
   void wake();
+  // Messages, ever.
+  uint64_t received() const { return consumer_.messages(); }
   // Records that are wanted, before the end is told.
   void deliver_rest();
   // Announces that the lane sleeps; false if there is something after all.

@@ -13,8 +13,11 @@ namespace ringbell {
 
 namespace {
 
-// A turn that delivers messages ends after this long, so that timers and sockets have theirs.
+// A turn that delivers messages ends after this long, so that timers and sockets have theirs. The clock is looked at after so many messages,
+// of which the entry into JavaScript, which comes with each lane's, counts for some: a look costs about as much as one of them.
 constexpr uint64_t kBusyTurn = 1'000'000;
+constexpr uint64_t kMessagesAClock = 64;
+constexpr uint64_t kMessagesAnEntry = 4;
 // A turn that finds nothing ends after this long; a turn of the rest of the loop costs about a microsecond.
 constexpr uint64_t kIdleTurn = 20'000;
 // Looks without a pause: an answer that is on its way is taken without delay.
@@ -157,10 +160,17 @@ bool Reactor::others_wait() {
   return waiting;
 }
 
+bool Reactor::has_time(uint64_t now) {
+  if (woken_from_ == 0) woken_from_ = now;
+  return now - woken_from_ <= kBusyTurn;
+}
+
 void Reactor::turn() {
   release_removed();
+  woken_from_ = 0;
   process_posted();
   if (!active_.empty()) poll_active();
+  woken_from_ = 0;
   release_removed();
   schedule();
 }
@@ -184,30 +194,35 @@ void Reactor::process_posted() {
 void Reactor::poll_active() {
   const uint64_t start = uv_hrtime();
   unsigned dry = 0;
-  unsigned busy = 0;
+  bool busy = false;
+  uint64_t unclocked = 0;
   while (!active_.empty() && !stopping_) {
     bool found = false;
     // Lanes may be added and taken out by what is called.
     for (size_t i = 0; i < active_.size(); ++i) {
       Lane* lane = active_[i];
       if (lane == nullptr) continue;
-      switch (lane->poll()) {
-        case Lane::Poll::found:
-          idle_from_ = 0;
-          if (active_[i] == lane && dry > 0) lane->spin().hit();
-          found = true;
-          break;
-        case Lane::Poll::gone:
-          active_[i] = nullptr;
-          break;
-        case Lane::Poll::dry:
-          break;
-      }
+      const uint64_t before = lane->received();
+      const Lane::Poll outcome = lane->poll();
+      if (outcome == Lane::Poll::gone) active_[i] = nullptr;
+      if (outcome != Lane::Poll::found) continue;
+      idle_from_ = 0;
+      // It may have been taken out, and be in the list again; in memory it is until the turn is over.
+      if (active_[i] == lane && dry > 0) lane->spin().hit();
+      found = true;
+      unclocked += kMessagesAnEntry + lane->received() - before;
+      if (unclocked < kMessagesAClock) continue;
+      unclocked = 0;
+      if (uv_hrtime() - start <= kBusyTurn) continue;
+      // The next turn begins with the lane after it.
+      std::rotate(active_.begin(), active_.begin() + static_cast<ptrdiff_t>(i) + 1, active_.end());
+      std::erase(active_, nullptr);
+      return;
     }
     std::erase(active_, nullptr);
     if (found) {
       dry = 0;
-      if (++busy % 16 == 0 && uv_hrtime() - start > kBusyTurn) break;
+      busy = true;
       continue;
     }
     ++dry;
@@ -218,7 +233,7 @@ void Reactor::poll_active() {
     if (dry % kPassesAClock == 0) {
       const uint64_t now = uv_hrtime();
       park_idle(now);
-      if (now - start > (busy > 0 ? kBusyTurn : kIdleTurn)) break;
+      if (now - start > (busy ? kBusyTurn : kIdleTurn)) break;
     }
     if (dry > kHotPasses) relax_cpu();
     // Something that must be told from the loop, such as an end found by a lane.

@@ -48,6 +48,10 @@ class Reactor {
   // A lane that slept was woken by a record.
   void woken(uint64_t now) { spin_.woken(now - slept_from_); }
 
+  // Whether one more lane that was woken may deliver in this turn of the loop: where a hundred are woken at once, together they may
+  // take as long as one turn of polling.
+  bool has_time(uint64_t now);
+
   uv_loop_t* loop() { return loop_; }
 
  private:
@@ -74,6 +78,7 @@ class Reactor {
   std::vector<Connection*> posted_;
   SpinPolicy spin_{-1, 2};   // whether there is a second core, each lane knows for itself
   uint64_t idle_from_ = 0;   // since when no lane had anything; 0 until the clock was looked at
+  uint64_t woken_from_ = 0;  // when the first was woken in this turn of the loop; 0 until then
   uint64_t slept_from_ = 0;  // when the last of them was put to sleep
 };
 

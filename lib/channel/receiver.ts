@@ -4,6 +4,7 @@ import { emptyList, Scratch as PrivateScratch } from "../codec/codec.js";
 import { ConsumerBusyError, CorruptError, DecodeError, type RingbellError } from "../errors.js";
 import { IN_BLOCK, PLAIN, RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
 import { abortable } from "./abort.js";
+import { resumeInTurn } from "./resuming.js";
 import { ON_ITS_WAY } from "./sender.js";
 
 /** A handler of messages may use this much of a turn of the event loop, in ms, before timers and others have theirs. */
@@ -450,12 +451,12 @@ export class Receiver<Receive> {
     return direct && this.#count === 0 && this.#consumer === "listener" && !this.#resuming;
   }
 
-  /** Goes on with the listener in the next turn of the event loop. */
+  /** Goes on with the listener in a coming turn of the event loop. */
   #resumeSoon(): void {
     if (!this.#ended) this.#lane.wantRecords(false);
     if (this.#resuming) return;
     this.#resuming = true;
-    setImmediate(() => this.#resume());
+    resumeInTurn(() => this.#resume());
   }
 
   #resume(): void {
@@ -502,7 +503,7 @@ export class Receiver<Receive> {
 
   #await(waiter: Waiter<Receive>): () => void {
     this.#waiters.push(waiter);
-    if (this.#count > 0) setImmediate(() => this.#waiters.length > 0 && this.#answer());
+    if (this.#count > 0) resumeInTurn(() => this.#waiters.length > 0 && this.#answer());
     else this.#lane.wantRecords(true);
     return () => {
       const index = this.#waiters.indexOf(waiter);
