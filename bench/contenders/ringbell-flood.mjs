@@ -98,7 +98,7 @@ export async function drive(options) {
   const channels = opened.map(({ channel }) => channel);
   const { make } = /** @type {(typeof opened)[0]} */ (opened[0]).messages;
   return {
-    flood(/** @type {number} */ seconds) {
+    async flood(/** @type {number} */ seconds) {
       const end = performance.now() + seconds * 1000;
       for (let i = 0; (i & 1023) !== 0 || performance.now() < end; i++) {
         for (const channel of channels) {
@@ -106,6 +106,8 @@ export async function drive(options) {
           if (options.answers) channel.tryReceive();
         }
       }
+      // What is still to be handled would disturb the round of another.
+      await Promise.all(channels.map((channel) => channel.flush()));
     },
     close: () => Promise.all(channels.map((channel) => channel.close())),
   };
