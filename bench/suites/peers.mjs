@@ -58,6 +58,7 @@ export const peers = [
 /** Variants, and what is much like another: --quick leaves them out. */
 const THOROUGH = new Set(
   [
+    ringbellParked,
     ringbellView,
     ringbellBatched,
     ringbellBlocks,
