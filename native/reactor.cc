@@ -167,6 +167,7 @@ bool Reactor::has_time(uint64_t now) {
 
 void Reactor::turn() {
   release_removed();
+  // Those that are posted have their time, and those that a bell wakes from here on have theirs, whatever the polling took.
   woken_from_ = 0;
   process_posted();
   if (!active_.empty()) poll_active();

@@ -78,7 +78,7 @@ class Reactor {
   std::vector<Connection*> posted_;
   SpinPolicy spin_{-1, 2};   // whether there is a second core, each lane knows for itself
   uint64_t idle_from_ = 0;   // since when no lane had anything; 0 until the clock was looked at
-  uint64_t woken_from_ = 0;  // when the first was woken in this turn of the loop; 0 until then
+  uint64_t woken_from_ = 0;  // when the first was woken, before or after the polling of this turn; 0 until then
   uint64_t slept_from_ = 0;  // when the last of them was put to sleep
 };
 

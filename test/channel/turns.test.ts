@@ -40,7 +40,7 @@ async function flooded(
   });
   onTestFinished(() => server.close());
   new Child("flooder.mjs", ["flooded", JSON.stringify({ directory, ...options }), String(channels)]);
-  for (let i = 0; i < channels; i++) await once(server, "connection");
+  while (shares.length < channels) await once(server, "connection");
   let [most, all] = [0, 0];
   for (let turn = 0; turn < TURNS || all < EACH * channels; turn++) {
     handled = 0;
