@@ -15,7 +15,7 @@ namespace {
 
 // A turn that delivers messages ends after this long, so that timers and sockets have theirs. The clock is looked at after so many messages,
 // of which the entry into JavaScript, which comes with each lane's, counts for some: a look costs about as much as one of them.
-constexpr uint64_t kBusyTurn = 1'000'000;
+constexpr uint64_t kBusyTurn = 500'000;
 constexpr uint64_t kMessagesAClock = 64;
 constexpr uint64_t kMessagesAnEntry = 4;
 // A turn that finds nothing ends after this long; a turn of the rest of the loop costs about a microsecond.

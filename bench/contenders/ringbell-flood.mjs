@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { End } from "../lib/end.mjs";
 import { LoopWatch } from "../lib/loop-watch.mjs";
 import { connecting, listening } from "../lib/ringbell.mjs";
@@ -7,6 +8,7 @@ import { connecting, listening } from "../lib/ringbell.mjs";
  * @property {number} channels  From one process.
  * @property {number} work  How long the listener takes for each message, at least, ns.
  * @property {boolean} answers  Whether it answers each.
+ * @property {"shm" | "stream"} [transport]
  */
 
 /**
@@ -22,7 +24,9 @@ function watched(name, title, load) {
     peer: "ringbell",
     title,
     async start({ cores, seconds, directory }) {
-      const options = { codec: "struct", endpoint: name, directory, ...(load ?? NOTHING) };
+      const { transport = "shm", ...rest } = load ?? NOTHING;
+      const how = { listening: { transport }, connecting: { transport } };
+      const options = { codec: "struct", endpoint: name, directory, ...how, ...rest };
       const server = await End.start(import.meta.url, "serve", options, cores && [cores[1]]);
       const driver = await End.start(import.meta.url, "drive", options, cores && [cores[0]]).catch(
         async (error) => {
@@ -33,7 +37,9 @@ function watched(name, title, load) {
       const round = async () => {
         // The flood begins before the watch and outlasts it.
         const flood = load ? driver.ask("flood", seconds * 1.2 + 0.1) : undefined;
-        const [figures] = await Promise.all([server.ask("watch", seconds), flood]);
+        const [figures, sent] = await Promise.all([server.ask("watch", seconds), flood]);
+        // What is still to be handled would disturb the round of another.
+        if (sent !== undefined) await server.ask("handled", sent);
         return figures;
       };
       return {
@@ -48,6 +54,7 @@ function watched(name, title, load) {
   };
 }
 
+/** @type {Flood} */
 const NOTHING = { channels: 1, work: 0, answers: false };
 
 export const quiet = watched("quiet", "ringbell, channel idle", undefined);
@@ -63,6 +70,13 @@ export const eight = watched("flood-eight", "eight channels, the listener takes 
   answers: false,
 });
 
+export const streaming = watched("flood-stream", 'eight channels, 300 ns and answers, transport: "stream"', {
+  channels: 8,
+  work: 300,
+  answers: true,
+  transport: "stream",
+});
+
 /** @param {import("../lib/ringbell.mjs").Options & Flood} options */
 export async function serve(options) {
   const { server } = await listening(options);
@@ -70,12 +84,14 @@ export async function serve(options) {
   const { answers } = options;
   const work = options.work / 1e6;
   let messages = 0;
+  let handled = 0;
   void (async () => {
     for await (const channel of server) {
       channel.on("message", (message) => {
         messages++;
         if (work > 0) for (const end = performance.now() + work; performance.now() < end; );
         if (answers) channel.trySend(message);
+        handled++;
       });
     }
   })();
@@ -84,6 +100,11 @@ export async function serve(options) {
       messages = 0;
       const figures = await watch.during(seconds);
       return { ...figures, perSecond: messages / figures.seconds };
+    },
+    /** Resolves when so many more were handled since this was last called. */
+    async handled(/** @type {number} */ count) {
+      while (handled < count) await nextTurn();
+      handled -= count;
     },
     close() {
       watch.close();
@@ -100,14 +121,15 @@ export async function drive(options) {
   return {
     async flood(/** @type {number} */ seconds) {
       const end = performance.now() + seconds * 1000;
+      let sent = 0;
       for (let i = 0; (i & 1023) !== 0 || performance.now() < end; i++) {
         for (const channel of channels) {
-          channel.trySend(make(i));
+          if (channel.trySend(make(i))) sent++;
           if (options.answers) channel.tryReceive();
         }
       }
-      // What is still to be handled would disturb the round of another.
       await Promise.all(channels.map((channel) => channel.flush()));
+      return sent;
     },
     close: () => Promise.all(channels.map((channel) => channel.close())),
   };

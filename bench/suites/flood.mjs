@@ -1,4 +1,4 @@
-import { answered, eight, flood, quiet } from "../contenders/ringbell-flood.mjs";
+import { answered, eight, flood, quiet, streaming } from "../contenders/ringbell-flood.mjs";
 import { duration, rate } from "../lib/format.mjs";
 import { thorough } from "../lib/thorough.mjs";
 
@@ -23,7 +23,7 @@ export const floods = {
     "Loop delay as monitorEventLoopDelay counts it, less its resolution; lateness of a 1 ms timer; a byte there and",
     "back over a Unix socket whose two ends are both served by this loop.",
   ],
-  contenders: [thorough(quiet), flood, thorough(answered), thorough(eight)],
+  contenders: [thorough(quiet), flood, thorough(answered), thorough(eight), thorough(streaming)],
   columns: [
     { title: "loop delay", figure: "delayP99", format: duration, spread: true },
     { title: "timer", figure: "timerP99", format: duration },

@@ -2,8 +2,8 @@ import { addAbortSignal, Duplex } from "node:stream";
 import { checkInteger, checkOptions, checkSignal } from "../check.js";
 import { bytes } from "../codec/bytes.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
+import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { LaneCore, LaneEnd } from "./lane-core.js";
-import { Turn } from "./turn.js";
 import type { Endable } from "./web-streams.js";
 
 /** What `toDuplex` takes. */
@@ -87,7 +87,6 @@ class LaneDuplex extends Duplex {
   #peerEnded = false;
   /** Takes back what waits for room when the stream is destroyed. */
   readonly #sending = new AbortController();
-  readonly #turn = new Turn();
   /** This side ends its direction: all else has been sent. */
   #ending = false;
   #end: LaneEnd | undefined;
@@ -197,7 +196,7 @@ class LaneDuplex extends Duplex {
   #settle(work: Promise<void>, done: Done): void {
     work.then(
       () => {
-        if (this.#turn.isOver()) setImmediate(done);
+        if (turnIsOver()) resumeInTurn(done);
         else process.nextTick(done);
       },
       // What was taken back because the stream is destroyed is no error of its own.

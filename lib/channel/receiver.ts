@@ -3,12 +3,10 @@ import type { Codec, Scratch } from "../codec/codec.js";
 import { emptyList, Scratch as PrivateScratch } from "../codec/codec.js";
 import { ConsumerBusyError, CorruptError, DecodeError, type RingbellError } from "../errors.js";
 import { IN_BLOCK, PLAIN, RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
+import { resumeInTurn, TURN, turnIsOver } from "../transport/loop-turn.js";
 import { abortable } from "./abort.js";
-import { resumeInTurn } from "./resuming.js";
 import { ON_ITS_WAY } from "./sender.js";
 
-/** A handler of messages may use this much of a turn of the event loop, in ms, before timers and others have theirs. */
-const TURN = 1;
 /** The most messages between two looks at the clock; fewer after a slow one. */
 const LONGEST_STRIDE = 64;
 
@@ -62,10 +60,9 @@ export class Receiver<Receive> {
   /** The listener for messages, looked up once. */
   #listener: ((message: Receive) => unknown) | undefined;
   #stride = 1;
-  /** Messages that may still be taken before the next look at the clock; when that was; when the turn ends, 0 outside of one. */
+  /** Messages that may still be taken before the next look at the clock; when the last was. */
   #left = 0;
   #lookedAt = 0;
-  #turnEnd = 0;
   #resuming = false;
   #ended = false;
   /** Why no more comes; undefined where this is in order. */
@@ -434,11 +431,8 @@ export class Receiver<Receive> {
         // A promise is one of the listener's own, unless it is what `send` returns for a message that is on its way.
         if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
         if (--this.#left > 0) continue;
-        const now = performance.now();
+        const now = this.#look();
         if (turnEnd === 0) turnEnd = now + TURN;
-        this.#stride = strideAfter(now - this.#lookedAt, this.#stride);
-        this.#lookedAt = now;
-        this.#left = this.#stride;
         if (this.#stride === 1) direct = false;
         if (now >= turnEnd) break;
       }
@@ -484,21 +478,17 @@ export class Receiver<Receive> {
   }
 
   #turnIsOver(): boolean {
-    if (--this.#left > 0) return false;
+    return --this.#left <= 0 && turnIsOver(this.#look());
+  }
+
+  /** Looks at the clock, and decides how many messages may be taken before the next look. */
+  #look(): number {
     const now = performance.now();
-    if (this.#turnEnd === 0) {
-      this.#turnEnd = now + TURN;
-      // The next turn begins when others have had theirs.
-      setImmediate(() => {
-        this.#turnEnd = 0;
-        this.#left = 0;
-      });
-    } else {
-      this.#stride = strideAfter(now - this.#lookedAt, this.#stride);
-    }
+    // Every one where they are slow to handle, seldom where they are fast.
+    this.#stride = now - this.#lookedAt > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
     this.#lookedAt = now;
     this.#left = this.#stride;
-    return now >= this.#turnEnd;
+    return now;
   }
 
   #await(waiter: Waiter<Receive>): () => void {
@@ -547,11 +537,6 @@ export class Receiver<Receive> {
           : "a receive() that is waiting";
     throw new ConsumerBusyError(`this lane has a consumer already, ${who}; one at a time`);
   }
-}
-
-/** Messages until the next look at the clock: every one where they are slow to handle, seldom where they are fast. */
-function strideAfter(elapsed: number, stride: number): number {
-  return elapsed > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, stride * 2);
 }
 
 /** A copy of `count` records from `at` on. */

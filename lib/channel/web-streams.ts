@@ -1,8 +1,7 @@
 import { ReadableStream, WritableStream } from "node:stream/web";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { ClosedError } from "../errors.js";
+import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { LaneCore } from "./lane-core.js";
-import { Turn } from "./turn.js";
 
 /** The channel, as the streams of its lane `main` end it. */
 export interface Endable {
@@ -60,7 +59,6 @@ export function writableOf<Send, Receive>(
   channel: Endable | undefined,
   over: () => void,
 ): WritableStream<Send> {
-  const turn = new Turn();
   let signal: AbortSignal;
   let ignoreEnd: () => void;
   const leave = () => {
@@ -81,7 +79,7 @@ export function writableOf<Send, Receive>(
         leave();
         throw error;
       }
-      if (turn.isOver()) await nextTurn();
+      if (turnIsOver()) await new Promise<void>(resumeInTurn);
     },
     async close() {
       leave();

@@ -17,6 +17,7 @@ import type {
   Wire,
   WireHandler,
 } from "./contract.js";
+import { enter, leave, mayGoOn, resumeInTurn } from "./loop-turn.js";
 import { StreamBulk } from "./stream-bulk.js";
 import { CLOSING, MAX_LANES, REFUSED } from "./stream-frames.js";
 import { type LaneHost, StreamLane } from "./stream-lane.js";
@@ -25,8 +26,6 @@ import { FAULT, FrameReader, GO_ON, PEER_CLOSES, type Verdict } from "./stream-r
 import { FrameWriter } from "./stream-writer.js";
 import { raise } from "./wire-base.js";
 
-/** Records handed to handlers in one turn of the event loop, in bytes; the rest waits for the next turn. */
-const TURN_BYTES = 256 * 1024;
 /** How long (ms) a closed connection waits for the peer to hang up, before it does. */
 const LINGER = 1000;
 /** How long (ms) to wait for the kernel to take bytes before looking whether some have come. */
@@ -173,6 +172,8 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   }
 
   poll(): void {
+    // Who looks again and again without the event loop waits for what the peer makes of that which is gathered here.
+    this.writer.flush();
     this.#push(false);
     if (this.#deaf || this.#handler === undefined || !this.#wire.native) return;
     this.#blocking("readable", 0);
@@ -205,13 +206,14 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
 
   onData(chunk: Uint8Array): void {
     if (this.#deaf) return;
+    const entered = enter();
+    // Before the time that is taken now: what comes while there is some is handed over, if not all of it.
+    const may = mayGoOn();
     this.#judge(this.#reader.feed(chunk));
-    if (this.#closed !== undefined) {
-      for (const lane of this.lanes) lane.clear();
-      return;
-    }
-    if (this.#waiting > 0) this.schedule();
-    else this.#dispatch();
+    if (this.#closed !== undefined) for (const lane of this.lanes) lane.clear();
+    else if (this.#waiting > 0) this.schedule();
+    else this.#dispatch(may);
+    if (entered) leave();
   }
 
   onDrain(): void {
@@ -348,38 +350,34 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   }
 
   /** Calls the handlers that have something to hear, lane by lane, until there is nothing more or it is enough for one turn. */
-  #dispatch(): void {
+  #dispatch(may = mayGoOn()): void {
     if (this.#dispatching || this.#handler === undefined || this.#closed !== undefined) return;
     this.#dispatching = true;
     this.#flushedAt = Date.now();
-    let budget = TURN_BYTES;
+    const entered = enter();
     let more = true;
-    while (more && budget > 0) {
+    for (let goOn = may; more && goOn; goOn = mayGoOn()) {
       more = false;
       if (this.bulk.answersMemory()) this.#tellMemory();
-      for (const lane of this.lanes) {
-        const bytes = this.#serve(lane);
-        budget -= bytes;
-        if (bytes > 0) more = true;
-      }
+      for (const lane of this.lanes) if (this.#serve(lane)) more = true;
     }
+    if (entered) leave();
     this.#dispatching = false;
     if (this.#closed !== undefined) return;
-    if (more) {
+    if (!more) this.#tellEnd();
+    else if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(() => this.#pump());
-    } else {
-      this.#tellEnd();
+      resumeInTurn(() => this.#pump());
     }
     if (this.#deaf) return;
     this.writer.flush();
     this.#push(false);
   }
 
-  /** Calls the handler of one lane with what is due. Returns the bytes of records that were handed over. */
-  #serve(lane: StreamLane): number {
+  /** Calls the handler of one lane with what is due. Whether records were handed over. */
+  #serve(lane: StreamLane): boolean {
     const handler = lane.handler!;
-    if (this.#closed !== undefined) return 0;
+    if (this.#closed !== undefined) return false;
     if (lane.window.answersRoom()) {
       try {
         handler.onRoom();
@@ -394,16 +392,15 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
         raise(error);
       }
     }
-    if (!lane.wanted || this.#closed !== undefined) return 0;
+    if (!lane.wanted || this.#closed !== undefined) return false;
     const count = lane.take(Number.POSITIVE_INFINITY);
-    if (count === 0) return 0;
-    const bytes = lane.queue.tookBytes;
+    if (count === 0) return false;
     try {
       handler.onRecords(count);
     } catch (error) {
       raise(error);
     }
-    return bytes;
+    return true;
   }
 
   #tellMemory(): void {

@@ -1,5 +1,6 @@
 import type { Binding, Watcher } from "../native/binding.js";
 import type { Credentials, Wire } from "./contract.js";
+import { hasTime } from "./loop-turn.js";
 import { WireBase } from "./wire-base.js";
 
 /** Bytes of the buffer that all wires of this thread read into. */
@@ -190,8 +191,8 @@ class NativeWire extends WireBase implements Wire {
       readDepth++;
       this.deliver(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
       readDepth--;
-      // A short read was most likely all; if not, the loop calls again.
-      if (bytes < buffer.length && this.#writeError === undefined) return true;
+      // A short read was most likely all; if not, the loop calls again. As it does in the next turn, when this one is over.
+      if (this.#writeError === undefined && (bytes < buffer.length || !hasTime())) return true;
     }
     return some;
   }

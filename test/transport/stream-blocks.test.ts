@@ -54,6 +54,8 @@ function returnOf(id: number): Buffer {
 // Where checked mode matters, it is said.
 beforeEach(() => {
   vi.stubEnv("RINGBELL_CHECK_BLOCKS", "0");
+  // The time that the test before has taken is not of this turn.
+  return turns(1);
 });
 afterEach(() => {
   vi.unstubAllEnvs();

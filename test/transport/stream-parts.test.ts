@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { Scratch } from "../../lib/codec/codec.js";
 import { MessageTooLargeError, RingbellError } from "../../lib/errors.js";
 import { RECORD_HEADER, recordBytes, SENT } from "../../lib/transport/contract.js";
@@ -7,6 +7,9 @@ import { ASK, CLOSING, frameWord, RECORD, TAKEN } from "../../lib/transport/stre
 import { RecordQueue } from "../../lib/transport/stream-queue.js";
 import { differsAt, End, numbers, payload, post, readRecords, turns } from "./contract/harness.js";
 import { FakeWire } from "./fake-wire.js";
+
+// The time that the test before has taken is not of this turn.
+beforeEach(() => turns(1));
 
 function made(capacity = 4096, bulk = 0): readonly [End, FakeWire] {
   const wire = new FakeWire();
@@ -106,6 +109,7 @@ describe("what a stream writes", () => {
     wire.buffered = 1;
     // As much as the window lets in, with a question after each record.
     for (let i = 0; i < 200; i++) wire.handler?.onData(Buffer.concat([record(payload(i, 8)), ask]));
+    while (end.log().records.length < 200) await turns(1);
     wire.buffered = 0;
     wire.handler?.onDrain();
     await turns(1);

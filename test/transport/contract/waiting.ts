@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { SyncUnavailableError } from "../../../lib/errors.js";
-import { ENDED, FULL, recordBytes, SENT } from "../../../lib/transport/contract.js";
+import { ENDED, FULL, recordBytes, SENT, type TransportLane } from "../../../lib/transport/contract.js";
 import { fill, payload, post, readRecords, turns } from "./harness.js";
 import type { Pair } from "./suite.js";
 
@@ -82,6 +82,32 @@ export function waiting(pair: Pair, sync: boolean): void {
       }
       expect(b.log(1).records).toEqual([]);
       await b.received(5, 1);
+    });
+
+    it("is not needed by who tries again and again without the event loop, to and fro, and where there is no room", async () => {
+      const [a, b] = await pair(4096);
+      const until = performance.now() + 10_000;
+      // Who has sent looks for an answer meanwhile, as it would in a thread of its own.
+      const drained = (lane: TransportLane, sender: TransportLane): number => {
+        while (performance.now() < until) {
+          const count = lane.drain(1000);
+          if (count > 0) return count;
+          expect(sender.drain(1000)).toBe(0);
+        }
+        throw new Error("nothing came");
+      };
+      for (let i = 0; i < 300; i++) {
+        expect(post(a.lane(), payload(i, 40))).toBe(SENT);
+        expect(drained(b.lane(), a.lane())).toBe(1);
+        expect(post(b.lane(), payload(i, 40))).toBe(SENT);
+        expect(drained(a.lane(), b.lane())).toBe(1);
+      }
+      let received = 0;
+      while (received < 5000 && performance.now() < until) {
+        fill(a.lane(), 40);
+        received += b.lane().drain(1000);
+      }
+      expect(received).toBeGreaterThanOrEqual(5000);
     });
 
     it("within a handler hears of the end after the handler has returned", async () => {
