@@ -46,7 +46,10 @@ describe("memory for long copies", () => {
 
   describe.runIf(libc() === "glibc")("under glibc", () => {
     test("comes from its heap from then on", () => {
-      expect(program("heap").grownMiB).toBeGreaterThanOrEqual(24);
+      // In one process of some hundred V8 has put its code right above the heap, which then can't grow: another one has other addresses.
+      let heap = program("heap");
+      for (let i = 0; i < 5 && heap.roomMiB! < 64; i++) heap = program("heap");
+      expect(heap.grownMiB).toBeGreaterThanOrEqual(24);
     });
 
     test("comes from where the user's setting of glibc says", () => {

@@ -24,6 +24,14 @@ function kibibytes(line, counts) {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
+/** Bytes from the end of the heap to the next mapping. */
+function roomAboveHeap() {
+  const [, end, next] = /-([0-9a-f]+) [^\n]* \[heap\]\n([0-9a-f]+)-/.exec(
+    readFileSync("/proc/self/maps", "utf8"),
+  );
+  return Number.parseInt(next, 16) - Number.parseInt(end, 16);
+}
+
 const programs = {
   async flood() {
     const scratch = new Scratch(new ArrayBuffer(16 * MIB));
@@ -52,8 +60,9 @@ const programs = {
     const heap = () => kibibytes("Size", (mapping) => /^[^\n]* \[heap\]\n/.test(mapping)) / 1024;
     received(64 * 1024);
     const before = heap();
+    const roomMiB = roomAboveHeap() / MIB;
     const kept = received(24 * MIB);
-    return { grownMiB: heap() - before, length: kept.length };
+    return { grownMiB: heap() - before, roomMiB, length: kept.length };
   },
 
   async huge() {
