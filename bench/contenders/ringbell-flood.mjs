@@ -83,12 +83,11 @@ export async function serve(options) {
   const watch = await LoopWatch.start();
   const { answers } = options;
   const work = options.work / 1e6;
-  let messages = 0;
   let handled = 0;
+  let settled = 0;
   void (async () => {
     for await (const channel of server) {
       channel.on("message", (message) => {
-        messages++;
         if (work > 0) for (const end = performance.now() + work; performance.now() < end; );
         if (answers) channel.trySend(message);
         handled++;
@@ -97,14 +96,14 @@ export async function serve(options) {
   })();
   return {
     async watch(/** @type {number} */ seconds) {
-      messages = 0;
+      const before = handled;
       const figures = await watch.during(seconds);
-      return { ...figures, perSecond: messages / figures.seconds };
+      return { ...figures, perSecond: (handled - before) / figures.seconds };
     },
     /** Resolves when so many more were handled since this was last called. */
     async handled(/** @type {number} */ count) {
-      while (handled < count) await nextTurn();
-      handled -= count;
+      settled += count;
+      while (handled < settled) await nextTurn();
     },
     close() {
       watch.close();

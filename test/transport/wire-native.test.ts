@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { SyncUnavailableError, TransportError } from "../../lib/errors.js";
 import type { Binding } from "../../lib/native/binding.js";
 import { tryBinding } from "../../lib/native/load.js";
+import { enter, leave, TURN } from "../../lib/transport/loop-turn.js";
 import { wrapNative } from "../../lib/transport/wire.js";
 import { payload, turns } from "./contract/harness.js";
 import { nativePair, netPair, rawPair, WireLog } from "./wires.js";
@@ -55,6 +56,28 @@ describe.skipIf(binding === undefined)("a wire over the addon", () => {
     closeSync(descriptor);
     rmSync(directory, { recursive: true });
     a.wire.destroy();
+  });
+
+  it("reads no more in a turn of the event loop that is used up", async () => {
+    const [a, b] = await pair();
+    let chunks = 0;
+    b.onChunk = () => {
+      chunks++;
+      enter();
+      for (const end = performance.now() + TURN; performance.now() < end; );
+      leave();
+    };
+    b.wire.setHandler(b);
+    a.wire.write(payload(1, 1024 * 1024));
+    let most = 0;
+    while (b.received < 1024 * 1024) {
+      chunks = 0;
+      await turns(1);
+      most = Math.max(most, chunks);
+    }
+    expect(most).toBe(1);
+    a.wire.destroy();
+    b.wire.destroy();
   });
 
   it("passes a descriptor behind bytes that the kernel did not take yet", async () => {
