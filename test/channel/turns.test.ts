@@ -153,7 +153,6 @@ it("those that go on from promise to promise have a turn that begins with the fi
 
 const cases = [
   { what: "many small batches", channels: 1, work: 0.01, capacity: 4096, take: listening },
-  { what: "one great batch", channels: 1, work: 0.0003, capacity: 2 ** 22, take: listening },
   { what: "each message answered", channels: 1, work: 0.0003, capacity: 2 ** 22, take: answering },
   { what: "sixteen channels of small batches", channels: 16, work: 0.01, capacity: 4096, take: listening },
   {
