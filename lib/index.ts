@@ -12,18 +12,19 @@ export type { LaneDuplexOptions } from "./channel/duplex.js";
 export {
   Lane,
   type LaneEvents,
-  type LaneStatistics,
   type SignalOptions,
   type TimeoutOptions,
 } from "./channel/lane.js";
+export type { LaneStatistics } from "./channel/lane-core.js";
 export { listen } from "./channel/listen.js";
 export type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./channel/options.js";
 export { Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
 export * from "./errors.js";
-export type { BulkStats, ConnectionStats, Credentials, LaneStats } from "./transport/contract.js";
-export type { Authorize, Peer } from "./transport/peer.js";
-export type { Clock, RetryOptions } from "./transport/retry.js";
+export type { Credentials } from "./native/binding.js";
+export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
+export type { Authorize, Peer } from "./transport/handshake/peer.js";
+export type { Clock, RetryOptions } from "./transport/places/retry.js";
 export {
   type EndpointInfo,
   type EndpointState,
@@ -32,5 +33,5 @@ export {
   endpoints,
   type HealthOptions,
   health,
-} from "./transport/status.js";
-export { type SweepOptions, type SweepReport, sweep } from "./transport/sweep.js";
+} from "./transport/places/status.js";
+export { type SweepOptions, type SweepReport, sweep } from "./transport/places/sweep.js";

@@ -16,7 +16,7 @@ namespace ringbell {
 
 class Reactor;
 
-// Why a connection has ended. Numbers are known to lib/transport/shm.ts.
+// Why a connection has ended. Numbers are known to lib/transport/shm/shm.ts.
 enum class End : int32_t { none = 0, peer_closed = 1, peer_died = 2, corrupt = 3, accused = 4 };
 
 // The bytes on the socket.

@@ -6,11 +6,11 @@ import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.j
 import type { Codecs } from "../codec/resolve.js";
 import { ClosedError, PeerDiedError, type RingbellError, UnknownLaneError } from "../errors.js";
 import type { BulkStats, Connection, ConnectionStats, TransportEnd } from "../transport/contract.js";
-import type { Peer } from "../transport/peer.js";
+import type { Peer } from "../transport/handshake/peer.js";
 import { abortable } from "./abort.js";
 import { Allocations } from "./allocations.js";
-import { Lane, type LaneEvents, type LaneStatistics, type SignalOptions, signalOf } from "./lane.js";
-import { LaneCore } from "./lane-core.js";
+import { Lane, type LaneEvents, type SignalOptions, signalOf } from "./lane.js";
+import { LaneCore, type LaneStatistics } from "./lane-core.js";
 import type { MessageLimits } from "./sender.js";
 
 /**

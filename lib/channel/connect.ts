@@ -1,11 +1,11 @@
 import { InvalidArgumentError } from "../errors.js";
 import { tryBinding } from "../native/load.js";
-import { dial, isTransient } from "../transport/dial.js";
-import { introduce } from "../transport/handshake-connector.js";
-import { ourMeans } from "../transport/means.js";
-import { resolveAddress } from "../transport/names.js";
-import { retrying } from "../transport/retry.js";
-import { connectionChannel, trace } from "../transport/trace.js";
+import { connectionChannel, trace } from "../trace.js";
+import { introduce } from "../transport/handshake/connector.js";
+import { ourMeans } from "../transport/handshake/means.js";
+import { dial, isTransient } from "../transport/places/dial.js";
+import { resolveAddress } from "../transport/places/names.js";
+import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
 import type { ConnectOptions } from "./options.js";
 import { connectSettings, identities } from "./settings.js";

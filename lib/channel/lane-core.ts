@@ -1,10 +1,23 @@
 import type { EventEmitter } from "node:events";
 import type { Codecs } from "../codec/resolve.js";
 import { ClosedError, type RingbellError } from "../errors.js";
-import type { LaneHandler, TransportBulk, TransportLane } from "../transport/contract.js";
-import type { LaneStatistics } from "./lane.js";
+import type { LaneHandler, LaneStats, TransportBulk, TransportLane } from "../transport/contract.js";
 import { Receiver } from "./receiver.js";
 import { type MessageLimits, Sender } from "./sender.js";
+
+/** Stats of a lane: what the transport counts, and what waits in the library. */
+export interface LaneStatistics extends LaneStats {
+  /** Sends that wait for room. */
+  readonly waitingSends: number;
+  /** Messages that arrived and could not be decoded. */
+  readonly badMessages: number;
+}
+
+/** The channel, as the streams of its lane `main` end it. */
+export interface Endable {
+  close(): Promise<void>;
+  destroy(error?: Error): void;
+}
 
 /** What a lane needs of its channel. */
 export interface LaneHost {

@@ -3,12 +3,12 @@ import type { Duplex } from "node:stream";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { LaneStats } from "../transport/contract.js";
-import { MAIN_LANE } from "../transport/geometry.js";
+import { MAIN_LANE } from "../transport/handshake/geometry.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
-import type { LaneCore } from "./lane-core.js";
+import type { Endable, LaneCore } from "./lane-core.js";
 import type { Receiver } from "./receiver.js";
 import type { Sender } from "./sender.js";
-import { type Endable, readableOf, writableOf } from "./web-streams.js";
+import { readableOf, writableOf } from "./web-streams.js";
 
 export interface SignalOptions {
   /** Gives up waiting when it is aborted: rejects with its reason. What waits is taken back, and was not sent. */
@@ -37,14 +37,6 @@ export interface LaneEvents<Receive> {
    * no listener for this event, it is a process warning.
    */
   error: [error: Error];
-}
-
-/** Stats of a lane: what the transport counts, and what waits in the library. */
-export interface LaneStatistics extends LaneStats {
-  /** Sends that wait for room. */
-  readonly waitingSends: number;
-  /** Messages that arrived and could not be decoded. */
-  readonly badMessages: number;
 }
 
 /**

@@ -1,10 +1,10 @@
 import { InvalidArgumentError } from "../errors.js";
 import { tryBinding } from "../native/load.js";
-import { openEndpoint } from "../transport/endpoint.js";
-import { ourMeans } from "../transport/means.js";
-import { resolveAddress } from "../transport/names.js";
-import { sweepPlace } from "../transport/sweep.js";
-import { trace } from "../transport/trace.js";
+import { trace } from "../trace.js";
+import { ourMeans } from "../transport/handshake/means.js";
+import { openEndpoint } from "../transport/places/endpoint.js";
+import { resolveAddress } from "../transport/places/names.js";
+import { sweepPlace } from "../transport/places/sweep.js";
 import { Channel } from "./channel.js";
 import type { ListenOptions } from "./options.js";
 import { Server } from "./server.js";

@@ -2,17 +2,14 @@ import type { Block } from "../bulk/block.js";
 import { type Codec, emptyList, NO_ROOM, Scratch } from "../codec/codec.js";
 import { EncodeError, MessageTooLargeError } from "../errors.js";
 import {
-  IN_BLOCK,
   NO_MEMORY,
-  RECORD_HEADER,
-  recordBytes,
   SENT,
   type SendStatus,
   type TransportBulk,
   type TransportLane,
-  WITH_BLOCKS,
 } from "../transport/contract.js";
-import { tabledBytes } from "../transport/handles.js";
+import { tabledBytes } from "../transport/records/handle-table.js";
+import { IN_BLOCK, RECORD_HEADER, recordBytes, WITH_BLOCKS } from "../transport/records/record-layout.js";
 
 /** What `encode` returns for a message that was encoded into a block. */
 const IN_BODY = -1;

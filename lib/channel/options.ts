@@ -1,8 +1,8 @@
 import type { CodecOption } from "../codec/resolve.js";
-import type { TransportChoice } from "../transport/means.js";
-import type { Backing } from "../transport/messages.js";
-import type { Authorize } from "../transport/peer.js";
-import type { RetryOptions } from "../transport/retry.js";
+import type { Backing } from "../transport/handshake/greetings.js";
+import type { TransportChoice } from "../transport/handshake/means.js";
+import type { Authorize } from "../transport/handshake/peer.js";
+import type { RetryOptions } from "../transport/places/retry.js";
 
 /** A lane beside `main`. */
 export interface LaneOptions {

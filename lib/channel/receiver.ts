@@ -2,8 +2,9 @@ import type { Block } from "../bulk/block.js";
 import type { Codec, Scratch } from "../codec/codec.js";
 import { emptyList, Scratch as PrivateScratch } from "../codec/codec.js";
 import { ConsumerBusyError, CorruptError, DecodeError, type RingbellError } from "../errors.js";
-import { IN_BLOCK, PLAIN, RECORD_HEADER, recordBytes, type TransportLane } from "../transport/contract.js";
+import type { TransportLane } from "../transport/contract.js";
 import { resumeInTurn, TURN, turnIsOver } from "../transport/loop-turn.js";
+import { IN_BLOCK, PLAIN, RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
 import { abortable } from "./abort.js";
 import { ON_ITS_WAY } from "./sender.js";
 

@@ -5,15 +5,13 @@ import {
   ENDED,
   FULL,
   NO_MEMORY,
-  RECORD_HEADER,
-  recordBytes,
   SENT,
   type SendStatus,
   type TransportBulk,
   type TransportLane,
-  WITH_BLOCKS,
 } from "../transport/contract.js";
-import { tabledBytes } from "../transport/handles.js";
+import { tabledBytes } from "../transport/records/handle-table.js";
+import { RECORD_HEADER, recordBytes, WITH_BLOCKS } from "../transport/records/record-layout.js";
 import { abortable } from "./abort.js";
 import { Flushes } from "./flushes.js";
 import { LongMessages, NOWHERE } from "./long-messages.js";

@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { ClosedError } from "../errors.js";
-import type { Wire } from "../transport/contract.js";
-import type { Endpoint } from "../transport/endpoint.js";
-import type { Joined } from "../transport/handshake.js";
-import { acceptPeer, type ListenerSettings } from "../transport/handshake-listener.js";
-import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../transport/trace.js";
-import { raise } from "../transport/wire.js";
+import { raise } from "../raise.js";
+import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../trace.js";
+import type { Joined } from "../transport/handshake/joining.js";
+import { acceptPeer, type ListenerSettings } from "../transport/handshake/listener.js";
+import type { Endpoint } from "../transport/places/endpoint.js";
+import type { Wire } from "../transport/wire/wire.js";
 import type { Channel } from "./channel.js";
 import { type SignalOptions, signalOf } from "./lane.js";
 

@@ -12,12 +12,17 @@ import {
   MAIN_LANE,
   MOST_LANES,
   SMALLEST_CAPACITY,
-} from "../transport/geometry.js";
-import type { HandshakeSettings } from "../transport/handshake.js";
-import type { TransportChoice } from "../transport/means.js";
-import { type Backing, type CodecIdentities, LONGEST_ROLE, presentCodec } from "../transport/messages.js";
-import { type Environment, NAME_PATTERN } from "../transport/names.js";
-import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/retry.js";
+} from "../transport/handshake/geometry.js";
+import {
+  type Backing,
+  type CodecIdentities,
+  LONGEST_ROLE,
+  presentCodec,
+} from "../transport/handshake/greetings.js";
+import type { HandshakeSettings } from "../transport/handshake/joining.js";
+import type { TransportChoice } from "../transport/handshake/means.js";
+import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
+import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
 import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
 import type { MessageLimits } from "./sender.js";
 

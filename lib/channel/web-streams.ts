@@ -1,13 +1,7 @@
 import { ReadableStream, WritableStream } from "node:stream/web";
 import { ClosedError } from "../errors.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
-import type { LaneCore } from "./lane-core.js";
-
-/** The channel, as the streams of its lane `main` end it. */
-export interface Endable {
-  close(): Promise<void>;
-  destroy(error?: Error): void;
-}
+import type { Endable, LaneCore } from "./lane-core.js";
 
 /**
  * The messages of a lane as a Web Stream. Becomes the consumer of the lane when it is read for the first time; takes nothing that

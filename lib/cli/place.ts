@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "../errors.js";
-import { type ResolvedPlace, resolvePlace } from "../transport/names.js";
+import { type ResolvedPlace, resolvePlace } from "../transport/places/names.js";
 import { text } from "./arguments.js";
 import type { Values } from "./command.js";
 import { UsageError } from "./usage-error.js";

@@ -1,4 +1,9 @@
-import type { Credentials } from "../transport/contract.js";
+/** A process as the kernel names it. */
+export interface Credentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /**
  * The addon, as native/addon.cc exports it. Failed system calls throw an Error with `code` (such as `ENOENT`),

@@ -1,34 +1,9 @@
 import type { Block } from "../bulk/block.js";
 import type { Scratch } from "../codec/codec.js";
 import type { RingbellError } from "../errors.js";
+import type { BlocksKind } from "./records/record-layout.js";
 
-/**
- * What a transport is: records of bytes, in lanes, between two processes, with backpressure and one end.
- *
- * A record in a scratch is laid out as in a ring: 8 bytes of header (32-bit length of the payload, 16 bits that belong to the
- * transport, 16 bits of kind), the payload, and padding up to the next multiple of 8.
- */
-
-/** Kinds of records. A message and nothing else. */
-export const PLAIN = 0;
-/** A message, and behind it what tells of its blocks, for `takeBlocks`. */
-export const WITH_BLOCKS = 2;
-/** A message that lies in the first of its blocks; the payload is its length there, as 64 bits. */
-export const IN_BLOCK = 3;
-export type BlocksKind = typeof WITH_BLOCKS | typeof IN_BLOCK;
-
-/** Bytes before the payload of a record. */
-export const RECORD_HEADER = 8;
-
-/** Bytes that a record with a payload of `bytes` takes in a scratch or a ring. */
-export function recordBytes(bytes: number): number {
-  return RECORD_HEADER + ((bytes + 7) & ~7);
-}
-
-/** The longest payload that a ring of `capacity` bytes carries: half of it less the header, so that it always fits once. */
-export function longestPayload(capacity: number): number {
-  return capacity / 2 - RECORD_HEADER;
-}
+/** What a transport is: records of bytes, in lanes, between two processes, with backpressure and one end. */
 
 /** The record went out. */
 export const SENT = 0;
@@ -231,55 +206,9 @@ export interface ConnectionStats {
   readonly sharedBytes: number;
 }
 
-/** A process as the kernel names it. */
-export interface Credentials {
-  readonly pid: number;
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** What was agreed about one lane in the handshake. */
 export interface LaneGeometry {
   readonly name: string;
   /** Bytes of each of its two rings: a power of two, 4 KiB to 1 GiB. */
   readonly capacity: number;
-}
-
-export interface WireHandler {
-  /** Bytes arrived. The chunk is overwritten after the call. */
-  onData(chunk: Uint8Array): void;
-  /** All that was written is with the kernel. */
-  onDrain(): void;
-  /** The other side hung up (no error), or the socket failed. Called once. */
-  onEnd(error: Error | undefined): void;
-}
-
-/**
- * A connected Unix socket, before and below a transport: by the addon where there is one, else by node:net.
- * A new wire is quiet until it gets its handler; handing it from the handshake to a transport replaces the handler.
- */
-export interface Wire {
-  /** The peer as the kernel names it; undefined without the addon. */
-  readonly credentials: Credentials | undefined;
-  /** Whether descriptors can be passed, the thread can wait, and the descriptor can be taken over (the addon's wire). */
-  readonly native: boolean;
-  /** Bytes written that the kernel has not taken. */
-  readonly buffered: number;
-  /** Sets who is told; `undefined` stops reading. Bytes handed to `unread` come first, asynchronously. */
-  setHandler(handler: WireHandler | undefined): void;
-  /** Puts bytes back that were read too far; they come first when the next handler is set. */
-  unread(bytes: Uint8Array): void;
-  /** Writes all of it, at once or as the kernel takes it. With a descriptor to pass along (native only). Ignored once ended. */
-  write(bytes: Uint8Array, descriptor?: number): void;
-  /** The descriptor that came with the data read last; the caller owns it. Undefined if none. Those not taken are closed. */
-  takeDescriptor(): number | undefined;
-  /** Blocks the thread until the wire is readable (or writable, or has ended) or `timeout` ms have gone by, and then reads and writes what is possible, calling the handler. Native only. */
-  wait(direction: "readable" | "writable", timeout: number): boolean;
-  /** Gives up the descriptor without closing it: the caller owns it, the wire is dead. Native only. What was `unread` is lost. */
-  detach(): number;
-  ref(): void;
-  unref(): void;
-  /** Closes once what was written is with the kernel (`destroy`: at once). Calls no handler any more. */
-  end(): Promise<void>;
-  destroy(): void;
 }

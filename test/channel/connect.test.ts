@@ -14,7 +14,7 @@ import {
   SchemaMismatchError,
   TransportError,
 } from "../../lib/errors.js";
-import { systemClock } from "../../lib/transport/retry.js";
+import { systemClock } from "../../lib/transport/places/retry.js";
 import { scratchDirectory, withEnv } from "../transport/scratch.js";
 import { Child, listenerChild } from "./children.js";
 

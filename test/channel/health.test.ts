@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../lib/channel/connect.js";
 import { listen } from "../../lib/channel/listen.js";
-import { endpoints, health } from "../../lib/transport/status.js";
+import { endpoints, health } from "../../lib/transport/places/status.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { listenerChild } from "./children.js";
 

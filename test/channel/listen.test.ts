@@ -7,7 +7,7 @@ import type { Channel } from "../../lib/channel/channel.js";
 import { connect } from "../../lib/channel/connect.js";
 import { listen } from "../../lib/channel/listen.js";
 import { HandshakeError, HandshakeTimeoutError, RefusedError } from "../../lib/errors.js";
-import { health } from "../../lib/transport/status.js";
+import { health } from "../../lib/transport/places/status.js";
 import { openDescriptors } from "../transport/handshake-rig.js";
 import { scratchDirectory } from "../transport/scratch.js";
 

@@ -9,7 +9,7 @@ import { bytes } from "../../lib/codec/bytes.js";
 import { json } from "../../lib/codec/json.js";
 import { text } from "../../lib/codec/text.js";
 import { InvalidArgumentError, TransportError, UnknownOptionError } from "../../lib/errors.js";
-import { DEFAULT_RETRY } from "../../lib/transport/retry.js";
+import { DEFAULT_RETRY } from "../../lib/transport/places/retry.js";
 
 type Any = ListenOptions<unknown, unknown> & ConnectOptions<unknown, unknown>;
 

@@ -17,7 +17,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../lib/channel/connect.js";
 import { listen } from "../../lib/channel/listen.js";
 import { AlreadyRunningError, SystemError } from "../../lib/errors.js";
-import type { DiscoveryRecord } from "../../lib/transport/record.js";
+import type { DiscoveryRecord } from "../../lib/transport/places/owner-record.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { Child, listenerChild } from "./children.js";
 

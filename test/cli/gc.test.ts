@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../lib/channel/connect.js";
 import { findLeftovers, type Item, type Kept } from "../../lib/cli/gc/leftovers.js";
-import { ourIdentity, pidSpace } from "../../lib/transport/identity.js";
+import { ourIdentity, pidSpace } from "../../lib/transport/places/identity.js";
 import { type Child, listenerChild } from "../channel/children.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { ringbell, ringbellJson } from "./run.js";

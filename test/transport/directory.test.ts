@@ -2,8 +2,8 @@ import { chmodSync, chownSync, existsSync, mkdirSync, statSync, symlinkSync, wri
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AccessError } from "../../lib/errors.js";
-import { checkDirectory, prepareDirectory, removeDirectory } from "../../lib/transport/directory.js";
-import { type Address, resolveAddress } from "../../lib/transport/names.js";
+import { checkDirectory, prepareDirectory, removeDirectory } from "../../lib/transport/places/directory.js";
+import { type Address, resolveAddress } from "../../lib/transport/places/names.js";
 import { scratchDirectory } from "./scratch.js";
 
 const root = process.geteuid?.() === 0;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HandshakeError } from "../../lib/errors.js";
-import { encodeFrame, FRAME_LIMIT, FrameReader } from "../../lib/transport/frames.js";
+import { encodeFrame, FRAME_LIMIT, JsonFrameReader } from "../../lib/transport/handshake/json-frames.js";
 
 function framed(text: string, length = Buffer.byteLength(text)): Buffer {
   return Buffer.from(length.toString(16).padStart(8, "0") + text);
@@ -19,7 +19,7 @@ describe("frames", () => {
     fc.assert(
       fc.property(fc.array(frame, { minLength: 1, maxLength: 4 }), fc.array(fc.nat(40)), (frames, cuts) => {
         const bytes = Buffer.concat(frames.map((one) => encodeFrame(one)!));
-        const reader = new FrameReader();
+        const reader = new JsonFrameReader();
         const read: unknown[] = [];
         let at = 0;
         for (const cut of [...cuts, bytes.length]) {
@@ -34,7 +34,7 @@ describe("frames", () => {
   });
 
   it("leave the bytes behind them alone", () => {
-    const reader = new FrameReader();
+    const reader = new JsonFrameReader();
     reader.push(Buffer.concat([framed('{"t":"go"}'), Buffer.from([1, 2, 3])]));
     expect(reader.next(false)).toEqual({ t: "go" });
     expect([...reader.rest()]).toEqual([1, 2, 3]);
@@ -42,7 +42,7 @@ describe("frames", () => {
 
   it("keep a copy of the chunk, which is overwritten after the call", () => {
     const chunk = framed('{"t":"go"}');
-    const reader = new FrameReader();
+    const reader = new JsonFrameReader();
     reader.push(chunk.subarray(0, 12));
     chunk.copy(chunk, 0, 12);
     reader.push(chunk.subarray(0, 6));
@@ -64,7 +64,7 @@ describe("frames", () => {
     ["what is not UTF-8", Buffer.concat([Buffer.from("00000002"), Buffer.from([0xc3, 0x28])])],
     ["a deep nest", framed("[".repeat(60_000))],
   ])("refuse %s as soon as it is there", (_what, bytes) => {
-    const reader = new FrameReader();
+    const reader = new JsonFrameReader();
     reader.push(bytes);
     expect(() => reader.next(true)).toThrow(HandshakeError);
   });
@@ -76,7 +76,7 @@ describe("frames", () => {
 
 describe("S1.8: the status query", () => {
   it.each(["status\n", "status\r\n"])("is recognised, byte by byte: %j", (text) => {
-    const reader = new FrameReader();
+    const reader = new JsonFrameReader();
     for (const [i, byte] of [...Buffer.from(text)].entries()) {
       reader.push(Uint8Array.of(byte));
       expect(reader.next(true)).toBe(i === text.length - 1 ? "status" : undefined);
@@ -84,13 +84,13 @@ describe("S1.8: the status query", () => {
   });
 
   it.each(["stat!", "status!", "status \n", "STATUS\n"])("is nothing else: %j", (text) => {
-    const reader = new FrameReader();
+    const reader = new JsonFrameReader();
     reader.push(Buffer.from(text));
     expect(() => reader.next(true)).toThrow(HandshakeError);
   });
 
   it("is no part of a handshake that has begun", () => {
-    const reader = new FrameReader();
+    const reader = new JsonFrameReader();
     reader.push(Buffer.from("status\n"));
     expect(() => reader.next(false)).toThrow(HandshakeError);
   });

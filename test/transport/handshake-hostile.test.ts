@@ -2,14 +2,15 @@ import { closeSync, openSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { HandshakeError, HandshakeTimeoutError, NotSameMemoryError, VersionError } from "../../lib/errors.js";
-import type { Wire } from "../../lib/transport/contract.js";
-import { readErrorFrame } from "../../lib/transport/error-frames.js";
-import { FramePipe, HungUpError } from "../../lib/transport/frame-pipe.js";
-import { encodeFrame, type Frame } from "../../lib/transport/frames.js";
-import { introduce } from "../../lib/transport/handshake-connector.js";
-import { acceptPeer } from "../../lib/transport/handshake-listener.js";
-import { helloFrame, readHello, readReady, readWelcome } from "../../lib/transport/messages.js";
-import { agreeLanes } from "../../lib/transport/negotiate.js";
+import { introduce } from "../../lib/transport/handshake/connector.js";
+import { readErrorFrame } from "../../lib/transport/handshake/error-frames.js";
+import { FramePipe } from "../../lib/transport/handshake/frame-pipe.js";
+import { helloFrame, readHello, readReady, readWelcome } from "../../lib/transport/handshake/greetings.js";
+import { encodeFrame, type Frame } from "../../lib/transport/handshake/json-frames.js";
+import { acceptPeer } from "../../lib/transport/handshake/listener.js";
+import { agreeLanes } from "../../lib/transport/handshake/negotiate.js";
+import { HungUpError } from "../../lib/transport/wire/protocol.js";
+import type { Wire } from "../../lib/transport/wire/wire.js";
 import {
   connectorSettings,
   hearAll,

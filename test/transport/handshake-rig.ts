@@ -4,18 +4,15 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Binding } from "../../lib/native/binding.js";
 import { loadBinding } from "../../lib/native/load.js";
-import {
-  type Connection,
-  type LaneHandler,
-  RECORD_HEADER,
-  SENT,
-  type Wire,
-} from "../../lib/transport/contract.js";
-import type { Joined } from "../../lib/transport/handshake.js";
-import { type ConnectorSettings, introduce } from "../../lib/transport/handshake-connector.js";
-import { acceptPeer, type ListenerSettings } from "../../lib/transport/handshake-listener.js";
-import type { CodecIdentities } from "../../lib/transport/messages.js";
-import { connectNative, connectNet, wrapNative, wrapNet } from "../../lib/transport/wire.js";
+import { type Connection, type LaneHandler, SENT } from "../../lib/transport/contract.js";
+import { type ConnectorSettings, introduce } from "../../lib/transport/handshake/connector.js";
+import type { CodecIdentities } from "../../lib/transport/handshake/greetings.js";
+import type { Joined } from "../../lib/transport/handshake/joining.js";
+import { acceptPeer, type ListenerSettings } from "../../lib/transport/handshake/listener.js";
+import { RECORD_HEADER } from "../../lib/transport/records/record-layout.js";
+import { connectNative, wrapNative } from "../../lib/transport/wire/addon-wire.js";
+import { connectNet, wrapNet } from "../../lib/transport/wire/net-wire.js";
+import type { Wire } from "../../lib/transport/wire/wire.js";
 import { scratchDirectory } from "./scratch.js";
 
 export const binding = loadBinding();

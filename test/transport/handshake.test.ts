@@ -9,8 +9,8 @@ import {
   TransportError,
 } from "../../lib/errors.js";
 import type { Binding } from "../../lib/native/binding.js";
-import type { Wire } from "../../lib/transport/contract.js";
-import { type CodecIdentities, presentCodec } from "../../lib/transport/messages.js";
+import { type CodecIdentities, presentCodec } from "../../lib/transport/handshake/greetings.js";
+import type { Wire } from "../../lib/transport/wire/wire.js";
 import {
   binding,
   bindingWith,

@@ -1,7 +1,7 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { lockName, type NameLock } from "../../lib/transport/lock.js";
+import { lockName, type NameLock } from "../../lib/transport/places/name-lock.js";
 import { binding, bindingWith, openDescriptors } from "./handshake-rig.js";
 import { scratchDirectory } from "./scratch.js";
 

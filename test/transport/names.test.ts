@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { InvalidArgumentError } from "../../lib/errors.js";
-import { LONGEST_SOCKET_PATH, resolveAddress, resolvePlace } from "../../lib/transport/names.js";
+import { LONGEST_SOCKET_PATH, resolveAddress, resolvePlace } from "../../lib/transport/places/names.js";
 import { scratchDirectory } from "./scratch.js";
 
 const directory = "/run/x";

@@ -6,7 +6,7 @@ import {
   type RetrySettings,
   retrying,
   systemClock,
-} from "../../lib/transport/retry.js";
+} from "../../lib/transport/places/retry.js";
 
 /** A clock that only moves by sleeping. */
 function fakeClock(): Clock & { slept: number[] } {

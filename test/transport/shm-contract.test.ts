@@ -3,8 +3,8 @@ import { openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadBinding } from "../../lib/native/load.js";
 import type { Connection, LaneGeometry } from "../../lib/transport/contract.js";
-import { ringCapacities } from "../../lib/transport/geometry.js";
-import { createShm } from "../../lib/transport/shm.js";
+import { ringCapacities } from "../../lib/transport/shm/rings.js";
+import { createShm } from "../../lib/transport/shm/shm.js";
 import { transportContract } from "./contract/suite.js";
 import { acceptNative, nativePair } from "./wires.js";
 

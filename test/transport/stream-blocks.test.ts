@@ -4,9 +4,9 @@ import type { Lease } from "../../lib/bulk/lease.js";
 import { PrivateMemory } from "../../lib/bulk/private-memory.js";
 import { BlockError, BlockTooLargeError, NoSpaceError } from "../../lib/errors.js";
 import { tryBinding } from "../../lib/native/load.js";
-import { FULL, NO_MEMORY, recordBytes, SENT, WITH_BLOCKS, type Wire } from "../../lib/transport/contract.js";
-import { tabledBytes } from "../../lib/transport/handles.js";
-import { createStream } from "../../lib/transport/stream.js";
+import { FULL, NO_MEMORY, SENT } from "../../lib/transport/contract.js";
+import { tabledBytes } from "../../lib/transport/records/handle-table.js";
+import { recordBytes, WITH_BLOCKS } from "../../lib/transport/records/record-layout.js";
 import {
   ASK,
   BLOCK,
@@ -16,7 +16,9 @@ import {
   RECORD,
   RETURN,
   TAKEN,
-} from "../../lib/transport/stream-frames.js";
+} from "../../lib/transport/stream/frame-layout.js";
+import { createStream } from "../../lib/transport/stream/stream.js";
+import type { Wire } from "../../lib/transport/wire/wire.js";
 import { End, payload, post, postBlocks, readMessages, turns } from "./contract/harness.js";
 import { FakeWire } from "./fake-wire.js";
 import { nativePair, netPair } from "./wires.js";

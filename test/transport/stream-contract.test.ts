@@ -1,8 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { describe, it } from "vitest";
 import { tryBinding } from "../../lib/native/load.js";
-import { createStream } from "../../lib/transport/stream.js";
-import { wrapNet } from "../../lib/transport/wire.js";
+import { createStream } from "../../lib/transport/stream/stream.js";
+import { wrapNet } from "../../lib/transport/wire/net-wire.js";
 import { transportContract } from "./contract/suite.js";
 import { acceptNative, acceptNet, nativePair, netPair } from "./wires.js";
 

@@ -4,9 +4,13 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { Scratch } from "../../lib/codec/codec.js";
 import { tryBinding } from "../../lib/native/load.js";
-import { longestPayload, recordBytes, WITH_BLOCKS } from "../../lib/transport/contract.js";
-import { COMES_HOME, type Handle, tabledBytes, writeTable } from "../../lib/transport/handles.js";
-import { createStream } from "../../lib/transport/stream.js";
+import {
+  COMES_HOME,
+  type Handle,
+  tabledBytes,
+  writeTable,
+} from "../../lib/transport/records/handle-table.js";
+import { longestPayload, recordBytes, WITH_BLOCKS } from "../../lib/transport/records/record-layout.js";
 import {
   ASK,
   BLOCK,
@@ -19,7 +23,8 @@ import {
   SEALED,
   SHARED,
   TAKEN,
-} from "../../lib/transport/stream-frames.js";
+} from "../../lib/transport/stream/frame-layout.js";
+import { createStream } from "../../lib/transport/stream/stream.js";
 import { End, payload, post, readMessages, readRecords, turns } from "./contract/harness.js";
 import { netPair, rawPair } from "./wires.js";
 

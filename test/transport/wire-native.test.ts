@@ -7,7 +7,7 @@ import { SyncUnavailableError, TransportError } from "../../lib/errors.js";
 import type { Binding } from "../../lib/native/binding.js";
 import { tryBinding } from "../../lib/native/load.js";
 import { enter, leave, TURN } from "../../lib/transport/loop-turn.js";
-import { wrapNative } from "../../lib/transport/wire.js";
+import { wrapNative } from "../../lib/transport/wire/addon-wire.js";
 import { payload, turns } from "./contract/harness.js";
 import { nativePair, netPair, rawPair, WireLog } from "./wires.js";
 

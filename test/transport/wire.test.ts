@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { tryBinding } from "../../lib/native/load.js";
-import { connectNative, connectNet } from "../../lib/transport/wire.js";
+import { connectNative } from "../../lib/transport/wire/addon-wire.js";
+import { connectNet } from "../../lib/transport/wire/net-wire.js";
 import { payload, turns, uncaught } from "./contract/harness.js";
 import { inDirectory, nativePair, netPair, WireLog, type WirePair } from "./wires.js";
 

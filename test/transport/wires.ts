@@ -4,8 +4,9 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Binding } from "../../lib/native/binding.js";
-import type { Wire, WireHandler } from "../../lib/transport/contract.js";
-import { connectNative, connectNet, wrapNative, wrapNet } from "../../lib/transport/wire.js";
+import { connectNative, wrapNative } from "../../lib/transport/wire/addon-wire.js";
+import { connectNet, wrapNet } from "../../lib/transport/wire/net-wire.js";
+import type { Wire, WireHandler } from "../../lib/transport/wire/wire.js";
 import { Signal } from "./contract/harness.js";
 
 /** Two wires that are each other's peer: [the one that was accepted, the one that connected]. */

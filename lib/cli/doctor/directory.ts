@@ -1,7 +1,7 @@
 import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { checkPlace } from "../../transport/directory.js";
-import { LONGEST_SOCKET_PATH, type ResolvedPlace, resolvePlace } from "../../transport/names.js";
+import { checkPlace } from "../../transport/places/directory.js";
+import { LONGEST_SOCKET_PATH, type ResolvedPlace, resolvePlace } from "../../transport/places/names.js";
 import { type DirectoryFacts, failureOf } from "./report.js";
 
 const LONGEST_NAME = 64;

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { arch, availableParallelism, freemem, platform, release, totalmem } from "node:os";
 import type { Binding } from "../../native/binding.js";
 import { libc, loadBinding } from "../../native/load.js";
-import { regionName } from "../../transport/region-names.js";
+import { regionName } from "../../transport/places/region-names.js";
 import { packageDirectory } from "../package.js";
 import { controlGroup } from "./control-group.js";
 import {

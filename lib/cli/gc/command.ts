@@ -1,5 +1,5 @@
-import type { ResolvedPlace } from "../../transport/names.js";
-import { everyPlace, sweep } from "../../transport/sweep.js";
+import type { ResolvedPlace } from "../../transport/places/names.js";
+import { everyPlace, sweep } from "../../transport/places/sweep.js";
 import { isOn } from "../arguments.js";
 import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "../command.js";
 import { plural, safe } from "../format.js";

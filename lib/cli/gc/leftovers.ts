@@ -1,13 +1,13 @@
 import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { basename, join } from "node:path";
 import { tryBinding } from "../../native/load.js";
-import { checkPlace } from "../../transport/directory.js";
-import { isAlive, ourUid, pidSpace } from "../../transport/identity.js";
-import { type Address, addressIn, type ResolvedPlace } from "../../transport/names.js";
-import { probeNative, probeNet } from "../../transport/probe.js";
-import { readLiveRecord, readRecord } from "../../transport/record.js";
-import { regionOwner } from "../../transport/region-names.js";
-import { namesIn } from "../../transport/sweep.js";
+import { checkPlace } from "../../transport/places/directory.js";
+import { isAlive, ourUid, pidSpace } from "../../transport/places/identity.js";
+import { type Address, addressIn, type ResolvedPlace } from "../../transport/places/names.js";
+import { readLiveRecord, readRecord } from "../../transport/places/owner-record.js";
+import { probeNative, probeNet } from "../../transport/places/probe.js";
+import { regionOwner } from "../../transport/places/region-names.js";
+import { namesIn } from "../../transport/places/sweep.js";
 import { plural } from "../format.js";
 
 /** What a file of ringbell is. */

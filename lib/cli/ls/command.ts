@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { addressIn, type ResolvedPlace } from "../../transport/names.js";
-import { type EndpointInfo, endpoints } from "../../transport/status.js";
-import { everyPlace, namesIn } from "../../transport/sweep.js";
+import { addressIn, type ResolvedPlace } from "../../transport/places/names.js";
+import { type EndpointInfo, endpoints } from "../../transport/places/status.js";
+import { everyPlace, namesIn } from "../../transport/places/sweep.js";
 import { isOn, text } from "../arguments.js";
 import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Values } from "../command.js";
 import { placeOf } from "../place.js";

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { isAlive, pidSpace } from "../../transport/identity.js";
-import type { EndpointInfo, EndpointState } from "../../transport/status.js";
+import { isAlive, pidSpace } from "../../transport/places/identity.js";
+import type { EndpointInfo, EndpointState } from "../../transport/places/status.js";
 
 /** What `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes bytes; what is not known is null. */
 export interface Listing {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { FULL, recordBytes, SENT } from "../../../lib/transport/contract.js";
+import { FULL, SENT } from "../../../lib/transport/contract.js";
+import { recordBytes } from "../../../lib/transport/records/record-layout.js";
 import { fill, payload, post, readRecords, turns } from "./harness.js";
 import type { Pair } from "./suite.js";
 

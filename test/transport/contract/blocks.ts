@@ -10,7 +10,8 @@ import {
   NoSpaceError,
   SyncUnavailableError,
 } from "../../../lib/errors.js";
-import { ENDED, FULL, IN_BLOCK, PLAIN, SENT, WITH_BLOCKS } from "../../../lib/transport/contract.js";
+import { ENDED, FULL, SENT } from "../../../lib/transport/contract.js";
+import { IN_BLOCK, PLAIN, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
 import { type End, fill, payload, postBlocks, readMessages, turns } from "./harness.js";
 import type { BulkPair } from "./suite.js";
 

@@ -1,6 +1,12 @@
 // One end of a connection in a process of its own: node child.mjs <join module> <path> <lanes> <task> <count> <bulk>
 import { pathToFileURL } from "node:url";
-import { PLAIN, RECORD_HEADER, recordBytes, SENT, WITH_BLOCKS } from "../../../dist/transport/contract.js";
+import { SENT } from "../../../dist/transport/contract.js";
+import {
+  PLAIN,
+  RECORD_HEADER,
+  recordBytes,
+  WITH_BLOCKS,
+} from "../../../dist/transport/records/record-layout.js";
 
 const [module, path, lanes, task, count, bulk] = process.argv.slice(2);
 const { join } = await import(pathToFileURL(module).href);

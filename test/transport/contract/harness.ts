@@ -1,22 +1,24 @@
 import type { Block } from "../../../lib/bulk/block.js";
 import type { Scratch } from "../../../lib/codec/codec.js";
 import {
-  type BlocksKind,
   type Connection,
   type ConnectionHandler,
   FULL,
   type LaneGeometry,
   type LaneHandler,
   NO_MEMORY,
-  PLAIN,
-  RECORD_HEADER,
-  recordBytes,
   SENT,
   type SendStatus,
   type TransportEnd,
   type TransportLane,
-  WITH_BLOCKS,
 } from "../../../lib/transport/contract.js";
+import {
+  type BlocksKind,
+  PLAIN,
+  RECORD_HEADER,
+  recordBytes,
+  WITH_BLOCKS,
+} from "../../../lib/transport/records/record-layout.js";
 
 /** Makes two connections that are each other's peer, neither started, with `bulk` bytes for the blocks of each. */
 export type MakePair = (

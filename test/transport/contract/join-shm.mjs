@@ -1,7 +1,7 @@
 import { loadBinding } from "../../../dist/native/load.js";
-import { ringCapacities } from "../../../dist/transport/geometry.js";
-import { createShm } from "../../../dist/transport/shm.js";
-import { connectNative } from "../../../dist/transport/wire.js";
+import { ringCapacities } from "../../../dist/transport/shm/rings.js";
+import { createShm } from "../../../dist/transport/shm/shm.js";
+import { connectNative } from "../../../dist/transport/wire/addon-wire.js";
 
 export async function join(path, lanes, bulkBytes) {
   const binding = loadBinding();

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { SENT, WITH_BLOCKS } from "../../../lib/transport/contract.js";
+import { SENT } from "../../../lib/transport/contract.js";
+import { WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
 import {
   type ContractProcesses,
   differsAt,

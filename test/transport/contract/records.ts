@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { longestPayload, recordBytes, SENT } from "../../../lib/transport/contract.js";
+import { SENT } from "../../../lib/transport/contract.js";
+import { longestPayload, recordBytes } from "../../../lib/transport/records/record-layout.js";
 import { differsAt, numbers, pack, payload, post, readRecords, turns } from "./harness.js";
 import type { Pair } from "./suite.js";
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SyncUnavailableError } from "../../../lib/errors.js";
-import { ENDED, FULL, recordBytes, SENT, type TransportLane } from "../../../lib/transport/contract.js";
+import { ENDED, FULL, SENT, type TransportLane } from "../../../lib/transport/contract.js";
+import { recordBytes } from "../../../lib/transport/records/record-layout.js";
 import { fill, payload, post, readRecords, turns } from "./harness.js";
 import type { Pair } from "./suite.js";
 

@@ -1,0 +1,9 @@
+/**
+ * Hands what a handler threw to the process, as an uncaught exception, once the code that called the handler has put
+ * itself in order and returned.
+ */
+export function raise(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

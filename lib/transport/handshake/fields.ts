@@ -1,0 +1,86 @@
+import { HandshakeError } from "../../errors.js";
+
+/**
+ * Reads the fields of JSON that a stranger sent: each function returns a value of its type within its limits, or
+ * throws a HandshakeError that names the field.
+ */
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function wrong(field: string, expected: string): HandshakeError {
+  return new HandshakeError(`the field "${field}" of a handshake frame is not ${expected}`);
+}
+
+function own(from: Fields, field: string): unknown {
+  return Object.hasOwn(from, field) ? from[field] : undefined;
+}
+
+/** A string of at most `longest` UTF-16 units. */
+export function readString(from: Fields, field: string, longest: number): string {
+  const value = own(from, field);
+  if (typeof value !== "string" || value.length > longest) {
+    throw wrong(field, `a string of at most ${longest} characters`);
+  }
+  return value;
+}
+
+export function readOptionalString(from: Fields, field: string, longest: number): string | undefined {
+  return own(from, field) === undefined ? undefined : readString(from, field, longest);
+}
+
+/** An integer from `least` to `most`. */
+export function readInteger(from: Fields, field: string, least: number, most: number): number {
+  const value = own(from, field);
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
+    throw wrong(field, `an integer from ${least} to ${most}`);
+  }
+  return value;
+}
+
+export function readOptionalInteger(
+  from: Fields,
+  field: string,
+  least: number,
+  most: number,
+): number | undefined {
+  return own(from, field) === undefined ? undefined : readInteger(from, field, least, most);
+}
+
+export function readObject(from: Fields, field: string): Fields {
+  const value = own(from, field);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(field, "an object");
+  return value as Fields;
+}
+
+export function readOptionalObject(from: Fields, field: string): Fields | undefined {
+  return own(from, field) === undefined ? undefined : readObject(from, field);
+}
+
+/** A list of at most `most` objects. */
+export function readObjects(from: Fields, field: string, most: number): readonly Fields[] {
+  const value = own(from, field);
+  if (!Array.isArray(value) || value.length > most) throw wrong(field, `a list of at most ${most}`);
+  for (const item of value as unknown[]) {
+    if (typeof item !== "object" || item === null || Array.isArray(item)) {
+      throw wrong(field, "a list of objects");
+    }
+  }
+  return value as Fields[];
+}
+
+/** A list of at most `most` strings of at most `longest` characters. */
+export function readStrings(from: Fields, field: string, most: number, longest: number): readonly string[] {
+  const value = own(from, field);
+  if (!Array.isArray(value) || value.length > most) throw wrong(field, `a list of at most ${most}`);
+  for (const item of value as unknown[]) {
+    if (typeof item !== "string" || item.length > longest) throw wrong(field, "a list of short strings");
+  }
+  return value as string[];
+}
+
+/** What a stranger wrote, fit for a message or a log: no control characters, not too long. */
+export function printable(text: string, longest: number): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be removed.
+  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");
+  return clean.length > longest ? `${clean.slice(0, longest - 1)}…` : clean;
+}

@@ -1,0 +1,110 @@
+import { HandshakeError } from "../../errors.js";
+import { STATUS_QUERY } from "../wire/protocol.js";
+
+/**
+ * Frames of the handshake: eight lower-case hexadecimal digits, the length of the body in bytes; then the body, a JSON
+ * object in UTF-8. The first byte of anything else (`status`, a web browser, noise) is no such digit, with luck, and
+ * the first eight are not all.
+ */
+
+/** The longest body of a frame, in bytes. */
+export const FRAME_LIMIT = 64 * 1024;
+
+/** Bytes before the body. */
+const PREFIX = 8;
+
+export type Frame = Readonly<Record<string, unknown>>;
+
+/** The frame as bytes, or undefined if its body would be longer than FRAME_LIMIT. */
+export function encodeFrame(frame: Frame): Uint8Array | undefined {
+  const text = JSON.stringify(frame);
+  const length = Buffer.byteLength(text);
+  if (length > FRAME_LIMIT) return undefined;
+  return Buffer.from(length.toString(16).padStart(PREFIX, "0") + text);
+}
+
+/** Finds frames in bytes as they arrive, split and merged as it pleases the kernel. */
+export class JsonFrameReader {
+  /** Grows by doubling, so that a peer that sends byte by byte costs no more than one that does not. */
+  #memory: Buffer = Buffer.alloc(1024);
+  #bytes: Buffer = this.#memory.subarray(0, 0);
+
+  /** Bytes that were pushed and not read. */
+  get buffered(): number {
+    return this.#bytes.length;
+  }
+
+  /** Takes a copy of the chunk. */
+  push(chunk: Uint8Array): void {
+    const { length } = this.#bytes;
+    const start = this.#bytes.byteOffset - this.#memory.byteOffset;
+    if (start + length + chunk.length > this.#memory.length) {
+      const memory = Buffer.alloc(Math.max(this.#memory.length * 2, length + chunk.length));
+      this.#bytes.copy(memory);
+      memory.set(chunk, length);
+      this.#memory = memory;
+      this.#bytes = memory.subarray(0, length + chunk.length);
+    } else {
+      this.#memory.set(chunk, start + length);
+      this.#bytes = this.#memory.subarray(start, start + length + chunk.length);
+    }
+  }
+
+  /**
+   * The next frame, or "status" for a status query (looked for only if `query`), or undefined if more bytes are needed.
+   * Throws a HandshakeError as soon as it is clear that what arrives is no frame, or one that is too long.
+   */
+  next(query: boolean): Frame | "status" | undefined {
+    if (query) {
+      const asked = this.#readStatusQuery();
+      if (asked !== "no") return asked;
+    }
+    const length = this.#readLength();
+    if (length === undefined || this.#bytes.length < PREFIX + length) return undefined;
+    const body = this.#bytes.subarray(PREFIX, PREFIX + length);
+    const frame = parse(body);
+    this.#bytes = this.#bytes.subarray(PREFIX + length);
+    return frame;
+  }
+
+  /** The bytes behind the frames that were read; they belong to whatever comes after the handshake. */
+  rest(): Uint8Array {
+    const rest = this.#bytes;
+    this.#memory = Buffer.alloc(0);
+    this.#bytes = this.#memory;
+    return rest;
+  }
+
+  #readStatusQuery(): "status" | undefined | "no" {
+    const text = this.#bytes.toString("latin1", 0, STATUS_QUERY.length + 1);
+    if (text.startsWith(STATUS_QUERY) || text.startsWith("status\r\n")) return "status";
+    return text !== "" && (STATUS_QUERY.startsWith(text) || text === "status\r") ? undefined : "no";
+  }
+
+  #readLength(): number | undefined {
+    const seen = Math.min(PREFIX, this.#bytes.length);
+    const text = this.#bytes.toString("latin1", 0, seen);
+    if (!/^[0-9a-f]*$/.test(text)) throw new HandshakeError("what arrives is no handshake of ringbell");
+    if (seen < PREFIX) return undefined;
+    const length = Number.parseInt(text, 16);
+    if (length > FRAME_LIMIT) {
+      throw new HandshakeError(
+        `a handshake frame of ${length} bytes was announced; at most ${FRAME_LIMIT} are taken`,
+      );
+    }
+    return length;
+  }
+}
+
+function parse(body: Uint8Array): Frame {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+  } catch (cause) {
+    throw new HandshakeError("a handshake frame is not JSON", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new HandshakeError("a handshake frame is not a JSON object");
+  }
+  return value as Frame;
+}

@@ -1,0 +1,215 @@
+import {
+  HandshakeError,
+  NoSpaceError,
+  NotSameMemoryError,
+  RingbellError,
+  TransportError,
+} from "../../errors.js";
+import type { Region } from "../../native/binding.js";
+import type { LaneGeometry } from "../contract.js";
+import { atExit } from "../places/at-exit.js";
+import { regionName } from "../places/region-names.js";
+import { ringCapacities } from "../shm/rings.js";
+import { createShm } from "../shm/shm.js";
+import { createStream } from "../stream/stream.js";
+import { HungUpError } from "../wire/protocol.js";
+import type { Wire } from "../wire/wire.js";
+import { errorFrame } from "./error-frames.js";
+import { printable } from "./fields.js";
+import { FramePipe } from "./frame-pipe.js";
+import { type Backing, goFrame, type Ready, readHello, readReady, welcomeFrame } from "./greetings.js";
+import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./joining.js";
+import { encodeFrame, type Frame } from "./json-frames.js";
+import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
+import { type Agreement, agreeLanes, agreeTransport, type LaneOffer } from "./negotiate.js";
+import type { Peer } from "./peer.js";
+
+/** How long (ms) a peer that was turned away has to read why. */
+const LINGER = 1000;
+
+export interface ListenerSettings extends HandshakeSettings {
+  readonly lanes: readonly LaneOffer[];
+  /** The answer to a status query: anything that JSON carries. */
+  status(): object;
+}
+
+/** A region that the peer has been told of and has not mapped yet. */
+interface Offer {
+  readonly region: Region;
+  readonly backing: Backing;
+  /** "" where it goes as a descriptor. */
+  readonly name: string;
+  /** Removes its name, if it has one. Idempotent. */
+  unlink(): void;
+}
+
+/**
+ * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is closed. `id`
+ * names the connection. Resolves with undefined after a status query, or a probe that hung up without a word; rejects with what went wrong, after
+ * telling the peer.
+ */
+export async function acceptPeer(
+  wire: Wire,
+  id: string,
+  settings: ListenerSettings,
+): Promise<Joined | undefined> {
+  const pipe = new FramePipe(
+    wire,
+    (descriptor) => settings.binding?.closeDescriptor(descriptor),
+    settings.timeout,
+  );
+  try {
+    const stranger = wire.credentials !== undefined && !isOurs(describePeer(wire, undefined, id));
+    const first = await pipe.read(true);
+    // Who we are not willing to know is told so before a word of his is interpreted.
+    if (stranger && settings.authorize === undefined)
+      await checkPeer(describePeer(wire, undefined, id), undefined);
+    if (first === "status") {
+      if (stranger) await pipe.during(checkPeer(describePeer(wire, undefined, id), settings.authorize));
+      pipe.finish();
+      wire.write(Buffer.from(`${JSON.stringify(settings.status())}\n`));
+      endSoon(wire);
+      return undefined;
+    }
+    return await agree(wire, pipe, id, first, settings);
+  } catch (error) {
+    pipe.finish();
+    turnAway(wire, error);
+    // Somebody who only looked whether we are there.
+    if (error instanceof HungUpError && pipe.silent) return undefined;
+    throw error;
+  }
+}
+
+async function agree(
+  wire: Wire,
+  pipe: FramePipe,
+  id: string,
+  first: Frame,
+  settings: ListenerSettings,
+): Promise<Joined> {
+  const hello = readHello(first);
+  const peer = describePeer(wire, hello.claim, id);
+  await pipe.during(checkPeer(peer, settings.authorize));
+  const lanes = agreeLanes(hello, settings.lanes);
+  const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
+  const agreement = agreeTransport(isOurs(peer) ? means : meansForStranger(means), hello);
+  const bulk = Math.min(hello.bulk, ourBulkBytes(settings.binding, settings.bulkBytes));
+  const offer = makeOffer(agreement, lanes, settings);
+  try {
+    pipe.write(
+      welcomeFrame({
+        transport: offer === undefined ? "stream" : "shm",
+        backing: offer?.backing,
+        region: offer?.name ?? "",
+        lanes,
+        bulk,
+        claim: ourClaim(settings.role),
+        id,
+      }),
+      offer?.backing === "sealed" ? offer.region.descriptor : undefined,
+    );
+    const ready = readReady((await pipe.read()) as Frame);
+    offer?.unlink();
+    const shared = offer !== undefined && isShared(offer.region, ready, agreement);
+    pipe.write(goFrame(shared ? "shm" : "stream"));
+    if (!shared) {
+      offer?.region.close();
+      wire.unread(pipe.finish());
+      return { connection: createStream(wire, lanes, bulk), lanes: lanes.map((lane) => lane.name), peer };
+    }
+    offer.region.closeDescriptor();
+    // The transport takes the descriptor, and what the wire has not yet written would be lost.
+    await pipe.drained();
+    return share(wire, pipe, offer, lanes, bulk, peer, settings);
+  } catch (error) {
+    offer?.unlink();
+    offer?.region.close();
+    throw error;
+  }
+}
+
+function share(
+  wire: Wire,
+  pipe: FramePipe,
+  { region, backing }: Offer,
+  lanes: readonly LaneGeometry[],
+  bulkBytes: number,
+  peer: Peer,
+  { binding, spin }: ListenerSettings,
+): Joined {
+  const options = { spin, bulkBytes, named: backing === "named" };
+  // The connector may have begun already, with a segment.
+  const passed = pipe.takeDescriptor();
+  const connection = createShm(binding!, wire, region, lanes, true, options, pipe.finish(), passed);
+  return { connection, lanes: lanes.map((lane) => lane.name), peer };
+}
+
+function makeOffer(
+  { backing, fallback }: Agreement,
+  lanes: readonly LaneGeometry[],
+  { binding }: ListenerSettings,
+): Offer | undefined {
+  if (backing === undefined || binding === undefined) return undefined;
+  const capacities = ringCapacities(lanes);
+  const name = backing === "named" ? regionName() : "";
+  let region: Region;
+  try {
+    region = binding.regionCreate(capacities, name);
+  } catch (cause) {
+    if (fallback) return undefined;
+    const bytes = 2 * capacities.reduce((sum, capacity) => sum + capacity, 0);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOSPC" || code === "ENOMEM") {
+      throw new NoSpaceError(`no room for ${bytes} bytes of shared memory: ${message}`, bytes, { cause });
+    }
+    throw new TransportError(`can't make shared memory: ${message}`, { cause });
+  }
+  if (name === "") return { region, backing, name, unlink: () => {} };
+  let linked = true;
+  const unlink = () => {
+    if (linked) binding.regionUnlink(name);
+    linked = false;
+  };
+  const forget = atExit(unlink);
+  return {
+    region,
+    backing,
+    name,
+    unlink() {
+      unlink();
+      forget();
+    },
+  };
+}
+
+/** Whether both see the same memory. Throws where they do not and nothing else was agreed. */
+function isShared(region: Region, ready: Ready, { fallback }: Agreement): boolean {
+  if (ready.failed === undefined && ready.nonce === region.nonce) return true;
+  if (fallback) return false;
+  if (ready.failed === "ERR_RINGBELL_TRANSPORT") {
+    throw new TransportError(`the peer can't map the shared memory: ${printable(ready.message, 300)}`);
+  }
+  throw new NotSameMemoryError(
+    "the two sides reach each other but do not see the same memory " +
+      `(${ready.failed === undefined ? "the nonce differs" : printable(ready.message, 300)}); ` +
+      'use transport "auto" or "stream", or let them share /dev/shm',
+  );
+}
+
+function turnAway(wire: Wire, error: unknown): void {
+  if (error instanceof HungUpError) {
+    wire.destroy();
+    return;
+  }
+  const told = error instanceof RingbellError ? error : new HandshakeError("the listener failed");
+  const bytes = encodeFrame(errorFrame(told));
+  if (bytes !== undefined) wire.write(bytes);
+  endSoon(wire);
+}
+
+/** Closes the wire when its last words are with the kernel, but does not wait for it for ever. */
+function endSoon(wire: Wire): void {
+  const timer = setTimeout(() => wire.destroy(), LINGER);
+  void wire.end().finally(() => clearTimeout(timer));
+}

@@ -1,0 +1,117 @@
+import { LaneMismatchError, SchemaMismatchError, TransportError } from "../../errors.js";
+import type { LaneGeometry } from "../contract.js";
+import { isCapacity, MAIN_LANE } from "./geometry.js";
+import type { Backing, CodecIdentities, CodecIdentity, Hello, TransportName } from "./greetings.js";
+
+/** A lane as the listener offers it. */
+export interface LaneOffer {
+  readonly name: string;
+  /** Bytes of each of its rings, unless the connector wants less. */
+  readonly capacity: number;
+  readonly codec: CodecIdentities;
+}
+
+/**
+ * Agrees on the lanes: `main` and those the connector asks for by name (all that there are if it names none), in the
+ * listener's order, each as large as the smaller wish. Throws a LaneMismatchError, or a SchemaMismatchError as the
+ * listener sees it.
+ */
+export function agreeLanes(hello: Hello, offers: readonly LaneOffer[]): LaneGeometry[] {
+  const requests = new Map(hello.lanes?.map((lane) => [lane.name, lane]));
+  const offered = offers.map((offer) => offer.name);
+  const asked = [...requests.keys()];
+  if (asked.some((name) => !offered.includes(name))) throw new LaneMismatchError(asked, offered);
+  const agreed: LaneGeometry[] = [];
+  for (const { name, capacity, codec } of offers) {
+    const request = requests.get(name);
+    if (hello.lanes !== undefined && request === undefined && name !== MAIN_LANE) continue;
+    const theirs = request?.codec ?? hello.codec;
+    checkCodec(name, "receives", codec.receive, theirs.send);
+    checkCodec(name, "sends", codec.send, theirs.receive);
+    const limit = request?.capacity ?? hello.capacity;
+    agreed.push({ name, capacity: isCapacity(limit) ? Math.min(limit, capacity) : capacity });
+  }
+  return agreed;
+}
+
+/** The error for a lane in which one side "sends" (or "receives") `ours` and the other is set for `theirs`. */
+export function schemaMismatch(
+  lane: string,
+  direction: "sends" | "receives",
+  ours: string,
+  theirs: string,
+): SchemaMismatchError {
+  const other = direction === "sends" ? "receives" : "sends";
+  return new SchemaMismatchError(
+    `the codecs of lane "${lane}" do not fit: this side ${direction} ${ours}, the other ${other} ${theirs}`,
+    ours,
+    theirs,
+  );
+}
+
+/** Where two codecs do not fit: kept with the error, so that the other side can be told in its own words. */
+export interface Mismatch {
+  readonly lane: string;
+  readonly direction: "sends" | "receives";
+}
+
+const mismatches = new WeakMap<SchemaMismatchError, Mismatch>();
+
+export function mismatchOf(error: SchemaMismatchError): Mismatch | undefined {
+  return mismatches.get(error);
+}
+
+function checkCodec(
+  lane: string,
+  direction: "sends" | "receives",
+  ours: CodecIdentity,
+  theirs: CodecIdentity,
+): void {
+  if (ours.name === theirs.name && ours.fingerprint === theirs.fingerprint) return;
+  // Where the words are the same, only the fingerprints show that the codecs are not.
+  const words = ours.name !== theirs.name || ours.schema !== theirs.schema;
+  const error = schemaMismatch(lane, direction, describeCodec(ours, words), describeCodec(theirs, words));
+  mismatches.set(error, { lane, direction });
+  throw error;
+}
+
+function describeCodec({ name, schema, fingerprint }: CodecIdentity, words: boolean): string {
+  if (!words) return `${name} with the fingerprint ${fingerprint}`;
+  return schema === undefined || schema === name ? name : `${name} ${schema}`;
+}
+
+/** What one side can do, or is willing to, best first. */
+export interface Means {
+  readonly transports: readonly TransportName[];
+  readonly backings: readonly Backing[];
+  /** The version of the layout of shared memory; 0 without the addon. */
+  readonly abi: number;
+}
+
+export interface Agreement {
+  readonly transport: TransportName;
+  /** Undefined for a stream. */
+  readonly backing: Backing | undefined;
+  /** Whether a stream will do where shared memory turns out not to work. */
+  readonly fallback: boolean;
+}
+
+/** Agrees on the transport: the first of ours that the other side can do as well. Throws a TransportError. */
+export function agreeTransport(
+  ours: Means,
+  theirs: Pick<Hello, "transports" | "backings" | "abi">,
+): Agreement {
+  const fallback = ours.transports.includes("stream") && theirs.transports.includes("stream");
+  const backing = ours.backings.find((candidate) => theirs.backings.includes(candidate));
+  const shared = ours.transports.includes("shm") && theirs.transports.includes("shm");
+  if (shared && backing !== undefined && ours.abi === theirs.abi)
+    return { transport: "shm", backing, fallback };
+  if (fallback) return { transport: "stream", backing: undefined, fallback };
+  const list = (items: readonly string[]) => (items.length === 0 ? "none" : items.join(" or "));
+  throw new TransportError(
+    shared
+      ? "no shared memory that both sides can use: the listener offers the backing " +
+          `${list(ours.backings)} (layout ${ours.abi}), connect asks for ${list(theirs.backings)} (layout ${theirs.abi})`
+      : `no transport in common: the listener offers ${list(ours.transports)}, connect asks for ${list(theirs.transports)}`,
+  );
+}

@@ -1,0 +1,51 @@
+import { NotFoundError, SystemError } from "../../errors.js";
+import type { Binding } from "../../native/binding.js";
+import { connectNative } from "../wire/addon-wire.js";
+import { connectNet } from "../wire/net-wire.js";
+import { HungUpError } from "../wire/protocol.js";
+import type { Wire } from "../wire/wire.js";
+import { accessError, checkDirectory } from "./directory.js";
+import { type Address, DEFAULT_NAME } from "./names.js";
+
+/**
+ * Connects to the socket of an endpoint. Rejects with a NotFoundError (nobody listens), an AccessError that names path,
+ * mode, owner and our uid, or a SystemError.
+ */
+export async function dial(address: Address, binding: Binding | undefined): Promise<Wire> {
+  const { socketPath: path } = address;
+  if (!checkDirectory(address)) throw notFound(address, "there is no such directory");
+  try {
+    return binding === undefined ? await connectNet(path) : connectNative(binding, path);
+  } catch (cause) {
+    const { code, syscall, message } = cause as NodeJS.ErrnoException;
+    switch (code) {
+      case "ENOENT":
+        throw notFound(address, "there is no such socket", cause);
+      case "ECONNREFUSED":
+        throw notFound(address, "its process has ended", cause);
+      case "EACCES":
+      case "EPERM":
+        throw accessError(path, "connect to", cause);
+      default: {
+        const text = `can't connect to ${path}: ${message}`;
+        throw new SystemError(text, code ?? "EUNKNOWN", syscall ?? "connect", path, { cause });
+      }
+    }
+  }
+}
+
+/** Whether the listener may just not be there yet, or be starting anew. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof NotFoundError || error instanceof HungUpError) return true;
+  return error instanceof SystemError && (error.errno === "EAGAIN" || error.errno === "ECONNRESET");
+}
+
+function notFound(address: Address, why: string, cause?: unknown): NotFoundError {
+  const unnamed =
+    address.name === DEFAULT_NAME ? " (the name where none is given and RINGBELL_ENDPOINT is not set)" : "";
+  return new NotFoundError(
+    `nobody listens under ${address.socketPath}${unnamed}: ${why}`,
+    address.socketPath,
+    cause === undefined ? undefined : { cause },
+  );
+}

@@ -1,0 +1,184 @@
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync, type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { AccessError, SystemError } from "../../errors.js";
+import { ourUid } from "./identity.js";
+import type { Address, ResolvedPlace } from "./names.js";
+
+const STICKY = 0o1000;
+const WORLD_WRITABLE = 0o002;
+
+/**
+ * Makes the directory of an endpoint where it is missing, and checks that nobody else can put a socket into it.
+ * Throws an AccessError that names path, mode, owner and who we are.
+ */
+export function prepareDirectory(address: Address): void {
+  const { place } = address;
+  if (place === undefined) {
+    makeGiven(address.directory);
+    return;
+  }
+  if (place.given) {
+    const base = makeGiven(place.base);
+    makeLike(place.directory, base);
+    return;
+  }
+  makePrivate(place.base);
+  makePrivate(place.directory);
+}
+
+/**
+ * Checks the directory of an endpoint without making anything. False where it does not exist.
+ * Throws an AccessError as `prepareDirectory` does.
+ */
+export function checkDirectory(address: Address): boolean {
+  return address.place === undefined
+    ? checkGiven(address.directory) !== undefined
+    : checkPlace(address.place);
+}
+
+/** As `checkDirectory`, for a whole namespace. */
+export function checkPlace(place: ResolvedPlace): boolean {
+  if (place.given) {
+    return checkGiven(place.base) !== undefined && checkGiven(place.directory) !== undefined;
+  }
+  return checkPrivate(place.base) && checkPrivate(place.directory);
+}
+
+/** Directories of namespaces that this process made in somebody's own directory, and may therefore remove. */
+const made = new Set<string>();
+
+/** Removes the directory of a namespace if it is empty and is ours to remove. */
+export function removeDirectory(place: ResolvedPlace | undefined): boolean {
+  if (place === undefined || (place.given && !made.has(place.directory))) return false;
+  try {
+    rmdirSync(place.directory);
+    return true;
+  } catch {
+    return false; // In use again, or gone.
+  }
+}
+
+/** "mode 0755, owner uid 0": what an access error has to say about a file. */
+export function describeFile(stat: Stats): string {
+  return `mode ${(stat.mode & 0o7777).toString(8).padStart(4, "0")}, owner uid ${stat.uid}, group gid ${stat.gid}`;
+}
+
+/** The error for a path that the file system refuses; names the deepest part of the path that can be seen. */
+export function accessError(path: string, purpose: string, cause: unknown): AccessError {
+  let seen = path;
+  let stat: Stats | undefined;
+  while (stat === undefined) {
+    try {
+      stat = lstatSync(seen);
+    } catch {
+      const parent = dirname(seen);
+      if (parent === seen) break;
+      seen = parent;
+    }
+  }
+  const whose = stat === undefined ? "" : `${seen === path ? "it" : seen} has ${describeFile(stat)}; `;
+  return new AccessError(
+    `no permission to ${purpose} ${path}: ${whose}this process runs as uid ${ourUid()}`,
+    path,
+    {
+      cause,
+    },
+  );
+}
+
+function makePrivate(path: string): void {
+  make(path);
+  checkPrivate(path);
+}
+
+function makeGiven(path: string): Stats {
+  make(path);
+  return checkGiven(path)!;
+}
+
+/** A namespace in somebody's own directory is open to the same people as that directory. */
+function makeLike(path: string, base: Stats): void {
+  if (make(path)) {
+    made.add(path);
+    try {
+      // From narrow to wide, so that there is no moment at which it is too wide.
+      if (lstatSync(path).gid !== base.gid) chownSync(path, -1, base.gid);
+      chmodSync(path, base.mode & 0o7777);
+    } catch {
+      // Not a member of that group: it stays private.
+    }
+  }
+  checkGiven(path);
+}
+
+/** Whether it had to be made. */
+function make(path: string): boolean {
+  try {
+    return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+  } catch (cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+      throw accessError(path, "make the directory", cause);
+    }
+    if (code === "EEXIST" || code === "ENOTDIR") {
+      throw new AccessError(`${path} is in the way: it, or a part of it, is not a directory`, path, {
+        cause,
+      });
+    }
+    const message = `can't make the directory ${path}: ${(cause as Error).message}`;
+    throw new SystemError(message, code ?? "EUNKNOWN", syscall ?? "mkdir", path, { cause });
+  }
+}
+
+function checkPrivate(path: string): boolean {
+  // lstat: a symbolic link here could be turned to another place between this look and the use.
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return false;
+  if (!stat.isDirectory()) {
+    throw new AccessError(
+      `${path} must be a directory, not ${stat.isSymbolicLink() ? "a symbolic link" : "a file"} ` +
+        `(${describeFile(stat)}); this process runs as uid ${ourUid()}`,
+      path,
+    );
+  }
+  if (stat.uid !== ourUid() || (stat.mode & 0o077) !== 0) {
+    throw new AccessError(
+      `${path} must belong to us and be closed to everybody else (mode 0700); it has ${describeFile(stat)}; ` +
+        `this process runs as uid ${ourUid()}`,
+      path,
+    );
+  }
+  checkParent(path);
+  return true;
+}
+
+function checkParent(path: string): void {
+  const parent = dirname(path);
+  const stat = statSync(parent);
+  if ((stat.mode & WORLD_WRITABLE) !== 0 && (stat.mode & STICKY) === 0) {
+    throw new AccessError(
+      `${parent} lets everybody rename ${path}: it has ${describeFile(stat)} and no sticky bit; ` +
+        `this process runs as uid ${ourUid()}`,
+      parent,
+    );
+  }
+}
+
+function checkGiven(path: string): Stats | undefined {
+  let stat: Stats | undefined;
+  try {
+    stat = statSync(path, { throwIfNoEntry: false });
+  } catch (cause) {
+    throw accessError(path, "look at", cause);
+  }
+  if (stat === undefined) return undefined;
+  if (!stat.isDirectory()) throw new AccessError(`${path} must be a directory`, path);
+  if ((stat.mode & WORLD_WRITABLE) !== 0 && (stat.mode & STICKY) === 0) {
+    throw new AccessError(
+      `everybody may replace what lies in ${path}: it has ${describeFile(stat)} and no sticky bit; ` +
+        `this process runs as uid ${ourUid()}`,
+      path,
+    );
+  }
+  return stat;
+}

@@ -1,0 +1,207 @@
+import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { checkOptions } from "../../check.js";
+import type { Binding } from "../../native/binding.js";
+import { tryBinding } from "../../native/load.js";
+import { trace } from "../../trace.js";
+import { checkPlace, removeDirectory } from "./directory.js";
+import { turnPath } from "./endpoint.js";
+import { isAlive, ourUid, pidSpace } from "./identity.js";
+import { inTurn, removeIfDead } from "./link-lock.js";
+import { lockName } from "./name-lock.js";
+import { addressIn, NAME_PATTERN, type Place, type ResolvedPlace, resolvePlace } from "./names.js";
+import { readLiveRecord } from "./owner-record.js";
+import { probeNative, probeNet } from "./probe.js";
+import { regionOwner } from "./region-names.js";
+
+export interface SweepOptions extends Place {
+  /** All namespaces of the directory, instead of one. Default false. */
+  readonly everyNamespace?: boolean | undefined;
+}
+
+/** What a sweep found and did. All are paths, except `regions`: names of shared memory. */
+export interface SweepReport {
+  /** Sockets, lock files and what else dead processes left, removed. */
+  readonly removed: readonly string[];
+  /** Names in shared memory that dead processes left, removed. */
+  readonly regions: readonly string[];
+  /** Sockets on which somebody listens, left alone. */
+  readonly live: readonly string[];
+  /** What could not be looked at or removed, and why. */
+  readonly failed: readonly { readonly path: string; readonly error: Error }[];
+}
+
+interface Report {
+  removed: string[];
+  regions: string[];
+  live: string[];
+  failed: { path: string; error: Error }[];
+}
+
+/** Where POSIX shared memory can be listed. macOS has no such place; there a region of a killed process stays until the next start of the system. */
+const SHM_DIRECTORY = "/dev/shm";
+/** The age (ms) from which a region's name is stale that a process of another container made: no handshake takes so long. */
+const FOREIGN_AGE = 15 * 60 * 1000;
+/** The age (ms) from which a hidden directory for binding (see endpoint.ts) can't be in use any more. */
+const HIDDEN_AGE = 60 * 1000;
+
+/**
+ * Removes what dead processes left behind: sockets that nobody listens on, with their lock files, in a namespace;
+ * and the names of shared memory. Leaves alone what a live process owns, and what belongs to other users. May run at any
+ * time, in many processes at once, and again. Throws an AccessError if the directory is not safe to use.
+ */
+export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
+  checkOptions(options, ["namespace", "directory", "everyNamespace"], "options");
+  const place = resolvePlace(options);
+  return sweepPlaces(options.everyNamespace === true ? everyPlace(place) : [place]);
+}
+
+/** Sweeps one namespace (none: undefined) and the names of shared memory. */
+export function sweepPlace(place: ResolvedPlace | undefined): Promise<SweepReport> {
+  return sweepPlaces(place === undefined ? [] : [place]);
+}
+
+async function sweepPlaces(places: readonly ResolvedPlace[]): Promise<SweepReport> {
+  const report: Report = { removed: [], regions: [], live: [], failed: [] };
+  for (const place of places) await sweepNames(place, report);
+  sweepRegions(report);
+  trace(
+    "swept %o: %o",
+    places.map((place) => place.directory),
+    report,
+  );
+  return report;
+}
+
+/** The namespaces that exist beside that of `place`. */
+export function everyPlace(place: ResolvedPlace): ResolvedPlace[] {
+  return list(place.base)
+    .filter((namespace) => NAME_PATTERN.test(namespace))
+    .map((namespace) => ({ ...place, namespace, directory: join(place.base, namespace) }));
+}
+
+/** The names that have left traces in a namespace: a socket, a lock file, or a turn. */
+export function namesIn(place: ResolvedPlace): string[] {
+  const names = new Set<string>();
+  for (const file of list(place.directory)) {
+    const name = /^(.*?)(\.sock|\.lock|\.sock\.turn)$/.exec(file)?.[1];
+    if (name !== undefined && NAME_PATTERN.test(name)) names.add(name);
+  }
+  return [...names].sort();
+}
+
+async function sweepNames(place: ResolvedPlace, report: Report): Promise<void> {
+  if (!checkPlace(place)) return;
+  const binding = tryBinding();
+  for (const name of namesIn(place)) {
+    let address: ReturnType<typeof addressIn>;
+    try {
+      address = addressIn(place, name);
+      if (binding === undefined) await sweepInTurn(address, report);
+      else sweepWithLock(binding, address, report);
+    } catch (error) {
+      report.failed.push({ path: join(place.directory, name), error: error as Error });
+    }
+  }
+  sweepHidden(place, report);
+  if (removeDirectory(place)) report.removed.push(place.directory);
+}
+
+type Names = ReturnType<typeof addressIn>;
+
+function sweepWithLock(binding: Binding, address: Names, report: Report): void {
+  const { socketPath, lockPath } = address;
+  const lock = lockName(binding, lockPath);
+  if (lock === "gone") return;
+  if (lock === "held") {
+    report.live.push(socketPath);
+    return;
+  }
+  let remove = false;
+  try {
+    if (probeNative(binding, socketPath).state === "live") {
+      report.live.push(socketPath);
+      return;
+    }
+    // Somebody without the addon is just taking the name.
+    if (!removeIfDead(turnPath(address))) return;
+    remove = true;
+    removeFile(socketPath, report);
+  } finally {
+    lock.release(remove);
+    if (remove) report.removed.push(lockPath);
+  }
+}
+
+async function sweepInTurn(address: Names, report: Report): Promise<void> {
+  const { socketPath, lockPath } = address;
+  await inTurn(turnPath(address), async () => {
+    if ((await probeNet(socketPath)).state === "live") {
+      report.live.push(socketPath);
+      return;
+    }
+    removeFile(socketPath, report);
+    // Somebody with the addon may have the lock, and not listen yet.
+    if (readLiveRecord(lockPath) === undefined) removeFile(lockPath, report);
+  });
+}
+
+function removeFile(path: string, report: Report): void {
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  try {
+    unlinkSync(path);
+    report.removed.push(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}
+
+/** Directories in which a process without the addon was just making its socket, when it died, and marks that it moved away. */
+function sweepHidden(place: ResolvedPlace, report: Report): void {
+  for (const file of list(place.directory)) {
+    const mark = /\.turn\.[0-9a-f]{8}$/.test(file);
+    if (!mark && !/^\.r[A-Za-z0-9]{6}$/.test(file)) continue;
+    const path = join(place.directory, file);
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined || stat.uid !== ourUid() || !(mark ? stat.isSymbolicLink() : stat.isDirectory()))
+      continue;
+    if (Date.now() - stat.mtimeMs < HIDDEN_AGE) continue;
+    try {
+      if (!mark) rmSync(join(path, "s"), { force: true });
+      if (mark) unlinkSync(path);
+      else rmdirSync(path);
+      report.removed.push(path);
+    } catch (error) {
+      report.failed.push({ path, error: error as Error });
+    }
+  }
+}
+
+/** Names in shared memory of our own user whose process died between making the region and the peer's mapping it. */
+export function sweepRegions(report: Pick<Report, "regions" | "failed">, directory = SHM_DIRECTORY): void {
+  if (process.platform !== "linux") return;
+  for (const file of list(directory)) {
+    const owner = regionOwner(file);
+    if (owner === undefined) continue;
+    const path = join(directory, file);
+    try {
+      const stat = lstatSync(path, { throwIfNoEntry: false });
+      if (stat === undefined || !stat.isFile() || stat.uid !== ourUid()) continue;
+      const stale = owner.space === pidSpace() ? !isAlive(owner) : Date.now() - stat.mtimeMs > FOREIGN_AGE;
+      if (!stale) continue;
+      unlinkSync(path);
+      report.regions.push(`/${file}`);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT")
+        report.failed.push({ path, error: error as Error });
+    }
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,93 @@
+import type { Scratch } from "../../codec/codec.js";
+import { RECORD_HEADER } from "./record-layout.js";
+
+/*
+ * The table at the end of a record that comes with blocks: a handle for each, and how many there are. Little-endian.
+ *
+ *     0          8                8 + bytes   multiple of 8                            length + 8
+ *     +----------+----------------+-----------+----------+ … +----------+-------+-------+
+ *     | header   | payload        | zeros     | handle 0 |   |          | count | bytes |
+ *     +----------+----------------+-----------+----------+ … +----------+-------+-------+
+ *                                               24 bytes                  u32     u32
+ *
+ * A handle: u32 segment (or block, in a stream), u32 slot, u32 flags, u32 zero, u64 length of the block in bytes.
+ */
+
+const HANDLE = 24;
+const COUNT = 8;
+/** The block belongs to the receiver, and comes home. */
+export const COMES_HOME = 1;
+
+export interface Handle {
+  readonly segment: number;
+  readonly slot: number;
+  readonly flags: number;
+  readonly bytes: number;
+}
+
+/** Bytes of a record's content with a payload of `bytes` bytes and so many handles. */
+export function tabledBytes(bytes: number, handles: number): number {
+  return padded(bytes) + handles * HANDLE + COUNT;
+}
+
+/** Writes the first `count` handles behind the payload in the scratch, whose record begins at 0; returns the bytes of the record's content. */
+export function writeTable(
+  scratch: Scratch,
+  bytes: number,
+  handles: readonly Handle[],
+  count: number,
+): number {
+  const { view, buffer } = scratch;
+  let at = RECORD_HEADER + padded(bytes);
+  if (at > RECORD_HEADER + bytes) buffer.fill(0, RECORD_HEADER + bytes, at);
+  for (let i = 0; i < count; i++) {
+    const { segment, slot, flags, bytes: length } = handles[i]!;
+    view.setUint32(at, segment, true);
+    view.setUint32(at + 4, slot, true);
+    view.setUint32(at + 8, flags, true);
+    view.setUint32(at + 12, 0, true);
+    view.setUint32(at + 16, length % 2 ** 32, true);
+    view.setUint32(at + 20, Math.floor(length / 2 ** 32), true);
+    at += HANDLE;
+  }
+  view.setUint32(at, count, true);
+  view.setUint32(at + 4, bytes, true);
+  return at + COUNT - RECORD_HEADER;
+}
+
+/** What a table says, as far as it can be: lengths and flags are checked for what they are, not for whether they are true. */
+export interface Table {
+  /** Bytes of the payload. */
+  readonly bytes: number;
+  readonly handles: readonly Handle[];
+}
+
+/** Reads the table of the record at `at`, private memory by now. Undefined if it can't be one. */
+export function readTable(scratch: Scratch, at: number): Table | undefined {
+  const { view } = scratch;
+  const length = scratch.words[at >> 2]!;
+  if (length < COUNT + HANDLE || length % 8 !== 0) return undefined;
+  const end = at + RECORD_HEADER + length - COUNT;
+  const count = view.getUint32(end, true);
+  const bytes = view.getUint32(end + 4, true);
+  // All of it below 2^40: nothing can overflow.
+  if (count === 0 || tabledBytes(bytes, count) !== length) return undefined;
+  const handles: Handle[] = [];
+  for (let i = 0, from = end - count * HANDLE; i < count; i++, from += HANDLE) {
+    const high = view.getUint32(from + 20, true);
+    const flags = view.getUint32(from + 8, true);
+    // Lengths are numbers of at most 53 bits.
+    if (high >= 2 ** 21 || flags > COMES_HOME || view.getUint32(from + 12, true) !== 0) return undefined;
+    handles.push({
+      segment: view.getUint32(from, true),
+      slot: view.getUint32(from + 4, true),
+      flags,
+      bytes: high * 2 ** 32 + view.getUint32(from + 16, true),
+    });
+  }
+  return { bytes, handles };
+}
+
+function padded(bytes: number): number {
+  return Math.ceil(bytes / 8) * 8;
+}

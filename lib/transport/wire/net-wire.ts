@@ -1,0 +1,143 @@
+import { connect, type Socket } from "node:net";
+import { SyncUnavailableError, TransportError } from "../../errors.js";
+import { WireBase } from "./base.js";
+import type { Wire } from "./wire.js";
+
+/** How long (ms) an ended socket stays open for the peer to hang up, so that it finds all that was written before. */
+const LINGER = 1000;
+const STAGE_BYTES = 64 * 1024;
+
+/** Connects to the socket at `path`; rejects with the system error (ENOENT, ECONNREFUSED, EACCES, …). */
+export function connectNet(path: string): Promise<Wire> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      resolve(wrapNet(socket));
+    });
+  });
+}
+
+/** Makes a wire of a connected socket, which belongs to it from then on. Nothing may have been read from it. */
+export function wrapNet(socket: Socket): Wire {
+  return new NetWire(socket);
+}
+
+class NetWire extends WireBase implements Wire {
+  readonly native = false;
+  readonly credentials = undefined;
+  readonly #socket: Socket;
+  #error: Error | undefined;
+  #ending: Promise<void> | undefined;
+  /** What is written is copied here, as the socket may keep it; a new one each time that it does. */
+  #stage: Buffer | undefined;
+  /** Whether the kernel left something behind, so that `onDrain` is due. */
+  #behind = false;
+  readonly #written = (): void => {
+    if (!this.#behind || this.#socket.writableLength > 0) return;
+    this.#behind = false;
+    this.drained();
+  };
+
+  constructor(socket: Socket) {
+    super();
+    this.#socket = socket;
+    socket.pause();
+    socket.on("data", (chunk: Buffer) => this.deliver(chunk));
+    socket.on("end", () => this.finish(undefined));
+    socket.on("error", (error) => {
+      this.#error = error;
+    });
+    socket.on("close", () => this.finish(this.#error));
+  }
+
+  get buffered(): number {
+    return this.#socket.destroyed ? 0 : this.#socket.writableLength;
+  }
+
+  write(bytes: Uint8Array, descriptor?: number): void {
+    if (descriptor !== undefined && descriptor !== -1) {
+      throw new TransportError("a descriptor can't be passed without the addon");
+    }
+    if (this.ended || this.#ending !== undefined || this.#socket.destroyed || bytes.length === 0) return;
+    let stage = this.#stage;
+    if (stage === undefined || stage.length < bytes.length) {
+      stage = Buffer.allocUnsafeSlow(Math.max(bytes.length, STAGE_BYTES));
+    }
+    stage.set(bytes);
+    this.#socket.write(stage.subarray(0, bytes.length), this.#written);
+    if (this.#socket.writableLength > 0) {
+      this.#behind = true;
+      this.#stage = undefined;
+    } else {
+      this.#stage = stage;
+    }
+  }
+
+  takeDescriptor(): undefined {
+    return undefined;
+  }
+
+  wait(): never {
+    throw new SyncUnavailableError("waiting needs the addon; use the asynchronous methods");
+  }
+
+  detach(): never {
+    throw new TransportError("the descriptor of a socket of node:net can't be taken over");
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  end(): Promise<void> {
+    if (this.#ending !== undefined) return this.#ending;
+    const socket = this.#socket;
+    this.silence();
+    if (socket.destroyed) return Promise.resolve();
+    this.#ending = new Promise((resolve) => {
+      socket.once("close", () => resolve());
+      socket.end(() => {
+        resolve();
+        linger(socket);
+      });
+    });
+    // What arrives from here on is thrown away.
+    socket.resume();
+    return this.#ending;
+  }
+
+  destroy(): void {
+    this.finishSilently();
+    this.#socket.destroy();
+  }
+
+  protected override finish(error: Error | undefined): void {
+    super.finish(error);
+    this.#socket.destroySoon();
+  }
+
+  protected override readingChanged(): void {
+    if (this.#socket.destroyed || this.#ending !== undefined) return;
+    if (this.reading) this.#socket.resume();
+    else this.#socket.pause();
+  }
+}
+
+/** A socket that is closed with bytes unread is reset, and the peer may lose what it has not read: let it hang up first. */
+function linger(socket: Socket): void {
+  if (socket.destroyed || socket.readableEnded) {
+    socket.destroy();
+    return;
+  }
+  socket.unref();
+  const timer = setTimeout(() => socket.destroy(), LINGER);
+  timer.unref();
+  socket.once("end", () => socket.destroy());
+  socket.once("close", () => clearTimeout(timer));
+}
