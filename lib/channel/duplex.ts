@@ -3,7 +3,7 @@ import { checkInteger, checkOptions, checkSignal } from "../check.js";
 import { bytes } from "../codec/bytes.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
-import type { Endable, LaneCore, LaneCore, LaneEnd } from "./lane-core.js";
+import type { Endable, LaneCore, LaneEnd } from "./lane-core.js";
 
 /** What `toDuplex` takes. */
 export interface LaneDuplexOptions {
