@@ -2,7 +2,6 @@ import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
-import type { LaneStats } from "../transport/contract.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
