@@ -5,7 +5,6 @@ export {
   type ChannelStatistics,
   type CloseInfo,
   type CloseOptions,
-  type CloseReason,
 } from "./channel/channel.js";
 export { connect } from "./channel/connect.js";
 export type { LaneDuplexOptions } from "./channel/duplex.js";
@@ -20,6 +19,7 @@ export { listen } from "./channel/listen.js";
 export type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./channel/options.js";
 export { Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
+export type { CloseReason, PeerEnd } from "./ending.js";
 export * from "./errors.js";
 export type { Credentials } from "./native/binding.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";

@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
  */
 const floors: readonly (readonly string[])[] = [
   ["errors", "raise", "trace"],
-  ["check", "native"],
+  ["check", "native", "ending"],
   ["bulk"],
   ["codec"],
   ["transport/records"],

@@ -58,22 +58,22 @@ export class Holdings {
     this.#giveBack = giveBack;
   }
 
-  /** Why this segment can't be, in words; undefined if it can. */
+  /** What is wrong with an announcement, in words; undefined if nothing is. */
   refuses({ id, slots, slotBytes, shared, sealed }: Announcement): string | undefined {
-    if (this.#segments.has(id)) return "a segment was announced twice";
-    if (this.#segments.size >= MOST_SEGMENTS) return "too many segments were announced";
+    if (this.#segments.has(id)) return `segment ${id} was announced twice`;
+    if (this.#segments.size >= MOST_SEGMENTS) return `more than ${MOST_SEGMENTS} segments were announced`;
     if (slots < 1 || slots > MOST_SLOTS || ((shared || sealed) && slots !== 1))
-      return `a segment has ${slots} slots`;
+      return `segment ${id} was announced with ${slots} slots`;
     if (
       !Number.isSafeInteger(slotBytes) ||
       slotBytes < ALIGNMENT ||
       slotBytes % ALIGNMENT !== 0 ||
       slotBytes > this.#limit
     ) {
-      return `a segment has slots of ${slotBytes} bytes`;
+      return `segment ${id} was announced with slots of ${slotBytes} bytes`;
     }
     if (this.mappedBytes + segmentBytes(slotBytes, slots) > this.#limit)
-      return "more memory was announced than agreed";
+      return "more memory was announced than was agreed";
     return undefined;
   }
 
@@ -99,7 +99,7 @@ export class Holdings {
     return this.#segments.has(id);
   }
 
-  /** The peer hands over a block. Undefined if that can't be. */
+  /** The peer hands over a block. Undefined if there is no such block, or it is held here already. */
   take(id: number, slot: number, bytes: number): HeldLease | undefined {
     const segment = this.#segments.get(id);
     const holders = segment?.holders[slot];
@@ -133,7 +133,7 @@ export class Holdings {
     if (!this.#ended) this.#giveBack(segment.id, slot, segment.shared);
   }
 
-  /** The peer takes a segment away. False if that can't be, as something of it is held here. */
+  /** The peer takes a segment away. False if something of it is held here, or it is not known. */
   retire(id: number): boolean {
     const segment = this.#segments.get(id);
     if (segment === undefined || segment.held > 0) return false;
@@ -166,11 +166,12 @@ export class Holdings {
 
 /** A block of the peer's. */
 export class HeldLease extends SegmentLease<HeldSegment> implements Lease {
-  readonly holdings: Holdings;
+  readonly ledger: Holdings;
+  readonly memory = undefined;
 
   constructor(holdings: Holdings, segment: HeldSegment, slot: number) {
     super(segment, slot, "received", () => holdings.lost(segment, slot));
-    this.holdings = holdings;
+    this.ledger = holdings;
   }
 
   get sealed(): boolean {
@@ -182,7 +183,7 @@ export class HeldLease extends SegmentLease<HeldSegment> implements Lease {
   }
 
   release(): void {
-    this.holdings.release(this);
+    this.ledger.release(this);
   }
 
   share(): never {

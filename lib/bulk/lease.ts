@@ -1,6 +1,8 @@
+import type { SharedMemory } from "./shared-memory.js";
+
 /**
- * Memory in somebody's hands: what stands behind a Block. Blocks are made anew each time, so that one that was sent or released
- * stays so; leases are kept with their memory and used again, for making one (a view, an entry with the garbage collector) costs more.
+ * Memory in somebody's hands: what stands behind a Block. Each block is a new object, so that one that was sent or released
+ * stays so; its lease is kept with the memory and reused, because making one (a view, an entry with the garbage collector) costs more.
  */
 export interface Lease {
   /** The memory, exactly as long as the block. */
@@ -8,10 +10,14 @@ export interface Lease {
   readonly length: number;
   readonly sealed: boolean;
   readonly shared: boolean;
+  /** The account that the memory stands in: a connection knows its own, and tells by it how a block goes over it. */
+  readonly ledger: object;
+  /** The shared memory that a connection can show to its peer, whichever connection it came from; undefined for all other memory. */
+  readonly memory: SharedMemory | undefined;
   /** Gives the memory back; the lease is not the block's any more. */
   release(): void;
-  /** `count` leases of the same memory in place of this one. Throws a BlockError where that can't be. */
+  /** `count` leases of the same memory in place of this one. Throws a BlockError for memory that cannot be shared. */
   share(count: number): Lease[];
-  /** An immutable one in place of this one. Throws a BlockError where that can't be. */
+  /** An immutable one in place of this one. Throws a BlockError for memory that cannot be sealed. */
   seal(): Lease;
 }

@@ -41,6 +41,7 @@ class Holding {
 export const OURS = -1;
 
 export class PrivateLease implements Lease {
+  readonly memory = undefined;
   readonly length: number;
   readonly sealed: boolean;
   readonly shared: boolean;
@@ -93,7 +94,7 @@ export class PrivateLease implements Lease {
     return this.#shown;
   }
 
-  get owner(): PrivateOwner {
+  get ledger(): PrivateOwner {
     return this.#holding.owner;
   }
 
@@ -110,12 +111,12 @@ export class PrivateLease implements Lease {
   /** Takes the only lease of a block away from its program; returns the bytes. */
   surrender(): PrivateBytes {
     this.#tenancy.held = false;
-    return this.#memory.handOver(this.#tenancy.view);
+    return this.#pages.handOver(this.#tenancy.view);
   }
 
   /** Takes the bytes away from the program, but not from this lease. */
   withdraw(): void {
-    this.#tenancy.view = this.#memory.handOver(this.#tenancy.view);
+    this.#tenancy.view = this.#pages.handOver(this.#tenancy.view);
   }
 
   share(count: number): Lease[] {
@@ -137,7 +138,7 @@ export class PrivateLease implements Lease {
     return this.#successor(this.#tenancy.view, true, false);
   }
 
-  get #memory(): PrivateMemory {
+  get #pages(): PrivateMemory {
     return this.#holding.owner.memory;
   }
 
@@ -149,8 +150,8 @@ export class PrivateLease implements Lease {
 
   /** The bytes for one more lease: checked, a buffer must be each one's own, to be taken away from it. */
   #another(view: PrivateBytes): PrivateBytes {
-    if (!this.#memory.checked) return view;
-    const copy = this.#memory.take(view.length);
+    if (!this.#pages.checked) return view;
+    const copy = this.#pages.take(view.length);
     copy.set(view);
     return copy;
   }

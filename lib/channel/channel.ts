@@ -4,20 +4,15 @@ import type { Block } from "../bulk/block.js";
 import { LONGEST_BLOCK } from "../bulk/size-classes.js";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { Codecs } from "../codec/resolve.js";
-import { ClosedError, PeerDiedError, type RingbellError, UnknownLaneError } from "../errors.js";
-import type { BulkStats, Connection, ConnectionStats, TransportEnd } from "../transport/contract.js";
+import type { CloseReason, Ending } from "../ending.js";
+import { UnknownLaneError } from "../errors.js";
+import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
 import type { Peer } from "../transport/handshake/peer.js";
 import { abortable } from "./abort.js";
 import { Allocations } from "./allocations.js";
+import type { MessageLimits } from "./encoder.js";
 import { Lane, type LaneEvents, type SignalOptions, signalOf } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
-import type { MessageLimits } from "./sender.js";
-
-/**
- * Why a channel has ended: `ended`, by this side's `close` or `destroy`; `peer-closed`, by the peer's; `peer-died`, the peer's
- * process ended without closing it; `protocol-error`, the peer broke the protocol, or says that this side did.
- */
-export type CloseReason = "ended" | TransportEnd;
 
 export interface CloseInfo {
   readonly reason: CloseReason;
@@ -50,6 +45,8 @@ export interface ChannelParts<Send, Receive> {
   readonly lanes: readonly { readonly name: string; readonly codec: unknown }[];
   readonly peer: Peer;
   readonly limits: MessageLimits;
+  /** Called when the channel has ended, right before its close event. */
+  readonly whenOver?: () => void;
   /** Only tells the types apart. */
   readonly types?: [Send, Receive];
 }
@@ -66,9 +63,6 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   readonly peer: Peer;
   /** Which implementation carries it: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
-  /** Resolves when the channel has ended, with the reason. Never rejects. */
-  readonly closed: Promise<CloseInfo>;
-
   readonly #connection: Connection;
   readonly #cores: readonly LaneCore<unknown, unknown>[];
   readonly #lanes = new Map<string, Lane<unknown, unknown>>();
@@ -76,22 +70,27 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   #state: "open" | "closing" | "closed" = "open";
   /** Lanes whose listener has not yet got all that had arrived. */
   #unfinished: number;
-  #info: CloseInfo | undefined;
-  /** Why nothing is sent any more. */
-  #sendError: RingbellError | undefined;
+  /** Whether lanes and connection were told that the channel has ended. */
+  #over = false;
+  /** What the close event said, once it was emitted. */
+  #told: CloseInfo | undefined;
+  readonly #ending: Ending;
+  readonly #whenOver: (() => void) | undefined;
   #closing: Promise<void> | undefined;
   /** Resolves when what was sent is with the kernel or the peer. */
   #released: Promise<void> = Promise.resolve();
-  #resolveClosed!: (info: CloseInfo) => void;
+  #closed: Promise<CloseInfo> | undefined;
+  #resolveClosed: ((info: CloseInfo) => void) | undefined;
   #warned = false;
   #last: readonly LaneStatistics[] | undefined;
 
   /** Made by `listen` and `connect`. */
   constructor(parts: ChannelParts<Send, Receive>) {
     const { connection, peer } = parts;
-    // The host's methods need `this`, which is there by the time they are called.
-    const host = {
-      whyEnded: (): RingbellError | undefined => this.#whyEnded(),
+    // The owner's methods need `this`, which is there by the time they are called.
+    const owner = {
+      ending: connection.ending,
+      look: (): void => connection.look(),
       bad: (error: Error): void => this.#bad(error),
       finished: (): void => this.#finished(),
     };
@@ -102,24 +101,36 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
           connection.bulk,
           parts.lanes[i]!.codec as Codecs<unknown, unknown>,
           parts.limits,
-          host,
+          owner,
         ),
     );
     super(cores[0] as unknown as LaneCore<Send, Receive>);
     this.peer = peer;
     this.transport = connection.transport;
-    this.closed = new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-    });
+    this.#ending = connection.ending;
+    this.#whenOver = parts.whenOver;
     this.#connection = connection;
     this.#cores = cores;
     this.#unfinished = cores.length;
     for (const core of cores.slice(1)) this.#lanes.set(core.transport.name, new Lane(core));
     this.#allocations = new Allocations(connection.bulk);
-    connection.start(
-      { onEnd: (why, error) => this.#onEnd(why, error), onMemory: () => this.#onMemory() },
-      cores,
-    );
+    // A listener that comes after the close event was emitted hears of it all the same.
+    (this as unknown as EventEmitter).on("newListener", (event, listener) => {
+      if (event === "close" && this.#told !== undefined) this.#tellLate(listener as () => void);
+    });
+    connection.start({ onEnd: () => this.#end(), onMemory: () => this.#onMemory() }, cores);
+  }
+
+  /**
+   * Resolves when the channel has ended, with the reason. Never rejects. Where a listener for messages is attached, it has got what had
+   * arrived before.
+   */
+  get closed(): Promise<CloseInfo> {
+    this.#closed ??= new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+      if (this.#told !== undefined) this.#whenDelivered(() => resolve(this.#told!));
+    });
+    return this.#closed;
   }
 
   /** `open`; `closing` while `close` waits for sends; `closed`. */
@@ -198,7 +209,8 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
 
   /** Ends the channel at once: waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */
   destroy(error?: Error): void {
-    this.#end({ reason: "ended", error }, (error as RingbellError) ?? closedByUs(), undefined, true);
+    this.#ending.byUs(error);
+    this.#end();
     this.#drop();
   }
 
@@ -237,9 +249,9 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   }
 
   async #close(timeout: number): Promise<void> {
-    if (this.#info !== undefined) return this.#drop();
+    if (this.#over) return this.#drop();
     this.#state = "closing";
-    for (const core of this.#cores) core.sender.stop(closedByUs());
+    this.#ending.closing();
     const busy = this.#cores.filter((core) => core.sender.waiting > 0);
     if (busy.length > 0) {
       let timer: NodeJS.Timeout | undefined;
@@ -250,42 +262,28 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       clearTimeout(timer);
     }
     // The peer may have gone meanwhile; then that is the reason.
-    this.#end({ reason: "ended", error: undefined }, closedByUs(), undefined, true);
+    this.#ending.byUs();
+    this.#end();
     this.#drop();
     await this.#released;
   }
 
-  #onEnd(why: TransportEnd, error: RingbellError | undefined): void {
-    const failure = this.#errorOf(why, error);
-    if (why === "peer-closed") this.#end({ reason: why, error: undefined }, failure, undefined, false);
-    else this.#end({ reason: why, error: failure }, failure, failure, why === "protocol-error");
-  }
-
-  #errorOf(why: TransportEnd, error: RingbellError | undefined): RingbellError {
-    if (error !== undefined) return error;
-    if (why === "peer-closed") return new ClosedError("the peer has closed the channel");
-    return new PeerDiedError(`the peer, process ${this.peer.pid}, ended without closing the channel`);
-  }
-
-  /** `sendError` for those who send or ask for more; `iterationError` for loops, which end in order without one. */
-  #end(
-    info: CloseInfo,
-    sendError: RingbellError,
-    iterationError: RingbellError | undefined,
-    drop: boolean,
-  ): void {
-    if (this.#info !== undefined) return;
-    this.#info = info;
-    this.#sendError = sendError;
+  /** The channel has ended, as `ending` says. */
+  #end(): void {
+    if (this.#over) return;
+    this.#over = true;
     this.#state = "closed";
+    const { reason, error } = this.#ending;
+    // A peer that broke the protocol may have sent anything.
+    const drop = reason === "ended" || reason === "protocol-error";
     for (const core of this.#cores) {
-      core.sender.end(sendError);
-      core.receiver.end(sendError, iterationError, drop);
+      core.sender.end();
+      core.receiver.end(drop);
     }
-    this.#allocations.end(sendError);
+    this.#allocations.end(error!);
     this.#last = this.#cores.map((core) => core.stats());
     const connection = this.#connection;
-    const released = connection.close(info.reason === "protocol-error" ? "corrupt" : "closed");
+    const released = connection.close();
     // A peer that does not read must not keep what was sent, and this process, for ever.
     const timer = setTimeout(() => connection.destroy(), CLOSE_TIMEOUT).unref();
     this.#released = released.finally(() => clearTimeout(timer));
@@ -300,11 +298,36 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   #finished(): void {
     this.#unfinished--;
     if (this.#unfinished > 0) return;
-    // Not from within close() or destroy(): whoever called it may not have set up its listeners yet.
+    // Not from within close() or destroy(): the caller may not have set up its listeners yet.
     process.nextTick(() => {
-      const { reason, error } = this.#info!;
-      this.#resolveClosed({ reason, error });
-      (this as unknown as EventEmitter).emit("close", reason, error);
+      const { reason, fault } = this.#ending;
+      this.#told = { reason: reason!, error: fault };
+      this.#whenOver?.();
+      this.#resolveClosed?.(this.#told);
+      (this as unknown as EventEmitter).emit("close", reason, fault);
+    });
+  }
+
+  /** Tells a listener that came late of the end, after what a listener for messages that came with it has still to get. */
+  #tellLate(listener: (reason: CloseReason, error: Error | undefined) => void): void {
+    this.#whenDelivered(() => {
+      if (!this.#isListening(listener)) return;
+      const { reason, error } = this.#told!;
+      this.removeListener("close", listener);
+      listener.call(this, reason, error);
+    });
+  }
+
+  /** Whether it is a listener for the end, also as one that `once` has wrapped. */
+  #isListening(listener: unknown): boolean {
+    return this.listeners("close").includes(listener as () => void);
+  }
+
+  /** Calls back in a coming turn, once no listener has messages to get any more. */
+  #whenDelivered(then: () => void): void {
+    setImmediate(() => {
+      if (this.#cores.some((core) => core.receiver.isDelivering)) this.#whenDelivered(then);
+      else then();
     });
   }
 
@@ -314,12 +337,7 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   }
 
   #mustBeOpen(): void {
-    if (this.#sendError !== undefined) throw this.#sendError;
-  }
-
-  #whyEnded(): RingbellError | undefined {
-    const end = this.#connection.end;
-    return end === undefined ? undefined : this.#errorOf(end.why, end.error);
+    if (this.#ending.error !== undefined) throw this.#ending.error;
   }
 
   #bad(error: Error): void {
@@ -334,8 +352,4 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
       );
     }
   }
-}
-
-function closedByUs(): ClosedError {
-  return new ClosedError("the channel was closed by this side");
 }

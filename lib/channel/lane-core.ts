@@ -1,9 +1,10 @@
 import type { EventEmitter } from "node:events";
 import type { Codecs } from "../codec/resolve.js";
-import { ClosedError, type RingbellError } from "../errors.js";
+import type { Ending } from "../ending.js";
 import type { LaneHandler, LaneStats, TransportBulk, TransportLane } from "../transport/contract.js";
-import { Receiver } from "./receiver.js";
-import { type MessageLimits, Sender } from "./sender.js";
+import type { MessageLimits } from "./encoder.js";
+import { ReceivingHalf } from "./receiving-half.js";
+import { SendingHalf } from "./sending-half.js";
 
 /** Stats of a lane: what the transport counts, and what waits in the library. */
 export interface LaneStatistics extends LaneStats {
@@ -20,9 +21,10 @@ export interface Endable {
 }
 
 /** What a lane needs of its channel. */
-export interface LaneHost {
-  /** Why the transport has ended, if it has; also before it has said so. */
-  whyEnded(): RingbellError | undefined;
+export interface LaneOwner {
+  readonly ending: Ending;
+  /** Looks whether the peer has gone: then the ending tells. */
+  look(): void;
   /** A message that could not be decoded, and that the lane's own listeners did not hear of. */
   bad(error: Error): void;
   /** All that had arrived before the end of the channel was delivered. */
@@ -43,8 +45,8 @@ export interface LaneEnd {
 export class LaneCore<Send, Receive> implements LaneHandler {
   readonly transport: TransportLane;
   readonly codecs: Codecs<Send, Receive>;
-  readonly sender: Sender<Send>;
-  readonly receiver: Receiver<Receive>;
+  readonly sender: SendingHalf<Send>;
+  readonly receiver: ReceivingHalf<Receive>;
   /** The Lane; it sets itself. */
   emitter: EventEmitter | undefined;
   #end: LaneEnd | undefined;
@@ -55,31 +57,33 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     bulk: TransportBulk,
     codecs: Codecs<Send, Receive>,
     limits: MessageLimits,
-    host: LaneHost,
+    owner: LaneOwner,
   ) {
     this.transport = transport;
     this.codecs = codecs;
-    this.sender = new Sender(transport, bulk, codecs.send, limits, {
+    const { ending } = owner;
+    const look = () => owner.look();
+    this.sender = new SendingHalf(transport, bulk, codecs.send, limits, ending, {
       drain: () => void this.emitter?.emit("drain"),
-      whyEnded: () => host.whyEnded(),
+      look,
     });
-    this.receiver = new Receiver(transport, codecs.receive, {
+    this.receiver = new ReceivingHalf(transport, codecs.receive, ending, {
       // As it was registered: the wrapper of `once` takes itself out.
       listener: () => this.emitter?.rawListeners("message")[0] as ((message: Receive) => unknown) | undefined,
       bad: (error) => {
         if ((this.emitter?.listenerCount("error") ?? 0) > 0) this.emitter?.emit("error", error);
-        else host.bad(error as Error);
+        else owner.bad(error as Error);
       },
       finished: () => {
-        this.#tellEnd(host.whyEnded());
-        host.finished();
+        this.#tellEnd(ending);
+        owner.finished();
       },
-      whyEnded: () => host.whyEnded(),
+      look,
     });
   }
 
-  onRecords(count: number): boolean {
-    return this.receiver.onRecords(count);
+  onRecords(): boolean {
+    return this.receiver.onRecords();
   }
 
   onRoom(): void {
@@ -105,10 +109,10 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     return this.sender.flush(undefined).catch((why: unknown) => why);
   }
 
-  #tellEnd(why: RingbellError | undefined): void {
+  #tellEnd({ byPeer, failure }: Ending): void {
     const end: LaneEnd = {
-      byPeer: why !== undefined,
-      inOrder: why === undefined || why instanceof ClosedError,
+      byPeer,
+      inOrder: failure === undefined,
       unreported: this.transport.stats().sendFill,
     };
     this.#end = end;

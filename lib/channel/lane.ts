@@ -5,8 +5,8 @@ import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.j
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
-import type { Receiver } from "./receiver.js";
-import type { Sender } from "./sender.js";
+import type { ReceivingHalf } from "./receiving-half.js";
+import type { SendingHalf } from "./sending-half.js";
 import { readableOf, writableOf } from "./web-streams.js";
 
 export interface SignalOptions {
@@ -55,8 +55,8 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
   /** Bytes in flight at most, each way. A record takes 8 bytes and its message, rounded up to 8. */
   readonly capacity: number;
   readonly #core: LaneCore<Send, Receive>;
-  readonly #sender: Sender<Send>;
-  readonly #receiver: Receiver<Receive>;
+  readonly #sender: SendingHalf<Send>;
+  readonly #receiver: ReceivingHalf<Receive>;
   #readable: ReadableStream<Receive> | undefined;
   #writable: WritableStream<Send> | undefined;
 
@@ -139,7 +139,7 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
     return this.#receiver.receiveSync(options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
   }
 
-  /** Up to `max` of the messages that have arrived; fewer does not mean that there are no more, none does. One that can't be decoded is left out, and emitted as `error`. */
+  /** Up to `max` of the messages that have arrived. A shorter array does not mean that the ring is empty; only an empty one does. A message that does not decode is left out, and emitted as `error`. */
   receiveMany(max: number): Receive[] {
     checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
     return this.#receiver.receiveMany(max);

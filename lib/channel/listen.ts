@@ -50,12 +50,13 @@ export async function listen<Send = unknown, Receive = Send>(
       binding,
       lanes: lanes.map((lane) => ({ ...lane, codec: identities(lane.codec) })),
     },
-    makeChannel: ({ connection, lanes: agreed, peer }) =>
+    makeChannel: ({ connection, lanes: agreed, peer }, whenOver) =>
       new Channel<Send, Receive>({
         connection,
         lanes: agreed.map((lane) => ({ name: lane, codec: codecs.get(lane)! })),
         peer,
         limits,
+        whenOver,
       }),
   });
   if (signal !== undefined) {

@@ -32,7 +32,8 @@ export interface ServerEvents<Send, Receive> {
 export interface ServerParts<Send, Receive> {
   readonly endpoint: Endpoint;
   readonly handshake: Omit<ListenerSettings, "status">;
-  makeChannel(joined: Joined): Channel<Send, Receive>;
+  /** `whenOver` is called when the channel has ended, right before its close event. */
+  makeChannel(joined: Joined, whenOver: () => void): Channel<Send, Receive>;
 }
 
 interface Waiter<T> {
@@ -202,14 +203,12 @@ export class Server<Send, Receive>
 
   #welcome(joined: Joined, wanted: boolean): void {
     if (!wanted) {
-      void joined.connection.close("closed");
+      void joined.connection.close();
       return;
     }
-    const channel = this.#parts.makeChannel(joined);
+    const channel = this.#parts.makeChannel(joined, () => this.#channels.delete(channel));
     const { peer, connection } = joined;
     this.#channels.add(channel);
-    const forget = () => this.#channels.delete(channel);
-    void channel.closed.then(forget, forget);
     trace("%s: connected %o over %s", this.path, peer, connection.transport);
     connectionChannel.publish({ side: "listener", path: this.path, transport: connection.transport, peer });
     const [waiter] = this.#waiters;

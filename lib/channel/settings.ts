@@ -23,8 +23,8 @@ import type { HandshakeSettings } from "../transport/handshake/joining.js";
 import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
+import type { MessageLimits } from "./encoder.js";
 import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
-import type { MessageLimits } from "./sender.js";
 
 /** Codecs of the two directions; their types were checked where the options were given. */
 export interface CodecPair {

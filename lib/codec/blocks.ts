@@ -1,62 +1,55 @@
 import { Block, leaseOf } from "../bulk/block.js";
 import { BlockError, DecodeError } from "../errors.js";
-import { emptyList, type Scratch } from "./codec.js";
-
 /*
- * Blocks in messages. A codec writes a number in place of each, its position in the list of the scratch; the transport
+ * Blocks in messages. A codec writes a number in place of each, its position in the list of the message; the transport
  * sends the list along, and gives it to the codec of the other side.
  */
 
-/** Notes a block of the message that is being encoded; returns its number. Throws a BlockError for one that can't be sent. */
-export function attachBlock(scratch: Scratch, block: Block): number {
+/** Adds a block to the list of the message that is being encoded; returns its number. Throws a BlockError for one that was sent or released. */
+export function attachBlock(blocks: Block[], block: Block): number {
   leaseOf(block);
-  const { blocks } = scratch;
   if (blocks.includes(block))
     throw new BlockError("a block stands twice in one message; share(2) makes two of it");
   return blocks.push(block) - 1;
 }
 
-/**
- * Notes all blocks of a message (`undefined`: none), each with its position as number, when no code of the user runs any more. What stands
- * on the list belongs to messages that a `toJSON` or a getter has sent meanwhile.
- */
-export function attachBlocks(scratch: Scratch, blocks: readonly Block[] | undefined): void {
-  emptyList(scratch.blocks);
-  if (blocks !== undefined) for (const block of blocks) attachBlock(scratch, block);
+/** Adds all blocks of a message, each with its position as number. */
+export function attachBlocks(blocks: Block[], met: readonly Block[]): void {
+  for (const block of met) attachBlock(blocks, block);
 }
 
 /** The block with this number in the message that is being decoded, once; `undefined` if there is none. */
-export function takeBlock(scratch: Scratch, index: number): Block | undefined {
-  const block = scratch.blocks[index];
-  if (block !== undefined) scratch.blocks[index] = undefined;
+export function takeBlock(blocks: (Block | undefined)[], index: number): Block | undefined {
+  const block = blocks[index];
+  if (block !== undefined) blocks[index] = undefined;
   return block;
 }
 
 /** As `takeBlock`, but throws a DecodeError if there is none. */
-export function claimBlock(scratch: Scratch, index: number): Block {
-  return takeBlock(scratch, index) ?? missing(index, "");
+export function claimBlock(blocks: (Block | undefined)[], index: number): Block {
+  return takeBlock(blocks, index) ?? missing(index, "");
 }
 
 export function missing(index: number, path: string): never {
   throw new DecodeError(`there is no block ${index} with the message, or it stands there twice`, path);
 }
 
-/** Decodes a message with blocks. If that fails, those that were taken are released: nobody else knows of them. */
-export function releasing<T>(scratch: Scratch, decode: () => T): T {
-  const before = [...scratch.blocks];
+/** Decodes a message with blocks. If decoding fails, the blocks taken from the list are released: nobody else knows of them. */
+export function releasing<T>(blocks: (Block | undefined)[], decode: () => T): T {
+  const before = [...blocks];
   try {
     return decode();
   } catch (error) {
     for (const [index, block] of before.entries()) {
-      if (scratch.blocks[index] !== block) block?.release();
+      if (blocks[index] !== block) block?.release();
     }
     throw error;
   }
 }
 
 /** Puts the blocks back that were taken from the list, of which `before` is a copy: the message is decoded once more. */
-export function putBack(scratch: Scratch, before: readonly (Block | undefined)[]): void {
-  for (const [index, block] of before.entries()) scratch.blocks[index] = block;
+export function putBack(blocks: (Block | undefined)[], before: readonly (Block | undefined)[]): void {
+  for (const [index, block] of before.entries()) blocks[index] = block;
 }
 
 /** What to add to the refusal of a value by a codec without blocks. */

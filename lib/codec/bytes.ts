@@ -67,9 +67,6 @@ function bytesCodec(copy: boolean): Codec<Uint8Array> & Field<Uint8Array> {
     fingerprint: "bytes",
     opaque: copy,
     inPlace: !copy,
-    maxBytes(message: Uint8Array): number {
-      return isBytes(message) ? message.length : 0;
-    },
     encode(message: Uint8Array, scratch: Scratch, offset: number): number {
       if (!isBytes(message)) {
         throw new EncodeError(`must be a Uint8Array; it is ${describe(message)}${carriers(message)}`, "");

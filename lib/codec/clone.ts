@@ -3,7 +3,7 @@ import type { Block } from "../bulk/block.js";
 import { DecodeError, EncodeError } from "../errors.js";
 import { attachBlocks, claimBlock, releasing } from "./blocks.js";
 import { Placeholder, type Replaced, replaceBlocks } from "./clone-blocks.js";
-import { type Codec, noRoom, type Scratch } from "./codec.js";
+import { type Codec, NO_BLOCKS, noRoom, type Scratch } from "./codec.js";
 import { locateInClone } from "./locate.js";
 
 /**
@@ -27,26 +27,24 @@ export function clone<T = unknown>(): Codec<T> {
 const cloneCodec: Codec<unknown> = Object.freeze({
   name: "clone",
   fingerprint: `clone ${formatVersion()}`,
-  encode(message: unknown, scratch: Scratch, offset: number): number {
+  encode(message: unknown, scratch: Scratch, offset: number, blocks: Block[]): number {
     let bytes: Buffer;
-    let blocks: readonly Block[] | undefined;
     try {
       bytes = serialize(new MessageSerializer(), message);
     } catch (cause) {
       const replaced = replaceBlocks(message);
       if (replaced === undefined) throw refusal(message, cause);
       bytes = serializeReplaced(replaced);
-      blocks = replaced.blocks;
+      attachBlocks(blocks, replaced.blocks);
     }
-    attachBlocks(scratch, blocks);
     if (bytes.length > scratch.length - offset) return noRoom(bytes.length);
     scratch.buffer.set(bytes, offset);
     return bytes.length;
   },
-  decode(scratch: Scratch, offset: number, bytes: number): unknown {
-    return scratch.blocks.length === 0
-      ? deserialize(scratch, offset, bytes)
-      : releasing(scratch, () => deserialize(scratch, offset, bytes));
+  decode(scratch: Scratch, offset: number, bytes: number, blocks = NO_BLOCKS): unknown {
+    return blocks.length === 0
+      ? deserialize(scratch, offset, bytes, blocks)
+      : releasing(blocks, () => deserialize(scratch, offset, bytes, blocks));
   },
 });
 
@@ -76,9 +74,14 @@ function refusal(message: unknown, thrown: unknown): EncodeError {
   return new EncodeError(fault?.message ?? why, fault?.path ?? "", { cause });
 }
 
-function deserialize(scratch: Scratch, offset: number, bytes: number): unknown {
+function deserialize(
+  scratch: Scratch,
+  offset: number,
+  bytes: number,
+  blocks: (Block | undefined)[],
+): unknown {
   try {
-    const deserializer = new MessageDeserializer(scratch, offset, bytes);
+    const deserializer = new MessageDeserializer(scratch, offset, bytes, blocks);
     deserializer.readHeader();
     const message: unknown = deserializer.readValue();
     if (deserializer.position() !== bytes) throw new Error("bytes follow the end of the message");
@@ -151,9 +154,10 @@ class MessageDeserializer extends Deserializer {
   private readonly start: number;
 
   constructor(
-    private readonly scratch: Scratch,
+    scratch: Scratch,
     offset: number,
     private readonly bytes: number,
+    private readonly blocks: (Block | undefined)[],
   ) {
     const memory = scratch.buffer.subarray(offset, offset + bytes);
     super(memory);
@@ -168,7 +172,7 @@ class MessageDeserializer extends Deserializer {
   _readHostObject(): object {
     const type = this.readUint32();
     const length = this.readUint32();
-    if (type === BLOCK) return claimBlock(this.scratch, length);
+    if (type === BLOCK) return claimBlock(this.blocks, length);
     if (length > this.bytes) throw new Error("a view longer than the message");
     const raw = this.readRawBytes(length);
     if (type === BUFFER) return Buffer.from(raw);

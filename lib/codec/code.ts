@@ -1,3 +1,4 @@
+import type { Block } from "../bulk/block.js";
 import type { Scratch } from "./codec.js";
 import type { NumberType } from "./field.js";
 
@@ -12,8 +13,13 @@ import type { NumberType } from "./field.js";
  * fields of 32 bytes in one run, of which 9 are reading and checking them), and a DataView needs no alignment.
  */
 
-export type Encode = (message: unknown, scratch: Scratch, offset: number) => number;
-export type Decode = (scratch: Scratch, offset: number, bytes: number) => unknown;
+export type Encode = (message: unknown, scratch: Scratch, offset: number, blocks: Block[]) => number;
+export type Decode = (
+  scratch: Scratch,
+  offset: number,
+  bytes: number,
+  blocks: (Block | undefined)[],
+) => unknown;
 
 /** Whether code may be generated here: not under `--disallow-code-generation-from-strings`, nor with RINGBELL_CODEGEN=0. */
 export function canGenerate(): boolean {

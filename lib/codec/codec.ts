@@ -14,14 +14,8 @@ export class Scratch {
   declare words: Int32Array;
   /** Bytes in the scratch. */
   declare length: number;
-  /**
-   * The blocks of the message that is being encoded, in the order in which they were met; or of the one that is being decoded, where
-   * each that was found is replaced by undefined. See blocks.ts.
-   */
-  declare blocks: (Block | undefined)[];
 
   constructor(memory: ArrayBuffer) {
-    this.blocks = [];
     this.buffer = Buffer.from(memory);
     this.view = new DataView(memory);
     this.words = new Int32Array(memory, 0, memory.byteLength >>> 2);
@@ -45,7 +39,7 @@ export const NO_ROOM = -1;
 
 /** What `Codec.encode` returns when the message does not fit, and takes `bytes`. */
 export function noRoom(bytes: number): number {
-  // -1 is NO_ROOM; who needs one byte gets two.
+  // -1 is NO_ROOM, so a codec that needs one byte asks for two.
   return -Math.max(bytes, 2);
 }
 
@@ -61,8 +55,6 @@ export interface Codec<Send, Receive = Send> {
   readonly fingerprint: string;
   /** The schema in words, shown in the error when two sides disagree. */
   readonly schema?: string;
-  /** An upper bound of the bytes that `encode` would write, where it is cheap to know. */
-  maxBytes?(message: Send): number;
   /**
    * Whether `decode` does nothing with the bytes but copy them, so that it does not matter if they change meanwhile: then a long message
    * is decoded where the peer put it, in shared memory, without being copied to a private place first.
@@ -78,16 +70,20 @@ export interface Codec<Send, Receive = Send> {
    * bytes needed as a negative number (-2 and less). Then what it wrote is ignored and it is called again with more room, until the
    * limit is reached. It may write anywhere from `offset` to `scratch.length`, and must not read there: the memory may be
    * shared already. Throws an `EncodeError` that names the field for a value that the codec can't carry.
+   *
+   * `blocks` is empty, and belongs to this call: a codec that carries blocks adds each one that it meets, and writes its position in
+   * the list in its place. A codec that wraps another one passes the list along.
    */
-  encode(message: Send, scratch: Scratch, offset: number): number;
+  encode(message: Send, scratch: Scratch, offset: number, blocks: Block[]): number;
   /**
    * Reads the message of `bytes` bytes at `offset`. What it returns must not look into the scratch, which is
    * overwritten by the next message. Throws a `DecodeError` for bytes that are no message.
+   *
+   * `blocks` holds the blocks that came with the message. The codec replaces each block that it puts into the message by `undefined`;
+   * the library releases the rest.
    */
-  decode(scratch: Scratch, offset: number, bytes: number): Receive;
+  decode(scratch: Scratch, offset: number, bytes: number, blocks: (Block | undefined)[]): Receive;
 }
 
-/** Empties a list that is filled again and again. `length = 0` would have V8 get memory for it anew each time. */
-export function emptyList(list: unknown[]): void {
-  while (list.length > 0) list.pop();
-}
+/** The list of a message that comes without blocks. */
+export const NO_BLOCKS: (Block | undefined)[] = Object.freeze([]) as unknown as (Block | undefined)[];

@@ -8,11 +8,11 @@ import { readText } from "./utf8.js";
 /** Generates the decoder of a struct. */
 export function generateDecoder(shape: StructShape, slow: Decode): Decode {
   const blocks = holdsBlocks(shape);
-  // The closures begin anew, also with the blocks.
+  // The closures begin anew, with all blocks on the list again.
   const code = new Code(
-    `{ ${blocks ? "putBack(scratch, before); " : ""}return slow(scratch, offset, bytes); }`,
+    `{ ${blocks ? "putBack(blocks, before); " : ""}return slow(scratch, offset, bytes, blocks); }`,
   );
-  if (blocks) code.line("const before = scratch.blocks.slice();");
+  if (blocks) code.line("const before = blocks.slice();");
   code.fail(shape.variable ? `bytes < ${shape.size}` : `bytes !== ${shape.size}`);
   code.line("const view = scratch.view;");
   if (shape.variable) code.line(`const end = offset + bytes; let tail = offset + ${shape.size};`);
@@ -24,7 +24,7 @@ export function generateDecoder(shape: StructShape, slow: Decode): Decode {
   } else {
     code.line(`return ${message};`);
   }
-  return code.compile<Decode>(["scratch", "offset", "bytes"], { slow, ...reading });
+  return code.compile<Decode>(["scratch", "offset", "bytes", "blocks"], { slow, ...reading });
 }
 
 /** What the generated code calls. */
@@ -78,7 +78,7 @@ function readShape(code: Code, shape: Shape, place: Place): string {
     }
     case "block": {
       const value = code.name();
-      code.line(`const ${value} = takeBlock(scratch, view.getUint32(${at}, true));`);
+      code.line(`const ${value} = takeBlock(blocks, view.getUint32(${at}, true));`);
       code.fail(`${value} === undefined`);
       return value;
     }

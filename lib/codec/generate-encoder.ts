@@ -13,18 +13,17 @@ export function generateEncoder(
   noRoom: (message: unknown) => number,
 ): Encode {
   const blocks = holdsBlocks(shape);
-  // The closures begin anew, also with the blocks.
+  // The closures begin anew, with an empty list of blocks.
   const code = new Code(
-    `{ ${blocks ? "scratch.blocks.length = first; " : ""}return slow(message, scratch, offset); }`,
+    `{ ${blocks ? "blocks.length = 0; " : ""}return slow(message, scratch, offset, blocks); }`,
   );
-  if (blocks) code.line("const first = scratch.blocks.length;");
   code.line("const end = scratch.length;");
   code.line(`let tail = offset + ${shape.size};`);
   code.line("if (tail > end) return noRoom(message);");
   code.line("const view = scratch.view;");
   writeShape(code, shape, "message", { base: "offset", at: 0 });
   code.line(shape.variable ? "return tail - offset;" : `return ${shape.size};`);
-  return code.compile<Encode>(["message", "scratch", "offset"], { slow, noRoom, ...writing });
+  return code.compile<Encode>(["message", "scratch", "offset", "blocks"], { slow, noRoom, ...writing });
 }
 
 /** What the generated code calls. */
@@ -90,7 +89,7 @@ function writeShape(code: Code, shape: Shape, v: string, place: Place): void {
       break;
     case "block":
       code.fail(`!isBlock(${v})`);
-      code.line(`view.setUint32(${at}, attachBlock(scratch, ${v}), true);`);
+      code.line(`view.setUint32(${at}, attachBlock(blocks, ${v}), true);`);
       break;
     case "optional":
       code.line(`if (${v} === undefined) {`);

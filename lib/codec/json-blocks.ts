@@ -2,7 +2,6 @@ import { randomFillSync } from "node:crypto";
 import type { Block } from "../bulk/block.js";
 import { DecodeError } from "../errors.js";
 import { claimBlock } from "./blocks.js";
-import type { Scratch } from "./codec.js";
 
 /*
  * Blocks in JSON. Where a block stands in the message there is the string "<mark>:<number>" in the text, and before the text,
@@ -61,12 +60,12 @@ export function splitMark(text: string): [mark: string, json: string] {
  * Puts the blocks into the places that are marked in what JSON.parse has made. Throws a DecodeError for a mark of a block that is not there,
  * or no more. Not by a reviver, which makes JSON.parse four times slower.
  */
-export function revive(message: unknown, mark: string, scratch: Scratch): unknown {
+export function revive(message: unknown, mark: string, blocks: (Block | undefined)[]): unknown {
   const top = [message];
   // Not by recursion: JSON.parse nests deeper than the stack.
   const containers: object[] = [top];
   const seen = (value: unknown): unknown => {
-    if (typeof value === "string") return value.startsWith(mark) ? blockAt(value, scratch) : value;
+    if (typeof value === "string") return value.startsWith(mark) ? blockAt(value, blocks) : value;
     if (typeof value === "object" && value !== null) containers.push(value);
     return value;
   };
@@ -89,8 +88,8 @@ export function revive(message: unknown, mark: string, scratch: Scratch): unknow
   return top[0];
 }
 
-function blockAt(text: string, scratch: Scratch): Block {
+function blockAt(text: string, blocks: (Block | undefined)[]): Block {
   const number = /^:(0|[1-9][0-9]{0,8})$/.exec(text.slice(MARK))?.[1];
   if (number === undefined) throw new DecodeError("the mark of a block has no number", "");
-  return claimBlock(scratch, Number(number));
+  return claimBlock(blocks, Number(number));
 }

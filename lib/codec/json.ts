@@ -1,5 +1,5 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { setAttach } from "../bulk/block.js";
+import { type Block, setAttach } from "../bulk/block.js";
 import {
   AsyncSchemaError,
   DecodeError,
@@ -8,7 +8,7 @@ import {
   ValidationError,
 } from "../errors.js";
 import { attachBlocks, releasing } from "./blocks.js";
-import { type Codec, noRoom, type Scratch } from "./codec.js";
+import { type Codec, NO_BLOCKS, noRoom, type Scratch } from "./codec.js";
 import { meet, revive, splitMark, swapMet } from "./json-blocks.js";
 import { locateInJson } from "./locate.js";
 import { describe } from "./path.js";
@@ -35,23 +35,23 @@ export function json<Schema extends StandardSchemaV1>(
 ): Codec<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>;
 export function json(schema?: StandardSchemaV1): Codec<unknown> {
   if (schema === undefined) {
-    const decode = (scratch: Scratch, offset: number, bytes: number) =>
-      scratch.blocks.length === 0
+    const decode = (scratch: Scratch, offset: number, bytes: number, blocks = NO_BLOCKS) =>
+      blocks.length === 0
         ? parse(scratch, offset, bytes)
-        : releasing(scratch, () => parseMarked(scratch, offset, bytes));
+        : releasing(blocks, () => parseMarked(scratch, offset, bytes, blocks));
     return { ...base, decode };
   }
   const standard = standardOf(schema);
-  const decode = (scratch: Scratch, offset: number, bytes: number) =>
-    scratch.blocks.length === 0
+  const decode = (scratch: Scratch, offset: number, bytes: number, blocks = NO_BLOCKS) =>
+    blocks.length === 0
       ? check(standard, parse(scratch, offset, bytes))
-      : releasing(scratch, () => check(standard, parseMarked(scratch, offset, bytes)));
+      : releasing(blocks, () => check(standard, parseMarked(scratch, offset, bytes, blocks)));
   return { ...base, decode };
 }
 
 const base = { name: "json", fingerprint: "json", encode };
 
-function encode(message: unknown, scratch: Scratch, offset: number): number {
+function encode(message: unknown, scratch: Scratch, offset: number, blocks: Block[]): number {
   // A toJSON of the user may send another message in the midst of this one.
   const outerAttach = setAttach(meet);
   const outerMet = swapMet(undefined);
@@ -70,8 +70,10 @@ function encode(message: unknown, scratch: Scratch, offset: number): number {
     const what = message === undefined ? "undefined" : describe(message);
     throw new EncodeError(`${what} has no JSON form`, "");
   }
-  attachBlocks(scratch, met?.blocks);
-  if (met !== undefined) text = met.mark + text;
+  if (met !== undefined) {
+    attachBlocks(blocks, met.blocks);
+    text = met.mark + text;
+  }
   const bytes = writeText(text, scratch, offset, scratch.length);
   if (bytes >= 0) return bytes;
   // Only by JSON.rawJSON: JSON.stringify itself escapes them.
@@ -91,9 +93,14 @@ function parse(scratch: Scratch, offset: number, bytes: number): unknown {
   return parseText(textOf(scratch, offset, bytes));
 }
 
-function parseMarked(scratch: Scratch, offset: number, bytes: number): unknown {
+function parseMarked(
+  scratch: Scratch,
+  offset: number,
+  bytes: number,
+  blocks: (Block | undefined)[],
+): unknown {
   const [mark, text] = splitMark(textOf(scratch, offset, bytes));
-  return revive(parseText(text), mark, scratch);
+  return revive(parseText(text), mark, blocks);
 }
 
 function textOf(scratch: Scratch, offset: number, bytes: number): string {

@@ -1,3 +1,4 @@
+import type { Block } from "../bulk/block.js";
 import { DecodeError } from "../errors.js";
 import { missing, releasing, takeBlock } from "./blocks.js";
 import { copyBytes, viewBytes } from "./bytes.js";
@@ -12,6 +13,7 @@ import { readText } from "./utf8.js";
 /** Where a message is being read. */
 interface Cursor {
   scratch: Scratch;
+  blocks: (Block | undefined)[];
   view: DataView;
   /** Where the message begins. */
   base: number;
@@ -28,7 +30,7 @@ type Read = (cursor: Cursor, at: number) => unknown;
 export function closureDecoder(shape: StructShape): Decode {
   const read = readerOf(shape, new Path());
   const { size, variable } = shape;
-  const decode: Decode = (scratch, offset, bytes) => {
+  const decode: Decode = (scratch, offset, bytes, blocks) => {
     if (variable ? bytes < size : bytes !== size) {
       throw new DecodeError(
         `the message has ${bytes} bytes instead of ${variable ? "at least " : ""}${size}`,
@@ -37,6 +39,7 @@ export function closureDecoder(shape: StructShape): Decode {
     }
     const cursor: Cursor = {
       scratch,
+      blocks,
       view: scratch.view,
       base: offset,
       tail: offset + size,
@@ -49,7 +52,7 @@ export function closureDecoder(shape: StructShape): Decode {
     return message;
   };
   if (!holdsBlocks(shape)) return decode;
-  return (scratch, offset, bytes) => releasing(scratch, () => decode(scratch, offset, bytes));
+  return (scratch, offset, bytes, blocks) => releasing(blocks, () => decode(scratch, offset, bytes, blocks));
 }
 
 /** What cannot be: `left` may be negative where the padding before an array was cut off. */
@@ -92,9 +95,9 @@ function readerOf(shape: Shape, path: Path): Read {
       };
     }
     case "block":
-      return ({ scratch, view }, at) => {
+      return ({ blocks, view }, at) => {
         const index = view.getUint32(at, true);
-        return takeBlock(scratch, index) ?? missing(index, path.toString());
+        return takeBlock(blocks, index) ?? missing(index, path.toString());
       };
     case "optional": {
       const { offset } = shape;

@@ -33,7 +33,6 @@ export function assertCodec(value: unknown, argument = "codec"): asserts value i
   check("encode", typeof codec.encode === "function", "a function");
   check("decode", typeof codec.decode === "function", "a function");
   check("schema", codec.schema === undefined || typeof codec.schema === "string", "a string");
-  check("maxBytes", codec.maxBytes === undefined || typeof codec.maxBytes === "function", "a function");
   const isFlag = (flag: unknown) => flag === undefined || typeof flag === "boolean";
   check("opaque", isFlag(codec.opaque), "true or false");
   check("inPlace", isFlag(codec.inPlace), "true or false");

@@ -33,7 +33,7 @@ export interface StructCodec<T> extends Codec<T>, Field<T> {
   readonly name: "struct";
   /** The canonical text of the fields, such as `{ id: u32, price: f64 }`. */
   readonly schema: string;
-  /** Bytes of the fixed part; of the whole message, where `maxBytes` is there. */
+  /** Bytes of the fixed part; of the whole message, where no field is of variable length. */
   readonly size: number;
 }
 
@@ -110,7 +110,7 @@ export function makeStruct<T>(shape: StructShape, generated: boolean): StructCod
     encode: generated ? generateEncoder(shape, slowEncode, noRoom) : slowEncode,
     decode: (generated ? generateDecoder(shape, slowDecode) : slowDecode) as Codec<T>["decode"],
   } as const;
-  return Object.freeze(shape.variable ? codec : { ...codec, maxBytes: () => shape.size });
+  return Object.freeze(codec);
 }
 
 // The number is that of the wire layout; it goes up when a message of the same text would look different.

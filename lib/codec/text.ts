@@ -35,9 +35,6 @@ const textCodec: Codec<string> & Field<string> = Object.freeze({
   ...fieldOf<string>({ kind: "text", length: undefined, size: 4, align: 4, variable: true, text: "text" }),
   name: "text",
   fingerprint: "text",
-  maxBytes(message: string): number {
-    return typeof message === "string" ? message.length * 3 : 0;
-  },
   encode(message: string, scratch: Scratch, offset: number): number {
     if (typeof message !== "string") {
       throw new EncodeError(`must be a string; it is ${describe(message)}${carriers(message)}`, "");

@@ -20,6 +20,7 @@ import { ILL_FORMED, writeText } from "./utf8.js";
 /** Where a message is being written. */
 interface Cursor {
   scratch: Scratch;
+  blocks: Block[];
   view: DataView;
   /** Where the message begins. */
   base: number;
@@ -36,9 +37,10 @@ type Write = (value: unknown, cursor: Cursor, at: number) => boolean;
 export function closureEncoder(shape: StructShape, noRoom: (message: unknown) => number): Encode {
   const write = writerOf(shape, new Path());
   const size = shape.size;
-  return (message, scratch, offset) => {
+  return (message, scratch, offset, blocks) => {
     const cursor: Cursor = {
       scratch,
+      blocks,
       view: scratch.view,
       base: offset,
       tail: offset + size,
@@ -87,9 +89,9 @@ function writerOf(shape: Shape, path: Path): Write {
     case "bytes":
       return bytesWriter(shape.length, path);
     case "block":
-      return (value, { scratch, view }, at) => {
+      return (value, { blocks, view }, at) => {
         if (!(value instanceof Block)) throw refuse(path, value, "a block");
-        view.setUint32(at, attachBlock(scratch, value), true);
+        view.setUint32(at, attachBlock(blocks, value), true);
         return true;
       };
     case "optional": {

@@ -1,25 +1,17 @@
 import type { Block } from "../bulk/block.js";
-import type { Scratch } from "../codec/codec.js";
-import type { RingbellError } from "../errors.js";
-import type { BlocksKind } from "./records/record-layout.js";
+import type { Ending } from "../ending.js";
+import type { RecordCursor } from "./records/cursor.js";
+import type { Place } from "./records/place.js";
+import type { SendStatus } from "./records/send-status.js";
+import type { Delivery } from "./records/shipment.js";
 
 /** What a transport is: records of bytes, in lanes, between two processes, with backpressure and one end. */
 
-/** The record went out. */
-export const SENT = 0;
-/** No room (or none in time); nothing was queued. */
-export const FULL = 1;
-/** The lane has ended; nothing goes out any more. */
-export const ENDED = 2;
-/** Blocks can't be handed over before memory comes back; nothing was queued. Ask by `TransportBulk.wantMemory`. */
-export const NO_MEMORY = 4;
-export type SendStatus = typeof SENT | typeof FULL | typeof ENDED | typeof NO_MEMORY;
-
 export interface LaneHandler {
   /**
-   * `count` records (at least one) were drained into the inbox, packed from offset 0. The handler takes all of them, or
+   * `count` records (at least one) were drained: the lane's cursor stands before the first. The handler takes all of them, or
    * calls `wantRecords(false)` before it returns and takes the rest later: as long as records are wanted, the transport
-   * may write into the inbox as soon as the handler has returned (also by an exception).
+   * may move the cursor as soon as the handler has returned (also by an exception).
    *
    * Returns whether the transport may look for more at once and call again, before microtasks and ticks have had their turn (for some
    * 50 µs at most): calling into JavaScript anew costs as much as all the rest of a short message's way. Undefined is a no.
@@ -36,40 +28,41 @@ export interface TransportLane {
   readonly name: string;
   /** Bytes in flight at most, each way; a power of two. */
   readonly capacity: number;
-  /** The longest payload: `longestPayload(capacity)`. */
+  /** The longest message that goes without a block, in bytes. */
   readonly maxBytes: number;
-  /** A message to be sent is encoded here, its payload at offset RECORD_HEADER. */
-  readonly outbox: Scratch;
-  /** Records that were drained, packed from offset 0. */
-  readonly inbox: Scratch;
-  /** Makes the outbox at least `bytes` long (at most `recordBytes(maxBytes)` is ever asked for). Its content is lost. */
-  growOutbox(bytes: number): void;
-  /** Sends the payload of `bytes` bytes that stands in the outbox at RECORD_HEADER. */
+  /** This lane, if its thread can wait; undefined over a stream. */
+  readonly blocking: BlockingLane | undefined;
+  /** Where the next message is encoded. */
+  readonly place: Place;
+  /** The records that were drained. */
+  readonly records: RecordCursor;
+  /** Makes room for a message of `bytes` bytes (at most `maxBytes`) at the place, in front of which nothing is packed. Its content is lost. */
+  grow(bytes: number): void;
+  /** Sends the message of `bytes` bytes that stands at the place, in front of which nothing is packed. */
   send(bytes: number): SendStatus;
   /**
-   * Sends up to `count` records packed from offset 0 of the outbox (the caller wrote each length into the first word of
-   * its header) with one publication; returns how many went out, from the first on. 0 once the lane has ended.
+   * Sends the messages that were packed with one publication, as many as there is room for; returns how many went out, from the first on. The
+   * place is at the beginning again. 0 once the lane has ended.
    */
-  sendBatch(count: number): number;
-  /** As `send`, but blocks the thread up to `timeout` ms (Infinity: without limit) until there is room. */
-  sendWait(bytes: number, timeout: number): SendStatus;
+  sendPacked(): number;
+  /** Whether a message of `bytes` bytes fits a record together with so many blocks. */
+  fits(bytes: number, blocks: number): boolean;
   /**
-   * Sends a message with blocks: the payload of `bytes` bytes in the outbox and `blocks`, none of them gone. If
-   * it comes back SENT they are the peer's, and gone; else they are as they were. Blocks the thread up to `timeout` ms while the lane has no
-   * room. Throws a BlockError for a block that belongs to another channel, a MessageTooLargeError where payload and blocks
-   * do not fit a record.
+   * Sends the message of `bytes` bytes that stands at the place together with `blocks` (at least one, none of them gone). If it comes back
+   * SENT they are the peer's, and gone; else they are as they were. Blocks the thread up to `timeout` ms while the lane has no room, if
+   * the lane is a blocking one. Throws a
+   * MessageTooLargeError where they do not fit a record, a BlockError for a block that belongs to another channel.
    */
-  sendBlocks(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus;
+  sendWithBlocks(bytes: number, blocks: readonly Block[], timeout: number): SendStatus;
+  /** As `sendWithBlocks`, for a message that lies in the first `bytes` bytes of `body`, which goes along. NO_MEMORY where `admitsLong` says no. */
+  sendInBlock(body: Block, bytes: number, blocks: readonly Block[], timeout: number): SendStatus;
   /**
-   * Makes the blocks of the record at `at` of a scratch, whose kind is not PLAIN, and puts them into `scratch.blocks` (in place of what
-   * was there). Returns the length of the payload, or -1 if what stands there can't be; then the connection ends.
+   * What came with the record at the cursor, whose kind is not PLAIN; undefined if the record is malformed: then the connection ends.
    * To be called once for each such record, in order, and before `close`.
    */
-  takeBlocks(scratch: Scratch, at: number): number;
-  /** Drains up to `max` records into the inbox, as many as it holds (at least one, growing it); returns their number. */
+  takeBlocks(records: RecordCursor): Delivery | undefined;
+  /** Drains up to `max` records, as many as the scratch holds (at least one, growing it); the cursor stands before the first. Returns their number. */
   drain(max: number): number;
-  /** As `drain`, but blocks the thread up to `timeout` ms until there is a record. 0 in the end, or once the lane has ended and is empty. */
-  drainWait(max: number, timeout: number): number;
   /** Whether `onRecords` is to be called as records arrive. Off at first. Cheap to switch. */
   wantRecords(on: boolean): void;
   /** Asks for one `onRoom`. Called after a send came back FULL; if there is room by now, `onRoom` comes all the same, asynchronously. */
@@ -77,6 +70,16 @@ export interface TransportLane {
   /** Asks for one `onTaken`, asynchronously also where everything is taken already. To be called again only after it came. */
   wantTaken(): void;
   stats(): LaneStats;
+}
+
+/** A lane whose thread can wait for the peer without the event loop: one in shared memory. */
+export interface BlockingLane extends TransportLane {
+  /** As `send`, but blocks the thread up to `timeout` ms (Infinity: without limit) until there is room. */
+  sendWait(bytes: number, timeout: number): SendStatus;
+  /** As `drain`, but blocks the thread up to `timeout` ms until there is a record. 0 in the end, or once the lane has ended and is empty. */
+  drainWait(max: number, timeout: number): number;
+  /** Blocks the thread until the peer has released a block, the connection has ended, or `timeout` ms have gone by. */
+  waitMemory(timeout: number): void;
 }
 
 /** Counters of a lane, since it was made. */
@@ -99,16 +102,13 @@ export interface LaneStats {
   readonly idleSince: number | undefined;
 }
 
-/** Why a connection ended, as the transport sees it. */
-export type TransportEnd = "peer-closed" | "peer-died" | "protocol-error";
-
 export interface ConnectionHandler {
   /**
-   * Called once when the peer is gone or has broken the protocol, never after `close()`. From then on nothing is sent and
-   * no lane handler is called; records that arrived before can still be had by `drain` until `close()`
+   * Called once when the peer is gone or has broken the protocol, which `ending` tells, never after `close()`. From then on nothing is sent
+   * and no lane handler is called; records that arrived before can still be had by `drain` until `close()`
    * (none after a protocol error).
    */
-  onEnd(why: TransportEnd, error: RingbellError | undefined): void;
+  onEnd(): void;
   /** After `wantMemory()`: memory for blocks may have come back. Once a call of `wantMemory()`. */
   onMemory(): void;
 }
@@ -139,8 +139,6 @@ export interface TransportBulk {
   admitsLong(bytes: number): boolean;
   /** Asks for one `onMemory`, asynchronously; it comes when the peer has released something, and at the end. */
   wantMemory(): void;
-  /** Blocks the thread until the peer has released something, the connection has ended, or `timeout` ms have gone by. */
-  waitMemory(timeout: number): void;
   stats(): BulkStats;
 }
 
@@ -167,28 +165,25 @@ export interface BulkStats {
   readonly copiedBytes: number;
 }
 
-export interface ConnectionEnd {
-  readonly why: TransportEnd;
-  readonly error: RingbellError | undefined;
-}
-
 /** Two processes joined. */
 export interface Connection {
   readonly transport: "shm" | "stream";
-  /** How it has ended, as soon as the transport knows, which may be before `onEnd` comes; undefined while it has not, or after `close()`. */
-  readonly end: ConnectionEnd | undefined;
+  /** How it ends: set as soon as the transport knows, which may be before `onEnd` comes, or by whoever calls `close()`. */
+  readonly ending: Ending;
   readonly lanes: readonly TransportLane[];
   readonly bulk: TransportBulk;
   /** Installs the handlers (`lanes[i]` of the connection goes with `lanes[i]` here) and starts. Called once. No handler is called before it returns. */
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void;
   /**
-   * Ends the connection: what was sent before reaches the peer, which is told that this was on purpose, or (`corrupt`)
-   * that it broke the protocol. Calls no handler any more; frees everything. Idempotent. Safe inside a handler.
+   * Ends the connection, for `ending.reason`: what was sent before reaches the peer, which is told that this was on purpose, or
+   * (after a protocol error) that it broke the protocol. Calls no handler any more; frees everything. Idempotent. Safe inside a handler.
    * Resolves when everything has been handed to the kernel or the peer, or can't be any more.
    */
-  close(why: "closed" | "corrupt"): Promise<void>;
+  close(): Promise<void>;
   /** Frees everything at once, closed or not; what the kernel has not taken is lost. Settles `close`. Idempotent. */
   destroy(): void;
+  /** Looks whether the peer has gone, without waiting for the event loop: then `ending` tells. For threads that block. */
+  look(): void;
   /** Whether this connection keeps the process alive. It does at first. */
   ref(): void;
   unref(): void;

@@ -71,7 +71,12 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
     if (transport === "shm") {
       if (region === undefined)
         throw new HandshakeError("the listener goes on with memory that we do not have");
-      const options = { spin: settings.spin, bulkBytes: welcome.bulk, named: welcome.backing === "named" };
+      const options = {
+        spin: settings.spin,
+        bulkBytes: welcome.bulk,
+        named: welcome.backing === "named",
+        pid: peer.pid,
+      };
       // A segment may have come right behind the frame.
       const passed = pipe.takeDescriptor();
       const connection = createShm(
@@ -92,7 +97,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
     region?.close();
     region = undefined;
     wire.unread(pipe.finish());
-    return { connection: createStream(wire, welcome.lanes, welcome.bulk), lanes, peer };
+    return { connection: createStream(wire, welcome.lanes, welcome.bulk, peer.pid), lanes, peer };
   } catch (error) {
     pipe.finish();
     region?.close();

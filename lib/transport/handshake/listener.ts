@@ -116,7 +116,11 @@ async function agree(
     if (!shared) {
       offer?.region.close();
       wire.unread(pipe.finish());
-      return { connection: createStream(wire, lanes, bulk), lanes: lanes.map((lane) => lane.name), peer };
+      return {
+        connection: createStream(wire, lanes, bulk, peer.pid),
+        lanes: lanes.map((lane) => lane.name),
+        peer,
+      };
     }
     offer.region.closeDescriptor();
     // The transport takes the descriptor, and what the wire has not yet written would be lost.
@@ -138,7 +142,7 @@ function share(
   peer: Peer,
   { binding, spin }: ListenerSettings,
 ): Joined {
-  const options = { spin, bulkBytes, named: backing === "named" };
+  const options = { spin, bulkBytes, named: backing === "named", pid: peer.pid };
   // The connector may have begun already, with a segment.
   const passed = pipe.takeDescriptor();
   const connection = createShm(binding!, wire, region, lanes, true, options, pipe.finish(), passed);

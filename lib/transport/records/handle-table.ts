@@ -1,5 +1,5 @@
 import type { Scratch } from "../../codec/codec.js";
-import { RECORD_HEADER } from "./record-layout.js";
+import type { RecordCursor } from "./cursor.js";
 
 /*
  * The table at the end of a record that comes with blocks: a handle for each, and how many there are. Little-endian.
@@ -30,16 +30,16 @@ export function tabledBytes(bytes: number, handles: number): number {
   return padded(bytes) + handles * HANDLE + COUNT;
 }
 
-/** Writes the first `count` handles behind the payload in the scratch, whose record begins at 0; returns the bytes of the record's content. */
+/** Writes the first `count` handles behind the payload of `bytes` bytes that begins at `start` of the scratch; returns the bytes of the record's content. */
 export function writeTable(
-  scratch: Scratch,
+  { view, buffer }: Scratch,
+  start: number,
   bytes: number,
   handles: readonly Handle[],
   count: number,
 ): number {
-  const { view, buffer } = scratch;
-  let at = RECORD_HEADER + padded(bytes);
-  if (at > RECORD_HEADER + bytes) buffer.fill(0, RECORD_HEADER + bytes, at);
+  let at = start + padded(bytes);
+  if (at > start + bytes) buffer.fill(0, start + bytes, at);
   for (let i = 0; i < count; i++) {
     const { segment, slot, flags, bytes: length } = handles[i]!;
     view.setUint32(at, segment, true);
@@ -52,32 +52,35 @@ export function writeTable(
   }
   view.setUint32(at, count, true);
   view.setUint32(at + 4, bytes, true);
-  return at + COUNT - RECORD_HEADER;
+  return at + COUNT - start;
 }
 
-/** What a table says, as far as it can be: lengths and flags are checked for what they are, not for whether they are true. */
+/** What a table says. Lengths and flags are possible ones; whether they are true is for the ledgers to say. */
 export interface Table {
   /** Bytes of the payload. */
   readonly bytes: number;
   readonly handles: readonly Handle[];
 }
 
-/** Reads the table of the record at `at`, private memory by now. Undefined if it can't be one. */
-export function readTable(scratch: Scratch, at: number): Table | undefined {
-  const { view } = scratch;
-  const length = scratch.words[at >> 2]!;
-  if (length < COUNT + HANDLE || length % 8 !== 0) return undefined;
-  const end = at + RECORD_HEADER + length - COUNT;
+/** Reads the table of the record at the cursor, private memory by now. Where it is malformed, says how. */
+export function readTable({ scratch: { view }, at, bytes: length }: RecordCursor): Table | string {
+  if (length < COUNT + HANDLE || length % 8 !== 0) return `malformed block table: ${length} bytes`;
+  const end = at + length - COUNT;
   const count = view.getUint32(end, true);
   const bytes = view.getUint32(end + 4, true);
   // All of it below 2^40: nothing can overflow.
-  if (count === 0 || tabledBytes(bytes, count) !== length) return undefined;
+  if (count === 0 || tabledBytes(bytes, count) !== length) {
+    return `malformed block table: count ${count}, a payload of ${bytes} bytes, ${length} bytes in all`;
+  }
   const handles: Handle[] = [];
   for (let i = 0, from = end - count * HANDLE; i < count; i++, from += HANDLE) {
     const high = view.getUint32(from + 20, true);
     const flags = view.getUint32(from + 8, true);
+    const zero = view.getUint32(from + 12, true);
     // Lengths are numbers of at most 53 bits.
-    if (high >= 2 ** 21 || flags > COMES_HOME || view.getUint32(from + 12, true) !== 0) return undefined;
+    if (high >= 2 ** 21 || flags > COMES_HOME || zero !== 0) {
+      return `malformed block table: handle ${i} has the flags ${flags}, the reserved word ${zero} and a length of ${high} times 2^32`;
+    }
     handles.push({
       segment: view.getUint32(from, true),
       slot: view.getUint32(from + 4, true),

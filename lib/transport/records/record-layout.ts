@@ -3,13 +3,14 @@
  * transport, 16 bits of kind), the payload, and padding up to the next multiple of 8.
  */
 
-/** Kinds of records. A message and nothing else. */
+/** The kind of a record: a message and nothing else. */
 export const PLAIN = 0;
-/** A message, and behind it what tells of its blocks, for `takeBlocks`. */
+/** A message, and behind it a table of its blocks (see handle-table.ts). */
 export const WITH_BLOCKS = 2;
-/** A message that lies in the first of its blocks; the payload is its length there, as 64 bits. */
+/** A message that lies in the first of its blocks; the payload is its length there, as 64 bits, and the table follows. */
 export const IN_BLOCK = 3;
 export type BlocksKind = typeof WITH_BLOCKS | typeof IN_BLOCK;
+export type RecordKind = typeof PLAIN | BlocksKind;
 
 /** Bytes before the payload of a record. */
 export const RECORD_HEADER = 8;

@@ -2,9 +2,11 @@ import { type Block, forget, leaseOf, makeBlock } from "../../bulk/block.js";
 import type { Lease } from "../../bulk/lease.js";
 import { OURS, PrivateLease, type PrivateOwner } from "../../bulk/private.js";
 import { type PrivateBytes, PrivateMemory } from "../../bulk/private-memory.js";
-import { BlockError, BlockTooLargeError, type RingbellError } from "../../errors.js";
-import { type BulkStats, LONG_WINDOW, NO_MEMORY, SENT, type TransportBulk } from "../contract.js";
-import { type BlocksKind, IN_BLOCK } from "../records/record-layout.js";
+import type { Ending } from "../../ending.js";
+import { BlockError, BlockTooLargeError } from "../../errors.js";
+import { type BulkStats, LONG_WINDOW, type TransportBulk } from "../contract.js";
+import { COMES_HOME, type Handle } from "../records/handle-table.js";
+import { NO_MEMORY, SENT } from "../records/send-status.js";
 import { HOME, SEALED, SHARED } from "./frame-layout.js";
 import type { FrameWriter } from "./writer.js";
 
@@ -24,20 +26,15 @@ import type { FrameWriter } from "./writer.js";
 const MOST_BLOCKS = 1 << 20;
 
 /** What the bulk part needs of its connection. */
-export interface BulkHost {
+export interface StreamOwner {
   /** Nothing goes out any more. */
   readonly ended: boolean;
   readonly writer: FrameWriter;
-  /** Why, once it has ended. */
-  whyEnded(): RingbellError;
+  readonly ending: Ending;
   /** Frames were given to the writer. */
   wrote(): void;
   /** Takes in what has arrived, where that can be done from here. Calls no handler. */
   poll(): void;
-  /** Throws SyncUnavailableError where `wait` can't be had. */
-  mustWait(): void;
-  /** Blocks until something has happened, at most `timeout` ms. Calls no handler. */
-  wait(timeout: number): void;
   /** A handler is to be called, soon and asynchronously. */
   schedule(): void;
 }
@@ -77,11 +74,38 @@ export interface Arrival {
   have: number;
 }
 
+/** The blocks of a message that were admitted. */
+export class StreamShipment {
+  handles: readonly Handle[] = [];
+  count = 0;
+  readonly #bulk: StreamBulk;
+  readonly #blocks: readonly Block[];
+  readonly #long: boolean;
+
+  constructor(bulk: StreamBulk, blocks: readonly Block[], long: boolean) {
+    this.#bulk = bulk;
+    this.#blocks = blocks;
+    this.#long = long;
+  }
+
+  /** Takes the blocks away from their program. */
+  pack(): Parcel[] {
+    const parcels = this.#bulk.pack(this.#blocks, this.#long);
+    this.handles = parcels.map(handleOf);
+    this.count = parcels.length;
+    return parcels;
+  }
+}
+
+function handleOf({ id, flags, length }: Parcel): Handle {
+  return { segment: id, slot: 0, flags: (flags & HOME) === 0 ? 0 : COMES_HOME, bytes: length };
+}
+
 export class StreamBulk implements TransportBulk, PrivateOwner {
   readonly mode = "copied";
   readonly limit: number;
   readonly memory: PrivateMemory;
-  readonly #host: BulkHost;
+  readonly #host: StreamOwner;
   /** Blocks of this side: bytes of them all, those that are lent included; and how many are in the hands of the program. */
   #ourBytes = 0;
   #ownBlocks = 0;
@@ -104,14 +128,14 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
   #memoryDue = false;
 
   /** `limit`: in bytes, for the blocks of each side; 0: no blocks. `checked`: see PrivateMemory. */
-  constructor(host: BulkHost, limit: number, checked: boolean) {
+  constructor(host: StreamOwner, limit: number, checked: boolean) {
     this.#host = host;
     this.limit = limit;
     this.memory = new PrivateMemory(checked);
   }
 
   allocate(bytes: number): Block | undefined {
-    if (this.#host.ended) throw this.#host.whyEnded();
+    if (this.#host.ended) throw this.#host.ending.error;
     if (bytes > this.limit || this.limit === 0) throw new BlockTooLargeError(this.limit, bytes);
     const fits = () =>
       this.#ourBytes + this.#copyBytes + bytes <= this.limit &&
@@ -137,16 +161,6 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
     if (this.#cameBack || this.#host.ended) this.#tell();
   }
 
-  waitMemory(timeout: number): void {
-    if (this.#cameBack || this.#host.ended) return;
-    this.#host.mustWait();
-    const until = performance.now() + timeout;
-    for (let left = timeout; left > 0; left = until - performance.now()) {
-      this.#host.wait(left);
-      if (this.#cameBack || this.#host.ended) return;
-    }
-  }
-
   stats(): BulkStats {
     return {
       mode: this.mode,
@@ -170,9 +184,14 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
     return true;
   }
 
+  /** As `Shipping.ship`. */
+  ship(blocks: readonly Block[], long: boolean): StreamShipment | typeof NO_MEMORY {
+    return this.#admits(blocks, long) === SENT ? new StreamShipment(this, blocks, long) : NO_MEMORY;
+  }
+
   /** Whether these blocks can be sent now. Throws a BlockError or a BlockTooLargeError where they never can. */
-  admits(kind: BlocksKind, blocks: readonly Block[]): typeof SENT | typeof NO_MEMORY {
-    if (kind === IN_BLOCK && !this.admitsLong(blocks[0]!.byteLength)) return NO_MEMORY;
+  #admits(blocks: readonly Block[], long: boolean): typeof SENT | typeof NO_MEMORY {
+    if (long && !this.admitsLong(blocks[0]!.byteLength)) return NO_MEMORY;
     let bytes = 0;
     let count = 0;
     for (const block of blocks) {
@@ -190,7 +209,7 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
   }
 
   /** Takes blocks that were admitted away from their program. */
-  pack(kind: BlocksKind, blocks: readonly Block[]): Parcel[] {
+  pack(blocks: readonly Block[], inBlock: boolean): Parcel[] {
     this.#sentBlocks += blocks.length;
     return blocks.map((block, i) => {
       const lease = leaseOf(block);
@@ -198,7 +217,7 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
       const { length, sealed } = lease;
       const flags = sealed ? SEALED : 0;
       if (lease.shared) {
-        if (lease instanceof PrivateLease) lease.withdraw();
+        if (lease.ledger === this) (lease as PrivateLease).withdraw();
         const id = this.#lend({ length, bytes: undefined, sealed, long: false, returnable: false });
         this.#copyBytes += length;
         return { id, flags: flags | SHARED, bytes: lease.bytes, length, content: length, lease };
@@ -210,7 +229,7 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
         return { id: itsId, flags: flags | HOME, bytes, length, content, lease: undefined };
       }
       this.#ownBlocks--;
-      const long = kind === IN_BLOCK && i === 0;
+      const long = inBlock && i === 0;
       const id = this.#lend({ length, bytes, sealed, long, returnable: false });
       if (long) this.#longBytes += length;
       return { id, flags, bytes, length, content: length, lease: undefined };
@@ -332,7 +351,7 @@ export class StreamBulk implements TransportBulk, PrivateOwner {
   }
 
   #mustBeSendable(lease: Lease): void {
-    if (!lease.shared && !(lease instanceof PrivateLease && lease.owner === this)) {
+    if (!lease.shared && !(lease.ledger === this)) {
       throw new BlockError(
         "the block belongs to another channel; only a shared one (see share) can go over several, or a copy of it",
       );

@@ -1,20 +1,12 @@
-import {
-  ClosedError,
-  CorruptError,
-  InvalidArgumentError,
-  PeerDiedError,
-  type RingbellError,
-  SyncUnavailableError,
-} from "../../errors.js";
+import { Ending } from "../../ending.js";
+import { InvalidArgumentError } from "../../errors.js";
 import { raise } from "../../raise.js";
 import type {
   Connection,
-  ConnectionEnd,
   ConnectionHandler,
   ConnectionStats,
   LaneGeometry,
   LaneHandler,
-  TransportEnd,
 } from "../contract.js";
 import { enter, leave, mayGoOn, resumeInTurn } from "../loop-turn.js";
 import type { Wire, WireHandler } from "../wire/wire.js";
@@ -22,28 +14,32 @@ import { CLOSING, MAX_LANES, REFUSED } from "./frame-layout.js";
 import { type Outgoing, OutgoingQueue } from "./outgoing.js";
 import { FAULT, FrameParser, GO_ON, PEER_CLOSES, type Verdict } from "./parser.js";
 import { StreamBulk } from "./stream-bulk.js";
-import { type LaneHost, StreamLane } from "./window-lane.js";
+import { WindowLane, type WindowOwner } from "./window-lane.js";
 import { FrameWriter } from "./writer.js";
 
 /** How long (ms) a closed connection waits for the peer to hang up, before it does. */
 const LINGER = 1000;
-/** How long (ms) to wait for the kernel to take bytes before looking whether some have come. */
-const SLICE = 5;
 
 /**
  * Makes a connection of a wire whose handshake is done. The wire belongs to it from then on. `bulkLimit`: bytes that the blocks of each
  * side may take, on both sides the same; 0: no blocks.
  */
-export function createStream(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number): Connection {
+export function createStream(
+  wire: Wire,
+  lanes: readonly LaneGeometry[],
+  bulkLimit: number,
+  pid?: number,
+): Connection {
   if (lanes.length === 0 || lanes.length > MAX_LANES) {
     throw new InvalidArgumentError("lanes", `a list of 1 to ${MAX_LANES} lanes`, lanes.length);
   }
-  return new StreamConnection(wire, lanes, bulkLimit);
+  return new StreamConnection(wire, lanes, bulkLimit, pid);
 }
 
-class StreamConnection implements Connection, LaneHost, WireHandler {
+class StreamConnection implements Connection, WindowOwner, WireHandler {
   readonly transport = "stream";
-  readonly lanes: readonly StreamLane[];
+  readonly ending: Ending;
+  readonly lanes: readonly WindowLane[];
   readonly writer: FrameWriter;
   readonly bulk: StreamBulk;
   /** Nothing goes out any more: the peer is gone or going, or this side has closed. */
@@ -51,9 +47,8 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   readonly #wire: Wire;
   readonly #reader: FrameParser;
   #handler: ConnectionHandler | undefined;
-  end: ConnectionEnd | undefined;
-  /** The end, until `onEnd` has been called. */
-  #end: ConnectionEnd | undefined;
+  /** `onEnd` is to be called. */
+  #endDue = false;
   #closed: Promise<void> | undefined;
   /** Resolves when the last frame, if this side sends one, is with the kernel. */
   #said = Promise.resolve();
@@ -66,8 +61,8 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   #lastWord: number | undefined;
   /** Handlers are being called. */
   #dispatching = false;
-  /** How many `wait` and `poll` are running: no handler may be called. */
-  #waiting = 0;
+  /** `poll` is running: no handler may be called. */
+  #polling = false;
   #scheduled = false;
   /** Something was written in this turn already, so that the rest is gathered. */
   #gathering = false;
@@ -77,12 +72,13 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     if (!this.#deaf) this.writer.flush();
   };
 
-  constructor(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number) {
+  constructor(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number, pid: number | undefined) {
+    this.ending = new Ending(pid);
     this.#wire = wire;
     this.writer = new FrameWriter(wire);
     this.#outgoing = new OutgoingQueue(wire, this.writer, () => this.#push(true));
     this.bulk = new StreamBulk(this, bulkLimit, process.env.RINGBELL_CHECK_BLOCKS === "1");
-    this.lanes = lanes.map((geometry, index) => new StreamLane(this, index, geometry));
+    this.lanes = lanes.map((geometry, index) => new WindowLane(this, index, geometry));
     this.#reader = new FrameParser(this.lanes, this.bulk);
   }
 
@@ -97,20 +93,21 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     this.schedule();
   }
 
-  close(why: "closed" | "corrupt"): Promise<void> {
+  close(): Promise<void> {
     if (this.#closed !== undefined) return this.#closed;
+    this.ending.byUs();
     const alive = !this.ended;
     for (const lane of this.lanes) {
       lane.wanted = false;
       lane.clear();
     }
-    if (alive) this.#said = this.#say(why === "closed" ? CLOSING : REFUSED);
+    if (alive) this.#said = this.#say(CLOSING);
     this.#closed = this.#said;
     return this.#closed;
   }
 
   destroy(): void {
-    void this.close("closed");
+    void this.close();
     this.#hangUp();
   }
 
@@ -147,10 +144,8 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     this.writer.flush();
   }
 
-  whyEnded(): RingbellError {
-    const { end } = this;
-    if (end?.error !== undefined) return end.error;
-    return new ClosedError(end === undefined ? "the channel has ended" : "the peer has closed the channel");
+  look(): void {
+    // The wire tells the end by the event loop.
   }
 
   post(message: Outgoing): void {
@@ -171,29 +166,15 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   }
 
   poll(): void {
-    // Who looks again and again without the event loop waits for what the peer makes of that which is gathered here.
+    // A program that looks again and again without its event loop waits for the peer's answer to messages that are gathered here.
     this.writer.flush();
     this.#push(false);
     if (this.#deaf || this.#handler === undefined || !this.#wire.native) return;
-    this.#blocking("readable", 0);
-  }
-
-  mustWait(): void {
-    if (!this.#wire.native) {
-      throw new SyncUnavailableError(
-        "the stream transport can't block without the addon; use the asynchronous methods",
-      );
-    }
-  }
-
-  wait(timeout: number): void {
-    this.writer.flush();
-    this.#push(false);
-    if (this.#wire.buffered > 0) {
-      this.#blocking("writable", Math.min(timeout, SLICE));
-      this.#blocking("readable", 0);
-    } else {
-      this.#blocking("readable", this.#outgoing.isEmpty ? timeout : 0);
+    this.#polling = true;
+    try {
+      this.#wire.wait("readable", 0);
+    } finally {
+      this.#polling = false;
     }
   }
 
@@ -210,7 +191,7 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
     const may = mayGoOn();
     this.#judge(this.#reader.feed(chunk));
     if (this.#closed !== undefined) for (const lane of this.lanes) lane.clear();
-    else if (this.#waiting > 0) this.schedule();
+    else if (this.#polling) this.schedule();
     else this.#dispatch(may);
     if (entered) leave();
   }
@@ -230,10 +211,9 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   onEnd(error: Error | undefined): void {
     this.#wireGone();
     if (this.ended) return;
-    const cause = error === undefined ? undefined : { cause: error };
-    const died = new PeerDiedError("the peer's process ended without closing the connection", cause);
-    this.#ends("peer-died", died);
-    if (this.#waiting > 0) this.schedule();
+    this.ending.peerDied(error);
+    this.#ends();
+    if (this.#polling) this.schedule();
     else this.#dispatch();
   }
 
@@ -250,24 +230,25 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
       return;
     }
     if (verdict === PEER_CLOSES) {
-      this.#ends("peer-closed", undefined);
+      this.ending.peerClosed();
     } else {
       for (const lane of this.lanes) lane.clear();
-      this.#ends("protocol-error", new CorruptError("the peer says that this side broke the protocol"));
+      this.ending.peerAccuses();
     }
+    this.#ends();
     this.#hangUp();
   }
 
   #fault(what: string): void {
     for (const lane of this.lanes) lane.clear();
     this.#said = this.#say(REFUSED);
-    this.#ends("protocol-error", new CorruptError(`the peer broke the protocol: ${what}`));
+    this.ending.peerBroke(what);
+    this.#ends();
   }
 
-  #ends(why: TransportEnd, error: CorruptError | PeerDiedError | undefined): void {
+  #ends(): void {
     this.ended = true;
-    this.end = { why, error };
-    this.#end = this.end;
+    this.#endDue = true;
     this.#endBulk();
   }
 
@@ -325,22 +306,12 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
 
   #wireGone(): void {
     this.#deaf = true;
-    // Also where this side has closed: nobody gives anything back any more.
-    this.#endBulk();
     this.#lastWord = undefined;
+    // After a close by this side, too: nobody gives anything back any more.
     this.#endBulk();
     clearTimeout(this.#linger);
     this.#handedOver?.();
     this.#handedOver = undefined;
-  }
-
-  #blocking(direction: "readable" | "writable", timeout: number): void {
-    this.#waiting++;
-    try {
-      this.#wire.wait(direction, timeout);
-    } finally {
-      this.#waiting--;
-    }
   }
 
   #pump(): void {
@@ -374,7 +345,7 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   }
 
   /** Calls the handler of one lane with what is due. Whether records were handed over. */
-  #serve(lane: StreamLane): boolean {
+  #serve(lane: WindowLane): boolean {
     const handler = lane.handler!;
     if (this.#closed !== undefined) return false;
     if (lane.window.answersRoom()) {
@@ -411,14 +382,13 @@ class StreamConnection implements Connection, LaneHost, WireHandler {
   }
 
   #tellEnd(): void {
-    const end = this.#end;
-    if (end === undefined) return;
-    this.#end = undefined;
+    if (!this.#endDue) return;
+    this.#endDue = false;
     const handler = this.#handler!;
     // No handler is called from here on.
     this.#handler = undefined;
     try {
-      handler.onEnd(end.why, end.error);
+      handler.onEnd();
     } catch (error) {
       raise(error);
     }

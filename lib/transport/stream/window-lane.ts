@@ -1,24 +1,26 @@
 import type { Block } from "../../bulk/block.js";
 import { Scratch } from "../../codec/codec.js";
 import { InvalidArgumentError, MessageTooLargeError } from "../../errors.js";
+import type { LaneGeometry, LaneHandler, LaneStats, TransportLane } from "../contract.js";
+import { RecordCursor } from "../records/cursor.js";
+import { COMES_HOME, readTable, tabledBytes, writeTable } from "../records/handle-table.js";
+import { Place } from "../records/place.js";
 import {
-  ENDED,
-  FULL,
-  type LaneGeometry,
-  type LaneHandler,
-  type LaneStats,
-  SENT,
-  type SendStatus,
-  type TransportLane,
-} from "../contract.js";
-import { COMES_HOME, type Handle, readTable, tabledBytes, writeTable } from "../records/handle-table.js";
-import { type BlocksKind, longestPayload, RECORD_HEADER, recordBytes } from "../records/record-layout.js";
+  type BlocksKind,
+  IN_BLOCK,
+  longestPayload,
+  RECORD_HEADER,
+  recordBytes,
+  WITH_BLOCKS,
+} from "../records/record-layout.js";
+import { ENDED, FULL, SENT, type SendStatus } from "../records/send-status.js";
+import { type Delivery, deliveryOf, LENGTH_BYTES, writeLength } from "../records/shipment.js";
 import { Arrivals } from "./arrivals.js";
 import { ASK, frameWord, HOME, RECORD } from "./frame-layout.js";
 import { Outgoing } from "./outgoing.js";
 import type { ReceivingLane } from "./parser.js";
 import { powerOfTwo, RecordQueue } from "./queue.js";
-import type { Arrival, BulkHost, Parcel, StreamBulk } from "./stream-bulk.js";
+import type { Arrival, StreamBulk, StreamOwner } from "./stream-bulk.js";
 import { SendWindow } from "./window.js";
 
 const FIRST_OUTBOX = 16 * 1024;
@@ -29,7 +31,7 @@ const REPORT_PART = 8;
 const HANDLE_BYTES = 24;
 
 /** What a lane needs of its connection. */
-export interface LaneHost extends BulkHost {
+export interface WindowOwner extends StreamOwner {
   /** The kernel takes no more at the moment. */
   readonly backlogged: boolean;
   readonly bulk: StreamBulk;
@@ -41,19 +43,21 @@ export interface LaneHost extends BulkHost {
 }
 
 /** One lane: a window of `capacity` bytes each way, and a queue of what has arrived. */
-export class StreamLane implements TransportLane, ReceivingLane {
+export class WindowLane implements TransportLane, ReceivingLane {
   readonly name: string;
   readonly capacity: number;
   readonly maxBytes: number;
-  readonly outbox: Scratch;
-  readonly inbox = new Scratch(new ArrayBuffer(FIRST_INBOX));
+  /** A thread can't wait here: what arrives comes by the event loop. */
+  readonly blocking = undefined;
+  readonly place: Place;
+  readonly records = new RecordCursor(new Scratch(new ArrayBuffer(FIRST_INBOX)));
   readonly queue = new RecordQueue();
   readonly arrivals: Arrivals;
   readonly window: SendWindow;
   handler: LaneHandler | undefined;
   /** Whether the handler is to be called with records. */
   wanted = false;
-  readonly #host: LaneHost;
+  readonly #host: WindowOwner;
   readonly #index: number;
   readonly #word: number;
 
@@ -71,7 +75,7 @@ export class StreamLane implements TransportLane, ReceivingLane {
   #receivedBytes = 0;
   #idleSince: number | undefined = Date.now();
 
-  constructor(host: LaneHost, index: number, geometry: LaneGeometry) {
+  constructor(host: WindowOwner, index: number, geometry: LaneGeometry) {
     this.#host = host;
     this.#index = index;
     this.#word = frameWord(RECORD, index);
@@ -80,14 +84,15 @@ export class StreamLane implements TransportLane, ReceivingLane {
     this.maxBytes = longestPayload(geometry.capacity);
     this.window = new SendWindow(geometry.capacity);
     this.arrivals = new Arrivals(host.bulk, this.maxBytes / HANDLE_BYTES);
-    this.outbox = new Scratch(new ArrayBuffer(Math.min(FIRST_OUTBOX, recordBytes(this.maxBytes))));
+    this.place = new Place(new Scratch(new ArrayBuffer(Math.min(FIRST_OUTBOX, recordBytes(this.maxBytes)))));
   }
 
-  growOutbox(bytes: number): void {
-    if (bytes <= this.outbox.length) return;
-    const most = recordBytes(this.maxBytes);
-    if (bytes > most) throw new MessageTooLargeError(this.maxBytes, bytes - RECORD_HEADER);
-    this.outbox.replace(new ArrayBuffer(Math.min(most, powerOfTwo(bytes))));
+  grow(bytes: number): void {
+    const { scratch } = this.place;
+    const needed = recordBytes(bytes);
+    if (needed <= scratch.length) return;
+    if (bytes > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, bytes);
+    scratch.replace(new ArrayBuffer(Math.min(recordBytes(this.maxBytes), powerOfTwo(needed))));
   }
 
   send(bytes: number): SendStatus {
@@ -96,67 +101,47 @@ export class StreamLane implements TransportLane, ReceivingLane {
     const room = this.window.fits(size) || this.#roomByNow(0, size);
     if (this.#host.ended) return ENDED;
     if (!room) return FULL;
-    this.outbox.words[0] = bytes;
+    this.#scratch.words[0] = bytes;
     this.#stamp(0, bytes);
     this.#go(1, size, bytes);
     return SENT;
   }
 
-  sendBlocks(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
-    const host = this.#host;
-    const content = tabledBytes(bytes, blocks.length);
-    if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
-    if (host.ended) return ENDED;
-    let status: SendStatus = host.bulk.admits(kind, blocks);
-    if (status !== SENT) return host.ended ? ENDED : status;
-    const size = recordBytes(content);
-    if (!this.window.fits(size) && !this.#roomByNow(0, size)) {
-      if (host.ended) return ENDED;
-      if (timeout <= 0) return FULL;
-      host.mustWait();
-      status = this.#waitForRoom(size, timeout);
-      if (status !== SENT) return status;
-    }
-    if (host.ended) return ENDED;
-    this.#lengthenOutbox(bytes, size);
-    const parcels = host.bulk.pack(kind, blocks);
-    writeTable(this.outbox, bytes, parcels.map(handleOf), parcels.length);
-    this.outbox.words[0] = content;
-    this.outbox.words[1] = frameWord(RECORD, this.#index, kind);
-    this.window.reserve(size);
-    this.#sentMessages++;
-    this.#sentBytes += content;
-    host.post(new Outgoing(this.#index, host.bulk, parcels, this.outbox, size, () => this.#isPosted()));
-    // As in `sendWait`.
-    if (timeout > 0) host.flush();
-    return SENT;
+  fits(bytes: number, blocks: number): boolean {
+    return tabledBytes(bytes, blocks) <= this.maxBytes;
   }
 
-  takeBlocks(scratch: Scratch, at: number): number {
+  sendWithBlocks(bytes: number, blocks: readonly Block[]): SendStatus {
+    return this.#ship(WITH_BLOCKS, bytes, blocks);
+  }
+
+  sendInBlock(body: Block, bytes: number, blocks: readonly Block[]): SendStatus {
+    writeLength(this.place.scratch, this.place.at, bytes);
+    return this.#ship(IN_BLOCK, LENGTH_BYTES, [body, ...blocks]);
+  }
+
+  takeBlocks(records: RecordCursor): Delivery | undefined {
     const { bulk } = this.#host;
-    const { blocks } = scratch;
-    blocks.length = 0;
     const arrivals = this.arrivals.next();
-    if (arrivals === undefined) return -1;
-    const bytes = payloadOf(scratch, at, arrivals);
+    if (arrivals === undefined) return undefined;
+    const bytes = payloadOf(records, arrivals);
     if (bytes < 0) {
       for (const arrival of arrivals) bulk.refuse(arrival);
       this.#host.fail(`a record in lane ${this.#index} names other blocks than those that came with it`);
-    } else {
-      for (const arrival of arrivals) blocks.push(bulk.take(arrival));
+      return undefined;
     }
-    return bytes;
+    const blocks = arrivals.map((arrival) => bulk.take(arrival));
+    return deliveryOf(records, bytes, blocks);
   }
 
-  sendBatch(count: number): number {
-    const words = this.outbox.words;
+  sendPacked(): number {
+    const count = this.place.restart();
+    const { words } = this.#scratch;
     let sent = 0;
     let size = 0;
     let payload = 0;
     while (sent < count) {
-      const bytes = words[size >>> 2];
-      if (bytes === undefined)
-        throw new InvalidArgumentError("count", "the number of records in the outbox", count);
+      const bytes = words[size >>> 2]!;
       this.#check(bytes, size);
       const next = recordBytes(bytes);
       if (!this.window.fits(size + next) && !this.#roomByNow(size, next)) break;
@@ -170,37 +155,9 @@ export class StreamLane implements TransportLane, ReceivingLane {
     return sent;
   }
 
-  sendWait(bytes: number, timeout: number): SendStatus {
-    let status = this.send(bytes);
-    if (status === FULL) {
-      this.#host.mustWait();
-      status = this.#waitForRoom(recordBytes(bytes), timeout);
-      if (status === SENT) status = this.send(bytes);
-    }
-    // The caller may not come back to the event loop for long.
-    if (status === SENT) this.#host.flush();
-    return status;
-  }
-
   drain(max: number): number {
     if (this.queue.count === 0) this.#host.poll();
     return this.take(max);
-  }
-
-  drainWait(max: number, timeout: number): number {
-    let count = this.drain(max);
-    if (count === 0 && !this.#host.ended) {
-      this.#host.mustWait();
-      const until = performance.now() + timeout;
-      for (let left = timeout; count === 0 && left > 0; left = until - performance.now()) {
-        this.#host.wait(left);
-        count = this.take(max);
-        if (this.#host.ended) break;
-      }
-    }
-    // The caller may not come back to the event loop for long, and the peer may be waiting for the report.
-    if (count > 0 && !this.#host.ended) this.#host.flush();
-    return count;
   }
 
   wantRecords(on: boolean): void {
@@ -267,7 +224,7 @@ export class StreamLane implements TransportLane, ReceivingLane {
   /** Moves records to the inbox, and reports them as taken when that is due. */
   take(max: number): number {
     const queue = this.queue;
-    const count = queue.take(this.inbox, max);
+    const count = this.records.begin(queue.take(this.records.scratch, max));
     if (count === 0) return 0;
     this.#receivedMessages += count;
     this.#receivedBytes += queue.tookPayload;
@@ -286,17 +243,45 @@ export class StreamLane implements TransportLane, ReceivingLane {
     if (this.#reportDue) this.#report();
   }
 
+  get #scratch(): Scratch {
+    return this.place.scratch;
+  }
+
+  /** Sends the payload of `bytes` bytes at the place, and these blocks. */
+  #ship(kind: BlocksKind, bytes: number, blocks: readonly Block[]): SendStatus {
+    const host = this.#host;
+    const content = tabledBytes(bytes, blocks.length);
+    if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
+    if (host.ended) return ENDED;
+    const shipment = host.bulk.ship(blocks, kind === IN_BLOCK);
+    if (typeof shipment === "number") return host.ended ? ENDED : shipment;
+    const size = recordBytes(content);
+    const room = this.window.fits(size) || this.#roomByNow(0, size);
+    if (host.ended || !room) return host.ended ? ENDED : FULL;
+    this.#lengthen(bytes, content);
+    const parcels = shipment.pack();
+    const { scratch, at } = this.place;
+    writeTable(scratch, at, bytes, shipment.handles, shipment.count);
+    scratch.words[0] = content;
+    scratch.words[1] = frameWord(RECORD, this.#index, kind);
+    this.window.reserve(size);
+    this.#sentMessages++;
+    this.#sentBytes += content;
+    host.post(new Outgoing(this.#index, host.bulk, parcels, scratch, size, () => this.#isPosted()));
+    return SENT;
+  }
+
   #check(bytes: number, at: number): void {
     if (bytes > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, bytes);
-    if (!(bytes >= 0 && at + RECORD_HEADER + bytes <= this.outbox.length)) {
+    if (!(bytes >= 0 && at + RECORD_HEADER + bytes <= this.#scratch.length)) {
       throw new InvalidArgumentError("bytes", "the length of what stands in the outbox", bytes);
     }
   }
 
   /** Completes the header of the record at `at`, and clears its padding: what stood there before is nobody's business. */
   #stamp(at: number, bytes: number): void {
-    this.outbox.words[(at >>> 2) + 1] = this.#word;
-    const buffer = this.outbox.buffer;
+    const { words, buffer } = this.#scratch;
+    words[(at >>> 2) + 1] = this.#word;
     const end = at + recordBytes(bytes);
     for (let i = at + RECORD_HEADER + bytes; i < end; i++) buffer[i] = 0;
   }
@@ -305,7 +290,7 @@ export class StreamLane implements TransportLane, ReceivingLane {
     this.window.inFlight += size;
     this.#sentMessages += count;
     this.#sentBytes += payload;
-    this.#host.writer.records(this.outbox, size);
+    this.#host.writer.records(this.#scratch, size);
     this.#host.wrote();
   }
 
@@ -319,12 +304,13 @@ export class StreamLane implements TransportLane, ReceivingLane {
     return false;
   }
 
-  /** As `growOutbox`, but the first `bytes` bytes of the payload stay. */
-  #lengthenOutbox(bytes: number, size: number): void {
-    if (size <= this.outbox.length) return;
-    const before = this.outbox.buffer;
-    this.growOutbox(size);
-    before.copy(this.outbox.buffer, RECORD_HEADER, RECORD_HEADER, RECORD_HEADER + bytes);
+  /** As `grow`, but the first `bytes` bytes of the payload stay. */
+  #lengthen(bytes: number, content: number): void {
+    const { scratch, at } = this.place;
+    if (recordBytes(content) <= scratch.length) return;
+    const before = scratch.buffer;
+    this.grow(content);
+    before.copy(scratch.buffer, at, at, at + bytes);
   }
 
   /** The message with blocks is with the wire. */
@@ -333,20 +319,6 @@ export class StreamLane implements TransportLane, ReceivingLane {
     if (!this.#askDue) return;
     this.#askDue = false;
     this.#host.writer.frame(ASK, this.#index);
-  }
-
-  #waitForRoom(size: number, timeout: number): SendStatus {
-    const window = this.window;
-    window.blockedSince ??= Date.now();
-    const until = performance.now() + timeout;
-    let left = timeout;
-    while (!window.fits(size) && !this.#host.ended && left > 0) {
-      this.#host.wait(left);
-      left = until - performance.now();
-    }
-    window.unblock();
-    if (this.#host.ended) return ENDED;
-    return window.fits(size) ? SENT : FULL;
   }
 
   #report(): void {
@@ -364,14 +336,10 @@ export class StreamLane implements TransportLane, ReceivingLane {
   }
 }
 
-function handleOf({ id, flags, length }: Parcel): Handle {
-  return { segment: id, slot: 0, flags: (flags & HOME) === 0 ? 0 : COMES_HOME, bytes: length };
-}
-
 /** The length of the payload of a record with blocks; -1 if its table does not name just those that came with it. */
-function payloadOf(scratch: Scratch, at: number, arrivals: readonly Arrival[]): number {
-  const table = readTable(scratch, at);
-  if (table === undefined || table.handles.length !== arrivals.length) return -1;
+function payloadOf(records: RecordCursor, arrivals: readonly Arrival[]): number {
+  const table = readTable(records);
+  if (typeof table === "string" || table.handles.length !== arrivals.length) return -1;
   const named = arrivals.every(({ id, flags, length }, i) => {
     const handle = table.handles[i]!;
     const home = (flags & HOME) === 0 ? 0 : COMES_HOME;

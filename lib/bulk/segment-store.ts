@@ -1,0 +1,300 @@
+import { BlockError, BlockTooLargeError, NoSpaceError, SystemError } from "../errors.js";
+import type { Binding, Segment } from "../native/binding.js";
+import { Mapping } from "./mapping.js";
+import { MOST_SEGMENTS, PAGE, roundUp, segmentBytes, slotBytesFor, slotsOfNext } from "./size-classes.js";
+import type { PoolSegment, SizeClass, SlotLease } from "./slot-lease.js";
+
+/** A segment all of whose slots have been free for one to two times this long (ms) is given back to the system. */
+const IDLE = 2500;
+/** No segment of several slots takes more than this part of the limit, so that blocks of many sizes have room side by side. */
+const PART_OF_LIMIT = 1 / 16;
+/** From this many bytes on, memory is got on another thread where the caller can wait. */
+const SLOW_BYTES = 8 * 1024 * 1024;
+
+/** What segments are made of. */
+export type Memory = Pick<Binding, "segmentCreate" | "segmentCreateSoon" | "detach">;
+
+/** What the store tells. */
+export interface StoreEvents {
+  /** Memory came back, or was given back to the system: who waits for it may try again. */
+  onFree(): void;
+  /** The segment is about to be unmapped here, after it was announced to the peer. */
+  onRetire(segment: PoolSegment): void;
+}
+
+/** The next segment of a class. */
+interface Plan {
+  readonly sizeClass: SizeClass;
+  readonly slots: number;
+  readonly bytes: number;
+}
+
+/** The segments of one side of a connection: gets them from the system, under a limit, and gives back those that nobody uses. */
+export class SegmentStore {
+  /** Bytes of all segments together, at most. */
+  readonly limit: number;
+  /** Bytes of the segments that are there, and of memory that was taken out of the store to be shared. */
+  allocated = 0;
+  /** Whether memory is made by shm_open; then it cannot be sealed. */
+  readonly named: boolean;
+  readonly #checked: boolean;
+  readonly #memory: Memory;
+  readonly #newName: (() => string) | undefined;
+  readonly #events: StoreEvents;
+  readonly #classes = new Map<number, SizeClass>();
+  readonly #segments = new Map<number, PoolSegment>();
+  #nextId = 1;
+  /** The class that was asked for last. */
+  #lastBytes = -1;
+  #lastClass: SizeClass | undefined;
+  #period = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #ended = false;
+
+  /** `newName`: names for shm_open, each new; undefined: memory that can be sealed (Linux). */
+  constructor(
+    memory: Memory,
+    newName: (() => string) | undefined,
+    limit: number,
+    checked: boolean,
+    events: StoreEvents,
+  ) {
+    this.#memory = memory;
+    this.#newName = newName;
+    this.named = newName !== undefined;
+    this.limit = roundUp(limit, PAGE);
+    this.#checked = checked;
+    this.#events = events;
+  }
+
+  get(id: number): PoolSegment | undefined {
+    return this.#segments.get(id);
+  }
+
+  all(): IterableIterator<PoolSegment> {
+    return this.#segments.values();
+  }
+
+  /** A number that no segment has. */
+  newId(): number {
+    return this.#nextId++;
+  }
+
+  /** The class of slots for blocks of `bytes` bytes. */
+  classOf(bytes: number): SizeClass {
+    if (bytes === this.#lastBytes) return this.#lastClass!;
+    // A block shorter than the limit must not be refused because its class is longer.
+    const slotBytes = Math.min(slotBytesFor(bytes), Math.max(this.limit, roundUp(bytes, PAGE)));
+    let sizeClass = this.#classes.get(slotBytes);
+    if (sizeClass === undefined) {
+      sizeClass = { slotBytes, free: [], segments: 0, fresh: [] };
+      this.#classes.set(slotBytes, sizeClass);
+    }
+    this.#lastBytes = bytes;
+    this.#lastClass = sizeClass;
+    return sizeClass;
+  }
+
+  /**
+   * Makes a segment with a slot for a block of `bytes` bytes, giving back what is free if the limit asks for it. False where there is
+   * no room under the limit. Throws a NoSpaceError where the system has none.
+   */
+  grow(bytes: number): boolean {
+    const plan = this.#plan(bytes);
+    if (plan === undefined) return false;
+    try {
+      let segment: Segment;
+      try {
+        segment = this.#create(plan.bytes);
+      } catch (error) {
+        if (!isOutOfMemory(error) || this.reclaim(Number.POSITIVE_INFINITY) === 0) throw error;
+        segment = this.#create(plan.bytes);
+      }
+      this.allocated += plan.bytes;
+      this.#add(segment, plan);
+    } catch (error) {
+      throw translate(error, plan.bytes);
+    }
+    return true;
+  }
+
+  /** As `grow`; much memory is got on another thread. */
+  async growSoon(bytes: number): Promise<boolean> {
+    const plan = this.#plan(bytes);
+    if (plan === undefined || plan.bytes < SLOW_BYTES) return this.grow(bytes);
+    this.allocated += plan.bytes;
+    try {
+      const segment = await this.#memory.segmentCreateSoon(plan.bytes, this.#newName?.() ?? "");
+      if (!this.#ended) {
+        this.#add(segment, plan);
+        return true;
+      }
+      segment.close();
+      this.uncharge(plan.bytes);
+      return false;
+    } catch (error) {
+      this.uncharge(plan.bytes);
+      if (isOutOfMemory(error) && this.reclaim(Number.POSITIVE_INFINITY) > 0) return this.grow(bytes);
+      throw translate(error, plan.bytes);
+    }
+  }
+
+  /** Gives free segments back to the system, the least recently used first, until `bytes` bytes came together; returns how many did. */
+  reclaim(bytes: number): number {
+    const free = [...this.#segments.values()].filter((segment) => segment.used === 0);
+    free.sort((a, b) => a.freeSince - b.freeSince);
+    let got = 0;
+    for (const segment of free) {
+      if (got >= bytes) break;
+      got += segment.mapping.bytes;
+      this.retire(segment);
+    }
+    return got;
+  }
+
+  /** The last slot of the segment became free. */
+  becameFree(segment: PoolSegment): void {
+    if (this.#ended) {
+      this.retire(segment);
+    } else {
+      segment.freeSince = this.#period;
+      this.#startTimer();
+    }
+  }
+
+  /** Gives a segment, all of whose slots are free, back to the system. */
+  retire(segment: PoolSegment): void {
+    this.takeOut(segment);
+    if (segment.announced) this.#events.onRetire(segment);
+    segment.mapping.close();
+    this.uncharge(segment.mapping.bytes);
+  }
+
+  /** The segment is not the store's any more; its bytes count until `uncharge`. */
+  takeOut(segment: PoolSegment): void {
+    const { sizeClass } = segment;
+    this.#segments.delete(segment.id);
+    sizeClass.segments--;
+    const kept = sizeClass.free.filter((lease: SlotLease) => lease.segment !== segment);
+    sizeClass.free.length = 0;
+    for (const lease of kept) sizeClass.free.push(lease);
+    const fresh = sizeClass.fresh.indexOf(segment);
+    if (fresh >= 0) sizeClass.fresh.splice(fresh, 1);
+  }
+
+  /** Bytes that were counted are with the system again. */
+  uncharge(bytes: number): void {
+    this.allocated -= bytes;
+    this.#events.onFree();
+  }
+
+  /**
+   * Memory outside of all segments with a copy of the bytes, which counts until `uncharge`; `sealed`: nobody can write to it. Throws a
+   * NoSpaceError where there is no room under the limit, or the system has none.
+   */
+  copyOf(bytes: Uint8Array, sealed: boolean): Mapping {
+    const size = roundUp(Math.max(bytes.length, 1), PAGE);
+    if (size > this.limit - this.allocated) this.reclaim(size - (this.limit - this.allocated));
+    if (size > this.limit - this.allocated) {
+      throw new NoSpaceError(
+        `no room for a copy of ${bytes.length} bytes under maxBulkBytes, ${this.limit}`,
+        size,
+      );
+    }
+    let mapping: Mapping | undefined;
+    try {
+      const segment = this.#create(size, sealed ? "" : undefined);
+      mapping = new Mapping(segment, this.#memory.detach, this.#checked);
+      const view = mapping.view(0, bytes.length);
+      view.set(bytes);
+      mapping.revoke(view);
+      if (sealed) segment.makeImmutable();
+    } catch (error) {
+      mapping?.close();
+      throw translate(error, size);
+    }
+    this.allocated += size;
+    return mapping;
+  }
+
+  /** The connection is over: segments go as soon as nobody uses them. */
+  end(): void {
+    this.#ended = true;
+    clearTimeout(this.#timer);
+  }
+
+  #create(bytes: number, name = this.#newName?.() ?? ""): Segment {
+    return this.#memory.segmentCreate(bytes, name);
+  }
+
+  #plan(bytes: number): Plan | undefined {
+    if (bytes > this.limit) throw new BlockTooLargeError(this.limit, bytes);
+    const sizeClass = this.classOf(bytes);
+    const { slotBytes } = sizeClass;
+    const least = segmentBytes(slotBytes, 1);
+    const missing = least - (this.limit - this.allocated);
+    if (missing > 0) this.reclaim(missing);
+    if (this.#segments.size >= MOST_SEGMENTS) this.reclaim(1);
+    const room = this.limit - this.allocated;
+    if (least > room || this.#segments.size >= MOST_SEGMENTS) return undefined;
+    const part = Math.max(this.limit * PART_OF_LIMIT, PAGE, slotBytes);
+    const most = Math.floor(Math.min(room, part) / slotBytes);
+    const slots = Math.min(slotsOfNext(slotBytes, sizeClass.segments), most);
+    return { sizeClass, slots, bytes: segmentBytes(slotBytes, slots) };
+  }
+
+  #add(native: Segment, { sizeClass, slots }: Plan): void {
+    const segment: PoolSegment = {
+      id: this.#nextId++,
+      mapping: new Mapping(native, this.#memory.detach, this.#checked),
+      sizeClass,
+      slotBytes: sizeClass.slotBytes,
+      slots,
+      states: new Uint8Array(slots),
+      leases: new Array<SlotLease | undefined>(slots).fill(undefined),
+      touched: 0,
+      used: 0,
+      announced: false,
+      freeSince: this.#period,
+    };
+    this.#segments.set(segment.id, segment);
+    sizeClass.segments++;
+    sizeClass.fresh.push(segment);
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
+    if (this.#timer !== undefined || this.#ended) return;
+    this.#timer = setTimeout(() => this.#giveBackIdle(), IDLE).unref();
+  }
+
+  #giveBackIdle(): void {
+    this.#timer = undefined;
+    this.#period++;
+    let more = false;
+    for (const segment of this.#segments.values()) {
+      if (segment.used > 0) continue;
+      if (segment.freeSince + 1 < this.#period) this.retire(segment);
+      else more = true;
+    }
+    if (more) this.#startTimer();
+  }
+}
+
+/** The error for a system call that failed to make `bytes` bytes of memory, or to seal them. */
+export function translate(cause: unknown, bytes: number): Error {
+  const { code, syscall, message } = cause as NodeJS.ErrnoException;
+  if (code === undefined || syscall === undefined) return cause as Error;
+  if (isOutOfMemory(cause)) {
+    return new NoSpaceError(`no room for ${bytes} bytes of shared memory: ${message}`, bytes, { cause });
+  }
+  if (code === "ENOSYS") return new BlockError("there are no sealed files on this platform", { cause });
+  return new SystemError(`can't get ${bytes} bytes of shared memory: ${message}`, code, syscall, undefined, {
+    cause,
+  });
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "ENOMEM" || code === "EFBIG" || code === "EDQUOT";
+}

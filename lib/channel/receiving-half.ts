@@ -1,0 +1,346 @@
+import type { Codec } from "../codec/codec.js";
+import type { Ending } from "../ending.js";
+import { ConsumerBusyError } from "../errors.js";
+import type { BlockingLane, TransportLane } from "../transport/contract.js";
+import { resumeInTurn, TURN } from "../transport/loop-turn.js";
+import { abortable } from "./abort.js";
+import { blockingLane } from "./blocking.js";
+import { Inbox } from "./inbox.js";
+import { Pace } from "./pace.js";
+import { ON_ITS_WAY } from "./sending-half.js";
+
+/** What takes the messages of a lane. One at a time. */
+type Consumer = "none" | "listener" | "iterator";
+
+interface Waiter<Receive> {
+  resolve(message: Receive): void;
+  reject(error: unknown): void;
+  /** Called instead of `reject` when the channel ends in order. */
+  end(): void;
+}
+
+/** What the receiving half tells its lane. */
+export interface ReceivingEvents<Receive> {
+  /** The present listener for messages. */
+  listener(): ((message: Receive) => unknown) | undefined;
+  /** A message could not be decoded, and nobody asked for this one in particular. */
+  bad(error: unknown): void;
+  /** The channel has ended, and the listener, if there is one, has got all that had arrived. */
+  finished(): void;
+  /** Looks whether the peer has gone: then the ending tells. */
+  look(): void;
+}
+
+/** The receiving half of a lane: who takes messages out of the inbox, and when. */
+export class ReceivingHalf<Receive> {
+  readonly #lane: TransportLane;
+  readonly #inbox: Inbox<Receive>;
+  readonly #ending: Ending;
+  readonly #events: ReceivingEvents<Receive>;
+  readonly #pace = new Pace();
+  readonly #bad = (error: unknown): void => this.#events.bad(error);
+  #consumer: Consumer = "none";
+  readonly #waiters: Waiter<Receive>[] = [];
+  /** The listener for messages, looked up once. */
+  #listener: ((message: Receive) => unknown) | undefined;
+  /** The listener goes on in a coming turn. */
+  #resuming = false;
+  /** Nothing comes over the lane any more. */
+  #over = false;
+  #finished = false;
+
+  constructor(
+    lane: TransportLane,
+    codec: Codec<never, Receive>,
+    ending: Ending,
+    events: ReceivingEvents<Receive>,
+  ) {
+    this.#lane = lane;
+    this.#inbox = new Inbox(lane, codec, ending);
+    this.#ending = ending;
+    this.#events = events;
+  }
+
+  /** Messages that could not be decoded. */
+  get badMessages(): number {
+    return this.#inbox.badMessages;
+  }
+
+  tryReceive(): Receive | undefined {
+    this.#mustBeFree();
+    return this.#inbox.fill() ? this.#inbox.next() : undefined;
+  }
+
+  receiveMany(max: number): Receive[] {
+    this.#mustBeFree();
+    while (this.#inbox.fill()) {
+      const messages = this.#inbox.takeMany(max, this.#bad);
+      if (messages.length > 0) return messages;
+    }
+    return [];
+  }
+
+  receiveSync(timeout: number): Receive | undefined {
+    const lane = blockingLane(this.#lane);
+    this.#mustBeFree();
+    return this.#fillSync(lane, timeout) ? this.#inbox.next() : undefined;
+  }
+
+  receiveManySync(max: number, timeout: number): Receive[] {
+    const lane = blockingLane(this.#lane);
+    this.#mustBeFree();
+    const until = timeout < Number.POSITIVE_INFINITY ? performance.now() + timeout : timeout;
+    for (let left = timeout; this.#fillSync(lane, left); left = Math.max(0, until - performance.now())) {
+      const messages = this.#inbox.takeMany(max, this.#bad);
+      if (messages.length > 0) return messages;
+    }
+    return [];
+  }
+
+  receive(signal: AbortSignal | undefined): Promise<Receive> {
+    try {
+      signal?.throwIfAborted();
+      if (this.#consumer !== "none") this.#busy();
+      if (this.#canTakeNow()) return Promise.resolve(this.#inbox.next());
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#isDry()) return Promise.reject(this.#ending.error);
+    return abortable<Receive>(signal, (resolve, reject) =>
+      this.#await({ resolve, reject, end: () => reject(this.#ending.error) }),
+    );
+  }
+
+  /** Takes every message until it is left, the channel is closed, or (throwing) the peer dies. */
+  iterate(): AsyncIterableIterator<Receive> {
+    if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
+    this.#consumer = "iterator";
+    let open = true;
+    const leave = () => {
+      if (!open) return;
+      open = false;
+      this.#consumer = "none";
+    };
+    const done = (): IteratorResult<Receive> => {
+      leave();
+      return { done: true, value: undefined };
+    };
+    return {
+      next: (): Promise<IteratorResult<Receive>> => {
+        while (open && this.#canTakeNow()) {
+          try {
+            return Promise.resolve({ done: false, value: this.#inbox.next() });
+          } catch (error) {
+            // The channel lives on, and so does the loop.
+            this.#events.bad(error);
+          }
+        }
+        if (!open || this.#isDry()) {
+          const failure = open ? this.#ending.failure : undefined;
+          const end = done();
+          return failure === undefined ? Promise.resolve(end) : Promise.reject(failure);
+        }
+        return new Promise((resolve, reject) => {
+          this.#await({
+            resolve: (value) => resolve({ done: false, value }),
+            reject: (error) => {
+              leave();
+              reject(error);
+            },
+            end: () => resolve(done()),
+          });
+        });
+      },
+      return: () => {
+        // Calls of `next` that wait end as well.
+        const waiters = open ? this.#waiters.splice(0) : [];
+        if (open) this.#lane.wantRecords(false);
+        leave();
+        for (const waiter of waiters) waiter.end();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+    };
+  }
+
+  /** A listener takes the messages from now on. */
+  attachListener(): void {
+    if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
+    this.#consumer = "listener";
+    this.#listener = undefined;
+    // Not from within `on`: the caller may have more to set up.
+    this.#resumeSoon();
+  }
+
+  detachListener(): void {
+    if (this.#consumer !== "listener") return;
+    this.#consumer = "none";
+    this.#listener = undefined;
+    if (!this.#over) this.#lane.wantRecords(false);
+    this.#finish();
+  }
+
+  /** Whether a listener is there that has not got all that has arrived. */
+  get isDelivering(): boolean {
+    return this.#consumer === "listener" && this.#inbox.fill();
+  }
+
+  /** The transport: records stand at the cursor, which had none left. */
+  onRecords(): boolean {
+    if (this.#consumer === "listener") return this.#deliver();
+    this.#answer();
+    return false;
+  }
+
+  /**
+   * The channel has ended, and no more comes over the lane. What has arrived stays until it is taken (unless `drop`); then waiting
+   * receives fail, and iterators end, or throw what the peer did wrong.
+   */
+  end(drop: boolean): void {
+    if (this.#over) return;
+    if (drop) this.#inbox.drop();
+    else this.#inbox.save();
+    this.#over = true;
+    // A receive that waits gets what was still there, and then the end.
+    this.#answer();
+    if (this.isDelivering) this.#resumeSoon();
+    else this.#finish();
+  }
+
+  /** What has arrived and was not taken is not wanted any more. */
+  drop(): void {
+    this.#inbox.drop();
+  }
+
+  /** As `Inbox.fillSync`. Throws at the end of the channel. */
+  #fillSync(lane: BlockingLane, timeout: number): boolean {
+    if (this.#inbox.fillSync(lane, timeout)) return true;
+    this.#events.look();
+    if (this.#over || this.#ending.reason !== undefined) throw this.#ending.error;
+    return false;
+  }
+
+  /**
+   * Gives messages to the listener, for as long as a turn allows. Returns whether the turn may go on with more: all was
+   * taken, fast, and the listener has not left anything to promises.
+   */
+  #deliver(): boolean {
+    const inbox = this.#inbox;
+    const pace = this.#pace;
+    let turnEnd = 0;
+    let direct = true;
+    try {
+      while (inbox.count > 0 && this.#consumer === "listener") {
+        let message: Receive;
+        try {
+          message = inbox.next();
+        } catch (error) {
+          this.#events.bad(error);
+          continue;
+        }
+        this.#listener ??= this.#events.listener();
+        const result = this.#listener?.(message);
+        // A promise is one of the listener's own, unless it is what `send` returns for a message that is on its way.
+        if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
+        if (!pace.isDue()) continue;
+        const now = pace.look();
+        if (turnEnd === 0) turnEnd = now + TURN;
+        if (pace.isSlow) direct = false;
+        if (now >= turnEnd) break;
+      }
+    } finally {
+      // The rest is delivered although the listener threw.
+      if (inbox.count > 0 && this.#consumer === "listener") this.#resumeSoon();
+      // The listener has returned, and the peer may need the memory to send the next message.
+      else inbox.lookAway();
+    }
+    return direct && inbox.count === 0 && this.#consumer === "listener" && !this.#resuming;
+  }
+
+  /** Goes on with the listener in a coming turn of the event loop. */
+  #resumeSoon(): void {
+    if (!this.#over) this.#lane.wantRecords(false);
+    if (this.#resuming) return;
+    this.#resuming = true;
+    resumeInTurn(() => this.#resume());
+  }
+
+  #resume(): void {
+    this.#resuming = false;
+    if (this.#consumer !== "listener") return;
+    this.#deliver();
+    if (this.#resuming || this.#consumer !== "listener") return;
+    if (!this.#over) this.#lane.wantRecords(true);
+    else if (this.#inbox.fill()) this.#resumeSoon();
+    else this.#finish();
+  }
+
+  #finish(): void {
+    if (!this.#over || this.#finished) return;
+    this.#finished = true;
+    this.#events.finished();
+  }
+
+  /**
+   * Whether a message is there, nobody was before us, and the turn of the event loop is not used up: promises that are settled already
+   * run on and on without it.
+   */
+  #canTakeNow(): boolean {
+    return this.#waiters.length === 0 && this.#inbox.fill() && !this.#pace.turnIsOver();
+  }
+
+  /** Whether no message is left, and none will come. */
+  #isDry(): boolean {
+    return this.#over && !this.#inbox.fill();
+  }
+
+  #await(waiter: Waiter<Receive>): () => void {
+    this.#waiters.push(waiter);
+    if (this.#inbox.count > 0) resumeInTurn(() => this.#waiters.length > 0 && this.#answer());
+    else this.#lane.wantRecords(true);
+    return () => {
+      const index = this.#waiters.indexOf(waiter);
+      if (index >= 0) this.#waiters.splice(index, 1);
+      if (this.#waiters.length === 0 && !this.#over) this.#lane.wantRecords(false);
+    };
+  }
+
+  /** Gives messages to those who wait. */
+  #answer(): void {
+    while (this.#waiters.length > 0 && this.#inbox.fill()) {
+      try {
+        const message = this.#inbox.next();
+        this.#waiters.shift()!.resolve(message);
+      } catch (error) {
+        if (this.#consumer === "iterator") this.#events.bad(error);
+        else this.#waiters.shift()!.reject(error);
+      }
+    }
+    if (!this.#over) this.#lane.wantRecords(this.#waiters.length > 0);
+    else this.#endWaiters();
+  }
+
+  #endWaiters(): void {
+    const { failure } = this.#ending;
+    for (const waiter of this.#waiters.splice(0)) {
+      if (failure === undefined) waiter.end();
+      else waiter.reject(failure);
+    }
+  }
+
+  #mustBeFree(): void {
+    if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
+  }
+
+  #busy(): never {
+    const who =
+      this.#consumer === "listener"
+        ? 'a "message" listener'
+        : this.#consumer === "iterator"
+          ? "a for await loop"
+          : "a receive() that is waiting";
+    throw new ConsumerBusyError(`this lane has a consumer already, ${who}; one at a time`);
+  }
+}

@@ -1,0 +1,293 @@
+import type { Codec } from "../codec/codec.js";
+import type { Ending } from "../ending.js";
+import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
+import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
+import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
+import { blockingLane } from "./blocking.js";
+import { Encoder, type MessageLimits, type Parcel } from "./encoder.js";
+import { Flushes } from "./flushes.js";
+import { parts } from "./parts.js";
+import { WaitingSends } from "./waiting-sends.js";
+
+/** What `send` returns for a message that found room: always the same promise, resolved, so that nothing is allocated. */
+export const ON_ITS_WAY: Promise<void> = Promise.resolve();
+
+/** What the sending half tells its lane, and asks it. */
+export interface SendingEvents {
+  /** There is room again, after a send had found none. */
+  drain(): void;
+  /** Looks whether the peer has gone: then the ending tells. */
+  look(): void;
+}
+
+/** The sending half of a lane. */
+export class SendingHalf<Send> {
+  readonly #lane: TransportLane;
+  readonly #bulk: TransportBulk;
+  readonly #encoder: Encoder<Send>;
+  /** As long as any send waits, nothing overtakes it. */
+  readonly #queue: WaitingSends<Send>;
+  readonly #flushes: Flushes;
+  readonly #ending: Ending;
+  readonly #events: SendingEvents;
+  #roomWanted = false;
+  #drainDue = false;
+
+  constructor(
+    lane: TransportLane,
+    bulk: TransportBulk,
+    codec: Codec<Send, unknown>,
+    limits: MessageLimits,
+    ending: Ending,
+    events: SendingEvents,
+  ) {
+    this.#lane = lane;
+    this.#bulk = bulk;
+    this.#encoder = new Encoder(lane, bulk, codec, limits);
+    this.#queue = new WaitingSends(lane, this.#encoder);
+    this.#flushes = new Flushes(lane);
+    this.#ending = ending;
+    this.#events = events;
+  }
+
+  /** The longest message that can be sent, in bytes as encoded. */
+  get limit(): number {
+    return this.#encoder.limit;
+  }
+
+  /** Sends that wait. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  trySend(message: Send): boolean {
+    if (this.#ending.error !== undefined) throw this.#ending.error;
+    if (this.#queue.length > 0) return this.#full(FULL);
+    const encoded = this.#encoder.encode(message, false);
+    const status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendOrDrop(encoded, 0);
+    if (status === SENT) return true;
+    return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
+  }
+
+  send(message: Send, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      signal?.throwIfAborted();
+      if (this.#ending.error !== undefined) return rejected(this.#ending.error);
+      const encoded = this.#encoder.encode(message, true);
+      let status: SendStatus = FULL;
+      if (this.#queue.length === 0) {
+        status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
+        if (status === SENT) return ON_ITS_WAY;
+        if (status === ENDED) {
+          if (typeof encoded === "object") encoded.body?.release();
+          return rejected(this.#whyEnded());
+        }
+        if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+      }
+      const sending = this.#queue.add(message, encoded, signal);
+      // A send behind others is attempted when they have gone out.
+      if (this.#queue.length === 1) this.#want(status);
+      // As in `rejected`: what can fail here is the end, or an abort, which the caller made.
+      sending.catch(() => {});
+      return sending;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  sendSync(message: Send, timeout: number): boolean {
+    const lane = blockingLane(this.#lane);
+    if (this.#ending.error !== undefined) throw this.#ending.error;
+    if (this.#queue.length > 0 && !this.#sendQueueSync(lane, timeout)) return false;
+    let left = timeout;
+    let until = 0;
+    for (;;) {
+      const encoded = this.#encoder.encode(message, false);
+      const status =
+        typeof encoded === "number" ? lane.sendWait(encoded, left) : this.#sendOrDrop(encoded, left);
+      if (status === SENT) return true;
+      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+      if (status === FULL || left <= 0) return false;
+      until ||= performance.now() + timeout;
+      this.#waitMemory(lane, left);
+      left = Math.max(0, until - performance.now());
+    }
+  }
+
+  /** Sends as many as there is room for, from `from` on; returns the index of the first that was not sent. */
+  trySendMany(messages: readonly Send[], from: number): number {
+    if (this.#ending.error !== undefined) throw this.#ending.error;
+    if (this.#queue.length > 0 && from < messages.length) {
+      this.#full(FULL);
+      return from;
+    }
+    let next = from;
+    while (next < messages.length) {
+      const packed = this.#encoder.pack(messages, next);
+      if (packed === 0) {
+        // A message with blocks, or longer than the place, goes alone.
+        if (!this.trySend(messages[next]!)) break;
+        next++;
+        continue;
+      }
+      const sent = this.#lane.sendPacked();
+      next += sent;
+      if (sent < packed) {
+        this.#full(FULL);
+        break;
+      }
+    }
+    return next;
+  }
+
+  async sendMany(messages: Iterable<Send>, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    for (const part of parts(messages)) {
+      let next = 0;
+      while (next < part.length) {
+        next = this.trySendMany(part, next);
+        if (next === part.length) break;
+        // One by the queue: it waits for room, keeps the order, and knows of aborts and ends.
+        await this.send(part[next]!, signal);
+        next++;
+      }
+    }
+  }
+
+  sendManySync(messages: Iterable<Send>, timeout: number): number {
+    blockingLane(this.#lane);
+    const until = performance.now() + timeout;
+    let count = 0;
+    for (const part of parts(messages)) {
+      let next = 0;
+      while (next < part.length) {
+        const sent = this.trySendMany(part, next);
+        count += sent - next;
+        next = sent;
+        if (next === part.length) break;
+        if (!this.sendSync(part[next]!, Math.max(0, until - performance.now()))) return count;
+        next++;
+        count++;
+      }
+    }
+    return count;
+  }
+
+  /** Resolves when the peer has taken all that was sent before, waiting sends included. */
+  async flush(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    await this.idle(signal);
+    if (this.#ending.error !== undefined) throw this.#ending.error;
+    return this.#flushes.add(signal);
+  }
+
+  /** Resolves when no send waits any more, because all went out or failed. */
+  idle(signal?: AbortSignal): Promise<void> {
+    return this.#queue.idle(signal);
+  }
+
+  /** The transport: there is room. */
+  onRoom(): void {
+    this.#roomWanted = false;
+    const status = this.#queue.advance();
+    if (status !== SENT && status !== ENDED) this.#want(status);
+    if (this.#queue.length > 0 || !this.#drainDue || this.#ending.error !== undefined) return;
+    this.#drainDue = false;
+    this.#events.drain();
+  }
+
+  /** The transport: there may be memory for blocks. */
+  onMemory(): void {
+    if (this.#queue.length > 0 || this.#drainDue) this.onRoom();
+  }
+
+  /** The transport: the peer has taken everything that was sent before it was asked. */
+  onTaken(): void {
+    this.#flushes.onTaken();
+  }
+
+  /** The channel has ended: what waits fails. */
+  end(): void {
+    const { error } = this.#ending;
+    this.#queue.fail(error);
+    this.#flushes.fail(error);
+  }
+
+  /** As `Encoder.send`, without waiting; NO_MEMORY for a message that found none. */
+  #sendParcel(parcel: Parcel | undefined): SendStatus {
+    if (parcel === undefined) return NO_MEMORY;
+    try {
+      return this.#encoder.send(parcel, 0);
+    } catch (error) {
+      parcel.body?.release();
+      throw error;
+    }
+  }
+
+  /** As `Encoder.send`; a body that does not go out is released. */
+  #sendOrDrop(parcel: Parcel | undefined, timeout: number): SendStatus {
+    if (parcel === undefined) return NO_MEMORY;
+    try {
+      return this.#encoder.send(parcel, timeout);
+    } finally {
+      parcel.body?.release();
+    }
+  }
+
+  #sendQueueSync(lane: BlockingLane, timeout: number): boolean {
+    const until = performance.now() + timeout;
+    while (this.#queue.length > 0) {
+      const left = Math.max(0, until - performance.now());
+      const status = this.#queue.advanceSync(lane, left);
+      if (status === FULL || (status === NO_MEMORY && left <= 0)) return false;
+      if (status === NO_MEMORY) this.#waitMemory(lane, left);
+      else if (status !== SENT) this.#refuse(status);
+    }
+    return true;
+  }
+
+  /** Blocks the thread until there may be memory. Throws where the peer is gone, which an encoding that finds no memory does not see. */
+  #waitMemory(lane: BlockingLane, timeout: number): void {
+    lane.waitMemory(timeout);
+    this.#events.look();
+    if (this.#ending.reason !== undefined) throw this.#ending.error;
+  }
+
+  #full(status: SendStatus): false {
+    this.#drainDue = true;
+    this.#want(status);
+    return false;
+  }
+
+  /** Asks for what is missing. */
+  #want(status: SendStatus): void {
+    if (status === NO_MEMORY) {
+      this.#bulk.wantMemory();
+      return;
+    }
+    if (this.#roomWanted) return;
+    this.#roomWanted = true;
+    this.#lane.wantRoom();
+  }
+
+  /** The transport sends no more, and the channel has not been told yet why: it will be, in this turn of the loop or the next. */
+  #refuse(status: number): never {
+    if (status !== ENDED) throw new MessageTooLargeError(this.limit, undefined);
+    throw this.#whyEnded();
+  }
+
+  #whyEnded(): RingbellError {
+    this.#events.look();
+    return this.#ending.error ?? new ClosedError("the channel has ended");
+  }
+}
+
+/**
+ * A promise rejected because the channel has ended. A program that awaits it gets the error. For one that does not, it is no unhandled
+ * rejection: the channel itself says that it has ended, and a peer that goes must not bring down a process that answers it.
+ */
+function rejected(error: RingbellError): Promise<never> {
+  const promise = Promise.reject(error);
+  promise.catch(() => {});
+  return promise;
+}

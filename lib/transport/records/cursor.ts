@@ -1,0 +1,58 @@
+import { Scratch } from "../../codec/codec.js";
+import { PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "./record-layout.js";
+
+/** Walks over the records that lie packed in a scratch, from offset 0 on. */
+export class RecordCursor {
+  readonly scratch: Scratch;
+  /** The present record: where its payload begins in the scratch, the payload's length in bytes, and the record's kind. */
+  at = RECORD_HEADER;
+  bytes = 0;
+  kind: RecordKind = PLAIN;
+  /** Records behind the present one. */
+  left = 0;
+  /** Where the header of the next record stands. */
+  #next = 0;
+
+  constructor(scratch: Scratch) {
+    this.scratch = scratch;
+  }
+
+  /** `count` records were put into the scratch; returns it. */
+  begin(count: number): number {
+    this.left = count;
+    this.#next = 0;
+    return count;
+  }
+
+  /** Goes to the next record; false if there is none. */
+  next(): boolean {
+    if (this.left === 0) return false;
+    const { words } = this.scratch;
+    const header = this.#next;
+    const bytes = words[header >> 2]!;
+    this.left--;
+    this.at = header + RECORD_HEADER;
+    this.bytes = bytes;
+    this.kind = (words[(header >> 2) + 1]! >>> 16) as RecordKind;
+    this.#next = header + recordBytes(bytes);
+    return true;
+  }
+
+  /** Forgets the records that are left. */
+  skip(): void {
+    this.left = 0;
+  }
+
+  /** A cursor over a copy of the records that are left, of which this one has none any more. */
+  splitOff(): RecordCursor {
+    const { words, buffer } = this.scratch;
+    let end = this.#next;
+    for (let i = 0; i < this.left; i++) end += recordBytes(words[end >> 2]!);
+    const memory = new ArrayBuffer(end - this.#next);
+    new Uint8Array(memory).set(buffer.subarray(this.#next, end));
+    const copy = new RecordCursor(new Scratch(memory));
+    copy.begin(this.left);
+    this.left = 0;
+    return copy;
+  }
+}

@@ -1,0 +1,169 @@
+import type { Pool, PoolSegment } from "../../bulk/pool.js";
+import type { SharedMemory } from "../../bulk/shared-memory.js";
+import { MOST_SEGMENTS } from "../../bulk/size-classes.js";
+import { BlockTooLargeError } from "../../errors.js";
+import type { NativeConnection, Segment } from "../../native/binding.js";
+import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
+import type { BulkLane } from "./bulk-lane.js";
+
+/** When (ms) to try again to pass a descriptor that the kernel did not take. */
+const RETRY = 10;
+
+/** Memory of another connection that the peer of this one knows. */
+export interface Adopted {
+  /** What the peer calls it. */
+  readonly id: number;
+  readonly memory: SharedMemory;
+  /** Handles in the hands of the peer. */
+  lent: number;
+  /** To be called when the memory is freed. */
+  readonly freed: () => void;
+}
+
+/**
+ * What the peer has been told of: segments of this connection, and shared memory of others. It maps no more of them than was agreed, so room
+ * is made by taking away what it does not hold.
+ */
+export class Announcements {
+  readonly #native: NativeConnection;
+  readonly #pool: Pool;
+  readonly #lane: BulkLane;
+  readonly #limit: number;
+  readonly #tellMemory: () => void;
+  readonly #adopted = new Map<SharedMemory, Adopted>();
+  readonly #adoptedById = new Map<number, Adopted>();
+  /** Segments that the peer knows, and their bytes. */
+  #segments = 0;
+  #bytes = 0;
+
+  /** `limit`: the longest block; `tellMemory`: what waits for memory may try again. */
+  constructor(native: NativeConnection, pool: Pool, lane: BulkLane, limit: number, tellMemory: () => void) {
+    this.#native = native;
+    this.#pool = pool;
+    this.#lane = lane;
+    this.#limit = limit;
+    this.#tellMemory = tellMemory;
+  }
+
+  /** Handles of shared memory of other connections that the peer holds. */
+  get lent(): number {
+    let sum = 0;
+    for (const { lent } of this.#adopted.values()) sum += lent;
+    return sum;
+  }
+
+  /** Whether the peer knows memory of other connections. */
+  get hasAdopted(): boolean {
+    return this.#adopted.size > 0;
+  }
+
+  byId(id: number): Adopted | undefined {
+    return this.#adoptedById.get(id);
+  }
+
+  byMemory(memory: SharedMemory): Adopted | undefined {
+    return this.#adopted.get(memory);
+  }
+
+  /** Makes the peer know a segment of this side. `inUse`: ids of segments that the message in the making refers to. */
+  announceOwn(segment: PoolSegment, inUse: (id: number) => boolean): SendStatus {
+    if (segment.announced) return SENT;
+    const { id, mapping, slots, slotBytes } = segment;
+    const status = this.#announce(
+      { id, slots, slotBytes, sealed: false, shared: false },
+      mapping.segment,
+      inUse,
+    );
+    if (status !== SENT) return status;
+    segment.announced = true;
+    // Nobody else will ever be told of it.
+    mapping.segment.closeDescriptor();
+    return SENT;
+  }
+
+  /** Makes the peer know shared memory, of this connection or another. */
+  adopt(memory: SharedMemory, inUse: (id: number) => boolean): Adopted | SendStatus {
+    const known = this.#adopted.get(memory);
+    if (known !== undefined) return known;
+    const id = this.#pool.newId();
+    const { mapping, sealed } = memory;
+    const announcement = { id, slots: 1, slotBytes: mapping.bytes, sealed, shared: true };
+    const status = this.#announce(announcement, mapping.segment, inUse);
+    if (status !== SENT) return status;
+    const adopted: Adopted = { id, memory, lent: 0, freed: () => this.#disown(adopted) };
+    this.#adopted.set(memory, adopted);
+    this.#adoptedById.set(id, adopted);
+    memory.onFree(adopted.freed);
+    return adopted;
+  }
+
+  /** A segment that the peer knows goes. */
+  retire(id: number, bytes: number): void {
+    this.#segments--;
+    this.#bytes -= bytes;
+    this.#lane.retire(id);
+  }
+
+  /** The connection is over: what the peer had of shared memory counts as given back. */
+  end(): void {
+    const adopted = [...this.#adopted.values()];
+    this.#adopted.clear();
+    this.#adoptedById.clear();
+    for (const { memory, lent, freed } of adopted) {
+      // It may live much longer than this connection.
+      memory.offFree(freed);
+      for (let i = 0; i < lent; i++) memory.drop();
+    }
+  }
+
+  /** The peer has no handle of it, and need not know it any longer. */
+  #disown({ id, memory, freed }: Adopted): void {
+    memory.offFree(freed);
+    this.#adopted.delete(memory);
+    this.#adoptedById.delete(id);
+    this.retire(id, memory.mapping.bytes);
+    // An announcement that found no room may have some now.
+    this.#tellMemory();
+  }
+
+  #announce(
+    announcement: Parameters<BulkLane["announce"]>[0],
+    segment: Segment,
+    inUse: (id: number) => boolean,
+  ): SendStatus {
+    if (segment.bytes > this.#pool.limit) throw new BlockTooLargeError(this.#limit, segment.bytes);
+    if (!this.#hasRoom(segment.bytes, inUse) || this.#lane.isWaiting) return NO_MEMORY;
+    const status = this.#pass(segment);
+    if (status !== SENT) return status;
+    // From here on it goes out in any case, now or later: the peer counts on the descriptors to come in the order of the announcements.
+    this.#lane.announce(announcement);
+    this.#segments++;
+    this.#bytes += segment.bytes;
+    return SENT;
+  }
+
+  /** Whether the peer may be told of so many bytes more. Makes room by what it does not hold. */
+  #hasRoom(bytes: number, inUse: (id: number) => boolean): boolean {
+    const fits = () => this.#bytes + bytes <= this.#pool.limit && this.#segments < MOST_SEGMENTS;
+    if (fits()) return true;
+    this.#lane.look();
+    for (const adopted of [...this.#adopted.values()]) {
+      if (fits()) return true;
+      if (adopted.lent === 0 && !inUse(adopted.id)) this.#disown(adopted);
+    }
+    if (!fits()) this.#pool.reclaim(Number.POSITIVE_INFINITY);
+    return fits();
+  }
+
+  #pass(segment: Segment): SendStatus {
+    try {
+      if (this.#native.pass(segment)) return SENT;
+    } catch {
+      // The peer has gone, and the transport will hear of it.
+      return ENDED;
+    }
+    // Too many are on their way, and nothing tells when they have arrived.
+    setTimeout(this.#tellMemory, RETRY).unref();
+    return NO_MEMORY;
+  }
+}

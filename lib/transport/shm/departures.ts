@@ -1,0 +1,152 @@
+import { type Block, forget, leaseOf } from "../../bulk/block.js";
+import type { HeldLease, Holdings } from "../../bulk/holdings.js";
+import type { Lease } from "../../bulk/lease.js";
+import type { Pool } from "../../bulk/pool.js";
+import type { SharedLease } from "../../bulk/shared-lease.js";
+import type { SlotLease } from "../../bulk/slot-lease.js";
+import { BlockError, BlockTooLargeError } from "../../errors.js";
+import { COMES_HOME, type Handle } from "../records/handle-table.js";
+import { NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
+import type { Shipment } from "../records/shipment.js";
+import type { Adopted, Announcements } from "./announcements.js";
+
+type MutableHandle = { -readonly [Key in keyof Handle]: Handle[Key] };
+
+/**
+ * The blocks of the message that is being sent. Each goes by the way that its ledger decides: memory of this side is lent, memory of the
+ * peer goes home, shared memory gets one more holder, and shared memory that the peer cannot be shown goes as a copy.
+ */
+export class Departures implements Shipment {
+  readonly handles: MutableHandle[] = [];
+  count = 0;
+  sentBlocks = 0;
+  copiedBytes = 0;
+  readonly #pool: Pool;
+  readonly #holdings: Holdings;
+  readonly #announcements: Announcements;
+  readonly #limit: number;
+  #blocks: readonly Block[] = [];
+  /** Whether the message lies in the first block. */
+  #long = false;
+  /** Copies that stand in for blocks. */
+  readonly #copies = new Map<Lease, SlotLease>();
+  readonly #inUse = (id: number): boolean =>
+    this.handles.some(({ segment }, i) => i < this.count && segment === id);
+
+  /** `limit`: the longest block in bytes. */
+  constructor(pool: Pool, holdings: Holdings, announcements: Announcements, limit: number) {
+    this.#pool = pool;
+    this.#holdings = holdings;
+    this.#announcements = announcements;
+    this.#limit = limit;
+  }
+
+  /** Makes handles of the blocks, announcing their segments where the peer does not know them. */
+  prepare(blocks: readonly Block[], long: boolean): SendStatus {
+    this.count = 0;
+    this.abandon();
+    for (let i = 0; i < blocks.length; i++) {
+      const block = blocks[i]!;
+      if (blocks.indexOf(block) !== i) throw new BlockError("a block stands twice in one message");
+      const status = this.#add(leaseOf(block));
+      if (status === SENT) continue;
+      this.abandon();
+      return status;
+    }
+    this.#blocks = blocks;
+    this.#long = long;
+    return SENT;
+  }
+
+  commit(): void {
+    const blocks = this.#blocks;
+    for (let i = 0; i < blocks.length; i++) {
+      const block = blocks[i]!;
+      const lease = leaseOf(block);
+      forget(block);
+      this.#depart(lease, this.#long && i === 0);
+    }
+    if (this.#copies.size > 0) this.#copies.clear();
+    this.sentBlocks += blocks.length;
+    this.#blocks = [];
+  }
+
+  abandon(): void {
+    this.#blocks = [];
+    if (this.#copies.size === 0) return;
+    for (const copy of this.#copies.values()) copy.release();
+    this.#copies.clear();
+  }
+
+  #add(lease: Lease): SendStatus {
+    switch (lease.ledger) {
+      case this.#pool:
+        return this.#addOwn(lease as SlotLease);
+      case this.#holdings: {
+        const { segment, slot, length } = lease as HeldLease;
+        this.#note(segment.id, slot, COMES_HOME, length);
+        return SENT;
+      }
+    }
+    if (lease.memory !== undefined) {
+      const adopted = this.#announcements.adopt(lease.memory, this.#inUse);
+      if (typeof adopted === "number") return adopted;
+      this.#note(adopted.id, 0, 0, lease.length);
+      return SENT;
+    }
+    if (lease.shared) return this.#addCopy(lease);
+    throw new BlockError(
+      "the block belongs to another channel; send a shared block (see share) over several channels, or a copy",
+    );
+  }
+
+  #addOwn({ segment, slot, length }: SlotLease): SendStatus {
+    const status = this.#announcements.announceOwn(segment, this.#inUse);
+    if (status === SENT) this.#note(segment.id, slot, 0, length);
+    return status;
+  }
+
+  /** A handle of a shared block that the peer cannot be shown: one of a stream, or received by another connection. */
+  #addCopy(lease: Lease): SendStatus {
+    const pool = this.#pool;
+    const { length } = lease;
+    if (length > this.#limit) throw new BlockTooLargeError(this.#limit, length);
+    const copy = pool.take(length) ?? (pool.grow(length) ? pool.take(length) : undefined);
+    if (copy === undefined) return NO_MEMORY;
+    this.#copies.set(lease, copy);
+    copy.bytes.set(lease.bytes);
+    return this.#addOwn(copy);
+  }
+
+  /** The block of the lease is the peer's now. */
+  #depart(lease: Lease, long: boolean): void {
+    switch (lease.ledger) {
+      case this.#pool:
+        this.#pool.sent(lease as SlotLease, long);
+        return;
+      case this.#holdings:
+        this.#holdings.sentHome(lease as HeldLease);
+        return;
+    }
+    if (lease.memory !== undefined) {
+      (lease as SharedLease).sent();
+      (this.#announcements.byMemory(lease.memory) as Adopted).lent++;
+      return;
+    }
+    this.#pool.sent(this.#copies.get(lease)!);
+    this.copiedBytes += lease.length;
+    lease.release();
+  }
+
+  #note(segment: number, slot: number, flags: number, bytes: number): void {
+    const handle = this.handles[this.count++];
+    if (handle === undefined) {
+      this.handles.push({ segment, slot, flags, bytes });
+      return;
+    }
+    handle.segment = segment;
+    handle.slot = slot;
+    handle.flags = flags;
+    handle.bytes = bytes;
+  }
+}

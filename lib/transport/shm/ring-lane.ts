@@ -1,0 +1,279 @@
+import type { Block } from "../../bulk/block.js";
+import { Scratch } from "../../codec/codec.js";
+import { MessageTooLargeError } from "../../errors.js";
+import { CONTROL_TIMEOUT, Control, type NativeLane } from "../../native/binding.js";
+import type { BlockingLane, LaneGeometry, LaneStats } from "../contract.js";
+import { RecordCursor } from "../records/cursor.js";
+import { tabledBytes, writeTable } from "../records/handle-table.js";
+import { Place } from "../records/place.js";
+import {
+  type BlocksKind,
+  IN_BLOCK,
+  longestPayload,
+  PLAIN,
+  recordBytes,
+  WITH_BLOCKS,
+} from "../records/record-layout.js";
+import { FULL, SENT, type SendStatus } from "../records/send-status.js";
+import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
+
+// Constants of this module: read off an imported object, they would be loaded at every call.
+const {
+  argument: ARGUMENT,
+  result: RESULT,
+  demand: DEMAND,
+  needed: NEEDED,
+  watching: WATCHING,
+  kind: KIND,
+} = Control;
+/** What `demand` says where records are looked for at a bell only. */
+const AT_THE_BELL = 2;
+
+/** The most records to ask the addon for at once: fits its 32-bit word. */
+export const MOST_RECORDS = 0x7fff_ffff;
+
+/** How long (ms) a thread may block before it looks at the bulk lane, which it does not come to do in its event loop. */
+const LONGEST_BLOCK_OF_THREAD = 50;
+
+/** What a lane needs of its connection's blocks. */
+export interface BlockTraffic extends Shipping {
+  /** What came with the record at the cursor; undefined where that is malformed: then the connection ends. */
+  receive(records: RecordCursor): Delivery | undefined;
+  /** Whether there may be something to do on the bulk lane, on which the peer could depend. */
+  readonly isBusy: boolean;
+  /** Whether nothing comes from the peer any more. */
+  hasEnded(): boolean;
+  /** Does what is to be done on the bulk lane, for a thread that blocks. */
+  attend(): void;
+  /** Blocks the thread until something comes over the bulk lane, at most `timeout` ms. */
+  waitMemory(timeout: number): void;
+  /** Sends what waits for room in the bulk lane. */
+  sendWaiting(): void;
+}
+
+/** One pair of rings in shared memory, driven by the addon: numbers go through control words, so that calls have no arguments. */
+export class RingLane implements BlockingLane {
+  readonly name: string;
+  readonly capacity: number;
+  readonly maxBytes: number;
+  readonly blocking = this;
+  readonly place: Place;
+  readonly records: RecordCursor;
+  readonly #control: Int32Array;
+  readonly #timeout: Float64Array;
+  readonly #native: NativeLane;
+  readonly #counters = new Float64Array(9);
+  // Read off once: a property of a property costs on the hot path.
+  readonly #send: () => void;
+  readonly #drain: () => void;
+  readonly #sendWait: () => void;
+  readonly #drainMore: () => void;
+  readonly #drainWait: () => void;
+  readonly #blocks: () => BlockTraffic;
+
+  /** `blocks`: the connection's, which are made of a lane themselves. */
+  constructor(geometry: LaneGeometry, native: NativeLane, blocks: () => BlockTraffic) {
+    this.#blocks = blocks;
+    this.name = geometry.name;
+    this.capacity = geometry.capacity;
+    this.maxBytes = longestPayload(geometry.capacity);
+    this.place = new Place(new Scratch(native.outbox));
+    this.records = new RecordCursor(new Scratch(native.inbox));
+    this.#control = new Int32Array(native.control);
+    this.#timeout = new Float64Array(native.control);
+    this.#native = native;
+    this.#send = native.send;
+    this.#drain = native.drain;
+    this.#sendWait = native.sendWait;
+    this.#drainMore = native.drainMore;
+    this.#drainWait = native.drainWait;
+  }
+
+  grow(bytes: number): void {
+    const needed = recordBytes(bytes);
+    const { scratch } = this.place;
+    if (needed > scratch.length) scratch.replace(this.#native.growOutbox(needed));
+  }
+
+  send(bytes: number): SendStatus {
+    const control = this.#control;
+    control[ARGUMENT] = bytes;
+    this.#send();
+    return control[RESULT] as SendStatus;
+  }
+
+  sendPacked(): number {
+    this.#control[ARGUMENT] = this.place.restart();
+    this.#native.sendBatch();
+    return this.#control[RESULT]!;
+  }
+
+  sendWait(bytes: number, timeout: number): SendStatus {
+    const status = this.#sendBlocked(bytes, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
+    if (status !== FULL || timeout <= LONGEST_BLOCK_OF_THREAD) return status;
+    return this.#sendOn(bytes, timeout - LONGEST_BLOCK_OF_THREAD);
+  }
+
+  fits(bytes: number, blocks: number): boolean {
+    return tabledBytes(bytes, blocks) <= this.maxBytes;
+  }
+
+  sendWithBlocks(bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+    return this.#ship(WITH_BLOCKS, bytes, blocks, timeout);
+  }
+
+  sendInBlock(body: Block, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+    writeLength(this.place.scratch, this.place.at, bytes);
+    return this.#ship(IN_BLOCK, LENGTH_BYTES, [body, ...blocks], timeout);
+  }
+
+  takeBlocks(records: RecordCursor): Delivery | undefined {
+    return this.#blocks().receive(records);
+  }
+
+  drain(max: number): number {
+    const control = this.#control;
+    control[ARGUMENT] = Math.min(max, MOST_RECORDS);
+    this.#drain();
+    if (control[NEEDED] !== 0) return this.#grown();
+    const count = control[RESULT]!;
+    // A program that polls by tryReceive may never run its event loop, so returns of blocks that wait for room are sent from here.
+    if (count === 0) this.#blocks().sendWaiting();
+    return this.records.begin(count);
+  }
+
+  drainWait(max: number, timeout: number): number {
+    const count = this.drainBlocked(max, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
+    if (count > 0 || timeout <= LONGEST_BLOCK_OF_THREAD) return count;
+    return this.#drainOn(max, timeout - LONGEST_BLOCK_OF_THREAD);
+  }
+
+  /** As `drainWait`, and nothing else is done meanwhile. */
+  drainBlocked(max: number, timeout: number): number {
+    const control = this.#control;
+    control[ARGUMENT] = Math.min(max, MOST_RECORDS);
+    this.#timeout[CONTROL_TIMEOUT] = timeout;
+    this.#drainWait();
+    return control[NEEDED] === 0 ? this.records.begin(control[RESULT]!) : this.#grown();
+  }
+
+  /** As `drain`, but polls for about a microsecond for an answer, if something was sent since the last time. */
+  drainMore(): number {
+    const control = this.#control;
+    control[ARGUMENT] = MOST_RECORDS;
+    this.#drainMore();
+    return control[NEEDED] === 0 ? this.records.begin(control[RESULT]!) : this.#grown();
+  }
+
+  /** What the addon drained before it called `onRecords`. */
+  drained(): number {
+    // The addon says 0 where a record needs a larger inbox.
+    return this.records.begin(this.#control[RESULT]!) || this.drain(MOST_RECORDS);
+  }
+
+  waitMemory(timeout: number): void {
+    this.#blocks().waitMemory(timeout);
+  }
+
+  wantRecords(on: boolean): void {
+    const control = this.#control;
+    control[DEMAND] = on ? 1 : 0;
+    if (on && control[WATCHING] === 0) this.#native.watch();
+  }
+
+  /** Records are looked for at a bell only, whatever it rings for. */
+  wantAtTheBell(): void {
+    this.#control[DEMAND] = AT_THE_BELL;
+  }
+
+  wantRoom(): void {
+    this.#native.wantRoom();
+  }
+
+  wantTaken(): void {
+    this.#native.wantTaken();
+  }
+
+  stats(): LaneStats {
+    const counters = this.#counters;
+    this.#native.stats(counters);
+    return {
+      name: this.name,
+      capacity: this.capacity,
+      sentMessages: counters[0]!,
+      sentBytes: counters[1]!,
+      receivedMessages: counters[2]!,
+      receivedBytes: counters[3]!,
+      sendFill: counters[4]!,
+      receiveFill: counters[5]!,
+      fullCount: counters[6]!,
+      blockedSince: counters[7]! || undefined,
+      idleSince: counters[8]! || undefined,
+    };
+  }
+
+  #ship(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+    const content = tabledBytes(bytes, blocks.length);
+    if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
+    const shipment = this.#blocks().ship(blocks, kind === IN_BLOCK);
+    if (typeof shipment === "number") return shipment;
+    this.#lengthen(bytes, content);
+    const { scratch, at } = this.place;
+    const length = writeTable(scratch, at, bytes, shipment.handles, shipment.count);
+    this.#control[KIND] = kind;
+    const status = timeout > 0 ? this.sendWait(length, timeout) : this.send(length);
+    this.#control[KIND] = PLAIN;
+    if (status === SENT) shipment.commit();
+    else shipment.abandon();
+    return status;
+  }
+
+  /** As `grow`, but the first `bytes` bytes of the payload stay. */
+  #lengthen(bytes: number, length: number): void {
+    const { scratch, at } = this.place;
+    if (recordBytes(length) <= scratch.length) return;
+    const payload = Buffer.from(scratch.buffer.subarray(at, at + bytes));
+    this.grow(length);
+    scratch.buffer.set(payload, at);
+  }
+
+  /** Goes on waiting for room, and does meanwhile what is to be done on the bulk lane. */
+  #sendOn(bytes: number, timeout: number): SendStatus {
+    const until = performance.now() + timeout;
+    for (;;) {
+      const blocks = this.#blocks();
+      blocks.attend();
+      const left = Math.max(0, until - performance.now());
+      const status = this.#sendBlocked(bytes, blocks.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      if (status !== FULL || left === 0) return status;
+    }
+  }
+
+  #sendBlocked(bytes: number, timeout: number): SendStatus {
+    this.#control[ARGUMENT] = bytes;
+    this.#timeout[CONTROL_TIMEOUT] = timeout;
+    this.#sendWait();
+    return this.#control[RESULT] as SendStatus;
+  }
+
+  /** Goes on waiting for records, as `#sendOn` does for room. */
+  #drainOn(max: number, timeout: number): number {
+    const until = performance.now() + timeout;
+    for (;;) {
+      const blocks = this.#blocks();
+      if (blocks.hasEnded()) return this.drainBlocked(max, 0);
+      blocks.attend();
+      const left = Math.max(0, until - performance.now());
+      const count = this.drainBlocked(max, blocks.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      if (count > 0 || left === 0) return count;
+    }
+  }
+
+  /** Makes the inbox large enough for the record that did not fit, and drains it. */
+  #grown(): number {
+    const control = this.#control;
+    this.records.scratch.replace(this.#native.growInbox(control[NEEDED]!));
+    this.#drain();
+    return this.records.begin(control[RESULT]!);
+  }
+}

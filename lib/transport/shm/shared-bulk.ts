@@ -1,0 +1,299 @@
+import { type Block, makeBlock } from "../../bulk/block.js";
+import { type Announcement, Holdings } from "../../bulk/holdings.js";
+import type { Lease } from "../../bulk/lease.js";
+import { isChecked } from "../../bulk/mapping.js";
+import { Pool } from "../../bulk/pool.js";
+import { SharedLease } from "../../bulk/shared-lease.js";
+import type { Ending } from "../../ending.js";
+import { BlockTooLargeError } from "../../errors.js";
+import type { Binding, NativeConnection } from "../../native/binding.js";
+import { type BulkStats, LONG_WINDOW, type TransportBulk } from "../contract.js";
+import type { RecordCursor } from "../records/cursor.js";
+import { COMES_HOME, type Handle, readTable } from "../records/handle-table.js";
+import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
+import { type Delivery, deliveryOf, type Shipment } from "../records/shipment.js";
+import { Announcements } from "./announcements.js";
+import { BulkLane } from "./bulk-lane.js";
+import { Departures } from "./departures.js";
+import type { BlockTraffic, RingLane } from "./ring-lane.js";
+
+/** How long (ms) a thread that waits for memory may block while records of its own wait for room in the bulk lane. */
+const LONGEST_BLOCK_OF_THREAD = 50;
+
+/** What the connection lends to its blocks. */
+export interface BulkOwner {
+  readonly ending: Ending;
+  /** Looks whether the peer has gone: then `ending` tells. */
+  look(): void;
+  /** Memory may have come back. */
+  onMemory(): void;
+}
+
+/** The blocks of one side of a connection in shared memory: it makes segments and lends slots of them, and holds slots of the peer's. */
+export class SharedBulk implements TransportBulk, BlockTraffic {
+  readonly mode = "shared";
+  readonly limit: number;
+  readonly #binding: Binding;
+  readonly #native: NativeConnection;
+  readonly #named: boolean;
+  readonly #owner: BulkOwner;
+  readonly #lane: BulkLane;
+  readonly #pool: Pool;
+  readonly #holdings: Holdings;
+  readonly #announcements: Announcements;
+  readonly #departures: Departures;
+  #wanted = false;
+  #telling = false;
+  #receivedBlocks = 0;
+  #ended = false;
+
+  /** `newName`: names for shm_open; undefined: sealed memory. `limit`: bytes that the blocks of each side may take. */
+  constructor(
+    binding: Binding,
+    native: NativeConnection,
+    lane: RingLane,
+    limit: number,
+    newName: (() => string) | undefined,
+    owner: BulkOwner,
+  ) {
+    this.limit = limit;
+    this.#binding = binding;
+    this.#native = native;
+    this.#named = newName !== undefined;
+    this.#owner = owner;
+    this.#lane = new BulkLane(lane, native, {
+      announced: (announcement) => this.#announced(announcement),
+      returned: (id, slot) => this.#returned(id, slot),
+      retired: (id) => this.#holdings.retire(id),
+      news: () => this.#tellMemory(),
+      broken: (how) => this.#broken(how),
+    });
+    const checked = isChecked();
+    this.#pool = new Pool(binding, newName, limit, checked, {
+      onFree: () => this.#tellMemory(),
+      onRetire: (segment) => this.#announcements.retire(segment.id, segment.mapping.bytes),
+    });
+    this.#holdings = new Holdings(this.#pool.limit, checked, binding.detach, (id, slot, shared) =>
+      this.#lane.giveBack(id, slot, shared),
+    );
+    this.#announcements = new Announcements(native, this.#pool, this.#lane, limit, () => this.#tellMemory());
+    this.#departures = new Departures(this.#pool, this.#holdings, this.#announcements, limit);
+  }
+
+  allocate(bytes: number): Block | undefined {
+    this.#mustLive(bytes);
+    const block = this.#there(bytes) ?? (this.#pool.grow(bytes) ? this.#there(bytes) : undefined);
+    return block ?? this.#none();
+  }
+
+  async allocateSoon(bytes: number): Promise<Block | undefined> {
+    this.#mustLive(bytes);
+    const block = this.#there(bytes);
+    if (block !== undefined) return block;
+    const grown = await this.#pool.growSoon(bytes);
+    this.#mustLive(bytes);
+    return (grown ? this.#there(bytes) : undefined) ?? this.#none();
+  }
+
+  admitsLong(bytes: number): boolean {
+    const pool = this.#pool;
+    const fits = () => pool.longBytes === 0 || pool.longBytes + bytes <= LONG_WINDOW;
+    if (fits()) return true;
+    this.#lane.look();
+    return fits();
+  }
+
+  wantMemory(): void {
+    this.#wanted = true;
+    if (this.#ended) this.#tellMemory();
+    else this.#lane.watch(true);
+  }
+
+  waitMemory(timeout: number): void {
+    this.sendWaiting();
+    const longest = this.#lane.isWaiting ? LONGEST_BLOCK_OF_THREAD : timeout;
+    this.#lane.wait(Math.min(timeout, longest));
+  }
+
+  get isBusy(): boolean {
+    return this.#pool.lent > 0 || this.#announcements.hasAdopted || this.#lane.isWaiting;
+  }
+
+  hasEnded(): boolean {
+    this.#owner.look();
+    return this.#owner.ending.reason !== undefined;
+  }
+
+  attend(): void {
+    this.sendWaiting();
+    this.#lane.look();
+  }
+
+  sendWaiting(): void {
+    this.#lane.sendWaiting();
+  }
+
+  stats(): BulkStats {
+    const pool = this.#pool;
+    return {
+      mode: this.mode,
+      limit: this.limit,
+      allocatedBytes: pool.allocatedBytes,
+      ownBlocks: pool.own,
+      lentBlocks: pool.lent + this.#announcements.lent,
+      heldBlocks: this.#holdings.held,
+      heldBytes: this.#holdings.mappedBytes,
+      sentBlocks: this.#departures.sentBlocks,
+      receivedBlocks: this.#receivedBlocks,
+      copiedBytes: this.#departures.copiedBytes,
+    };
+  }
+
+  ship(blocks: readonly Block[], long: boolean): Shipment | SendStatus {
+    if (this.#ended) return ENDED;
+    if (long && !this.admitsLong(blocks[0]!.byteLength)) return NO_MEMORY;
+    const status = this.#departures.prepare(blocks, long);
+    if (status !== SENT) return status;
+    // A segment that the peer has not heard of yet.
+    if (!this.#lane.isAnnouncing) return this.#departures;
+    this.#departures.abandon();
+    return NO_MEMORY;
+  }
+
+  receive(records: RecordCursor): Delivery | undefined {
+    const table = readTable(records);
+    if (typeof table === "string") {
+      this.#broken(table);
+      return undefined;
+    }
+    const blocks: Block[] = [];
+    for (const handle of table.handles) {
+      const lease = this.#leaseFor(handle);
+      if (lease === undefined) {
+        for (const block of blocks) block.release();
+        const { segment, slot, bytes, flags } = handle;
+        const kind = flags === COMES_HOME ? "came home" : "was handed over";
+        this.#broken(
+          `a block of ${bytes} bytes in slot ${slot} of segment ${segment} ${kind}, which the ledger does not know so`,
+        );
+        return undefined;
+      }
+      blocks.push(makeBlock(lease));
+    }
+    this.#receivedBlocks += blocks.length;
+    return deliveryOf(records, table.bytes, blocks);
+  }
+
+  /** The transport: records of the bulk lane stand at its cursor. */
+  onRecords(): void {
+    this.#lane.onRecords();
+  }
+
+  /** The transport: there is room in the bulk lane. */
+  onRoom(): void {
+    this.#lane.onRoom();
+  }
+
+  /** The peer is gone. What it announced is mapped now, for there may be messages that need it. */
+  lookLast(): void {
+    this.#lane.look();
+  }
+
+  /** The peer is gone and all that came from it was taken, or this side is about to close: what was lent is ours again. */
+  end(): void {
+    if (this.#ended) return;
+    this.#lane.look();
+    this.#ended = true;
+    this.#lane.end();
+    this.#pool.end();
+    this.#announcements.end();
+    if (!this.#wanted) return;
+    this.#wanted = false;
+    this.#owner.onMemory();
+  }
+
+  /** No more messages will be taken. */
+  close(): void {
+    this.end();
+    this.#holdings.end();
+  }
+
+  #mustLive(bytes: number): void {
+    // No look at whether the peer is still there: that is a call into the addon, and it may be gone right after.
+    if (this.#ended) throw this.#owner.ending.error;
+    if (bytes > this.limit || this.limit === 0) throw new BlockTooLargeError(this.limit, bytes);
+  }
+
+  /** There is no room; and there will not be any if the peer is gone, which a thread that blocks is not told. */
+  #none(): undefined {
+    if (this.hasEnded()) throw this.#owner.ending.error;
+  }
+
+  /** A block in memory that is there, after a look at what was returned. */
+  #there(bytes: number): Block | undefined {
+    let lease = this.#pool.take(bytes);
+    if (lease === undefined && (this.#pool.lent > 0 || this.#announcements.hasAdopted)) {
+      this.#lane.look();
+      lease = this.#pool.take(bytes);
+    }
+    return lease === undefined ? undefined : makeBlock(lease);
+  }
+
+  /** The lease for a handle of the peer's; undefined if the ledgers do not know such a block. */
+  #leaseFor({ segment, slot, flags, bytes }: Handle): Lease | undefined {
+    if (flags === COMES_HOME) {
+      const adopted = this.#announcements.byId(segment);
+      if (adopted === undefined) return this.#pool.cameHome(segment, slot, bytes);
+      if (adopted.lent === 0 || slot !== 0 || bytes !== adopted.memory.length) return undefined;
+      adopted.lent--;
+      return new SharedLease(adopted.memory);
+    }
+    if (!this.#holdings.has(segment)) this.#lane.look();
+    return this.#holdings.take(segment, slot, bytes);
+  }
+
+  #returned(id: number, slot: number): boolean {
+    const adopted = this.#announcements.byId(id);
+    if (adopted === undefined) return this.#pool.returned(id, slot);
+    if (adopted.lent === 0 || slot !== 0) return false;
+    adopted.lent--;
+    adopted.memory.drop();
+    return true;
+  }
+
+  /** Maps a segment of the peer's; says why not, if it is not to be mapped. */
+  #announced(announcement: Announcement): string | undefined {
+    const refused = this.#holdings.refuses(announcement);
+    if (refused !== undefined) return refused;
+    const { id, sealed } = announcement;
+    try {
+      const descriptor = this.#native.takeDescriptor();
+      if (descriptor < 0) return `no descriptor came with segment ${id}`;
+      const bytes = this.#holdings.bytesOf(announcement);
+      // Sealed memory is a memfd, whatever the rest is made of.
+      const segment = this.#binding.segmentOpen(descriptor, bytes, this.#named && !sealed, sealed);
+      this.#holdings.add(announcement, segment);
+      return undefined;
+    } catch (error) {
+      return `segment ${id} could not be mapped: ${(error as Error).message}`;
+    }
+  }
+
+  #broken(how: string): void {
+    this.#owner.ending.peerBroke(how);
+    this.#native.fail();
+  }
+
+  /** Memory may have come back: those who wait for some may try again, soon. */
+  #tellMemory(): void {
+    if (!this.#wanted || this.#telling) return;
+    this.#telling = true;
+    setImmediate(() => {
+      this.#telling = false;
+      if (!this.#wanted) return;
+      this.#wanted = false;
+      this.#lane.watch(false);
+      this.#owner.onMemory();
+    });
+  }
+}
