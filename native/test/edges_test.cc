@@ -63,7 +63,7 @@ const Case copies{"copy_bytes copies every length at every alignment and nothing
   }
 }};
 
-const Case every_length_everywhere{"S0.36: every length 0 to 300 at every offset, in every kind, comes out as it went in", [] {
+const Case every_length_everywhere{"every length 0 to 300 at every offset, in every kind, comes out as it went in (S0.36)", [] {
   Bench bench;
   const Stream stream(1, 300);
   constexpr uint32_t kinds[] = {kMessage, kWithBlocks, kInBlock};

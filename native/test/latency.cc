@@ -81,7 +81,7 @@ void tell(const char* what, std::vector<uint64_t> samples) {
   check(median < kLimit, "ten times slower than it should be");
 }
 
-const Case threads{"S0.12: push to visible between two threads", [] {
+const Case threads{"push to visible between two threads (S0.12)", [] {
   PrivateRing ring(kCapacity);
   std::atomic<uint64_t> taken{0};
   std::vector<uint64_t> samples;
@@ -98,7 +98,7 @@ const Case threads{"S0.12: push to visible between two threads", [] {
   tell("threads", samples);
 }};
 
-const Case processes{"S0.12: push to visible between two processes", [] {
+const Case processes{"push to visible between two processes (S0.12)", [] {
   SharedRing ring(kCapacity);
   // The answer of the consumer in memory that both see, on a line of its own.
   SharedRing other(kMinCapacity);

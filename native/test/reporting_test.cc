@@ -84,7 +84,7 @@ const Case told_of_room{"a producer that waits is told of room for the largest r
   }
 }};
 
-const Case claims{"S0.34: one announcement is claimed once, whoever looks how often", [] {
+const Case claims{"one announcement is claimed once, whoever looks how often (S0.34)", [] {
   std::atomic<uint32_t> state{0};
   check_equal(claim_wake(state), Parked::awake);
   for (const Parked where : {Parked::loop, Parked::futex}) {
@@ -102,7 +102,7 @@ const Case claims{"S0.34: one announcement is claimed once, whoever looks how of
   check_equal(claim_wake(state), Parked::loop);
 }};
 
-const Case unknown_state{"S0.35: a state that no peer should write rings the bell once and is gone", [] {
+const Case unknown_state{"a state that no peer should write rings the bell once and is gone (S0.35)", [] {
   std::atomic<uint32_t> state{0};
   for (const uint32_t odd : {3u, 4u, 0x80000000u, 0xffffffffu}) {
     state.store(odd);

@@ -7,7 +7,7 @@
 
 namespace test {
 
-const Case streams{"S0.33: two processes, every way to wait: no record lost, torn or doubled, no wake-up lost", [] {
+const Case streams{"two processes, every way to wait: no record lost, torn or doubled, no wake-up lost (S0.33)", [] {
   for (const Plan& plan : kPlans) {
     SharedRing ring(plan.capacity);
     int bells[2];
@@ -31,7 +31,7 @@ const Case streams{"S0.33: two processes, every way to wait: no record lost, tor
   }
 }};
 
-const Case both_ways{"S0.33: two processes answer each other through two rings, asleep in between", [] {
+const Case both_ways{"two processes answer each other through two rings, asleep in between (S0.33)", [] {
   constexpr uint64_t kCapacity = kMinCapacity;
   SharedRing there(kCapacity);
   SharedRing back(kCapacity);

@@ -5,7 +5,7 @@
 
 namespace test {
 
-const Case streams{"S0.33: two threads, every way to wait: no record lost, torn or doubled, no wake-up lost", [] {
+const Case streams{"two threads, every way to wait: no record lost, torn or doubled, no wake-up lost (S0.33)", [] {
   for (const Plan& plan : kPlans) {
     PrivateRing ring(plan.capacity);
     int bells[2];
@@ -27,7 +27,7 @@ const Case streams{"S0.33: two threads, every way to wait: no record lost, torn 
 }};
 
 // The pattern of parking.h alone, with a spin in place of the sleep: millions of chances for a store that passes a load.
-const Case dekker{"S0.34: no announcement and publication miss each other", [] {
+const Case dekker{"no announcement and publication miss each other (S0.34)", [] {
   PrivateRing ring(kMinCapacity);
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> taken{0};
@@ -81,7 +81,7 @@ const Case dekker{"S0.34: no announcement and publication miss each other", [] {
   note("%" PRIu64 " meetings, %" PRIu64 " sleeps, %" PRIu64 " woken for the record before", n, sleeps, early);
 }};
 
-const Case mirrored{"S0.34: no announcement and report miss each other", [] {
+const Case mirrored{"no announcement and report miss each other (S0.34)", [] {
   PrivateRing ring(kMinCapacity);
   std::atomic<bool> stop{false};
   std::thread consumer_thread([&] {

@@ -7,7 +7,7 @@ import { introduce } from "../../lib/transport/handshake/connector.js";
 import { tabledBytes } from "../../lib/transport/records/handle-table.js";
 import { connectNative } from "../../lib/transport/wire/addon-wire.js";
 import { first } from "../channel/setup.js";
-import { binding, bindingWith, connectorSettings } from "../transport/handshake-rig.js";
+import { binding, bindingWith, connectorSettings } from "../transport/handshake/rig.js";
 import { type Message, privateDirectory } from "./setup.js";
 
 export const ANNOUNCE = 1;

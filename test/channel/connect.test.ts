@@ -51,7 +51,7 @@ describe("connecting", () => {
     );
   });
 
-  it("S2.5: a client that starts before its listener gets through", async () => {
+  it("a client that starts before its listener gets through (S2.5)", async () => {
     const directory = scratchDirectory();
     const child = new Child("connector.mjs", ["n", JSON.stringify({ directory })]);
     await child.says();
@@ -62,7 +62,7 @@ describe("connecting", () => {
     await server.close();
   });
 
-  it("S0.29: tries again as the options say, by their clock and their chance", async () => {
+  it("tries again as the options say, by their clock and their chance (S0.29)", async () => {
     const directory = scratchDirectory();
     const slept: number[] = [];
     let time = 0;
@@ -155,7 +155,7 @@ describe("connecting", () => {
   });
 });
 
-describe("S1.21: the environment", () => {
+describe("the environment (S1.21)", () => {
   it("of a child says where its parent listens, without any name", async () => {
     const directory = scratchDirectory();
     await using server = await listen("n", { directory });
@@ -168,7 +168,7 @@ describe("S1.21: the environment", () => {
     await server.close();
   });
 
-  it("S1.23: gives way to an explicit name, and goes before the default", async () => {
+  it("gives way to an explicit name, and goes before the default (S1.23)", async () => {
     const directory = scratchDirectory();
     const names = ["explicit", "environment", "default"];
     const servers = await Promise.all(names.map((name) => listen(name, { directory, role: name })));
@@ -185,7 +185,7 @@ describe("S1.21: the environment", () => {
     await Promise.all(servers.map((server) => server.close()));
   });
 
-  it("S2.3: an endpoint made for one group of processes leaves nothing on disk", async () => {
+  it("an endpoint made for one group of processes leaves nothing on disk (S2.3)", async () => {
     const directory = scratchDirectory();
     for (const group of ["one", "two"]) {
       await using server = await listen("host", { directory, namespace: group });

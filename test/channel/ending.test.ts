@@ -136,7 +136,7 @@ describe.each(transports)("the end of a channel over %s", (transport) => {
     expect((await b.closed).reason).toBe("peer-closed");
   });
 
-  it("S0.36: is peer-died when the peer is killed, after whole messages only", async () => {
+  it("is peer-died when the peer is killed, after whole messages only (S0.36)", async () => {
     const { child, channel } = await peer(
       transport,
       `for (let n = 0; ; n++) await channel.send({ n, text: "x".repeat(n % 300) });`,

@@ -78,7 +78,7 @@ describe.each(transports)("hazards over %s", (transport) => {
     await server.close();
   });
 
-  it("S1.10: lets timers run while a peer floods", async () => {
+  it("lets timers run while a peer floods (S1.10)", async () => {
     const { channel } = await peer(transport, `for (;;) await channel.send(1);`);
     let messages = 0;
     channel.on("message", () => messages++);
@@ -241,7 +241,7 @@ describe("hazards of shared memory", () => {
     expect(behind).toBeLessThanOrEqual(66);
   });
 
-  it("S2.1: an idle pair uses no CPU and makes no system calls", async () => {
+  it("an idle pair uses no CPU and makes no system calls (S2.1)", async () => {
     const { child, channel, ended } = await peer(
       "shm",
       `channel.on("message", (m) => channel.trySend(m)); report("up");`,
@@ -265,7 +265,7 @@ describe("hazards of shared memory", () => {
     await ended;
   });
 
-  it("S2.8: streams without a system call a message", async () => {
+  it("streams without a system call a message (S2.8)", async () => {
     const { a, b } = await pair<{ n: number }>("shm", { codec: struct({ n: u32 }) });
     const got = collect(b, 100_000);
     for (let n = 0; n < 100_000; ) {
@@ -276,7 +276,7 @@ describe("hazards of shared memory", () => {
     expect(a.stats().bells + b.stats().bells).toBeLessThan(2000);
   });
 
-  it("S0.35: random bytes all over the shared memory end the channel by a typed error, and nothing else", async () => {
+  it("random bytes all over the shared memory end the channel by a typed error, and nothing else (S0.35)", async () => {
     // In a process of its own: what must not happen is a crash.
     const { ended } = script(
       `
@@ -337,7 +337,7 @@ describe("hazards of shared memory", () => {
     expect(await channel.receive()).toBe("anybody?");
   });
 
-  it("S0.43: gives a SIGKILLed listener's name to the next one, and leaves nothing", async () => {
+  it("gives a SIGKILLed listener's name to the next one, and leaves nothing (S0.43)", async () => {
     const directory = privateDirectory();
     const { child, ended } = script(
       `await ringbell.listen("mine", { directory: ${JSON.stringify(directory)} }); report("up");`,

@@ -8,7 +8,7 @@ import { endpoints, health } from "../../lib/transport/places/status.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { listenerChild } from "./children.js";
 
-describe("S0.30: asking an endpoint how it is", () => {
+describe("asking an endpoint how it is (S0.30)", () => {
   it.each([
     ["with the addon", {}],
     ["without the addon", { RINGBELL_NO_ADDON: "1" }],
@@ -42,7 +42,7 @@ describe("S0.30: asking an endpoint how it is", () => {
     expect(await health("never", { directory })).toMatchObject({ state: "dead", pid: undefined });
   });
 
-  it("S1.33: several instances of a service are listed, and each can be addressed", async () => {
+  it("several instances of a service are listed, and each can be addressed (S1.33)", async () => {
     const directory = scratchDirectory();
     const names = ["api.1", "api.2", "api.3"];
     const servers = await Promise.all(names.map((name) => listen(name, { directory })));
@@ -58,7 +58,7 @@ describe("S0.30: asking an endpoint how it is", () => {
     }
   });
 
-  it("S1.8: one line of text asks, one line of JSON answers, with the channels and how full they are", async () => {
+  it("one line of text asks, one line of JSON answers, with the channels and how full they are (S1.8)", async () => {
     const directory = scratchDirectory();
     await using server = await listen("n", { directory, role: "host" });
     await using channel = await connect("n", { directory, role: "agent", retry: false });

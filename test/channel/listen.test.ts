@@ -8,7 +8,7 @@ import { connect } from "../../lib/channel/connect.js";
 import { listen } from "../../lib/channel/listen.js";
 import { HandshakeError, HandshakeTimeoutError, RefusedError } from "../../lib/errors.js";
 import { health } from "../../lib/transport/places/status.js";
-import { openDescriptors } from "../transport/handshake-rig.js";
+import { openDescriptors } from "../transport/handshake/rig.js";
 import { scratchDirectory } from "../transport/scratch.js";
 
 /** A server in a directory of its own; `join` connects to it. */
@@ -39,14 +39,14 @@ function closes(socket: Socket): Promise<void> {
 }
 
 describe("a server", () => {
-  it("S2.13: listens when listen has resolved", async () => {
+  it("listens when listen has resolved (S2.13)", async () => {
     const { join, server } = await serve();
     const channel = await join();
     expect(channel.peer.pid).toBe(process.pid);
     expect(existsSync(server.path)).toBe(true);
   });
 
-  it("S0.19: gives each peer a channel of its own, also those that came before it was asked", async () => {
+  it("gives each peer a channel of its own, also those that came before it was asked (S0.19)", async () => {
     const { server, join } = await serve();
     const clients = await Promise.all([join({ role: "a" }), join({ role: "b" }), join({ role: "c" })]);
     expect(server.channels.size).toBe(3);
@@ -103,7 +103,7 @@ describe("a server", () => {
     expect(roles).toEqual(["early", "late"]);
   });
 
-  it("S0.42: gives 100 that connect at the same time different ids, the same on both sides", async () => {
+  it("gives 100 that connect at the same time different ids, the same on both sides (S0.42)", async () => {
     const { server, join } = await serve({ capacity: 4096 });
     const clients = await Promise.all(Array.from({ length: 100 }, () => join()));
     const ids = new Set(clients.map((client) => client.peer.id));
@@ -142,7 +142,7 @@ describe("a server", () => {
     expect(joined).toBe(more);
   }, 60_000);
 
-  it("S4.5, S3.17: has no socket on any network", async () => {
+  it("has no socket on any network (S4.5, S3.17)", async () => {
     const { join } = await serve();
     await join();
     if (process.platform !== "linux") return;
@@ -320,7 +320,7 @@ describe("a server among strangers", () => {
     await channel.close();
   });
 
-  it("S1.31: publishes that it opens, connects and closes to those who watch", async () => {
+  it("publishes that it opens, connects and closes to those who watch (S1.31)", async () => {
     const seen: string[] = [];
     const watch = (message: unknown, name: string | symbol) => {
       const { state, side } = message as { state?: string; side?: string };

@@ -159,7 +159,7 @@ describe.each(transports)("sending over %s", (transport) => {
     expect(got.at(-1)).toBe("last");
   });
 
-  it("S0.23: two peers that each write ten times the capacity before reading both finish", async () => {
+  it("two peers that each write ten times the capacity before reading both finish (S0.23)", async () => {
     const { a, b } = await pair<string>(transport, { codec: text(), capacity: 4096 });
     const message = "z".repeat(500);
     const count = (10 * 4096) / 500;

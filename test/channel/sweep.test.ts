@@ -9,7 +9,7 @@ import { ourIdentity, pidSpace } from "../../lib/transport/places/identity.js";
 import { regionName, regionOwner } from "../../lib/transport/places/region-names.js";
 import { sweep, sweepRegions } from "../../lib/transport/places/sweep.js";
 import { connectNet } from "../../lib/transport/wire/net-wire.js";
-import { JSON_CODEC } from "../transport/handshake-rig.js";
+import { JSON_CODEC } from "../transport/handshake/rig.js";
 import { scratchDirectory, withEnv } from "../transport/scratch.js";
 import { Child, listenerChild } from "./children.js";
 
@@ -21,7 +21,7 @@ async function killed(names: readonly string[], options: object, env = {}): Prom
 }
 
 describe("sweeping", () => {
-  it("S1.11: listening removes what the dead of its namespace left, and nothing of the living", async () => {
+  it("listening removes what the dead of its namespace left, and nothing of the living (S1.11)", async () => {
     const directory = scratchDirectory();
     await killed(["dead-1", "dead-2"], { directory });
     const alive = await listenerChild("alive", { directory });
@@ -56,7 +56,7 @@ describe("sweeping", () => {
 
   const sides = [{}, { RINGBELL_NO_ADDON: "1" }];
   it.each(sides.flatMap((living) => sides.map((dead) => [living, dead] as const)))(
-    "S1.32: is idempotent, and safe where several do it at once (%o, %o)",
+    "is idempotent, and safe where several do it at once (%o, %o) (S1.32)",
     async (living, dead) => {
       const directory = scratchDirectory();
       const alive = await listenerChild("alive", { directory }, living);
@@ -109,7 +109,7 @@ describe("sweeping", () => {
 
 /** A socket that nobody listens on any more, as a killed process leaves it. */
 async function killedLocally(directory: string): Promise<void> {
-  const { binding } = await import("../transport/handshake-rig.js");
+  const { binding } = await import("../transport/handshake/rig.js");
   const namespace = join(directory, "default");
   mkdirSync(namespace, { recursive: true });
   binding.closeDescriptor(binding.socketListen(join(namespace, "n.sock"), 0o600, 1));
@@ -152,7 +152,7 @@ describe("names of shared memory", () => {
   });
 
   it.skipIf(!linux)(
-    "S0.39: of a process killed in the middle of a handshake are gone with the next start",
+    "of a process killed in the middle of a handshake are gone with the next start (S0.39)",
     async () => {
       const directory = scratchDirectory();
       const child = new Child("starter.mjs", ["n", JSON.stringify({ directory, backing: "named" })]);
@@ -190,7 +190,7 @@ describe("names of shared memory", () => {
   );
 });
 
-describe("S1.1: isolation", () => {
+describe("isolation (S1.1)", () => {
   it("killing an instance in one namespace does nothing to its namesake in another", async () => {
     const directory = scratchDirectory();
     withEnv({ RINGBELL_DIRECTORY: directory });
@@ -214,7 +214,7 @@ describe("S1.1: isolation", () => {
     await again.close();
   });
 
-  it("S1.38: a namespace of its own for each test leaves nothing behind", async () => {
+  it("a namespace of its own for each test leaves nothing behind (S1.38)", async () => {
     const directory = scratchDirectory();
     const servers = await Promise.all(
       Array.from({ length: 5 }, (_, i) => listen("same", { directory, namespace: `test-${i}` })),

@@ -39,7 +39,7 @@ async function echoes(name: string, directory: string): Promise<void> {
 }
 
 describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
-  it("S0.31: a second owner is told who the first is, and the first goes on", async () => {
+  it("a second owner is told who the first is, and the first goes on (S0.31)", async () => {
     const directory = scratchDirectory();
     const first = await listenerChild("n", { directory }, env);
     const second = new Child("listener.mjs", ["n", JSON.stringify({ directory })], env);
@@ -48,7 +48,7 @@ describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
     await echoes("n", directory);
   });
 
-  it("S0.43: a live name is not stolen, even if its lock file has gone", async () => {
+  it("a live name is not stolen, even if its lock file has gone (S0.43)", async () => {
     const directory = scratchDirectory();
     const first = await listenerChild("n", { directory }, env);
     unlinkSync(join(directory, "default", "n.lock"));
@@ -63,7 +63,7 @@ describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
     await echoes("n", directory);
   });
 
-  it("S0.31, S0.39: a name whose owner was killed is taken over", async () => {
+  it("a name whose owner was killed is taken over (S0.31, S0.39)", async () => {
     const directory = scratchDirectory();
     const first = await listenerChild("n", { directory }, env);
     await first.kill();
@@ -75,7 +75,7 @@ describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
     }
   });
 
-  it("S3.6: of 20 that start at once exactly one gets it, also if a dead one had it before", async () => {
+  it("of 20 that start at once exactly one gets it, also if a dead one had it before (S3.6)", async () => {
     const directory = scratchDirectory();
     const dead = await listenerChild("n", { directory }, env);
     await dead.kill();
@@ -102,7 +102,7 @@ describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
     expect(files(directory)).toEqual([]);
   });
 
-  it("S0.47: the socket has its rights from the beginning, whatever the umask", async () => {
+  it("the socket has its rights from the beginning, whatever the umask (S0.47)", async () => {
     const directory = scratchDirectory();
     const before = process.umask(0);
     onTestFinished(() => void process.umask(before));
@@ -114,7 +114,7 @@ describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
     expect(statSync(join(directory, "default", "closed.lock")).mode & 0o777).toBe(0o600);
   });
 
-  it("S1.22, S1.31: there is a record exactly as long as the owner lives", async () => {
+  it("there is a record exactly as long as the owner lives (S1.22, S1.31)", async () => {
     const directory = scratchDirectory();
     const child = await listenerChild("n", { directory, role: "host" }, env);
     const lock = join(directory, "default", "n.lock");
@@ -167,7 +167,7 @@ describe("taking a name", () => {
   });
 
   it("waits for one that has the lock and not yet a record, and then names it", async () => {
-    const { binding } = await import("../transport/handshake-rig.js");
+    const { binding } = await import("../transport/handshake/rig.js");
     const directory = scratchDirectory();
     mkdirSync(join(directory, "default"), { mode: 0o700 });
     const lock = binding.lockFile(join(directory, "default", "n.lock"));
@@ -234,7 +234,7 @@ describe("taking a name", () => {
   });
 
   it.skipIf(process.geteuid?.() !== 0)(
-    "S0.26, S0.28: another user gets EACCES, and is told what it takes",
+    "another user gets EACCES, and is told what it takes (S0.26, S0.28)",
     async () => {
       const directory = scratchDirectory();
       chmodSync(directory, 0o755);

@@ -57,7 +57,7 @@ describe("ringbell ls", () => {
   });
 
   it.each(["shm", "stream"])(
-    "S0.24: shows a stalled pair over %s in one look: who is blocked, since when, and by whom",
+    "shows a stalled pair over %s in one look: who is blocked, since when, and by whom (S0.24)",
     async (transport) => {
       const directory = scratchDirectory();
       const options = { directory, transport, role: "host", lanes: { control: { capacity: 4096 } } };

@@ -7,7 +7,7 @@ import { expectLines, root, run, tsc, workshop } from "./workshop.js";
 const folder = join(root, "examples");
 const examples = readdirSync(folder).filter((file) => /\.(mjs|ts)$/.test(file));
 
-describe("S0.3: an example", () => {
+describe("an example (S0.3)", () => {
   it.each(examples)("%s runs, prints what its head says, and leaves nothing behind", async (file) => {
     const { usage, prints } = headOf(readFileSync(join(folder, file), "utf8"));
     expect(usage).toContain(`examples/${file}`);

@@ -283,7 +283,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
     expect(await second.exit).toEqual([0, null]);
   });
 
-  test("S0.34: a wake-up that comes late and finds nothing does not cost the next one", async () => {
+  test("a wake-up that comes late and finds nothing does not cost the next one (S0.34)", async () => {
     server = await listen(socket, { codec: text(), transport: "shm", spin: 0 });
     const { complaint, exit } = run(lateWaker, []);
     const channel = await accept(server);

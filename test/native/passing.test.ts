@@ -6,7 +6,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { NativeConnection, Segment } from "../../lib/native/binding.js";
 import { loadBinding } from "../../lib/native/load.js";
 import { Signal } from "../transport/contract/harness.js";
-import { inDirectory } from "../transport/wires.js";
+import { inDirectory } from "../transport/wire/wires.js";
 
 // Segments that are passed over the socket of a connection, and what else may come over it.
 describe.runIf(process.platform === "linux")("a connection's socket", () => {

@@ -1,4 +1,4 @@
-import type { Wire, WireHandler } from "../../lib/transport/wire/wire.js";
+import type { Wire, WireHandler } from "../../../lib/transport/wire/wire.js";
 
 /** A wire without a socket: keeps what is written, and lets the test play the kernel. */
 export class FakeWire implements Wire {

@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { describe, it } from "vitest";
-import { tryBinding } from "../../lib/native/load.js";
-import { createStream } from "../../lib/transport/stream/stream.js";
-import { wrapNet } from "../../lib/transport/wire/net-wire.js";
-import { transportContract } from "./contract/suite.js";
-import { acceptNative, acceptNet, nativePair, netPair } from "./wires.js";
+import { tryBinding } from "../../../lib/native/load.js";
+import { createStream } from "../../../lib/transport/stream/stream.js";
+import { wrapNet } from "../../../lib/transport/wire/net-wire.js";
+import { transportContract } from "../contract/suite.js";
+import { acceptNative, acceptNet, nativePair, netPair } from "../wire/wires.js";
 
-const fixture = (name: string) => fileURLToPath(new URL(`contract/${name}`, import.meta.url));
+const fixture = (name: string) => fileURLToPath(new URL(`../contract/${name}`, import.meta.url));
 
 transportContract(
   "stream over node:net",

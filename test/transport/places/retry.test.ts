@@ -6,7 +6,7 @@ import {
   type RetrySettings,
   retrying,
   systemClock,
-} from "../../lib/transport/places/retry.js";
+} from "../../../lib/transport/places/retry.js";
 
 /** A clock that only moves by sleeping. */
 function fakeClock(): Clock & { slept: number[] } {
@@ -47,7 +47,7 @@ async function failing(retry: RetrySettings): Promise<number> {
   return attempts;
 }
 
-describe("S0.29: retries", () => {
+describe("retries (S0.29)", () => {
   it("wait for a random part of a limit that doubles up to its own limit", async () => {
     const clock = fakeClock();
     expect(await failing(settings({ clock }))).toBe(8);

@@ -1,10 +1,14 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { AccessError } from "../../lib/errors.js";
-import { checkDirectory, prepareDirectory, removeDirectory } from "../../lib/transport/places/directory.js";
-import { type Address, resolveAddress } from "../../lib/transport/places/names.js";
-import { scratchDirectory } from "./scratch.js";
+import { AccessError } from "../../../lib/errors.js";
+import {
+  checkDirectory,
+  prepareDirectory,
+  removeDirectory,
+} from "../../../lib/transport/places/directory.js";
+import { type Address, resolveAddress } from "../../../lib/transport/places/names.js";
+import { scratchDirectory } from "../scratch.js";
 
 const root = process.geteuid?.() === 0;
 
@@ -18,7 +22,7 @@ function mode(path: string): number {
 }
 
 describe("the private directory", () => {
-  it("S0.26: is made 0700, whatever the umask says", () => {
+  it("is made 0700, whatever the umask says (S0.26)", () => {
     const address = privateAddress();
     const umask = process.umask(0);
     onTestFinished(() => void process.umask(umask));
@@ -34,7 +38,7 @@ describe("the private directory", () => {
   });
 
   it.each([0o755, 0o710, 0o702])(
-    "S0.28: is refused with mode %o, and the error says all there is to know",
+    "is refused with mode %o, and the error says all there is to know (S0.28)",
     (bits) => {
       const address = privateAddress();
       const { base } = address.place!;
@@ -72,7 +76,7 @@ describe("the private directory", () => {
     expect(() => prepareDirectory(address)).toThrow(AccessError);
   });
 
-  it("S2.21: is removed when its namespace is empty, and only then", () => {
+  it("is removed when its namespace is empty, and only then (S2.21)", () => {
     const address = privateAddress();
     prepareDirectory(address);
     writeFileSync(join(address.directory, "file"), "");
@@ -88,7 +92,7 @@ describe("the private directory", () => {
   });
 });
 
-describe("S0.27: a directory of the user's choice", () => {
+describe("a directory of the user's choice (S0.27)", () => {
   it("is used as it is, and its namespaces are open to the same people", () => {
     const directory = scratchDirectory();
     chmodSync(directory, 0o2750);

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { tryBinding } from "../../lib/native/load.js";
-import { connectNative } from "../../lib/transport/wire/addon-wire.js";
-import { connectNet } from "../../lib/transport/wire/net-wire.js";
-import { payload, turns, uncaught } from "./contract/harness.js";
+import { tryBinding } from "../../../lib/native/load.js";
+import { connectNative } from "../../../lib/transport/wire/addon-wire.js";
+import { connectNet } from "../../../lib/transport/wire/net-wire.js";
+import { payload, turns, uncaught } from "../contract/harness.js";
 import { inDirectory, nativePair, netPair, WireLog, type WirePair } from "./wires.js";
 
 const binding = tryBinding();

@@ -1,16 +1,21 @@
 import { closeSync, openSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HandshakeError, HandshakeTimeoutError, NotSameMemoryError, VersionError } from "../../lib/errors.js";
-import { introduce } from "../../lib/transport/handshake/connector.js";
-import { readErrorFrame } from "../../lib/transport/handshake/error-frames.js";
-import { FramePipe } from "../../lib/transport/handshake/frame-pipe.js";
-import { helloFrame, readHello, readReady, readWelcome } from "../../lib/transport/handshake/greetings.js";
-import { encodeFrame, type Frame } from "../../lib/transport/handshake/json-frames.js";
-import { acceptPeer } from "../../lib/transport/handshake/listener.js";
-import { agreeLanes } from "../../lib/transport/handshake/negotiate.js";
-import { HungUpError } from "../../lib/transport/wire/protocol.js";
-import type { Wire } from "../../lib/transport/wire/wire.js";
+import {
+  HandshakeError,
+  HandshakeTimeoutError,
+  NotSameMemoryError,
+  VersionError,
+} from "../../../lib/errors.js";
+import { introduce } from "../../../lib/transport/handshake/connector.js";
+import { readErrorFrame } from "../../../lib/transport/handshake/error-frames.js";
+import { FramePipe } from "../../../lib/transport/handshake/frame-pipe.js";
+import { helloFrame, readHello, readReady, readWelcome } from "../../../lib/transport/handshake/greetings.js";
+import { encodeFrame, type Frame } from "../../../lib/transport/handshake/json-frames.js";
+import { acceptPeer } from "../../../lib/transport/handshake/listener.js";
+import { agreeLanes } from "../../../lib/transport/handshake/negotiate.js";
+import { HungUpError } from "../../../lib/transport/wire/protocol.js";
+import type { Wire } from "../../../lib/transport/wire/wire.js";
 import {
   connectorSettings,
   hearAll,
@@ -19,7 +24,7 @@ import {
   namedRegions,
   openDescriptors,
   wirePair,
-} from "./handshake-rig.js";
+} from "./rig.js";
 
 const HELLO = helloFrame(
   {
@@ -147,7 +152,7 @@ describe("a hostile connector", () => {
     expect(namedRegions()).toEqual([]);
   });
 
-  it("S2.14: of another version is told so, whatever else its hello says", async () => {
+  it("of another version is told so, whatever else its hello says (S2.14)", async () => {
     const { error, said } = await serve({ t: "hello", version: 3, transports: "of the future" });
     expect(error).toMatchObject({ ours: 2, theirs: 3 });
     expect(error).toBeInstanceOf(VersionError);

@@ -2,15 +2,15 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { Scratch } from "../../lib/codec/codec.js";
-import { tryBinding } from "../../lib/native/load.js";
+import { Scratch } from "../../../lib/codec/codec.js";
+import { tryBinding } from "../../../lib/native/load.js";
 import {
   COMES_HOME,
   type Handle,
   tabledBytes,
   writeTable,
-} from "../../lib/transport/records/handle-table.js";
-import { longestPayload, recordBytes, WITH_BLOCKS } from "../../lib/transport/records/record-layout.js";
+} from "../../../lib/transport/records/handle-table.js";
+import { longestPayload, recordBytes, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
 import {
   ASK,
   BLOCK,
@@ -23,10 +23,10 @@ import {
   SEALED,
   SHARED,
   TAKEN,
-} from "../../lib/transport/stream/frame-layout.js";
-import { createStream } from "../../lib/transport/stream/stream.js";
-import { End, payload, post, readMessages, readRecords, turns } from "./contract/harness.js";
-import { netPair, rawPair } from "./wires.js";
+} from "../../../lib/transport/stream/frame-layout.js";
+import { createStream } from "../../../lib/transport/stream/stream.js";
+import { End, payload, post, readMessages, readRecords, turns } from "../contract/harness.js";
+import { netPair, rawPair } from "../wire/wires.js";
 
 const CAPACITY = 4096;
 /** Bytes for blocks. */

@@ -3,11 +3,11 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Binding } from "../../lib/native/binding.js";
-import { connectNative, wrapNative } from "../../lib/transport/wire/addon-wire.js";
-import { connectNet, wrapNet } from "../../lib/transport/wire/net-wire.js";
-import type { Wire, WireHandler } from "../../lib/transport/wire/wire.js";
-import { Signal } from "./contract/harness.js";
+import type { Binding } from "../../../lib/native/binding.js";
+import { connectNative, wrapNative } from "../../../lib/transport/wire/addon-wire.js";
+import { connectNet, wrapNet } from "../../../lib/transport/wire/net-wire.js";
+import type { Wire, WireHandler } from "../../../lib/transport/wire/wire.js";
+import { Signal } from "../contract/harness.js";
 
 /** Two wires that are each other's peer: [the one that was accepted, the one that connected]. */
 export type WirePair = readonly [Wire, Wire];

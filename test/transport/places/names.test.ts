@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { InvalidArgumentError } from "../../lib/errors.js";
-import { LONGEST_SOCKET_PATH, resolveAddress, resolvePlace } from "../../lib/transport/places/names.js";
-import { scratchDirectory } from "./scratch.js";
+import { InvalidArgumentError } from "../../../lib/errors.js";
+import { LONGEST_SOCKET_PATH, resolveAddress, resolvePlace } from "../../../lib/transport/places/names.js";
+import { scratchDirectory } from "../scratch.js";
 
 const directory = "/run/x";
 
 describe("names", () => {
-  it("S3.22: a name alone says where the socket is, without host or port", () => {
+  it("a name alone says where the socket is, without host or port (S3.22)", () => {
     const address = resolveAddress("prices", { directory, namespace: "dev" }, {});
     expect(address).toMatchObject({
       name: "prices",
@@ -16,7 +16,7 @@ describe("names", () => {
     });
   });
 
-  it("S1.3: two namespaces share no file", () => {
+  it("two namespaces share no file (S1.3)", () => {
     const dev = resolveAddress("prices", { directory, namespace: "dev" }, {});
     const prod = resolveAddress("prices", { directory, namespace: "prod" }, {});
     expect(dev.socketPath).not.toBe(prod.socketPath);
@@ -47,7 +47,7 @@ describe("names", () => {
   });
 });
 
-describe("S1.23: explicit argument, then environment, then default", () => {
+describe("explicit argument, then environment, then default (S1.23)", () => {
   it("for the endpoint: argument over environment", () => {
     const env = { RINGBELL_ENDPOINT: "/from/env.sock" };
     expect(resolveAddress("named", { directory }, env).name).toBe("named");
@@ -85,7 +85,7 @@ describe("S1.23: explicit argument, then environment, then default", () => {
     expect(() => resolvePlace({ directory: "relative" }, {})).toThrow(/options\.directory/);
   });
 
-  it("S1.20: the default directory is the user's own, and the same for everyone who asks", () => {
+  it("the default directory is the user's own, and the same for everyone who asks (S1.20)", () => {
     const runtime = scratchDirectory();
     expect(resolvePlace({}, { XDG_RUNTIME_DIR: runtime }).base).toBe(join(runtime, "ringbell"));
     expect(resolvePlace({}, { XDG_RUNTIME_DIR: join(runtime, "gone") }).base).toMatch(/ringbell-\d+$/);

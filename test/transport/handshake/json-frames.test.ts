@@ -1,14 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HandshakeError } from "../../lib/errors.js";
-import { encodeFrame, FRAME_LIMIT, JsonFrameReader } from "../../lib/transport/handshake/json-frames.js";
+import { HandshakeError } from "../../../lib/errors.js";
+import { encodeFrame, FRAME_LIMIT, JsonFrameReader } from "../../../lib/transport/handshake/json-frames.js";
 
 function framed(text: string, length = Buffer.byteLength(text)): Buffer {
   return Buffer.from(length.toString(16).padStart(8, "0") + text);
 }
 
 describe("frames", () => {
-  it("S1.25: carry the true length of the body, in bytes", () => {
+  it("carry the true length of the body, in bytes (S1.25)", () => {
     const bytes = Buffer.from(encodeFrame({ t: "hellö" })!);
     expect(bytes.toString()).toBe('0000000e{"t":"hellö"}');
     expect(Number.parseInt(bytes.toString("latin1", 0, 8), 16)).toBe(bytes.length - 8);
@@ -74,7 +74,7 @@ describe("frames", () => {
   });
 });
 
-describe("S1.8: the status query", () => {
+describe("the status query (S1.8)", () => {
   it.each(["status\n", "status\r\n"])("is recognised, byte by byte: %j", (text) => {
     const reader = new JsonFrameReader();
     for (const [i, byte] of [...Buffer.from(text)].entries()) {

@@ -1,9 +1,9 @@
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { lockName, type NameLock } from "../../lib/transport/places/name-lock.js";
-import { binding, bindingWith, openDescriptors } from "./handshake-rig.js";
-import { scratchDirectory } from "./scratch.js";
+import { lockName, type NameLock } from "../../../lib/transport/places/name-lock.js";
+import { binding, bindingWith, openDescriptors } from "../handshake/rig.js";
+import { scratchDirectory } from "../scratch.js";
 
 describe("the lock of a name", () => {
   it("is held by one at a time, and free again when it is released", () => {

@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { loadBinding } from "../../lib/native/load.js";
-import type { Connection, LaneGeometry } from "../../lib/transport/contract.js";
-import { ringCapacities } from "../../lib/transport/shm/rings.js";
-import { createShm } from "../../lib/transport/shm/shm.js";
-import { transportContract } from "./contract/suite.js";
-import { acceptNative, nativePair } from "./wires.js";
+import { loadBinding } from "../../../lib/native/load.js";
+import type { Connection, LaneGeometry } from "../../../lib/transport/contract.js";
+import { ringCapacities } from "../../../lib/transport/shm/rings.js";
+import { createShm } from "../../../lib/transport/shm/shm.js";
+import { transportContract } from "../contract/suite.js";
+import { acceptNative, nativePair } from "../wire/wires.js";
 
 const binding = loadBinding();
-const fixture = (name: string) => fileURLToPath(new URL(`contract/${name}`, import.meta.url));
+const fixture = (name: string) => fileURLToPath(new URL(`../contract/${name}`, import.meta.url));
 
 async function pair(
   lanes: readonly LaneGeometry[],

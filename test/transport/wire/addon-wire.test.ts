@@ -3,12 +3,12 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, writeF
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { SyncUnavailableError, TransportError } from "../../lib/errors.js";
-import type { Binding } from "../../lib/native/binding.js";
-import { tryBinding } from "../../lib/native/load.js";
-import { enter, leave, TURN } from "../../lib/transport/loop-turn.js";
-import { wrapNative } from "../../lib/transport/wire/addon-wire.js";
-import { payload, turns } from "./contract/harness.js";
+import { SyncUnavailableError, TransportError } from "../../../lib/errors.js";
+import type { Binding } from "../../../lib/native/binding.js";
+import { tryBinding } from "../../../lib/native/load.js";
+import { enter, leave, TURN } from "../../../lib/transport/loop-turn.js";
+import { wrapNative } from "../../../lib/transport/wire/addon-wire.js";
+import { payload, turns } from "../contract/harness.js";
 import { nativePair, netPair, rawPair, WireLog } from "./wires.js";
 
 const binding = tryBinding() as Binding;

@@ -7,10 +7,10 @@ import {
   RefusedError,
   SchemaMismatchError,
   TransportError,
-} from "../../lib/errors.js";
-import type { Binding } from "../../lib/native/binding.js";
-import { type CodecIdentities, presentCodec } from "../../lib/transport/handshake/greetings.js";
-import type { Wire } from "../../lib/transport/wire/wire.js";
+} from "../../../lib/errors.js";
+import type { Binding } from "../../../lib/native/binding.js";
+import { type CodecIdentities, presentCodec } from "../../../lib/transport/handshake/greetings.js";
+import type { Wire } from "../../../lib/transport/wire/wire.js";
 import {
   binding,
   bindingWith,
@@ -22,7 +22,7 @@ import {
   quarrel,
   shake,
   wirePair,
-} from "./handshake-rig.js";
+} from "./rig.js";
 
 const linux = process.platform === "linux";
 
@@ -202,7 +202,7 @@ describe("what goes wrong becomes the same error on both sides", () => {
     }
   });
 
-  it("S2.17: memory that the connector does not find", async () => {
+  it("memory that the connector does not find (S2.17)", async () => {
     const blind = blindBinding("ENOENT");
     const errors = await quarrel(
       await wirePair(),
@@ -221,7 +221,7 @@ describe("what goes wrong becomes the same error on both sides", () => {
   });
 });
 
-describe("S2.18: where shared memory can't be had, the stream takes over", () => {
+describe("where shared memory can't be had, the stream takes over (S2.18)", () => {
   it.each([
     ["the listener has no room", { binding: bindingWith({ regionCreate: systemError("ENOSPC") }) }, {}],
     ["the connector finds no memory", {}, { binding: blindBinding("ENOENT") }],
@@ -259,7 +259,7 @@ describe("S2.18: where shared memory can't be had, the stream takes over", () =>
 });
 
 describe("who is let in", () => {
-  it("S0.27: nobody of another user, unless authorize says so", async () => {
+  it("nobody of another user, unless authorize says so (S0.27)", async () => {
     const [listener, connector] = await wirePair();
     const [ours, theirs] = await quarrel([estrange(listener), connector]);
     expect(ours).toBeInstanceOf(RefusedError);

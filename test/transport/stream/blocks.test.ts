@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Block, makeBlock } from "../../lib/bulk/block.js";
-import type { Lease } from "../../lib/bulk/lease.js";
-import { PrivateMemory } from "../../lib/bulk/private-memory.js";
-import { BlockError, BlockTooLargeError, NoSpaceError } from "../../lib/errors.js";
-import { tryBinding } from "../../lib/native/load.js";
-import { FULL, NO_MEMORY, SENT } from "../../lib/transport/contract.js";
-import { tabledBytes } from "../../lib/transport/records/handle-table.js";
-import { recordBytes, WITH_BLOCKS } from "../../lib/transport/records/record-layout.js";
+import { type Block, makeBlock } from "../../../lib/bulk/block.js";
+import type { Lease } from "../../../lib/bulk/lease.js";
+import { PrivateMemory } from "../../../lib/bulk/private-memory.js";
+import { BlockError, BlockTooLargeError, NoSpaceError } from "../../../lib/errors.js";
+import { tryBinding } from "../../../lib/native/load.js";
+import { FULL, NO_MEMORY, SENT } from "../../../lib/transport/contract.js";
+import { tabledBytes } from "../../../lib/transport/records/handle-table.js";
+import { recordBytes, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
 import {
   ASK,
   BLOCK,
@@ -16,12 +16,12 @@ import {
   RECORD,
   RETURN,
   TAKEN,
-} from "../../lib/transport/stream/frame-layout.js";
-import { createStream } from "../../lib/transport/stream/stream.js";
-import type { Wire } from "../../lib/transport/wire/wire.js";
-import { End, payload, post, postBlocks, readMessages, turns } from "./contract/harness.js";
-import { FakeWire } from "./fake-wire.js";
-import { nativePair, netPair } from "./wires.js";
+} from "../../../lib/transport/stream/frame-layout.js";
+import { createStream } from "../../../lib/transport/stream/stream.js";
+import type { Wire } from "../../../lib/transport/wire/wire.js";
+import { End, payload, post, postBlocks, readMessages, turns } from "../contract/harness.js";
+import { FakeWire } from "../wire/fake-wire.js";
+import { nativePair, netPair } from "../wire/wires.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Scratch } from "../../lib/codec/codec.js";
-import { MessageTooLargeError, RingbellError } from "../../lib/errors.js";
-import { SENT } from "../../lib/transport/contract.js";
-import { RECORD_HEADER, recordBytes } from "../../lib/transport/records/record-layout.js";
-import { ASK, CLOSING, frameWord, RECORD, TAKEN } from "../../lib/transport/stream/frame-layout.js";
-import { RecordQueue } from "../../lib/transport/stream/queue.js";
-import { createStream } from "../../lib/transport/stream/stream.js";
-import { differsAt, End, numbers, payload, post, readRecords, turns } from "./contract/harness.js";
-import { FakeWire } from "./fake-wire.js";
+import { Scratch } from "../../../lib/codec/codec.js";
+import { MessageTooLargeError, RingbellError } from "../../../lib/errors.js";
+import { SENT } from "../../../lib/transport/contract.js";
+import { RECORD_HEADER, recordBytes } from "../../../lib/transport/records/record-layout.js";
+import { ASK, CLOSING, frameWord, RECORD, TAKEN } from "../../../lib/transport/stream/frame-layout.js";
+import { RecordQueue } from "../../../lib/transport/stream/queue.js";
+import { createStream } from "../../../lib/transport/stream/stream.js";
+import { differsAt, End, numbers, payload, post, readRecords, turns } from "../contract/harness.js";
+import { FakeWire } from "../wire/fake-wire.js";
 
 // The time that the test before has taken is not of this turn.
 beforeEach(() => turns(1));
