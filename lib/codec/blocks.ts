@@ -1,4 +1,4 @@
-import { Block, leaseOf } from "../bulk/block.js";
+import { Block, FOREIGN, leaseOf } from "../bulk/block.js";
 import { BlockError, DecodeError } from "../errors.js";
 import { emptyList, type Scratch } from "./codec.js";
 
@@ -57,6 +57,11 @@ export function releasing<T>(scratch: Scratch, decode: () => T): T {
 /** Puts the blocks back that were taken from the list, of which `before` is a copy: the message is decoded once more. */
 export function putBack(scratch: Scratch, before: readonly (Block | undefined)[]): void {
   for (const [index, block] of before.entries()) scratch.blocks[index] = block;
+}
+
+/** The refusal of a block that another copy of the package made; it stands at `path`. */
+export function foreignBlock(path: string): BlockError {
+  return new BlockError(path === "" ? FOREIGN : `${path}: ${FOREIGN}`);
 }
 
 /** What to add to the refusal of a value by a codec without blocks. */
