@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { brand, isInstance } from "./brand.js";
 
 /*
@@ -72,15 +73,19 @@ export class AddonError extends RingbellError {
 export class SystemError extends RingbellError {
   override readonly name = "SystemError";
   override readonly code = "ERR_RINGBELL_SYSTEM";
+  /** The number of the failure as Node has it, negative: -24 for EMFILE on Linux. */
+  readonly errno: number;
   constructor(
     message: string,
-    /** Such as `EMFILE`. */
-    readonly errno: string,
+    /** The name of the failure, such as `EMFILE`; Node's errors have it as `code`. */
+    readonly systemCode: string,
+    /** The call that failed, such as `connect`. */
     readonly syscall: string,
     readonly path: string | undefined,
     options?: ErrorOptions,
   ) {
     super(message, options);
+    this.errno = errnoOf(systemCode);
   }
 }
 
@@ -358,6 +363,15 @@ const classes = {
   ERR_RINGBELL_SYNC_UNAVAILABLE: SyncUnavailableError,
 };
 for (const [code, type] of Object.entries(classes)) brand(type, code);
+
+/** The number that Node gives where it knows no better, with the name UNKNOWN. */
+const UNKNOWN_ERRNO = -4094;
+
+function errnoOf(systemCode: string): number {
+  const known: Readonly<Record<string, number>> = constants.errno;
+  const errno = known[systemCode];
+  return errno === undefined ? UNKNOWN_ERRNO : -errno;
+}
 
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
