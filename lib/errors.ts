@@ -1,12 +1,21 @@
-/**
- * Everything the library throws or rejects with: one class a failure, one code each.
- * docs/api.md lists them with cause and mend.
+import { constants } from "node:os";
+import { brand, isInstance } from "./brand.js";
+
+/*
+ * Everything the library throws or rejects with: one class a failure, one code each, in one file so that the whole family
+ * can be seen. docs/api.md lists them with cause and mend.
  */
 
 /** The base of all errors of this library. */
 export class RingbellError extends Error {
   override readonly name: string = "RingbellError";
   readonly code: string = "ERR_RINGBELL";
+
+  /** `instanceof` also holds for errors that another copy of the package made, of this class or a subclass. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: a subclass inherits the method, and asks for itself.
+    return isInstance(this, value);
+  }
 }
 
 /** An argument or option has a value that it can't have. */
@@ -64,15 +73,19 @@ export class AddonError extends RingbellError {
 export class SystemError extends RingbellError {
   override readonly name = "SystemError";
   override readonly code = "ERR_RINGBELL_SYSTEM";
+  /** The number of the failure as Node has it, negative: -24 for EMFILE on Linux. */
+  readonly errno: number;
   constructor(
     message: string,
-    /** Such as `EMFILE`. */
-    readonly errno: string,
+    /** The name of the failure, such as `EMFILE`; Node's errors have it as `code`. */
+    readonly systemCode: string,
+    /** The call that failed, such as `connect`. */
     readonly syscall: string,
     readonly path: string | undefined,
     options?: ErrorOptions,
   ) {
     super(message, options);
+    this.errno = errnoOf(systemCode);
   }
 }
 
@@ -313,6 +326,51 @@ export class ConsumerBusyError extends RingbellError {
 export class SyncUnavailableError extends RingbellError {
   override readonly name = "SyncUnavailableError";
   override readonly code = "ERR_RINGBELL_SYNC_UNAVAILABLE";
+}
+
+/** By a code, which is the same in every copy of the package, the copies know each other's classes. */
+const classes = {
+  ERR_RINGBELL: RingbellError,
+  ERR_RINGBELL_INVALID_ARGUMENT: InvalidArgumentError,
+  ERR_RINGBELL_UNKNOWN_OPTION: UnknownOptionError,
+  ERR_RINGBELL_UNKNOWN_LANE: UnknownLaneError,
+  ERR_RINGBELL_UNSUPPORTED_PLATFORM: UnsupportedPlatformError,
+  ERR_RINGBELL_ADDON: AddonError,
+  ERR_RINGBELL_SYSTEM: SystemError,
+  ERR_RINGBELL_ACCESS: AccessError,
+  ERR_RINGBELL_NO_SPACE: NoSpaceError,
+  ERR_RINGBELL_BLOCK: BlockError,
+  ERR_RINGBELL_BLOCK_TOO_LARGE: BlockTooLargeError,
+  ERR_RINGBELL_NOT_FOUND: NotFoundError,
+  ERR_RINGBELL_ALREADY_RUNNING: AlreadyRunningError,
+  ERR_RINGBELL_HANDSHAKE: HandshakeError,
+  ERR_RINGBELL_HANDSHAKE_TIMEOUT: HandshakeTimeoutError,
+  ERR_RINGBELL_VERSION: VersionError,
+  ERR_RINGBELL_SCHEMA: SchemaMismatchError,
+  ERR_RINGBELL_LANES: LaneMismatchError,
+  ERR_RINGBELL_REFUSED: RefusedError,
+  ERR_RINGBELL_NOT_SAME_MEMORY: NotSameMemoryError,
+  ERR_RINGBELL_TRANSPORT: TransportError,
+  ERR_RINGBELL_CLOSED: ClosedError,
+  ERR_RINGBELL_PEER_DIED: PeerDiedError,
+  ERR_RINGBELL_CORRUPT: CorruptError,
+  ERR_RINGBELL_MESSAGE_TOO_LARGE: MessageTooLargeError,
+  ERR_RINGBELL_ENCODE: EncodeError,
+  ERR_RINGBELL_DECODE: DecodeError,
+  ERR_RINGBELL_VALIDATION: ValidationError,
+  ERR_RINGBELL_ASYNC_SCHEMA: AsyncSchemaError,
+  ERR_RINGBELL_CONSUMER_BUSY: ConsumerBusyError,
+  ERR_RINGBELL_SYNC_UNAVAILABLE: SyncUnavailableError,
+};
+for (const [code, type] of Object.entries(classes)) brand(type, code);
+
+/** The number that Node gives where it knows no better, with the name UNKNOWN. */
+const UNKNOWN_ERRNO = -4094;
+
+function errnoOf(systemCode: string): number {
+  const known: Readonly<Record<string, number>> = constants.errno;
+  const errno = known[systemCode];
+  return errno === undefined ? UNKNOWN_ERRNO : -errno;
 }
 
 function show(value: unknown): string {

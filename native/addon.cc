@@ -87,7 +87,7 @@ Napi::Value throw_error(Napi::Env env, int error, const char* syscall, const std
   napi_value thrown = nullptr;
   if (napi_create_error(env, nullptr, text(env, message), &thrown) != napi_ok) return {env, nullptr};
   set(env, thrown, "code", text(env, code));
-  set(env, thrown, "errno", number(env, error));
+  set(env, thrown, "errno", number(env, -error));
   set(env, thrown, "syscall", text(env, syscall));
   if (!path.empty()) set(env, thrown, "path", text(env, path));
   (void)napi_throw(env, thrown);

@@ -10,7 +10,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
  * folder of lib/; the folders of lib/transport/ are parts of their own.
  */
 const floors: readonly (readonly string[])[] = [
-  ["errors", "raise", "trace"],
+  ["brand", "raise", "trace"],
+  ["errors"],
   ["check", "native", "ending"],
   ["bulk"],
   ["codec"],

@@ -1,4 +1,4 @@
-import { Block, leaseOf } from "../bulk/block.js";
+import { Block, FOREIGN, leaseOf } from "../bulk/block.js";
 import { BlockError, DecodeError } from "../errors.js";
 /*
  * Blocks in messages. A codec writes a number in place of each, its position in the list of the message; the transport
@@ -50,6 +50,11 @@ export function releasing<T>(blocks: (Block | undefined)[], decode: () => T): T 
 /** Puts the blocks back that were taken from the list, of which `before` is a copy: the message is decoded once more. */
 export function putBack(blocks: (Block | undefined)[], before: readonly (Block | undefined)[]): void {
   for (const [index, block] of before.entries()) blocks[index] = block;
+}
+
+/** The refusal of a block that another copy of the package made; it stands at `path`. */
+export function foreignBlock(path: string): BlockError {
+  return new BlockError(path === "" ? FOREIGN : `${path}: ${FOREIGN}`);
 }
 
 /** What to add to the refusal of a value by a codec without blocks. */

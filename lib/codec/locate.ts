@@ -1,5 +1,6 @@
 import { isExternal, isPromise, isProxy, isSharedArrayBuffer, isWeakMap, isWeakSet } from "node:util/types";
-import { Block } from "../bulk/block.js";
+import { Block, isForeignBlock } from "../bulk/block.js";
+import { foreignBlock } from "./blocks.js";
 import { joinKey } from "./path.js";
 
 /** Why a value can't be sent, and where it stands in the message. */
@@ -20,11 +21,12 @@ interface Step {
   readonly depth: number;
 }
 
-/** Finds what `JSON.stringify` stumbled over: a bigint or a cycle. */
+/** Finds what `JSON.stringify` stumbled over: a bigint or a cycle. Throws a BlockError for a block of another copy of the package. */
 export function locateInJson(message: unknown): Fault | undefined {
   return walk(message, (step) => {
     if (typeof step.value === "bigint") return "a bigint has no JSON form; send a string or a number";
     if (typeof step.value !== "object" || step.value === null) return undefined;
+    if (isForeignBlock(step.value)) throw foreignBlock(step.path);
     for (let above = step.parent; above !== undefined; above = above.parent) {
       if (above.value === step.value)
         return `a cycle: this is the object at ${above.path || "the top"} again`;
@@ -33,7 +35,10 @@ export function locateInJson(message: unknown): Fault | undefined {
   });
 }
 
-/** Finds what the structured clone stumbled over, where it is one of the usual things. */
+/**
+ * Finds what the structured clone stumbled over, where it is one of the usual things. Throws a BlockError for a block of another
+ * copy of the package.
+ */
 export function locateInClone(message: unknown): Fault | undefined {
   const seen = new Set<unknown>();
   return walk(message, (step) => {
@@ -41,6 +46,7 @@ export function locateInClone(message: unknown): Fault | undefined {
     if (typeof value === "function") return "a function can't be cloned";
     if (typeof value === "symbol") return "a symbol can't be cloned";
     if (typeof value !== "object" || value === null) return undefined;
+    if (isForeignBlock(value)) throw foreignBlock(step.path);
     if (value instanceof Block) return "a block can only stand in objects, arrays, Maps and Sets";
     if (isPromise(value) || isWeakMap(value) || isWeakSet(value) || value instanceof WeakRef) {
       return "it can't be cloned";

@@ -1,4 +1,4 @@
-import { Block } from "../bulk/block.js";
+import { Block, isForeignBlock } from "../bulk/block.js";
 
 /** A field's place in a message, made once for each field; only the index of an array element changes. */
 export class Path {
@@ -46,6 +46,7 @@ export function describe(value: unknown): string {
       return "a symbol";
     case "object":
       if (value instanceof Block) return "a block";
+      if (isForeignBlock(value)) return "a block of another copy of ringbell";
       return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
     case "undefined":
       return "missing";

@@ -1,6 +1,6 @@
-import { Block } from "../bulk/block.js";
+import { Block, isForeignBlock } from "../bulk/block.js";
 import { EncodeError } from "../errors.js";
-import { attachBlock } from "./blocks.js";
+import { attachBlock, foreignBlock } from "./blocks.js";
 import { clear, isBytes, writeBytes } from "./bytes.js";
 import type { Encode } from "./code.js";
 import { NO_ROOM, type Scratch } from "./codec.js";
@@ -90,7 +90,9 @@ function writerOf(shape: Shape, path: Path): Write {
       return bytesWriter(shape.length, path);
     case "block":
       return (value, { blocks, view }, at) => {
-        if (!(value instanceof Block)) throw refuse(path, value, "a block");
+        if (!(value instanceof Block)) {
+          throw isForeignBlock(value) ? foreignBlock(path.toString()) : refuse(path, value, "a block");
+        }
         view.setUint32(at, attachBlock(blocks, value), true);
         return true;
       };

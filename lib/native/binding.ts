@@ -7,7 +7,7 @@ export interface Credentials {
 
 /**
  * The addon, as native/addon.cc exports it. Failed system calls throw an Error with `code` (such as `ENOENT`),
- * `errno` (positive number), `syscall` and, where there is one, `path`.
+ * `errno` (negative, as Node has it), `syscall` and, where there is one, `path`.
  */
 export interface Binding {
   /** A listening Unix socket, non-blocking; its file has the permission bits `mode` before anyone can connect. Returns the descriptor. */

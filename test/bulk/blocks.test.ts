@@ -216,7 +216,7 @@ describe.each(transports)("blocks over %s", (transport: TransportName) => {
       }
     });
 
-    it("can't be used once it was sent or released, and says so", async () => {
+    it("can't be used once it was sent, released or shared, and says which", async () => {
       const { a, b } = await open();
       const sent = a.tryAllocate(100)!;
       await a.send({ id: 0, blocks: [sent] });
@@ -224,7 +224,16 @@ describe.each(transports)("blocks over %s", (transport: TransportName) => {
       released.release();
       const received = (await b.receive()).blocks[0]!;
       received.release();
-      for (const block of [sent, released, received]) {
+      const shared = a.tryAllocate(100)!;
+      for (const handle of shared.share(2)) handle.release();
+      const went = [
+        [sent, "was sent"],
+        [released, "was released"],
+        [received, "was released"],
+        [shared, "was shared"],
+      ] as const;
+      for (const [block, how] of went) {
+        expect(() => block.bytes).toThrow(how);
         expect([block.gone, block.byteLength, block.sealed, block.shared]).toEqual([true, 0, false, false]);
         expect(() => block.bytes).toThrow(GONE);
         expect(() => block.share(2)).toThrow(GONE);

@@ -273,7 +273,7 @@ describe("memory that the system does not have", () => {
     expect(() => allocate(MIB)).toThrow(
       expect.objectContaining({
         code: "ERR_RINGBELL_SYSTEM",
-        errno: "EMFILE",
+        systemCode: "EMFILE",
         syscall: "posix_fallocate",
         cause: expect.objectContaining({ code: "EMFILE" }),
       }),
@@ -501,7 +501,7 @@ describe("shared and sealed memory", () => {
       throw systemError("EBUSY");
     };
     expect(() => lease.seal()).toThrow(
-      expect.objectContaining({ code: "ERR_RINGBELL_SYSTEM", errno: "EBUSY" }),
+      expect.objectContaining({ code: "ERR_RINGBELL_SYSTEM", systemCode: "EBUSY" }),
     );
     expect(lease.bytes.byteLength).toBe(MIB);
     lease.release();

@@ -186,7 +186,7 @@ describe("taking a name", () => {
       if (kind === "file") writeFileSync(path, "precious");
       else if (kind === "directory") mkdirSync(path);
       else symlinkSync("/nowhere", path);
-      await expect(listen("n", { directory })).rejects.toMatchObject({ errno: "ENOTSOCK", path });
+      await expect(listen("n", { directory })).rejects.toMatchObject({ systemCode: "ENOTSOCK", path });
       expect(lstatSync(path)).toBeDefined();
       expect(files(join(directory, "default"))).toContain("n.sock");
     },
@@ -205,7 +205,7 @@ describe("taking a name", () => {
   it("does not overwrite a file of the user's that is called like the lock of a path", async () => {
     const path = join(scratchDirectory(), "app.sock");
     writeFileSync(`${path}.lock`, "precious");
-    await expect(listen(path)).rejects.toMatchObject({ errno: "EEXIST" });
+    await expect(listen(path)).rejects.toMatchObject({ systemCode: "EEXIST" });
     expect(readFileSync(`${path}.lock`, "utf8")).toBe("precious");
   });
 

@@ -28,7 +28,7 @@ export async function dial(address: Address, binding: Binding | undefined): Prom
         throw accessError(path, "connect to", cause);
       default: {
         const text = `can't connect to ${path}: ${message}`;
-        throw new SystemError(text, code ?? "EUNKNOWN", syscall ?? "connect", path, { cause });
+        throw new SystemError(text, code ?? "UNKNOWN", syscall ?? "connect", path, { cause });
       }
     }
   }
@@ -37,7 +37,7 @@ export async function dial(address: Address, binding: Binding | undefined): Prom
 /** Whether the listener may just not be there yet, or be starting anew. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof NotFoundError || error instanceof HungUpError) return true;
-  return error instanceof SystemError && (error.errno === "EAGAIN" || error.errno === "ECONNRESET");
+  return error instanceof SystemError && (error.systemCode === "EAGAIN" || error.systemCode === "ECONNRESET");
 }
 
 function notFound(address: Address, why: string, cause?: unknown): NotFoundError {

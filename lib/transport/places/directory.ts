@@ -126,7 +126,7 @@ function make(path: string): boolean {
       });
     }
     const message = `can't make the directory ${path}: ${(cause as Error).message}`;
-    throw new SystemError(message, code ?? "EUNKNOWN", syscall ?? "mkdir", path, { cause });
+    throw new SystemError(message, code ?? "UNKNOWN", syscall ?? "mkdir", path, { cause });
   }
 }
 

@@ -150,7 +150,7 @@ function listenNative(binding: Binding, path: string, mode: number): number | un
     if (code === "EACCES" || code === "EPERM" || code === "EROFS")
       throw accessError(path, "listen on", cause);
     const text = `can't listen on ${path}: ${message}`;
-    throw new SystemError(text, code ?? "EUNKNOWN", syscall ?? "bind", path, { cause });
+    throw new SystemError(text, code ?? "UNKNOWN", syscall ?? "bind", path, { cause });
   }
 }
 
@@ -213,7 +213,7 @@ async function listenNet(address: Address, mode: number): Promise<Server | undef
       if (code === "EEXIST") return undefined;
       throw new SystemError(
         `can't listen on ${address.socketPath}: ${message}`,
-        code ?? "EUNKNOWN",
+        code ?? "UNKNOWN",
         "link",
         address.socketPath,
         { cause },

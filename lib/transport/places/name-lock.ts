@@ -23,7 +23,7 @@ export function lockName(binding: Binding, path: string): NameLock | "held" | "g
     if (code === "ENOENT") return "gone";
     if (code === "EACCES" || code === "EPERM" || code === "EROFS") throw accessError(path, "lock", cause);
     const text = `can't lock ${path}: ${message}`;
-    throw new SystemError(text, code ?? "EUNKNOWN", syscall ?? "open", path, { cause });
+    throw new SystemError(text, code ?? "UNKNOWN", syscall ?? "open", path, { cause });
   }
   if (descriptor === -1) return "held";
   // The last owner removes the file while it holds the lock: then ours is the lock of a file without a name.

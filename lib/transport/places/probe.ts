@@ -69,7 +69,7 @@ function judge(error: NodeJS.ErrnoException, path: string): Probe {
       throw accessError(path, "connect to", error);
     default: {
       const message = `can't connect to ${path}: ${error.message}`;
-      throw new SystemError(message, error.code ?? "EUNKNOWN", "connect", path, { cause: error });
+      throw new SystemError(message, error.code ?? "UNKNOWN", "connect", path, { cause: error });
     }
   }
 }
