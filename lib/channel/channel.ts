@@ -5,12 +5,14 @@ import { LONGEST_BLOCK } from "../bulk/size-classes.js";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { Codecs } from "../codec/resolve.js";
 import { ClosedError, PeerDiedError, type RingbellError, UnknownLaneError } from "../errors.js";
+import type { SignalOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats, TransportEnd } from "../transport/contract.js";
 import type { Peer } from "../transport/handshake/peer.js";
 import { abortable } from "./abort.js";
 import { Allocations } from "./allocations.js";
-import { Lane, type LaneEvents, type SignalOptions, signalOf } from "./lane.js";
+import { Lane, type LaneEvents, signalOf } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
+import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
 import type { MessageLimits } from "./sender.js";
 
 /**
@@ -61,17 +63,22 @@ const CLOSE_TIMEOUT = 5000;
  *
  * Keeps the process alive until it is closed, unless `unref` was called.
  */
-export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive, ChannelEvents<Receive>> {
+export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> extends Lane<
+  Send,
+  Receive,
+  ChannelEvents<Receive>
+> {
   /** The process at the other end. */
   readonly peer: Peer;
   /** Which implementation carries it: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
+  /** The lanes beside `main`, by name. */
+  readonly lanes: Lanes;
   /** Resolves when the channel has ended, with the reason. Never rejects. */
   readonly closed: Promise<CloseInfo>;
 
   readonly #connection: Connection;
   readonly #cores: readonly LaneCore<unknown, unknown>[];
-  readonly #lanes = new Map<string, Lane<unknown, unknown>>();
   readonly #allocations: Allocations;
   #state: "open" | "closing" | "closed" = "open";
   /** Lanes whose listener has not yet got all that had arrived. */
@@ -114,7 +121,9 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     this.#connection = connection;
     this.#cores = cores;
     this.#unfinished = cores.length;
-    for (const core of cores.slice(1)) this.#lanes.set(core.transport.name, new Lane(core));
+    const beside = cores.slice(1).map((core) => [core.transport.name, new Lane(core)]);
+    // Without a prototype: a lane may have any name, and only lanes are found.
+    this.lanes = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(beside))) as Lanes;
     this.#allocations = new Allocations(connection.bulk);
     connection.start(
       { onEnd: (why, error) => this.#onEnd(why, error), onMemory: () => this.#onMemory() },
@@ -127,11 +136,16 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     return this.#state;
   }
 
-  /** A lane by its name; throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE). The types are what its codec says. */
-  lane<LaneSend = unknown, LaneReceive = LaneSend>(name: string): Lane<LaneSend, LaneReceive> {
-    const lane = name === this.name ? this : this.#lanes.get(name);
-    if (lane === undefined) throw new UnknownLaneError(name, [this.name, ...this.#lanes.keys()]);
-    return lane as unknown as Lane<LaneSend, LaneReceive>;
+  /**
+   * A lane by its name; throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE) if the channel has none of it. Its types are those of its
+   * codec, where this side named it in the option `lanes`; else the caller says them.
+   */
+  lane<LaneSend = unknown, LaneReceive = LaneSend>(name: UnknownName<Lanes>): Lane<LaneSend, LaneReceive>;
+  lane<Name extends "main" | (keyof Lanes & string)>(name: Name): LaneNamed<Lanes, Name, Send, Receive>;
+  lane(name: string): unknown {
+    const lane = name === this.name ? this : this.#beside[name];
+    if (lane === undefined) throw new UnknownLaneError(name, this.#laneNames);
+    return lane;
   }
 
   /**
@@ -162,7 +176,7 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   override async flush(options?: SignalOptions): Promise<void> {
     await Promise.all([
       super.flush(options),
-      ...[...this.#lanes.values()].map((lane) => lane.flush(options)),
+      ...Object.values(this.#beside).map((lane) => lane.flush(options)),
     ]);
   }
 
@@ -227,13 +241,21 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
 
   /** What console.log shows. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
-    const { transport, state, peer, name, capacity } = this;
-    const lanes = [name, ...this.#lanes.keys()];
+    const { transport, state, peer, capacity } = this;
+    const lanes = this.#laneNames;
     return `Channel ${inspect({ state, transport, peer, lanes, capacity }, options)}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #beside(): UnknownLanes {
+    return this.lanes as UnknownLanes;
+  }
+
+  get #laneNames(): string[] {
+    return [this.name, ...Object.keys(this.#beside)];
   }
 
   async #close(timeout: number): Promise<void> {

@@ -23,7 +23,7 @@ import type { HandshakeSettings } from "../transport/handshake/joining.js";
 import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
-import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
+import type { CommonOptions, ConnectOptions, LanesOption, ListenOptions } from "./options.js";
 import type { MessageLimits } from "./sender.js";
 
 /** Codecs of the two directions; their types were checked where the options were given. */
@@ -165,7 +165,7 @@ export function identities({ send, receive }: CodecPair): CodecIdentities {
   return { send: presentCodec(send), receive: presentCodec(receive) };
 }
 
-function laneSettings(lanes: Readonly<Record<string, LaneOptions>>): LaneSettings[] {
+function laneSettings(lanes: LanesOption): LaneSettings[] {
   if (typeof lanes !== "object" || lanes === null || Array.isArray(lanes)) {
     throw new InvalidArgumentError("options.lanes", "an object with a lane for each name", lanes);
   }
