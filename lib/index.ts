@@ -11,17 +11,24 @@ export type { LaneDuplexOptions } from "./channel/duplex.js";
 export {
   Lane,
   type LaneEvents,
-  type SignalOptions,
   type TimeoutOptions,
 } from "./channel/lane.js";
 export type { LaneStatistics } from "./channel/lane-core.js";
+export type { NoLanes, UnknownLanes } from "./channel/lane-types.js";
 export { listen } from "./channel/listen.js";
-export type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./channel/options.js";
+export type {
+  CommonOptions,
+  ConnectOptions,
+  LaneOptions,
+  LanesOption,
+  ListenOptions,
+} from "./channel/options.js";
 export { Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
 export type { CloseReason, PeerEnd } from "./ending.js";
 export * from "./errors.js";
 export type { Credentials } from "./native/binding.js";
+export type { Receiver, Sender, SignalOptions } from "./port.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/handshake/peer.js";
 export type { Clock, RetryOptions } from "./transport/places/retry.js";

@@ -21,6 +21,7 @@ const floors: readonly (readonly string[])[] = [
   ["transport/places"],
   ["transport/shm", "transport/stream"],
   ["transport/handshake"],
+  ["port"],
   ["channel"],
   ["index"],
   ["cli"],

@@ -6,13 +6,15 @@ import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.j
 import type { Codecs } from "../codec/resolve.js";
 import type { CloseReason, Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
+import type { SignalOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
 import type { Peer } from "../transport/handshake/peer.js";
 import { abortable } from "./abort.js";
 import { Allocations } from "./allocations.js";
 import type { MessageLimits } from "./encoder.js";
-import { Lane, type LaneEvents, type SignalOptions, signalOf } from "./lane.js";
+import { Lane, type LaneEvents, signalOf } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
+import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
 
 export interface CloseInfo {
   readonly reason: CloseReason;
@@ -58,14 +60,20 @@ const CLOSE_TIMEOUT = 5000;
  *
  * Keeps the process alive until it is closed, unless `unref` was called.
  */
-export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive, ChannelEvents<Receive>> {
+export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> extends Lane<
+  Send,
+  Receive,
+  ChannelEvents<Receive>
+> {
   /** The process at the other end. */
   readonly peer: Peer;
   /** Which implementation carries it: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
+  /** The lanes beside `main`, by name. */
+  readonly lanes: Lanes;
+
   readonly #connection: Connection;
   readonly #cores: readonly LaneCore<unknown, unknown>[];
-  readonly #lanes = new Map<string, Lane<unknown, unknown>>();
   readonly #allocations: Allocations;
   #state: "open" | "closing" | "closed" = "open";
   /** Lanes whose listener has not yet got all that had arrived. */
@@ -112,7 +120,9 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     this.#connection = connection;
     this.#cores = cores;
     this.#unfinished = cores.length;
-    for (const core of cores.slice(1)) this.#lanes.set(core.transport.name, new Lane(core));
+    const beside = cores.slice(1).map((core) => [core.transport.name, new Lane(core)]);
+    // Without a prototype: a lane may have any name, and only lanes are found.
+    this.lanes = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(beside))) as Lanes;
     this.#allocations = new Allocations(connection.bulk);
     // A listener that comes after the close event was emitted hears of it all the same.
     (this as unknown as EventEmitter).on("newListener", (event, listener) => {
@@ -138,11 +148,16 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
     return this.#state;
   }
 
-  /** A lane by its name; throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE). The types are what its codec says. */
-  lane<LaneSend = unknown, LaneReceive = LaneSend>(name: string): Lane<LaneSend, LaneReceive> {
-    const lane = name === this.name ? this : this.#lanes.get(name);
-    if (lane === undefined) throw new UnknownLaneError(name, [this.name, ...this.#lanes.keys()]);
-    return lane as unknown as Lane<LaneSend, LaneReceive>;
+  /**
+   * A lane by its name; throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE) if the channel has none of it. Its types are those of its
+   * codec, where this side named it in the option `lanes`; else the caller says them.
+   */
+  lane<LaneSend = unknown, LaneReceive = LaneSend>(name: UnknownName<Lanes>): Lane<LaneSend, LaneReceive>;
+  lane<Name extends "main" | (keyof Lanes & string)>(name: Name): LaneNamed<Lanes, Name, Send, Receive>;
+  lane(name: string): unknown {
+    const lane = name === this.name ? this : this.#beside[name];
+    if (lane === undefined) throw new UnknownLaneError(name, this.#laneNames);
+    return lane;
   }
 
   /**
@@ -173,7 +188,7 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
   override async flush(options?: SignalOptions): Promise<void> {
     await Promise.all([
       super.flush(options),
-      ...[...this.#lanes.values()].map((lane) => lane.flush(options)),
+      ...Object.values(this.#beside).map((lane) => lane.flush(options)),
     ]);
   }
 
@@ -239,13 +254,21 @@ export class Channel<Send = unknown, Receive = Send> extends Lane<Send, Receive,
 
   /** What console.log shows. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
-    const { transport, state, peer, name, capacity } = this;
-    const lanes = [name, ...this.#lanes.keys()];
+    const { transport, state, peer, capacity } = this;
+    const lanes = this.#laneNames;
     return `Channel ${inspect({ state, transport, peer, lanes, capacity }, options)}`;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #beside(): UnknownLanes {
+    return this.lanes as UnknownLanes;
+  }
+
+  get #laneNames(): string[] {
+    return [this.name, ...Object.keys(this.#beside)];
   }
 
   async #close(timeout: number): Promise<void> {

@@ -7,7 +7,8 @@ import { dial, isTransient } from "../transport/places/dial.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
-import type { ConnectOptions } from "./options.js";
+import type { LanesOf, MainReceive, MainSend } from "./lane-types.js";
+import type { ConnectOptions, LanesOption } from "./options.js";
 import { connectSettings, identities } from "./settings.js";
 
 /**
@@ -22,10 +23,10 @@ import { connectSettings, identities } from "./settings.js";
  * NotSameMemoryError or NoSpaceError if the two sides can't agree; a HandshakeError or HandshakeTimeoutError if what
  * listens does not answer as it should; or the signal's reason.
  */
-export async function connect<Send = unknown, Receive = Send>(
+export async function connect<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
   name?: string,
-  options: ConnectOptions<Send, Receive> = {},
-): Promise<Channel<Send, Receive>> {
+  options: ConnectOptions<Send, Receive, Lanes> = {},
+): Promise<Channel<MainSend<Lanes, Send>, MainReceive<Lanes, Receive>, LanesOf<Lanes, Send, Receive>>> {
   if (name !== undefined && typeof name !== "string") {
     throw new InvalidArgumentError("name", "a string", name);
   }
@@ -64,7 +65,7 @@ export async function connect<Send = unknown, Receive = Send>(
     transport: connection.transport,
     peer,
   });
-  return new Channel<Send, Receive>({
+  return new Channel({
     connection,
     lanes: lanes.map((lane) => ({ name: lane, codec: codecs.get(lane) ?? settings.codec })),
     peer,

@@ -2,17 +2,13 @@ import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { ReadableStream, WritableStream } from "node:stream/web";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
+import type { SignalOptions } from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
 import type { ReceivingHalf } from "./receiving-half.js";
 import type { SendingHalf } from "./sending-half.js";
 import { readableOf, writableOf } from "./web-streams.js";
-
-export interface SignalOptions {
-  /** Gives up waiting when it is aborted: rejects with its reason. What waits is taken back, and was not sent. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 export interface TimeoutOptions {
   /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the channel ends. */
@@ -46,7 +42,11 @@ export interface LaneEvents<Receive> {
  * (ERR_RINGBELL_ENCODE) for a message that the codec can't carry, and MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). All that
  * receive throw a ConsumerBusyError (ERR_RINGBELL_CONSUMER_BUSY) if something else receives already.
  */
-export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>>
+export class Lane<
+    Send = unknown,
+    Receive = Send,
+    Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>,
+  >
   extends EventEmitter<Events>
   implements AsyncIterable<Receive>
 {
@@ -54,9 +54,10 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
   readonly name: string;
   /** Bytes in flight at most, each way. A record takes 8 bytes and its message, rounded up to 8. */
   readonly capacity: number;
-  readonly #core: LaneCore<Send, Receive>;
+  /** Without its types, as those of private members count when two lanes are compared, and this one would make them invariant. */
+  readonly #core: LaneCore<never, unknown>;
   readonly #sender: SendingHalf<Send>;
-  readonly #receiver: ReceivingHalf<Receive>;
+  readonly #receiver: Pick<ReceivingHalf<Receive>, keyof ReceivingHalf<Receive>>;
   #readable: ReadableStream<Receive> | undefined;
   #writable: WritableStream<Send> | undefined;
 
@@ -65,7 +66,7 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
     super();
     this.name = core.transport.name;
     this.capacity = core.transport.capacity;
-    this.#core = core;
+    this.#core = core as unknown as LaneCore<never, unknown>;
     this.#sender = core.sender;
     this.#receiver = core.receiver;
     const self = this as unknown as EventEmitter;
@@ -176,7 +177,7 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
   get readable(): ReadableStream<Receive> {
     this.#readable ??= readableOf(this.#core, () => {
       this.#readable = undefined;
-    });
+    }) as ReadableStream<Receive>;
     return this.#readable;
   }
 
@@ -189,7 +190,7 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
   get writable(): WritableStream<Send> {
     this.#writable ??= writableOf(this.#core, this.#endable(), () => {
       this.#writable = undefined;
-    });
+    }) as WritableStream<Send>;
     return this.#writable;
   }
 
@@ -203,7 +204,7 @@ export class Lane<Send, Receive, Events extends { [Name in keyof Events]: unknow
    */
   toDuplex(this: OfBytes, options: LaneDuplexOptions = {}): Duplex {
     const lane = this as unknown as Lane<Uint8Array, Uint8Array>;
-    return duplexOf(lane.#core, lane.#endable(), options);
+    return duplexOf(lane.#core as unknown as LaneCore<Uint8Array, Uint8Array>, lane.#endable(), options);
   }
 
   /** What the streams of this lane end: the channel, where this is it. */

@@ -6,7 +6,8 @@ import { openEndpoint } from "../transport/places/endpoint.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { sweepPlace } from "../transport/places/sweep.js";
 import { Channel } from "./channel.js";
-import type { ListenOptions } from "./options.js";
+import type { LanesOf, MainReceive, MainSend, NoLanes } from "./lane-types.js";
+import type { LanesOption, ListenOptions } from "./options.js";
 import { Server } from "./server.js";
 import { identities, listenSettings, offeredLanes } from "./settings.js";
 
@@ -22,10 +23,17 @@ import { identities, listenSettings, offeredLanes } from "./settings.js";
  * name; an InvalidArgumentError or UnknownOptionError; an AccessError (ERR_RINGBELL_ACCESS) if the directory is not ours
  * or not safe; a TransportError if the options ask for what can't be had here; or a SystemError.
  */
-export async function listen<Send = unknown, Receive = Send>(
+export function listen<Send = unknown, Receive = Send>(
   name: string,
-  options: ListenOptions<Send, Receive> = {},
-): Promise<Server<Send, Receive>> {
+  options?: ListenOptions<Send, Receive, NoLanes> & { readonly lanes?: undefined },
+): Promise<Server<Channel<Send, Receive, NoLanes>>>;
+export function listen<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
+  name: string,
+  options: ListenOptions<Send, Receive, Lanes>,
+): Promise<
+  Server<Channel<MainSend<Lanes, Send>, MainReceive<Lanes, Receive>, LanesOf<Lanes, Send, Receive>>>
+>;
+export async function listen(name: string, options: ListenOptions<never, unknown> = {}): Promise<Server> {
   if (typeof name !== "string") throw new InvalidArgumentError("name", "a string", name);
   const settings = listenSettings(options);
   const { signal, limits } = settings;
@@ -43,7 +51,7 @@ export async function listen<Send = unknown, Receive = Send>(
   }
   const lanes = offeredLanes(settings);
   const codecs = new Map(lanes.map((lane) => [lane.name, lane.codec]));
-  const server = new Server<Send, Receive>({
+  const server = new Server({
     endpoint,
     handshake: {
       ...settings.handshake,
@@ -51,7 +59,7 @@ export async function listen<Send = unknown, Receive = Send>(
       lanes: lanes.map((lane) => ({ ...lane, codec: identities(lane.codec) })),
     },
     makeChannel: ({ connection, lanes: agreed, peer }, whenOver) =>
-      new Channel<Send, Receive>({
+      new Channel({
         connection,
         lanes: agreed.map((lane) => ({ name: lane, codec: codecs.get(lane)! })),
         peer,

@@ -12,6 +12,9 @@ export interface LaneOptions {
   readonly codec?: CodecOption<never, unknown> | undefined;
 }
 
+/** Lanes by name. */
+export type LanesOption = Readonly<Record<string, LaneOptions>>;
+
 /** What `listen` and `connect` have in common. A value that can't be throws an InvalidArgumentError that names the option. */
 export interface CommonOptions<Send, Receive> {
   /**
@@ -74,12 +77,13 @@ export interface CommonOptions<Send, Receive> {
   readonly handshakeTimeout?: number | undefined;
 }
 
-export interface ListenOptions<Send, Receive> extends CommonOptions<Send, Receive> {
+export interface ListenOptions<Send, Receive, Lanes extends LanesOption = LanesOption>
+  extends CommonOptions<Send, Receive> {
   /**
    * Lanes beside `main`, by name (as namespaces are made of), up to 15: `{ control: { capacity: 16384 } }`. Every lane
    * has rings of its own, so that no lane waits for another. An entry `main` overrides capacity and codec of the main lane.
    */
-  readonly lanes?: Readonly<Record<string, LaneOptions>> | undefined;
+  readonly lanes?: Lanes | undefined;
   /** Bytes of each of a lane's two rings: a power of two, 4096 (4 KiB) to 1073741824 (1 GiB). Default 262144 (256 KiB). */
   readonly capacity?: number | undefined;
   /** Permission bits of the socket, 0 to 0o777; in force before anyone can connect. Default 0o600: our own user. */
@@ -88,12 +92,13 @@ export interface ListenOptions<Send, Receive> extends CommonOptions<Send, Receiv
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ConnectOptions<Send, Receive> extends CommonOptions<Send, Receive> {
+export interface ConnectOptions<Send, Receive, Lanes extends LanesOption = LanesOption>
+  extends CommonOptions<Send, Receive> {
   /**
    * The lanes wanted beside `main`, by name. Default: all that the listener has, with the codec of the whole. One
    * that the listener does not have rejects with a LaneMismatchError (ERR_RINGBELL_LANES).
    */
-  readonly lanes?: Readonly<Record<string, LaneOptions>> | undefined;
+  readonly lanes?: Lanes | undefined;
   /** The most bytes for each ring, as for `listen`: the smaller wish of the two sides counts. Default: what the listener says. */
   readonly capacity?: number | undefined;
   /**

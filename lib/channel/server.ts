@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { ClosedError } from "../errors.js";
+import type { SignalOptions } from "../port.js";
 import { raise } from "../raise.js";
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../trace.js";
 import type { Joined } from "../transport/handshake/joining.js";
@@ -8,7 +9,7 @@ import { acceptPeer, type ListenerSettings } from "../transport/handshake/listen
 import type { Endpoint } from "../transport/places/endpoint.js";
 import type { Wire } from "../transport/wire/wire.js";
 import type { Channel } from "./channel.js";
-import { type SignalOptions, signalOf } from "./lane.js";
+import { signalOf } from "./lane.js";
 
 /** Handshakes under way at the same time; who comes next pushes out the oldest that has not finished. */
 const MOST_HANDSHAKES = 512;
@@ -16,9 +17,9 @@ const MOST_HANDSHAKES = 512;
 const MOST_WAITING = 1024;
 
 /** The events of a Server. */
-export interface ServerEvents<Send, Receive> {
+export interface ServerEvents<Accepted extends Channel> {
   /** A peer has connected. With a listener for this event, channels do not wait for an iterator. */
-  connection: [channel: Channel<Send, Receive>];
+  connection: [channel: Accepted];
   /**
    * A handshake failed (the peer was refused, fell silent, speaks another version, uses another schema, …), or a connection could
    * not be accepted. For information: the server goes on, and nothing is thrown if nobody listens.
@@ -29,11 +30,11 @@ export interface ServerEvents<Send, Receive> {
 }
 
 /** What a server needs to know about its endpoint; given by `listen`. */
-export interface ServerParts<Send, Receive> {
+export interface ServerParts<Accepted extends Channel> {
   readonly endpoint: Endpoint;
   readonly handshake: Omit<ListenerSettings, "status">;
   /** `whenOver` is called when the channel has ended, right before its close event. */
-  makeChannel(joined: Joined, whenOver: () => void): Channel<Send, Receive>;
+  makeChannel(joined: Joined, whenOver: () => void): Accepted;
 }
 
 interface Waiter<T> {
@@ -45,31 +46,31 @@ interface Waiter<T> {
  * they wait (up to 1024 of them) until they are taken, and each is given to one iterator. Leaving the loop does
  * not close the server. Keeps the process alive, unless `unref` was called.
  */
-export class Server<Send, Receive>
-  extends EventEmitter<ServerEvents<Send, Receive>>
-  implements AsyncIterable<Channel<Send, Receive>>
+export class Server<Accepted extends Channel = Channel>
+  extends EventEmitter<ServerEvents<Accepted>>
+  implements AsyncIterable<Accepted>
 {
   /** The name, or for a path its last part. */
   readonly name: string;
   /** The path of the socket; `connect` takes it as a name. */
   readonly path: string;
   /** The channels that are open, waiting ones included. */
-  readonly channels: ReadonlySet<Channel<Send, Receive>>;
+  readonly channels: ReadonlySet<Accepted>;
 
-  readonly #parts: ServerParts<Send, Receive>;
-  readonly #channels = new Set<Channel<Send, Receive>>();
+  readonly #parts: ServerParts<Accepted>;
+  readonly #channels = new Set<Accepted>();
   /** Ids are given by this process alone, and the random part makes them differ from those of the last one. */
   readonly #idPrefix = randomBytes(6).toString("hex");
   #lastId = 0;
   readonly #handshakes = new Set<Wire>();
-  readonly #waiting: Channel<Send, Receive>[] = [];
-  readonly #waiters = new Set<Waiter<Channel<Send, Receive>>>();
+  readonly #waiting: Accepted[] = [];
+  readonly #waiters = new Set<Waiter<Accepted>>();
   /** Whether an iterator was ever asked for: then events do not take channels away from it. */
   #iterated = false;
   #closing: Promise<void> | undefined;
 
   /** Made by `listen`. */
-  constructor(parts: ServerParts<Send, Receive>) {
+  constructor(parts: ServerParts<Accepted>) {
     super();
     this.#parts = parts;
     this.name = parts.endpoint.address.name;
@@ -120,7 +121,7 @@ export class Server<Send, Receive>
    * The next channel: the one that has waited longest, or the next that connects. Rejects with a ClosedError
    * (ERR_RINGBELL_CLOSED) when the server is closed, or with the signal's reason.
    */
-  async accept(options: SignalOptions = {}): Promise<Channel<Send, Receive>> {
+  async accept(options: SignalOptions = {}): Promise<Accepted> {
     const signal = signalOf(options);
     signal?.throwIfAborted();
     const channels = this[Symbol.asyncIterator]();
@@ -137,9 +138,9 @@ export class Server<Send, Receive>
     throw new ClosedError("the server was closed");
   }
 
-  [Symbol.asyncIterator](): AsyncIterator<Channel<Send, Receive>, undefined> {
+  [Symbol.asyncIterator](): AsyncIterator<Accepted, undefined> {
     this.#iterated = true;
-    const own = new Set<Waiter<Channel<Send, Receive>>>();
+    const own = new Set<Waiter<Accepted>>();
     let done = false;
     return {
       next: () => {
@@ -150,7 +151,7 @@ export class Server<Send, Receive>
         }
         if (done || this.closed) return Promise.resolve({ done: true, value: undefined });
         return new Promise((resolve) => {
-          const waiter: Waiter<Channel<Send, Receive>> = {
+          const waiter: Waiter<Accepted> = {
             resolve(result) {
               own.delete(waiter);
               resolve(result);
@@ -236,9 +237,9 @@ export class Server<Send, Receive>
   }
 
   /** A listener's own error is an uncaught exception, not a failed handshake. */
-  #tell<Event extends keyof ServerEvents<Send, Receive>>(
+  #tell<Event extends keyof ServerEvents<Accepted>>(
     event: Event,
-    ...args: ServerEvents<Send, Receive>[Event]
+    ...args: ServerEvents<Accepted>[Event]
   ): void {
     try {
       (this as unknown as EventEmitter).emit(event, ...args);

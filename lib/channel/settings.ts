@@ -24,7 +24,7 @@ import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
 import type { MessageLimits } from "./encoder.js";
-import type { CommonOptions, ConnectOptions, LaneOptions, ListenOptions } from "./options.js";
+import type { CommonOptions, ConnectOptions, LanesOption, ListenOptions } from "./options.js";
 
 /** Codecs of the two directions; their types were checked where the options were given. */
 export interface CodecPair {
@@ -165,7 +165,7 @@ export function identities({ send, receive }: CodecPair): CodecIdentities {
   return { send: presentCodec(send), receive: presentCodec(receive) };
 }
 
-function laneSettings(lanes: Readonly<Record<string, LaneOptions>>): LaneSettings[] {
+function laneSettings(lanes: LanesOption): LaneSettings[] {
   if (typeof lanes !== "object" || lanes === null || Array.isArray(lanes)) {
     throw new InvalidArgumentError("options.lanes", "an object with a lane for each name", lanes);
   }

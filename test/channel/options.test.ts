@@ -1,6 +1,7 @@
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { Channel } from "../../lib/channel/channel.js";
 import { connect } from "../../lib/channel/connect.js";
+import type { NoLanes } from "../../lib/channel/lane-types.js";
 import { listen } from "../../lib/channel/listen.js";
 import type { ConnectOptions, ListenOptions } from "../../lib/channel/options.js";
 import type { Server } from "../../lib/channel/server.js";
@@ -154,7 +155,7 @@ describe("options", () => {
     const served = () => listen("n", { codec: text() });
     const joined = () => connect("n", { codec: { send: text(), receive: bytes() } });
     const plain = () => connect("n");
-    expectTypeOf(served).returns.resolves.toEqualTypeOf<Server<string, string>>();
+    expectTypeOf(served).returns.resolves.toEqualTypeOf<Server<Channel<string, string, NoLanes>>>();
     expectTypeOf(joined).returns.resolves.toEqualTypeOf<Channel<string, Uint8Array>>();
     expectTypeOf(plain).returns.resolves.toEqualTypeOf<Channel<unknown, unknown>>();
   });

@@ -179,4 +179,17 @@ describe.each(transports)("sending over %s", (transport) => {
     expect(await a.lane("control").receive()).toBe("stopped");
     expect(() => a.lane("nope")).toThrow(expect.objectContaining({ code: "ERR_RINGBELL_UNKNOWN_LANE" }));
   });
+
+  it("has its lanes beside main by name, and nothing else there", async () => {
+    const { a, b } = await pair<unknown>(transport, { lanes: { control: {}, constructor: {} } });
+    expect(Object.keys(a.lanes)).toEqual(["control", "constructor"]);
+    expect(a.lanes.control).toBe(a.lane("control"));
+    expect(a.lane("main")).toBe(a);
+    expect(["main", "toString", "nope"].map((name) => b.lanes[name])).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(() => b.lane("toString")).toThrow(/this channel has main, control, constructor/);
+  });
 });

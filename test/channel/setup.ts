@@ -40,7 +40,7 @@ export function privateDirectory(): string {
 }
 
 export interface Pair<Send, Receive> {
-  readonly server: Server<Send, Receive>;
+  readonly server: Server<Channel<Send, Receive>>;
   /** The listener's end. */
   readonly a: Channel<Send, Receive>;
   /** The connector's end. */
@@ -64,14 +64,16 @@ export async function pair<Send = unknown, Receive = Send>(
   return { server, a, b };
 }
 
-export async function first<Send, Receive>(server: Server<Send, Receive>): Promise<Channel<Send, Receive>> {
+export async function first<Send, Receive>(
+  server: Server<Channel<Send, Receive>>,
+): Promise<Channel<Send, Receive>> {
   for await (const channel of server) return channel;
   throw new Error("the server closed");
 }
 
 export interface Peer {
   readonly child: ChildProcess;
-  readonly server: Server<unknown, unknown>;
+  readonly server: Server;
   /** Our end of the channel to the child. */
   readonly channel: Channel<unknown, unknown>;
   /** What the child wrote to stdout and stderr, when it has ended. */

@@ -11,7 +11,7 @@ const prelude = `
 import type { Channel, Server } from "ringbell";
 declare global {
   const channel: Channel<any>;
-  const server: Server<any, any>;
+  const server: Server<Channel<any>>;
   const signal: AbortSignal;
 }
 `;

@@ -13,7 +13,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
   let program: string;
   let lateWaker: string;
   let socket: string;
-  let server: Server<string, string> | undefined;
+  let server: Server<Channel<string>> | undefined;
   const children: ChildProcess[] = [];
 
   beforeAll(() => {
@@ -61,7 +61,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
     };
   }
 
-  async function accept(from: Server<string, string>): Promise<Channel<string, string>> {
+  async function accept(from: Server<Channel<string>>): Promise<Channel<string, string>> {
     for await (const channel of from) return channel;
     throw new Error("the server closed");
   }
@@ -162,7 +162,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
       readonly bytes: number;
       readonly sum: number;
     }
-    let sums: Server<unknown, Sum> | undefined;
+    let sums: Server<Channel<unknown, Sum>> | undefined;
     afterEach(async () => {
       await sums?.close();
       sums = undefined;
