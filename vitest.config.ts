@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
-  resolve: { alias: { ringbell: new URL("./dist/index.js", import.meta.url).pathname } },
+  resolve: { alias: { ringbell: new URL("./lib/index.ts", import.meta.url).pathname } },
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",

@@ -111,8 +111,8 @@ describe("a block of another copy of the package", () => {
     "a codec of the user's": ({ json }) => ({
       ...json(),
       name: "own",
-      encode(message, scratch) {
-        scratch.blocks.push((message as { block: ours.Block }).block);
+      encode(message, _scratch, _offset, blocks) {
+        blocks.push((message as { block: ours.Block }).block);
         return 0;
       },
     }),

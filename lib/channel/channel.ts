@@ -333,12 +333,14 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
 
   /** Tells a listener that came late of the end, after what a listener for messages that came with it has still to get. */
   #tellLate(listener: (reason: CloseReason, error: Error | undefined) => void): void {
-    this.#whenDelivered(() => {
+    const tell = () => {
       if (!this.#isListening(listener)) return;
       const { reason, error } = this.#told!;
       this.removeListener("close", listener);
       listener.call(this, reason, error);
-    });
+    };
+    // Not from within `on`: the caller may attach a listener for messages next.
+    process.nextTick(() => this.#whenDelivered(tell));
   }
 
   /** Whether it is a listener for the end, also as one that `once` has wrapped. */
@@ -346,12 +348,20 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return this.listeners("close").includes(listener as () => void);
   }
 
-  /** Calls back in a coming turn, once no listener has messages to get any more. */
+  /**
+   * Calls back after the end, once no listener has messages to get any more: at once if none are left; else a listener that is attached in
+   * this turn gets them first.
+   */
   #whenDelivered(then: () => void): void {
-    setImmediate(() => {
-      if (this.#cores.some((core) => core.receiver.isDelivering)) this.#whenDelivered(then);
+    if (!this.#cores.some((core) => core.receiver.hasRest)) {
+      then();
+      return;
+    }
+    const look = () => {
+      if (this.#cores.some((core) => core.receiver.isDelivering)) setImmediate(look);
       else then();
-    });
+    };
+    setImmediate(look);
   }
 
   #onMemory(): void {

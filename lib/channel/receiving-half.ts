@@ -182,9 +182,14 @@ export class ReceivingHalf<Receive> {
     this.#finish();
   }
 
-  /** Whether a listener is there that has not got all that has arrived. */
+  /** After the end: whether messages are left that nobody has taken. */
+  get hasRest(): boolean {
+    return this.#inbox.fill();
+  }
+
+  /** After the end: whether a listener has not got all of them. */
   get isDelivering(): boolean {
-    return this.#consumer === "listener" && this.#inbox.fill();
+    return this.#consumer === "listener" && this.hasRest;
   }
 
   /** The transport: records stand at the cursor, which had none left. */

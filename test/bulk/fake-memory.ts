@@ -1,4 +1,4 @@
-import type { Memory } from "../../lib/bulk/pool.js";
+import type { Memory } from "../../lib/bulk/segment-store.js";
 import type { Binding, Segment } from "../../lib/native/binding.js";
 import { loadBinding } from "../../lib/native/load.js";
 

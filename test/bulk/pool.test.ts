@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Lease } from "../../lib/bulk/lease.js";
-import { Pool, type SlotLease } from "../../lib/bulk/pool.js";
+import { Pool } from "../../lib/bulk/pool.js";
 import { MOST_SEGMENTS } from "../../lib/bulk/size-classes.js";
+import type { SlotLease } from "../../lib/bulk/slot-lease.js";
 import { FakeMemory, fakeSegment, systemError } from "./fake-memory.js";
 import { KIB, MIB } from "./setup.js";
 

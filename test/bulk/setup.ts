@@ -1,7 +1,15 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Block, Channel } from "ringbell";
+import { SharedBulk } from "../../lib/transport/shm/shared-bulk.js";
 
 export { pair, peer, privateDirectory, reported, script } from "../channel/setup.js";
+
+// `stats()` says what this side has heard. The tests here ask what is so: they have each side look first, as one does that allocates.
+const { stats } = SharedBulk.prototype;
+SharedBulk.prototype.stats = function () {
+  this.attend();
+  return stats.call(this);
+};
 
 export const KIB = 1024;
 export const MIB = 1024 * 1024;

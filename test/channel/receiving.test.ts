@@ -183,6 +183,6 @@ function forged(): Codec<unknown, unknown> {
     name: "forged",
     fingerprint: "forged",
     encode: (message, scratch, offset) => scratch.buffer.write(String(message), offset),
-    decode: (scratch, offset, length) => parse.decode(scratch, offset, length),
+    decode: (scratch, offset, length, blocks) => parse.decode(scratch, offset, length, blocks),
   };
 }

@@ -87,8 +87,8 @@ it("refuses what can't be cloned, and names its place", () => {
 
 it("says how much room it needs rather than writing past the end", () => {
   const { length } = encode(clone(), { a: 1 });
-  expect(clone().encode({ a: 1 }, scratchOf(OFFSET + length - 1), OFFSET)).toBe(-length);
-  expect(clone().encode({ a: 1 }, scratchOf(OFFSET + length), OFFSET)).toBe(length);
+  expect(clone().encode({ a: 1 }, scratchOf(OFFSET + length - 1), OFFSET, [])).toBe(-length);
+  expect(clone().encode({ a: 1 }, scratchOf(OFFSET + length), OFFSET, [])).toBe(length);
 });
 
 it("refuses bytes that follow, are missing, or are none", () => {
@@ -128,10 +128,10 @@ it("survives thousands of messages with a byte or two changed", () => {
     const random = (below) => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 1) % below;
     let refused = 0;
     for (let round = 0; round < 10000; round++) {
-      const bytes = codec.encode(samples[round % samples.length], scratch, 8);
+      const bytes = codec.encode(samples[round % samples.length], scratch, 8, []);
       for (let i = random(3); i >= 0; i--) scratch.buffer[8 + random(bytes)] = random(256);
       try {
-        codec.decode(scratch, 8, bytes);
+        codec.decode(scratch, 8, bytes, []);
       } catch (error) {
         if (error.code !== "ERR_RINGBELL_DECODE") throw error;
         refused++;

@@ -5,9 +5,9 @@ const program = `
   import { Scratch, array, f64, struct, text, u32 } from ${JSON.stringify(new URL("../../dist/codec/index.js", import.meta.url).href)};
   const codec = struct({ id: u32, price: f64, names: array(text()) });
   const scratch = new Scratch(new ArrayBuffer(4096));
-  const bytes = codec.encode({ id: 1, price: 2.5, names: ["a", "b"] }, scratch, 8);
+  const bytes = codec.encode({ id: 1, price: 2.5, names: ["a", "b"] }, scratch, 8, []);
   const generated = !codec.encode.toString().includes("cursor");
-  console.log(JSON.stringify({ generated, hex: scratch.buffer.toString("hex", 8, 8 + bytes), message: codec.decode(scratch, 8, bytes) }));
+  console.log(JSON.stringify({ generated, hex: scratch.buffer.toString("hex", 8, 8 + bytes), message: codec.decode(scratch, 8, bytes, []) }));
 `;
 
 function run(flags: readonly string[], env: NodeJS.ProcessEnv = {}) {

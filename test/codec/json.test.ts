@@ -50,9 +50,9 @@ it("says how much room it needs rather than cutting a message off", () => {
   for (const message of ["short", "long ".repeat(20), "äöü€😀", "€".repeat(40)]) {
     const { length } = encode(json(), message);
     for (let room = 0; room < length; room++) {
-      expect(json().encode(message, scratchOf(OFFSET + room), OFFSET)).toBe(-length);
+      expect(json().encode(message, scratchOf(OFFSET + room), OFFSET, [])).toBe(-length);
     }
-    expect(json().encode(message, scratchOf(OFFSET + length), OFFSET)).toBe(length);
+    expect(json().encode(message, scratchOf(OFFSET + length), OFFSET, [])).toBe(length);
   }
 });
 

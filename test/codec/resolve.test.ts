@@ -20,7 +20,6 @@ it("refuses what is no codec, and names what is missing", () => {
     [u32, "options.codec.name"],
     [{ ...own, fingerprint: "" }, "options.codec.fingerprint"],
     [{ ...own, decode: undefined }, "options.codec.decode"],
-    [{ ...own, maxBytes: 5 }, "options.codec.maxBytes"],
     [{ ...own, opaque: 1 }, "options.codec.opaque"],
     [{ send: own }, "options.codec.receive"],
     [{ send: own, receive: { ...own, encode: 1 } }, "options.codec.receive.encode"],

@@ -11,9 +11,14 @@ export function scratchOf(bytes = 4096): Scratch {
 }
 
 /** The bytes of a message. */
-export function encode<T>(codec: Codec<T, unknown>, message: T, scratch = scratchOf()): Uint8Array {
+export function encode<T>(
+  codec: Codec<T, unknown>,
+  message: T,
+  scratch = scratchOf(),
+  blocks: Block[] = [],
+): Uint8Array {
   scratch.buffer.fill(0xaa);
-  const bytes = codec.encode(message, scratch, OFFSET);
+  const bytes = codec.encode(message, scratch, OFFSET, blocks);
   if (bytes < 0) throw new Error("no room");
   return Uint8Array.from(scratch.buffer.subarray(OFFSET, OFFSET + bytes));
 }
@@ -23,7 +28,7 @@ export function decode<T>(codec: Codec<never, T>, bytes: Uint8Array): T {
   const offset = OFFSET * 4;
   const scratch = scratchOf(offset + bytes.length);
   scratch.buffer.set(bytes, offset);
-  return codec.decode(scratch, offset, bytes.length);
+  return codec.decode(scratch, offset, bytes.length, []);
 }
 
 export function roundTrip<S, R>(codec: Codec<S, R>, message: S): R {
@@ -43,6 +48,8 @@ export function thrown(act: () => unknown): Error & { code?: string; path?: stri
 
 /** Memory of this process in the place of a channel's. */
 class PrivateLease implements Lease {
+  readonly ledger = PrivateLease;
+  readonly memory = undefined;
   readonly sealed = false;
   readonly shared = false;
   released = 0;
@@ -82,10 +89,10 @@ export interface Parcel {
 
 /** Encodes, and takes the blocks away as a transport does that has sent them. */
 export function pack<T>(codec: Codec<T, unknown>, message: T, scratch = scratchOf(1 << 16)): Parcel {
-  scratch.blocks.length = 0;
-  const bytes = encode(codec, message, scratch);
-  const blocks = scratch.blocks.map((block) => makeBlock(leaseOf(block!)));
-  for (const block of scratch.blocks) forget(block!);
+  const met: Block[] = [];
+  const bytes = encode(codec, message, scratch, met);
+  const blocks = met.map((block) => makeBlock(leaseOf(block)));
+  for (const block of met) forget(block);
   return { bytes, blocks };
 }
 
@@ -102,16 +109,16 @@ export interface Unpacked<T> {
 export function unpack<T>(codec: Codec<never, T>, { bytes, blocks }: Parcel): Unpacked<T> {
   const scratch = scratchOf(OFFSET + bytes.length);
   scratch.buffer.set(bytes, OFFSET);
-  scratch.blocks = [...blocks];
+  const open: (Block | undefined)[] = [...blocks];
   const leases = blocks.map((block) => leaseOf(block) as PrivateLease);
   let message: T | undefined;
   let error: Error | undefined;
   try {
-    message = codec.decode(scratch, OFFSET, bytes.length);
+    message = codec.decode(scratch, OFFSET, bytes.length, open);
   } catch (thrown) {
     error = thrown as Error;
   }
-  const left = scratch.blocks.filter((block) => block !== undefined);
+  const left = open.filter((block) => block !== undefined);
   return { message, error, left, released: leases.map((lease) => lease.released) };
 }
 

@@ -12,7 +12,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 function received(length) {
   const scratch = new Scratch(new ArrayBuffer(length));
   scratch.buffer.fill(1);
-  return codec.decode(scratch, 0, length);
+  return codec.decode(scratch, 0, length, []);
 }
 
 /** KiB of a line of /proc/self/smaps, of the mappings that `counts`. */
@@ -36,7 +36,7 @@ const programs = {
   async flood() {
     const scratch = new Scratch(new ArrayBuffer(16 * MIB));
     for (let i = 0; i < 10_000; i++) {
-      codec.decode(scratch, 0, i % 50 === 0 ? 16 * MIB : MIB >> (i % 3));
+      codec.decode(scratch, 0, i % 50 === 0 ? 16 * MIB : MIB >> (i % 3), []);
       if (i % 8 === 0) await turn();
     }
     return { residentMiB: process.memoryUsage.rss() / MIB };
