@@ -24,6 +24,12 @@ const starts = (count: number, ratio: number) =>
     [-1, 0, 1].map((round) => ({ old: 100, new: 100 / (ratio + round / 100 + start / 1000) })),
   );
 
+/** Starts whose ratios are all different. */
+const scattered = (ratio: number) =>
+  Array.from({ length: 8 }, (_, start) =>
+    [0, 1, 2].map((round) => ({ old: ratio + Math.sin(start * 3 + round) / 20, new: 1 })),
+  );
+
 describe("options of the comparison of builds", () => {
   it("takes two folders, rows in the table's order, and rounds", () => {
     const options = parseOptions("--base ../old --new . --only batch --only loop,loop --rounds 9".split(" "));
@@ -69,7 +75,7 @@ describe("the comparison of two builds' rounds", () => {
     expect(paired).toBe(1);
   });
 
-  it("has an interval around the median of the pairs, the same for the same rounds", () => {
+  it("has an interval around the median of the pairs", () => {
     const { pairs: middle, interval } = compared(starts(8, 1));
     const [low, high] = interval!;
     expect(middle).toBeCloseTo(1.0035);
@@ -77,13 +83,24 @@ describe("the comparison of two builds' rounds", () => {
     expect(low).toBeLessThan(middle);
     expect(high).toBeGreaterThan(middle);
     expect(high).toBeLessThan(1.017);
-    expect(compared(starts(8, 1)).interval).toEqual(interval);
   });
 
-  it("has a wide interval where starts differ, though the rounds of each agree", () => {
-    const alike = (ratio: number) => pairs([ratio, 1], [ratio, 1], [ratio, 1]);
-    const { interval } = compared([0.9, 1.1, 0.9, 1.1, 1].map(alike));
-    expect(interval).toEqual([0.9, 1.1]);
+  it("has the same interval for the same rounds", () => {
+    const intervals = () => [0.8, 0.9, 1, 1.1, 1.2].map((ratio) => compared(scattered(ratio)).interval);
+    expect(intervals()).toEqual(intervals());
+  });
+
+  it("has a wider interval where rounds differ from start to start than where they differ within each", () => {
+    const width = (all: Pair[][]) => {
+      const [low, high] = compared(all).interval!;
+      return high - low;
+    };
+    const ratios = [0.92, 0.94, 0.96, 0.98, 1, 1.02, 1.04, 1.06, 1.08];
+    const startsDiffer = ratios.map((ratio) => pairs([ratio, 1], [ratio, 1], [ratio, 1]));
+    const roundsDiffer = ratios.map((ratio, i) =>
+      pairs([ratio, 1], [ratios[(i + 3) % 9]!, 1], [ratios[(i + 6) % 9]!, 1]),
+    );
+    expect(width(startsDiffer)).toBeGreaterThan(1.4 * width(roundsDiffer));
   });
 
   it("has none after a single start, which does not tell what the next would be", () => {
