@@ -1,111 +1,113 @@
-// To compare two builds while working on one: the best and the median of forty short rounds, unpinned.
-//
-//   node bench/builds.mjs sync|bytes|loop|batch|flood|iterate [spin]
-//
-// sync: round trips by sendSync and receiveSync; bytes: the same with bytes() instead of struct(); loop: by listeners; batch:
-// sendManySync to receiveManySync; flood: trySend to a listener; iterate: trySend to a `for await` loop. Run the builds in turns,
-// several times each. What is claimed comes from `npm run bench`.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { bytes, connect, f64, listen, struct, u32 } from "../dist/index.js";
+// Compares two builds of the library: see USAGE in builds/options.mjs, and README.md. What is claimed of one build comes from `npm run bench`.
+import { fileURLToPath } from "node:url";
+import { buildIn } from "./builds/build.mjs";
+import { parseOptions, USAGE } from "./builds/options.mjs";
+import { buildLine, line, markdown, method, statusOf, summary } from "./builds/report.mjs";
+import { measure } from "./builds/run.mjs";
+import { chooseCores } from "./lib/cores.mjs";
+import { foreignLoad, loadWarning } from "./lib/load.mjs";
+import { machine } from "./lib/machine.mjs";
+import { UsageError } from "./lib/options.mjs";
+import { privateDirectory } from "./lib/private.mjs";
+import { Progress } from "./lib/progress.mjs";
+import { RecordFile } from "./lib/record-file.mjs";
 
-const ROUNDS = 40;
-const [mode = "loop", spinText = "adaptive", given] = process.argv.slice(2);
-const codec = mode === "bytes" ? bytes() : struct({ id: u32, flags: u32, price: f64, size: f64, time: f64 });
-const message =
-  mode === "bytes" ? new Uint8Array(32).fill(1) : { id: 1, flags: 2, price: 2.5, size: 3.5, time: 4.5 };
-const spin = spinText === "adaptive" ? spinText : Number(spinText);
+/** Of the file that `--json` writes. */
+const FORMAT = 1;
+const OWN = fileURLToPath(new URL("..", import.meta.url));
 
-/** What one round does at this end; returns the number of messages or round trips. */
-const drives = {
-  sync(channel) {
-    const count = 20_000;
-    for (let i = 0; i < count; i++) {
-      channel.sendSync(message);
-      channel.receiveSync();
-    }
-    return count;
-  },
-  bytes: (channel) => drives.sync(channel),
-  async loop(channel) {
-    const count = spin === 0 ? 2_000 : 10_000;
-    await new Promise((resolve) => {
-      let left = count;
-      const onMessage = () => {
-        if (--left > 0) {
-          channel.trySend(message);
-        } else {
-          channel.off("message", onMessage);
-          resolve();
-        }
-      };
-      channel.on("message", onMessage);
-      channel.trySend(message);
-    });
-    return count;
-  },
-  async batch(channel) {
-    const batch = Array.from({ length: 1024 }, (_, id) => ({ ...message, id }));
-    for (let i = 0; i < 400; i++) channel.sendManySync(batch);
-    await channel.flush();
-    return 400 * batch.length;
-  },
-  async flood(channel) {
-    const count = 200_000;
-    for (let i = 0; i < count; ) {
-      if (channel.trySend(message)) i++;
-      else await once(channel, "drain");
-    }
-    await channel.flush();
-    return count;
-  },
-  iterate: (channel) => drives.flood(channel),
-};
-
-/** What the other end does, until the channel is closed. */
-const answers = {
-  sync(channel) {
-    for (;;) channel.sendSync(channel.receiveSync());
-  },
-  bytes: (channel) => answers.sync(channel),
-  loop: (channel) => void channel.on("message", (received) => channel.send(received)),
-  batch(channel) {
-    for (;;) channel.receiveManySync(1024);
-  },
-  flood: (channel) => void channel.on("message", () => {}),
-  async iterate(channel) {
-    for await (const _ of channel);
-  },
-};
-
-if (!(mode in drives)) {
-  console.error(`modes: ${Object.keys(drives).join(", ")}`);
-  process.exit(2);
+/** @param {string} text */
+function print(text) {
+  process.stdout.write(`${text}\n`);
 }
-if (given !== undefined) {
-  const channel = await connect("builds", { codec, spin, directory: given });
-  try {
-    await answers[mode](channel);
-  } catch (error) {
-    if (error.code !== "ERR_RINGBELL_CLOSED") throw error;
+
+/**
+ * @param {ReturnType<typeof parseOptions>} options
+ * @returns {Promise<number>} exit status
+ */
+async function compare(options) {
+  if (process.env.RINGBELL_PREBUILD)
+    throw new UsageError("RINGBELL_PREBUILD is set: both builds would load the addon that it names");
+  const directory = privateDirectory();
+  const builds = {
+    old: await buildIn("--base", options.base, directory),
+    new: await buildIn("--new", options.fresh ?? OWN, directory),
+  };
+  const cores = chooseCores(options.cores);
+  const file = options.json === undefined ? undefined : new RecordFile(options.json);
+  const host = machine();
+  const load = await foreignLoad(cores ?? host.allowedCores);
+  const { rows, rounds, seconds, quick } = options;
+  const begin = performance.now();
+  for (const text of heading({ options, builds, host, cores, load })) print(text);
+
+  const progress = new Progress(rows.length);
+  const setting = { cores, seconds, rounds, quick, directory };
+  const outcomes = [];
+  for (const row of rows) {
+    const outcome = await measure(row, builds, setting, (what) => progress.step(what));
+    progress.clear();
+    print(line(outcome));
+    outcomes.push(outcome);
   }
-} else {
-  const directory = mkdtempSync(join(tmpdir(), "ringbell-builds-"));
-  const server = await listen("builds", { codec, spin, directory });
-  spawn(process.execPath, [process.argv[1], mode, spinText, directory], { stdio: "inherit" });
-  const channel = await server.accept();
-  const rounds = [];
-  for (let round = 0; round < ROUNDS; round++) {
-    const begin = process.hrtime.bigint();
-    const count = await drives[mode](channel);
-    rounds.push(Number(process.hrtime.bigint() - begin) / count);
+  print(`\n${markdown(outcomes)}\n`);
+  const took = Math.round((performance.now() - begin) / 1e3);
+  print(`${summary(outcomes)}; ${took} s`);
+  file?.write({
+    format: FORMAT,
+    when: new Date().toISOString(),
+    machine: host,
+    pinnedTo: cores ?? null,
+    foreignLoad: load ?? null,
+    builds,
+    secondsPerRound: seconds,
+    seconds: took,
+    rows: outcomes,
+  });
+  return statusOf(outcomes);
+}
+
+/**
+ * @param {object} run
+ * @param {ReturnType<typeof parseOptions>} run.options
+ * @param {{ old: import("./builds/build.mjs").Build, new: import("./builds/build.mjs").Build }} run.builds
+ * @param {ReturnType<typeof machine>} run.host
+ * @param {[number, number] | undefined} run.cores
+ * @param {number | undefined} run.load
+ */
+function heading({ options, builds, host, cores, load }) {
+  const warning = loadWarning(load);
+  return [
+    `${host.processor}, ${host.cores} cores; ${host.system} ${host.kernel}; Node ${host.node}`,
+    cores === undefined
+      ? "Processes are not pinned to cores (no taskset, or one core only): figures vary more."
+      : `Everything runs on cores ${cores.join(" and ")}, the two ends of a pair pinned to one each.`,
+    buildLine("old", builds.old),
+    buildLine("new", builds.new),
+    ...method(options),
+    ...(warning === undefined ? [] : [warning]),
+    "",
+  ];
+}
+
+/** @returns {Promise<number>} exit status */
+async function main() {
+  const options = parseOptions(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return 0;
   }
-  rounds.sort((a, b) => a - b);
-  console.log(`${mode}: best ${rounds[0].toFixed(1)} ns, median ${rounds[ROUNDS / 2].toFixed(1)} ns`);
-  await channel.close();
-  await server.close();
-  rmSync(directory, { recursive: true });
+  if (options.list) {
+    for (const { name, title } of options.rows) print(`${name.padEnd(12)}  ${title}`);
+    return 0;
+  }
+  return compare(options);
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n--help lists the options\n`);
+  process.exitCode = 2;
 }

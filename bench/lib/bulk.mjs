@@ -1,3 +1,4 @@
+import { libraryOf } from "./library.mjs";
 import { NAMESPACE, SHARED } from "./ringbell.mjs";
 
 /**
@@ -9,30 +10,38 @@ import { NAMESPACE, SHARED } from "./ringbell.mjs";
  * @typedef {object} Options
  * @property {string} endpoint
  * @property {string} directory
+ * @property {string} [library]  See `libraryOf`.
  * @property {Kind} [there]  What goes from the driver to the server, the listener. Default `block`.
  * @property {Kind} [back]  What goes the other way. Default: the same.
  * @property {Record<string, unknown>} [more]  Further options of `listen` and of `connect`.
  */
 
-/** @param {Kind} kind */
-async function codecOf(kind) {
-  const { block, bytes, f64, struct } = await import("../../dist/index.js");
+/** @param {Kind} kind @param {any} library */
+function codecOf(kind, { block, bytes, f64, struct }) {
   if (kind === "bytes" || kind === "view") return bytes({ copy: kind === "bytes" });
   return kind === "block" ? struct({ block }) : struct({ number: f64 });
 }
 
 /** @param {Options} options */
-export async function listeningBulk({ endpoint, directory, there = "block", back = there, more = {} }) {
-  const { listen } = await import("../../dist/index.js");
-  const codec = { send: await codecOf(back), receive: await codecOf(there) };
-  return listen(endpoint, { codec, namespace: NAMESPACE, directory, ...SHARED, ...more });
+export async function listeningBulk(options) {
+  const { endpoint, directory, there = "block", back = there, more = {} } = options;
+  const library = await libraryOf(options);
+  const codec = { send: codecOf(back, library), receive: codecOf(there, library) };
+  return library.listen(endpoint, { codec, namespace: NAMESPACE, directory, ...SHARED, ...more });
 }
 
 /** @param {Options} options */
-export async function connectingBulk({ endpoint, directory, there = "block", back = there, more = {} }) {
-  const { connect } = await import("../../dist/index.js");
-  const codec = { send: await codecOf(there), receive: await codecOf(back) };
-  const channel = await connect(endpoint, { codec, namespace: NAMESPACE, directory, ...SHARED, ...more });
+export async function connectingBulk(options) {
+  const { endpoint, directory, there = "block", back = there, more = {} } = options;
+  const library = await libraryOf(options);
+  const codec = { send: codecOf(there, library), receive: codecOf(back, library) };
+  const channel = await library.connect(endpoint, {
+    codec,
+    namespace: NAMESPACE,
+    directory,
+    ...SHARED,
+    ...more,
+  });
   const { mode } = channel.stats().bulk;
   if (mode !== "shared") throw new Error(`blocks are ${mode} on this channel: nothing to measure`);
   return channel;

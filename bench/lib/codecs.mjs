@@ -7,6 +7,8 @@ export const MESSAGES = 64;
 /** Room for one in the scratch, and where the first is. */
 const SLOT = 1024;
 const FIRST = 8;
+/** None of the messages has a block. @type {any[]} */
+const BLOCKS = [];
 
 /**
  * A way to turn messages into what can be sent, and back, over and over.
@@ -25,7 +27,7 @@ const FIRST = 8;
  */
 function ours(codec, messages) {
   const scratch = new Scratch(new ArrayBuffer(FIRST + MESSAGES * SLOT));
-  const lengths = messages.map((message, i) => codec.encode(message, scratch, FIRST + i * SLOT));
+  const lengths = messages.map((message, i) => codec.encode(message, scratch, FIRST + i * SLOT, BLOCKS));
   const other = new Scratch(new ArrayBuffer(FIRST + MESSAGES * SLOT));
   const kept = new Array(MESSAGES);
   return {
@@ -33,14 +35,14 @@ function ours(codec, messages) {
       let total = 0;
       for (let i = 0; i < BATCH; i++) {
         const slot = i % MESSAGES;
-        total += codec.encode(messages[slot], other, FIRST + slot * SLOT);
+        total += codec.encode(messages[slot], other, FIRST + slot * SLOT, BLOCKS);
       }
       return total;
     },
     decode() {
       for (let i = 0; i < BATCH; i++) {
         const slot = i % MESSAGES;
-        kept[slot] = codec.decode(scratch, FIRST + slot * SLOT, lengths[slot]);
+        kept[slot] = codec.decode(scratch, FIRST + slot * SLOT, lengths[slot], BLOCKS);
       }
       return kept;
     },

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, realpathSync } from "node:fs";
 import { cpus, release, totalmem, type } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { allowedCores } from "./cores.mjs";
 
@@ -44,11 +45,15 @@ function text(file) {
   }
 }
 
-/** What was measured: the version, the commit, and whether the working tree differed from it. */
-export function revision() {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+/**
+ * What was measured: the version, the commit, and whether the working tree differed from it.
+ * @param {string} [root]  The folder of the package.
+ */
+export function revision(root = ROOT) {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const git = (/** @type {string[]} */ ...args) => gitIn(root, args);
   // An installed package may lie in somebody else's repository.
-  const ours = git("rev-parse", "--show-toplevel") === realpathSync(ROOT).replace(/\/$/, "");
+  const ours = git("rev-parse", "--show-toplevel") === realpathSync(root).replace(/\/$/, "");
   return {
     version: /** @type {string} */ (version),
     commit: ours ? (git("rev-parse", "HEAD") ?? null) : null,
@@ -56,11 +61,11 @@ export function revision() {
   };
 }
 
-/** @param {string[]} args */
-function git(...args) {
+/** @param {string} cwd @param {string[]} args */
+function gitIn(cwd, args) {
   try {
     return execFileSync("git", args, {
-      cwd: ROOT,
+      cwd,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     }).trim();

@@ -9,7 +9,7 @@ export function echoFacts(codec) {
 }
 
 /**
- * The same 32-byte message for every codec: how to make the i-th and how to tell which one arrived.
+ * The same 32-byte message for every codec (of `bytes`, also a longer one): how to make the i-th and how to tell which one arrived.
  *
  * @typedef {object} Messages
  * @property {any} codec
@@ -19,13 +19,13 @@ export function echoFacts(codec) {
 
 /**
  * @param {string} name struct, bytes or json
- * @returns {Promise<Messages>}
+ * @param {any} library  See `libraryOf`.
+ * @param {number} [length]  Bytes of a message of `bytes`.
+ * @returns {Messages}
  */
-export async function messages(name) {
-  // Imported here, so that what compares other peers only does not need the library.
-  const { bytes, f64, json, struct, u32 } = await import("../../dist/index.js");
+export function messages(name, { bytes, f64, json, struct, u32 }, length = MESSAGE_BYTES) {
   if (name === "bytes") {
-    const message = Buffer.alloc(MESSAGE_BYTES);
+    const message = Buffer.alloc(length);
     return {
       codec: bytes(),
       make(i) {

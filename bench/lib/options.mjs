@@ -79,7 +79,7 @@ function parse(args) {
 }
 
 /** Given once with commas, or several times. @param {string[] | undefined} texts */
-function list(texts = []) {
+export function list(texts = []) {
   return texts
     .flatMap((text) => text.split(","))
     .map((text) => text.trim())
@@ -146,7 +146,7 @@ function rounds(text, usual) {
  * @param {string | undefined} text
  * @returns {[number, number] | undefined}
  */
-function cores(text) {
+export function cores(text) {
   if (text === undefined) return undefined;
   const [, first, second] = /^(\d+),(\d+)$/.exec(text) ?? [];
   if (first === undefined || second === undefined || first === second)

@@ -40,11 +40,13 @@ export async function startPair(file, options, cores, launch = {}) {
  * @param {Record<string, unknown>} [description.options]
  * @param {Record<string, string | number>} [description.facts]
  * @param {number} [description.part]  How long a round is, and the warm-up, as a part of the usual.
+ * @param {number} [description.warm]  How long the warm-up goes on at least, s. Default: the usual.
  * @param {number} [description.first]  Messages of the first attempt to find the size of a round.
  * @param {{ first?: number, fewest?: number, untimed?: number }} [description.counts]  The same with more, for `calibrate`.
  * @returns {import("./contender.mjs").Contender}
  */
-export function pair({ name, peer, title, file, options = {}, facts, part = 1, first, counts = { first } }) {
+export function pair({ name, peer, title, file, options = {}, facts, part = 1, ...more }) {
+  const { warm = WARM_SECONDS * part, first, counts = { first } } = more;
   return {
     name,
     ...(peer === undefined ? {} : { peer }),
@@ -67,7 +69,7 @@ export function pair({ name, peer, title, file, options = {}, facts, part = 1, f
       };
       return {
         async warmUp() {
-          count = await calibrate(round, seconds * part, { ...counts, warm: WARM_SECONDS * part });
+          count = await calibrate(round, seconds * part, { ...counts, warm });
         },
         round: () => round(count),
         constants: () => ({ count }),

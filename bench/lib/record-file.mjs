@@ -41,7 +41,7 @@ export class RecordFile {
     process.on("exit", () => rmSync(this.#part, { force: true }));
   }
 
-  /** @param {import("./record.mjs").Record} record */
+  /** @param {object} record */
   write(record) {
     writeFileSync(this.#part, `${JSON.stringify(record, null, 2)}\n`);
     renameSync(this.#part, this.path);

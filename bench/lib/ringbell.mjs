@@ -1,3 +1,4 @@
+import { libraryOf } from "./library.mjs";
 import { messages } from "./messages.mjs";
 
 /**
@@ -7,6 +8,8 @@ import { messages } from "./messages.mjs";
  * @property {string} endpoint
  * @property {string} directory
  * @property {string} codec  struct, bytes or json.
+ * @property {number} [bytes]  Of a message of `bytes`. Default: 32.
+ * @property {string} [library]  See `libraryOf`.
  * @property {Record<string, unknown>} [listening]  Further options of `listen`.
  * @property {Record<string, unknown>} [connecting]  Further options of `connect`.
  */
@@ -18,10 +21,11 @@ export const NAMESPACE = "bench";
 export const SHARED = { transport: "shm" };
 
 /** @param {Options} options */
-export async function listening({ endpoint, directory, codec, listening: more = {} }) {
-  const { listen } = await import("../../dist/index.js");
-  const kind = await messages(codec);
-  const server = await listen(endpoint, {
+export async function listening(options) {
+  const { endpoint, directory, codec, bytes, listening: more = {} } = options;
+  const library = await libraryOf(options);
+  const kind = messages(codec, library, bytes);
+  const server = await library.listen(endpoint, {
     codec: kind.codec,
     namespace: NAMESPACE,
     directory,
@@ -32,10 +36,11 @@ export async function listening({ endpoint, directory, codec, listening: more = 
 }
 
 /** @param {Options} options */
-export async function connecting({ endpoint, directory, codec, connecting: more = {} }) {
-  const { connect } = await import("../../dist/index.js");
-  const kind = await messages(codec);
-  const channel = await connect(endpoint, {
+export async function connecting(options) {
+  const { endpoint, directory, codec, bytes, connecting: more = {} } = options;
+  const library = await libraryOf(options);
+  const kind = messages(codec, library, bytes);
+  const channel = await library.connect(endpoint, {
     codec: kind.codec,
     namespace: NAMESPACE,
     directory,
