@@ -101,7 +101,7 @@ class StreamConnection implements Connection, WindowOwner, WireHandler {
       lane.wanted = false;
       lane.clear();
     }
-    if (alive) this.#said = this.#say(CLOSING);
+    if (alive) this.#said = this.#say(this.ending.reason === "protocol-error" ? REFUSED : CLOSING);
     this.#closed = this.#said;
     return this.#closed;
   }
@@ -145,7 +145,7 @@ class StreamConnection implements Connection, WindowOwner, WireHandler {
   }
 
   look(): void {
-    // The wire tells the end by the event loop.
+    this.poll();
   }
 
   post(message: Outgoing): void {

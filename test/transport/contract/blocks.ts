@@ -3,16 +3,10 @@ import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Block } from "../../../lib/bulk/block.js";
-import {
-  BlockError,
-  BlockTooLargeError,
-  MessageTooLargeError,
-  NoSpaceError,
-  SyncUnavailableError,
-} from "../../../lib/errors.js";
-import { ENDED, FULL, SENT } from "../../../lib/transport/contract.js";
+import { BlockError, BlockTooLargeError, MessageTooLargeError, NoSpaceError } from "../../../lib/errors.js";
 import { IN_BLOCK, PLAIN, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
-import { type End, fill, payload, postBlocks, readMessages, turns } from "./harness.js";
+import { ENDED, FULL, SENT } from "../../../lib/transport/records/send-status.js";
+import { differsAt, type End, fill, payload, postBlocks, readMessages, turns } from "./harness.js";
 import type { BulkPair } from "./suite.js";
 
 const KIB = 1024;
@@ -42,7 +36,7 @@ async function allIsFree(end: End): Promise<void> {
   releaseAll(halves);
 }
 
-export function blocks(pair: BulkPair, sync: boolean): void {
+export function blocks(pair: BulkPair, blocking: boolean): void {
   // Each block with a buffer of its own, which is taken away from its program, or not.
   describe.each([
     ["blocks", "0"],
@@ -89,11 +83,14 @@ export function blocks(pair: BulkPair, sync: boolean): void {
     it("can be the message itself, of which they are told the length", async () => {
       const [a, b] = await pair(8 * MIB);
       b.lane().wantRecords(true);
-      const length = Buffer.from(BigUint64Array.of(99_999n).buffer);
-      expect(postBlocks(a.lane(), length, [filled(a, 1, 100_000)], IN_BLOCK)).toBe(SENT);
+      const carried = filled(a, 2, 10);
+      expect(a.lane().sendInBlock(filled(a, 1, 100_000), 99_999, [carried], 0)).toBe(SENT);
+      expect(carried.gone).toBe(true);
       await b.received(1);
-      expect([b.log().kinds, b.log().records]).toEqual([[IN_BLOCK], [length]]);
-      expect(has(b.log().blocks[0]?.[0], 1, 100_000)).toBe(true);
+      expect(b.log().kinds).toEqual([IN_BLOCK]);
+      expect(differsAt(b.log().records, [payload(1, 100_000).subarray(0, 99_999)])).toBe(-1);
+      expect(has(b.log().bodies[0], 1, 100_000)).toBe(true);
+      expect(b.log().blocks[0]!.map((block) => has(block, 2, 10))).toEqual([true]);
     });
 
     it("come with a payload of any length that leaves room for them, also if the outbox just holds it", async () => {
@@ -412,7 +409,7 @@ export function blocks(pair: BulkPair, sync: boolean): void {
       b.afterEnd = () => {
         before = b.logs.map((log) => log.records.length);
       };
-      await a.connection.close("closed");
+      await a.connection.close();
       await b.ended();
       expect(before).toEqual([1, 1, 1]);
       expect(b.ends[0]?.why).toBe("peer-closed");
@@ -422,11 +419,11 @@ export function blocks(pair: BulkPair, sync: boolean): void {
     it("that came before the end can be taken after it, and read until they are released", async () => {
       const [a, b] = await pair(8 * MIB);
       for (let i = 0; i < 3; i++) await a.give(payload(i, 5), [filled(a, i, 100_000)]);
-      await a.connection.close("closed");
+      await a.connection.close();
       await b.ended();
       const messages = readMessages(b.lane(), b.lane().drain(10));
       expect(messages.map(({ bytes }) => bytes)).toEqual([0, 1, 2].map((i) => payload(i, 5)));
-      await b.connection.close("closed");
+      await b.connection.close();
       await turns(3);
       const came = messages.flatMap((message) => message.blocks);
       expect(came.map((block, i) => has(block, i, 100_000))).toEqual([true, true, true]);
@@ -442,7 +439,7 @@ export function blocks(pair: BulkPair, sync: boolean): void {
       b.lane().wantRecords(false);
       await a.give(payload(2, 5), [filled(a, 2, 2 * MIB)]);
       b.log().blocks[0]![0]!.release();
-      await b.connection.close("closed");
+      await b.connection.close();
       await a.ended();
       await turns(3);
       expect(b.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
@@ -455,7 +452,7 @@ export function blocks(pair: BulkPair, sync: boolean): void {
       await a.give(payload(1, 1), [filled(a, 2, 512 * KIB)]);
       expect(a.connection.bulk.allocate(1)).toBeUndefined();
       a.connection.bulk.wantMemory();
-      await b.connection.close("closed");
+      await b.connection.close();
       await a.ended();
       expect(a.memories).toBe(1);
       expect(postBlocks(a.lane(), payload(1, 1), [mine])).toBe(ENDED);
@@ -554,7 +551,7 @@ export function blocks(pair: BulkPair, sync: boolean): void {
             expect(end.connection.bulk.stats()).toMatchObject({ ownBlocks: 0, lentBlocks: 0, heldBlocks: 0 });
           }
           expect(ends.flatMap((end) => end.ends)).toEqual([]);
-          for (const end of ends) await end.connection.close("closed");
+          for (const end of ends) await end.connection.close();
         }),
         { numRuns: 30 },
       );
@@ -609,17 +606,15 @@ export function blocks(pair: BulkPair, sync: boolean): void {
       });
     }
 
-    if (!sync) {
-      it("can't be waited for without the means for it, and stay as they are", async () => {
+    if (!blocking) {
+      it("find no room at once, whatever time they are given, and stay as they are", async () => {
         const [a] = await pair(MIB, 4096);
         fill(a.lane(), 1000);
         const block = filled(a, 1, MIB);
-        expect(() => postBlocks(a.lane(), payload(1, 1000), [block], WITH_BLOCKS, 10)).toThrow(
-          SyncUnavailableError,
-        );
+        const before = performance.now();
+        expect(postBlocks(a.lane(), payload(1, 1000), [block], 60_000)).toBe(FULL);
+        expect(performance.now() - before).toBeLessThan(30_000);
         expect(has(block, 1, MIB)).toBe(true);
-        expect(a.connection.bulk.allocate(1)).toBeUndefined();
-        expect(() => a.connection.bulk.waitMemory(10)).toThrow(SyncUnavailableError);
       });
       return;
     }
@@ -629,12 +624,12 @@ export function blocks(pair: BulkPair, sync: boolean): void {
       fill(a.lane(), 1000);
       const block = filled(a, 1, 1000);
       const before = performance.now();
-      expect(postBlocks(a.lane(), payload(1, 1000), [block], WITH_BLOCKS, 30)).toBe(FULL);
+      expect(postBlocks(a.lane(), payload(1, 1000), [block], 30)).toBe(FULL);
       expect(performance.now() - before).toBeGreaterThan(28);
       expect(has(block, 1, 1000)).toBe(true);
       await turns(3);
-      while (b.lane().drainWait(10, 5) > 0);
-      expect(postBlocks(a.lane(), payload(1, 1000), [block], WITH_BLOCKS, 10_000)).toBe(SENT);
+      while (b.blocking().drainWait(10, 5) > 0);
+      expect(postBlocks(a.lane(), payload(1, 1000), [block], 10_000)).toBe(SENT);
     });
 
     it("go to and fro in one thread without the event loop, and their memory is waited for", async () => {
@@ -642,8 +637,8 @@ export function blocks(pair: BulkPair, sync: boolean): void {
       await turns(3);
       for (let i = 0; i < 100; i++) {
         const block = filled(a, i, 64 * KIB);
-        expect(postBlocks(a.lane(), payload(i, 9), [block], WITH_BLOCKS, 10_000)).toBe(SENT);
-        expect(b.lane().drainWait(1, 10_000)).toBe(1);
+        expect(postBlocks(a.lane(), payload(i, 9), [block], 10_000)).toBe(SENT);
+        expect(b.blocking().drainWait(1, 10_000)).toBe(1);
         const [message] = readMessages(b.lane(), 1);
         expect([message!.bytes.equals(payload(i, 9)), has(message!.blocks[0], i, 64 * KIB)]).toEqual([
           true,
@@ -652,13 +647,13 @@ export function blocks(pair: BulkPair, sync: boolean): void {
         expect(a.connection.bulk.allocate(1)).toBeUndefined();
         if (i === 0) {
           const before = performance.now();
-          a.connection.bulk.waitMemory(30);
+          a.blocking().waitMemory(30);
           expect(performance.now() - before).toBeGreaterThan(28);
         }
         message!.blocks[0]!.release();
         // So that it goes out now, and not at the end of this turn of the event loop.
-        expect(b.lane().drainWait(1, 1)).toBe(0);
-        a.connection.bulk.waitMemory(10_000);
+        expect(b.blocking().drainWait(1, 1)).toBe(0);
+        a.blocking().waitMemory(10_000);
       }
     });
   });

@@ -1,35 +1,27 @@
 // One end of a connection in a process of its own: node child.mjs <join module> <path> <lanes> <task> <count> <bulk>
 import { pathToFileURL } from "node:url";
-import { SENT } from "../../../dist/transport/contract.js";
-import {
-  PLAIN,
-  RECORD_HEADER,
-  recordBytes,
-  WITH_BLOCKS,
-} from "../../../dist/transport/records/record-layout.js";
+import { PLAIN } from "../../../dist/transport/records/record-layout.js";
+import { SENT } from "../../../dist/transport/records/send-status.js";
 
 const [module, path, lanes, task, count, bulk] = process.argv.slice(2);
 const { join } = await import(pathToFileURL(module).href);
 const connection = await join(path, JSON.parse(lanes), Number(bulk));
 const lane = connection.lanes[0];
 
-/** The payloads of the records at the beginning of the inbox, and the blocks that came with them. */
+/** The payloads of the records at the cursor, and the blocks that came with them. */
 let taken = [];
-function* inbox(records) {
-  let offset = 0;
-  for (let i = 0; i < records; i++) {
-    const length = lane.inbox.view.getUint32(offset, true);
-    const plain = lane.inbox.view.getUint16(offset + 6, true) === PLAIN;
-    const payload = plain ? length : lane.takeBlocks(lane.inbox, offset);
-    taken = plain ? [] : lane.inbox.blocks.splice(0);
-    yield lane.inbox.buffer.subarray(offset + RECORD_HEADER, offset + RECORD_HEADER + payload);
-    offset += recordBytes(length);
+function* inbox() {
+  const { records } = lane;
+  while (records.next()) {
+    const delivery = records.kind === PLAIN ? records : lane.takeBlocks(records);
+    taken = delivery.blocks ?? [];
+    yield records.scratch.buffer.subarray(records.at, records.at + delivery.bytes);
   }
 }
 
 function put(bytes) {
-  lane.growOutbox(recordBytes(bytes.length));
-  lane.outbox.buffer.set(bytes, RECORD_HEADER);
+  lane.grow(bytes.length);
+  lane.place.scratch.buffer.set(bytes, lane.place.at);
   return bytes.length;
 }
 
@@ -40,7 +32,7 @@ function sendWaiting() {
   while (waiting.length > 0) {
     const blocks = waitingBlocks[0] ?? [];
     const bytes = put(waiting[0]);
-    const status = blocks.length > 0 ? lane.sendBlocks(WITH_BLOCKS, bytes, blocks, 0) : lane.send(bytes);
+    const status = blocks.length > 0 ? lane.sendWithBlocks(bytes, blocks, 0) : lane.send(bytes);
     if (status !== SENT) {
       lane.wantRoom();
       return;
@@ -48,7 +40,7 @@ function sendWaiting() {
     waiting.shift();
     waitingBlocks.shift();
   }
-  if (task.startsWith("burst")) void connection.close("closed");
+  if (task.startsWith("burst")) void connection.close();
   if (task === "flood-blocks") flood();
 }
 
@@ -77,9 +69,9 @@ function flood() {
 }
 
 const handler = {
-  onRecords(records) {
+  onRecords() {
     if (task === "throw") throw new Error("on purpose");
-    for (const bytes of inbox(records)) {
+    for (const bytes of inbox()) {
       const blocks = taken;
       for (const block of blocks) if (task === "echo-blocks") block.bytes[0] ^= 0xff;
       if (task === "release-blocks") for (const block of bytes.length > 1 ? blocks : []) block.release();
@@ -94,7 +86,7 @@ const handler = {
 };
 const silent = { onRecords() {}, onRoom() {}, onTaken() {} };
 connection.start(
-  { onEnd: () => void connection.close("closed"), onMemory: flood },
+  { onEnd: () => void connection.close(), onMemory: flood },
   connection.lanes.map((each) => (each === lane ? handler : silent)),
 );
 
@@ -120,11 +112,19 @@ switch (task) {
     break;
   case "echo-sync":
     for (let i = 0; i < Number(count); i++) {
-      if (lane.drainWait(1, 20_000) !== 1) process.exit(3);
-      const [bytes] = inbox(1);
-      if (lane.sendWait(put(bytes), 20_000) !== SENT) process.exit(4);
+      if (lane.blocking.drainWait(1, 20_000) !== 1) process.exit(3);
+      const [bytes] = inbox();
+      if (lane.blocking.sendWait(put(bytes), 20_000) !== SENT) process.exit(4);
     }
-    void connection.close("closed");
+    void connection.close();
+    break;
+  case "echo-try":
+    for (let i = 0; i < Number(count); i++) {
+      while (lane.drain(1) === 0);
+      const [bytes] = inbox();
+      while (lane.send(put(bytes)) !== SENT);
+    }
+    void connection.close();
     break;
   case "burst":
     for (let i = 0; i < Number(count); i++) waiting.push(numbered(i));

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { ENDED, SENT } from "../../../lib/transport/contract.js";
-import { differsAt, type End, fill, pack, payload, post, readRecords, turns, uncaught } from "./harness.js";
+import { ENDED, SENT } from "../../../lib/transport/records/send-status.js";
+import {
+  differsAt,
+  type End,
+  fill,
+  pack,
+  payload,
+  post,
+  readRecords,
+  tryOrWait,
+  turns,
+  uncaught,
+} from "./harness.js";
 import type { Pair } from "./suite.js";
 
 /** All that an end has been told, to see that it is told nothing more. */
@@ -8,7 +19,7 @@ function told(end: End): unknown {
   return [end.ends.length, end.logs.map((log) => [log.counts.length, log.rooms, log.takens])];
 }
 
-export function ends(pair: Pair): void {
+export function ends(pair: Pair, tries: boolean): void {
   describe("the end", () => {
     it("comes to the peer as peer-closed, once, after all that was sent before", async () => {
       const [a, b] = await pair(64 * 1024);
@@ -18,7 +29,7 @@ export function ends(pair: Pair): void {
       b.afterEnd = () => {
         before = b.log().records.length;
       };
-      await a.connection.close("closed");
+      await a.connection.close();
       await b.ended();
       expect(before).toBe(100);
       expect(
@@ -32,6 +43,56 @@ export function ends(pair: Pair): void {
       expect(a.ends).toEqual([]);
     });
 
+    it("is noted once, by whoever knows of it first", async () => {
+      const [a, b] = await pair(4096);
+      expect([a.connection.ending.reason, b.connection.ending.error]).toEqual([undefined, undefined]);
+      void a.connection.close();
+      const { ending } = a.connection;
+      const { error } = ending;
+      expect([ending.reason, ending.failure, error?.code]).toEqual([
+        "ended",
+        undefined,
+        "ERR_RINGBELL_CLOSED",
+      ]);
+      await b.ended();
+      expect([b.connection.ending.reason, b.connection.ending.byPeer]).toEqual(["peer-closed", true]);
+      expect(b.connection.ending.error?.code).toBe("ERR_RINGBELL_CLOSED");
+      await b.connection.close();
+      b.connection.ending.peerDied();
+      await turns(3);
+      a.connection.destroy();
+      expect([ending.reason, ending.error, b.connection.ending.reason]).toEqual([
+        "ended",
+        error,
+        "peer-closed",
+      ]);
+    });
+
+    it("was decided by a close of this side, whatever becomes of the peer after that", async () => {
+      const [a, b] = await pair(4096);
+      const closing = a.connection.close();
+      b.connection.destroy();
+      await closing;
+      await turns(3);
+      expect([a.connection.ending.reason, a.ends]).toEqual(["ended", []]);
+    });
+
+    if (tries) {
+      it("is known to a thread that looks, before onEnd comes and without the event loop", async () => {
+        const [a, b] = await pair(4096);
+        await turns(3);
+        void a.connection.close();
+        for (const until = performance.now() + 10_000; performance.now() < until; ) {
+          tryOrWait(b.lane());
+          b.connection.look();
+          if (b.connection.ending.reason !== undefined) break;
+        }
+        expect([b.connection.ending.reason, b.ends]).toEqual(["peer-closed", []]);
+        await b.ended();
+        expect(b.ends.length).toBe(1);
+      });
+    }
+
     it("comes after everything that is wanted, also where much was waiting", async () => {
       const [a, b] = await pair(1024 * 1024, 4096);
       const count = fill(a.lane(0), 4000);
@@ -43,7 +104,7 @@ export function ends(pair: Pair): void {
       b.afterEnd = () => {
         before = b.log(0).records.length;
       };
-      void a.connection.close("closed");
+      void a.connection.close();
       b.lane(0).wantRecords(true);
       await b.ended();
       expect(before).toBe(count);
@@ -52,32 +113,32 @@ export function ends(pair: Pair): void {
     it("leaves what came before it to drain, until close", async () => {
       const [a, b] = await pair(4096, 4096);
       for (let i = 0; i < 6; i++) post(a.lane(0), payload(i, 30));
-      await a.connection.close("closed");
+      await a.connection.close();
       await b.ended();
       expect(b.lane(0).drain(4)).toBe(4);
-      expect(readRecords(b.lane(0).inbox, 4)[3]).toEqual(payload(3, 30));
+      expect(readRecords(b.lane(0).records)[3]).toEqual(payload(3, 30));
       expect(b.lane(0).drain(4)).toBe(2);
-      expect(readRecords(b.lane(0).inbox, 2)[1]).toEqual(payload(5, 30));
+      expect(readRecords(b.lane(0).records)[1]).toEqual(payload(5, 30));
       expect(b.lane(0).drain(4)).toBe(0);
     });
 
     it("empties the lanes at close", async () => {
       const [a, b] = await pair(4096);
       post(a.lane(), payload(1, 30));
-      await a.connection.close("closed");
+      await a.connection.close();
       await b.ended();
-      await b.connection.close("closed");
+      await b.connection.close();
       expect(b.lane().drain(4)).toBe(0);
     });
 
     it("lets nothing out any more, on either side", async () => {
       const [a, b] = await pair(4096);
-      await a.connection.close("closed");
+      await a.connection.close();
       await b.ended();
       for (const end of [a, b]) {
         expect(post(end.lane(), payload(1, 10))).toBe(ENDED);
         pack(end.lane(), [payload(1, 10), payload(2, 10)]);
-        expect(end.lane().sendBatch(2)).toBe(0);
+        expect(end.lane().sendPacked()).toBe(0);
         end.lane().wantRoom();
         end.lane().wantTaken();
         end.lane().wantRecords(true);
@@ -95,7 +156,7 @@ export function ends(pair: Pair): void {
       b.lane(0).wantRecords(true);
       fill(b.lane(1), 100);
       a.lane(1).wantRecords(true);
-      void a.connection.close("closed");
+      void a.connection.close();
       const before = told(a);
       await b.ended();
       await turns(5);
@@ -104,19 +165,15 @@ export function ends(pair: Pair): void {
 
     it("can be made twice, and from both sides at once", async () => {
       const [a, b] = await pair(4096);
-      await Promise.all([
-        a.connection.close("closed"),
-        a.connection.close("corrupt"),
-        b.connection.close("closed"),
-      ]);
-      await a.connection.close("closed");
+      await Promise.all([a.connection.close(), a.connection.close(), b.connection.close()]);
+      await a.connection.close();
       await turns(5);
       expect([a.ends, b.ends]).toEqual([[], []]);
     });
 
     it("can be made in onRecords, and no more records come", async () => {
       const [a, b] = await pair(4096, 4096);
-      b.log(0).after = b.log(1).after = () => void b.connection.close("closed");
+      b.log(0).after = b.log(1).after = () => void b.connection.close();
       b.lane(0).wantRecords(true);
       b.lane(1).wantRecords(true);
       for (let i = 0; i < 10; i++) {
@@ -133,7 +190,7 @@ export function ends(pair: Pair): void {
     it("can be made in onRoom, in onTaken and in onEnd", async () => {
       for (const event of ["room", "taken", "end"] as const) {
         const [a, b] = await pair(4096);
-        const close = () => void a.connection.close("closed");
+        const close = () => void a.connection.close();
         a.log().after = (happened) => {
           if (happened === event) close();
         };
@@ -142,7 +199,7 @@ export function ends(pair: Pair): void {
         if (event === "room") a.lane().wantRoom();
         if (event === "taken") post(a.lane(), payload(1, 10));
         if (event === "taken") a.lane().wantTaken();
-        if (event === "end") await b.connection.close("closed");
+        if (event === "end") await b.connection.close();
         else b.lane().wantRecords(true);
         await (event === "end" ? a.ended() : b.ended());
         await turns(3);
@@ -162,7 +219,7 @@ export function ends(pair: Pair): void {
       })();
       a.lane().wantRecords(true);
       await a.received(50);
-      await a.connection.close("closed");
+      await a.connection.close();
       const received = a.log().records.length;
       await b.ended();
       flooding = false;
@@ -171,10 +228,11 @@ export function ends(pair: Pair): void {
       expect(a.log().records.length).toBe(received);
     });
 
-    it("as corrupt tells the peer that it broke the protocol, and leaves it nothing to drain", async () => {
+    it("after a protocol error tells the peer that it broke the protocol, and leaves it nothing to drain", async () => {
       const [a, b] = await pair(4096);
       post(a.lane(), payload(1, 10));
-      await a.connection.close("corrupt");
+      a.connection.ending.peerBroke("so the test says");
+      await a.connection.close();
       await b.ended();
       expect(b.ends).toEqual([{ why: "protocol-error", code: "ERR_RINGBELL_CORRUPT" }]);
       expect(b.lane().drain(1)).toBe(0);
@@ -207,10 +265,10 @@ export function ends(pair: Pair): void {
         b.afterEnd = () => {
           throw new Error("from onEnd");
         };
-        void a.connection.close("closed");
+        void a.connection.close();
       });
       expect((more[0] as Error).message).toBe("from onEnd");
-      await b.connection.close("closed");
+      await b.connection.close();
     });
   });
 }

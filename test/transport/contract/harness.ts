@@ -1,24 +1,16 @@
 import type { Block } from "../../../lib/bulk/block.js";
-import type { Scratch } from "../../../lib/codec/codec.js";
-import {
-  type Connection,
-  type ConnectionHandler,
-  FULL,
-  type LaneGeometry,
-  type LaneHandler,
-  NO_MEMORY,
-  SENT,
-  type SendStatus,
-  type TransportEnd,
-  type TransportLane,
+import type { CloseReason } from "../../../lib/ending.js";
+import type {
+  BlockingLane,
+  Connection,
+  ConnectionHandler,
+  LaneGeometry,
+  LaneHandler,
+  TransportLane,
 } from "../../../lib/transport/contract.js";
-import {
-  type BlocksKind,
-  PLAIN,
-  RECORD_HEADER,
-  recordBytes,
-  WITH_BLOCKS,
-} from "../../../lib/transport/records/record-layout.js";
+import type { RecordCursor } from "../../../lib/transport/records/cursor.js";
+import { IN_BLOCK, PLAIN, recordBytes } from "../../../lib/transport/records/record-layout.js";
+import { FULL, NO_MEMORY, SENT, type SendStatus } from "../../../lib/transport/records/send-status.js";
 
 /** Makes two connections that are each other's peer, neither started, with `bulk` bytes for the blocks of each. */
 export type MakePair = (
@@ -35,8 +27,10 @@ export interface ContractProcesses {
 }
 
 export interface ContractOptions {
-  /** Whether `sendWait` and `drainWait` can block. */
-  readonly sync: boolean;
+  /** Whether its lanes can block the thread. */
+  readonly blocking: boolean;
+  /** Whether a thread that only tries, and never comes to its event loop, gets on. */
+  readonly tries: boolean;
   /** Whether it carries blocks. */
   readonly blocks?: boolean;
   readonly processes?: ContractProcesses;
@@ -66,9 +60,10 @@ export class Signal {
 export class LaneLog implements LaneHandler {
   readonly lane: TransportLane;
   readonly records: Buffer[] = [];
-  /** The kind of each, and the blocks that came with it. */
+  /** The kind of each, the blocks that it carried, and the one in which it lay. */
   readonly kinds: number[] = [];
   readonly blocks: Block[][] = [];
+  readonly bodies: (Block | undefined)[] = [];
   /** What each call of onRecords brought. */
   readonly counts: number[] = [];
   rooms = 0;
@@ -86,10 +81,11 @@ export class LaneLog implements LaneHandler {
 
   onRecords(count: number): boolean {
     this.counts.push(count);
-    for (const { bytes, kind, blocks } of readMessages(this.lane, count)) {
+    for (const { bytes, kind, blocks, body } of readMessages(this.lane, count)) {
       this.records.push(bytes);
       this.kinds.push(kind);
       this.blocks.push(blocks);
+      this.bodies.push(body);
     }
     this.#done("records");
     return this.goOn;
@@ -116,7 +112,7 @@ export class End implements ConnectionHandler {
   readonly connection: Connection;
   readonly logs: readonly LaneLog[];
   readonly signal = new Signal();
-  readonly ends: { readonly why: TransportEnd; readonly code: string | undefined }[] = [];
+  readonly ends: { readonly why: CloseReason | undefined; readonly code: string | undefined }[] = [];
   afterEnd: (() => void) | undefined;
   memories = 0;
 
@@ -130,8 +126,9 @@ export class End implements ConnectionHandler {
     return this;
   }
 
-  onEnd(why: TransportEnd, error: Error | undefined): void {
-    this.ends.push({ why, code: (error as { code?: string } | undefined)?.code });
+  onEnd(): void {
+    const { reason, failure } = this.connection.ending;
+    this.ends.push({ why: reason, code: failure?.code });
     this.signal.notify();
     this.afterEnd?.();
   }
@@ -143,6 +140,11 @@ export class End implements ConnectionHandler {
 
   lane(index = 0): TransportLane {
     return this.connection.lanes[index]!;
+  }
+
+  /** The lane, which can block the thread. */
+  blocking(index = 0): BlockingLane {
+    return this.lane(index).blocking!;
   }
 
   log(index = 0): LaneLog {
@@ -217,72 +219,83 @@ export class End implements ConnectionHandler {
   }
 }
 
-/** Puts a record into the outbox and sends it. */
-export function post(lane: TransportLane, bytes: Uint8Array): SendStatus {
-  lane.growOutbox(recordBytes(bytes.length));
-  lane.outbox.buffer.set(bytes, RECORD_HEADER);
-  return lane.send(bytes.length);
+/** Puts a message at the place of the lane; returns its bytes. */
+export function put(lane: TransportLane, bytes: Uint8Array): number {
+  lane.grow(bytes.length);
+  lane.place.scratch.buffer.set(bytes, lane.place.at);
+  return bytes.length;
 }
 
-/** Puts a message into the outbox and sends it with blocks. */
+/** Drains a record in a thread that does not come to its event loop; blocks for some milliseconds where the lane can. */
+export function tryOrWait(lane: TransportLane): number {
+  return lane.blocking === undefined ? lane.drain(1) : lane.blocking.drainWait(1, 5);
+}
+
+/** Sends a message. */
+export function post(lane: TransportLane, bytes: Uint8Array): SendStatus {
+  return lane.send(put(lane, bytes));
+}
+
+/** Sends a message with blocks. */
 export function postBlocks(
   lane: TransportLane,
   bytes: Uint8Array,
   blocks: readonly Block[],
-  kind: BlocksKind = WITH_BLOCKS,
   timeout = 0,
 ): SendStatus {
-  lane.growOutbox(recordBytes(bytes.length));
-  lane.outbox.buffer.set(bytes, RECORD_HEADER);
-  return lane.sendBlocks(kind, bytes.length, blocks, timeout);
+  return lane.sendWithBlocks(put(lane, bytes), blocks, timeout);
 }
 
-/** Packs records into the outbox, for `sendBatch`. */
-export function pack(lane: TransportLane, records: readonly Uint8Array[]): void {
-  let offset = 0;
-  lane.growOutbox(records.reduce((sum, record) => sum + recordBytes(record.length), 0));
-  for (const record of records) {
-    lane.outbox.view.setUint32(offset, record.length, true);
-    lane.outbox.buffer.set(record, offset + RECORD_HEADER);
-    offset += recordBytes(record.length);
+/** Packs messages at the place of the lane, for `sendPacked`. */
+export function pack(lane: TransportLane, messages: readonly Uint8Array[]): void {
+  lane.grow(messages.reduce((sum, message) => sum + recordBytes(message.length), 0));
+  for (const message of messages) {
+    lane.place.scratch.buffer.set(message, lane.place.at);
+    lane.place.pack(message.length);
   }
 }
 
-/** Copies of the first `count` records of a scratch. */
-export function readRecords(scratch: Scratch, count: number): Buffer[] {
-  const records: Buffer[] = [];
-  let offset = 0;
-  for (let i = 0; i < count; i++) {
-    const length = scratch.view.getUint32(offset, true);
-    records.push(
-      Buffer.from(scratch.buffer.subarray(offset + RECORD_HEADER, offset + RECORD_HEADER + length)),
-    );
-    offset += recordBytes(length);
-  }
-  return records;
+/** Copies of the records that were drained. */
+export function readRecords(records: RecordCursor): Buffer[] {
+  const copies: Buffer[] = [];
+  while (records.next()) copies.push(payloadAt(records, records.bytes));
+  return copies;
 }
 
-/** A message as it came: its bytes, copied, and its blocks; none if they can't be. */
+function payloadAt({ scratch, at }: RecordCursor, bytes: number): Buffer {
+  return Buffer.from(scratch.buffer.subarray(at, at + bytes));
+}
+
+/** A message as it came: its bytes, copied, and its blocks; none of either where the record was malformed. */
 export interface Message {
   readonly bytes: Buffer;
   readonly kind: number;
   readonly blocks: Block[];
+  /** The block in which it lay. */
+  readonly body: Block | undefined;
 }
 
-/** The first `count` messages of a lane's inbox. */
+/** The messages that were drained: `count` of them, the last of which came with none behind it. */
 export function readMessages(lane: TransportLane, count: number): Message[] {
-  const { inbox } = lane;
+  const { records } = lane;
   const messages: Message[] = [];
-  for (let at = 0, i = 0; i < count; i++) {
-    const length = inbox.view.getUint32(at, true);
-    const kind = inbox.view.getUint16(at + 6, true);
-    const payload = kind === PLAIN ? length : Math.max(0, lane.takeBlocks(inbox, at));
-    const start = at + RECORD_HEADER;
-    const bytes = Buffer.from(inbox.buffer.subarray(start, start + payload));
-    messages.push({ bytes, kind, blocks: kind === PLAIN ? [] : (inbox.blocks.splice(0) as Block[]) });
-    at += recordBytes(length);
-  }
+  while (records.next()) messages.push(messageAt(lane));
+  if (messages.length !== count) throw new Error(`the cursor stood before ${messages.length}, not ${count}`);
   return messages;
+}
+
+function messageAt(lane: TransportLane): Message {
+  const { records } = lane;
+  const { kind } = records;
+  if (kind === PLAIN) return { bytes: payloadAt(records, records.bytes), kind, blocks: [], body: undefined };
+  const delivery = lane.takeBlocks(records);
+  if (delivery === undefined) return { bytes: Buffer.alloc(0), kind, blocks: [], body: undefined };
+  const { body } = delivery;
+  const bytes =
+    kind === IN_BLOCK
+      ? Buffer.from(body!.bytes.subarray(0, delivery.bytes))
+      : payloadAt(records, delivery.bytes);
+  return { bytes, kind, blocks: delivery.blocks as Block[], body };
 }
 
 /** Bytes that are the same for the same seed and length, and hardly for others. */

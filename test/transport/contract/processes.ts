@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { SENT } from "../../../lib/transport/contract.js";
-import { WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
+import { FULL, SENT } from "../../../lib/transport/records/send-status.js";
 import {
+  type ContractOptions,
   type ContractProcesses,
   differsAt,
   End,
@@ -15,7 +15,9 @@ import {
   payload,
   post,
   postBlocks,
+  put,
   readRecords,
+  tryOrWait,
   turns,
 } from "./harness.js";
 import { geometry } from "./suite.js";
@@ -25,14 +27,14 @@ const BULK = 64 * 1024 * 1024;
 const CHILD = fileURLToPath(new URL("child.mjs", import.meta.url));
 
 /** What can be seen only between two processes. The child runs dist/. */
-export function processes(how: ContractProcesses, sync: boolean, blocks: boolean): void {
+export function processes(how: ContractProcesses, options: ContractOptions): void {
   describe("between two processes", () => {
     const children: ChildProcess[] = [];
     const open: End[] = [];
     const directories: string[] = [];
     afterEach(async () => {
       for (const child of children.splice(0)) child.kill("SIGKILL");
-      await Promise.all(open.splice(0).map((end) => end.connection.close("closed")));
+      await Promise.all(open.splice(0).map((end) => end.connection.close()));
       for (const directory of directories.splice(0)) rmSync(directory, { recursive: true });
     });
 
@@ -70,7 +72,7 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
       for (const record of sent) await end.send(record);
       await end.received(sent.length);
       expect(differsAt(end.log().records, sent)).toBe(-1);
-      await end.connection.close("closed");
+      await end.connection.close();
       expect(await exit).toEqual([0, null]);
     });
 
@@ -93,7 +95,7 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
         await end.ended();
         expect(end.ends.map((each) => each.why)).toEqual(["peer-died"]);
         expect(end.lane().drain(100)).toBe(10);
-        expect(readRecords(end.lane().inbox, 10)).toEqual(burst(10));
+        expect(readRecords(end.lane().records)).toEqual(burst(10));
         expect(await exit).toEqual(task === "exit" ? [0, null] : [null, "SIGKILL"]);
       },
     );
@@ -108,6 +110,16 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
       await end.ended();
       await turns(3);
       expect([end.ends[0]?.why, end.log().rooms, end.log().takens]).toEqual(["peer-died", 0, 0]);
+    });
+
+    it("a close of this side decides how it ended, though the peer has been killed by then", async () => {
+      const { end, child, exit } = await withChild("ref");
+      end.start();
+      child.kill("SIGKILL");
+      const closing = end.connection.close();
+      await Promise.all([exit, closing]);
+      await turns(3);
+      expect([end.connection.ending.reason, end.ends]).toEqual(["ended", []]);
     });
 
     it("an exception in a handler ends the process that throws, as anywhere else", async () => {
@@ -135,11 +147,11 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
       const idle = await withChild("unref");
       await idle.exit;
       expect([child.exitCode, end.ends]).toEqual([null, []]);
-      await end.connection.close("closed");
+      await end.connection.close();
       expect(await exit).toEqual([0, null]);
     });
 
-    if (blocks) {
+    if (options.blocks === true) {
       const kept = (i: number) => payload(i, 1 + ((i * 997) % 5000));
 
       it("blocks go there and come home, changed", async () => {
@@ -159,7 +171,7 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
           expect(Buffer.compare(end.log().blocks[i]![0]!.bytes.subarray(0, bytes.length), bytes)).toBe(0);
         }
         expect(end.connection.bulk.stats()).toMatchObject({ ownBlocks: 20, lentBlocks: 0, heldBlocks: 0 });
-        await end.connection.close("closed");
+        await end.connection.close();
         expect(await exit).toEqual([0, null]);
       });
 
@@ -187,7 +199,7 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
         await end.received(50);
         child.kill("SIGKILL");
         await end.ended();
-        await end.connection.close("closed");
+        await end.connection.close();
         await turns(3);
         const came = end.log().blocks.map(([block]) => block!);
         expect(came.every((block, i) => block.bytes.every((byte) => byte === i))).toBe(true);
@@ -208,7 +220,7 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
         expect(end.ends[0]?.why).toBe("peer-died");
         expect(end.log().records.length).toBeGreaterThanOrEqual(3);
         expect(end.log().blocks.every((each) => each.length === 2)).toBe(true);
-        await end.connection.close("closed");
+        await end.connection.close();
         await turns(3);
         expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
       });
@@ -227,26 +239,27 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
         expect(await exit).toEqual([0, null]);
       });
 
-      if (sync) {
+      if (options.blocking) {
         it("a thread that waits for memory without limit goes on when the peer releases, and when it dies", async () => {
           const { end, child } = await withChild("release-blocks");
           end.start();
           for (let i = 0; i < 20; i++) {
             const block = end.connection.bulk.allocate(BULK)!;
-            expect(postBlocks(end.lane(), payload(i, 8), [block], WITH_BLOCKS, 20_000)).toBe(SENT);
+            expect(postBlocks(end.lane(), payload(i, 8), [block], 20_000)).toBe(SENT);
             while (end.connection.bulk.stats().lentBlocks > 0) {
-              expect(end.connection.bulk.allocate(1)).toBeUndefined();
-              end.connection.bulk.waitMemory(Number.POSITIVE_INFINITY);
+              const free = end.connection.bulk.allocate(1);
+              if (free === undefined) end.blocking().waitMemory(Number.POSITIVE_INFINITY);
+              free?.release();
             }
           }
           const block = end.connection.bulk.allocate(BULK)!;
           // It releases no more after that.
-          expect(postBlocks(end.lane(), payload(0, 1), [block], WITH_BLOCKS, 20_000)).toBe(SENT);
-          expect(end.lane().drainWait(1, 20_000)).toBe(1);
+          expect(postBlocks(end.lane(), payload(0, 1), [block], 20_000)).toBe(SENT);
+          expect(end.blocking().drainWait(1, 20_000)).toBe(1);
           expect(end.connection.bulk.allocate(1)).toBeUndefined();
           child.kill("SIGKILL");
           for (;;) {
-            end.connection.bulk.waitMemory(Number.POSITIVE_INFINITY);
+            end.blocking().waitMemory(Number.POSITIVE_INFINITY);
             try {
               if (end.connection.bulk.allocate(1) === undefined) continue;
             } catch (error) {
@@ -258,18 +271,47 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
       }
     }
 
-    if (!sync) return;
+    if (options.tries) {
+      it("a thread that only tries gets every answer, on both sides, without the event loop", async () => {
+        const { end, exit } = await withChild("echo-try", 300);
+        end.start();
+        const until = performance.now() + 20_000;
+        for (let i = 0; i < 300; i++) {
+          const record = payload(i, (i * 71) % end.lane().maxBytes);
+          while (post(end.lane(), record) === FULL) expect(performance.now()).toBeLessThan(until);
+          while (end.lane().drain(1) === 0) expect(performance.now()).toBeLessThan(until);
+          expect(readRecords(end.lane().records)[0]?.equals(record)).toBe(true);
+        }
+        expect(end.ends).toEqual([]);
+        await end.ended();
+        expect(await exit).toEqual([0, null]);
+      });
+
+      it("a thread that never comes to its event loop hears of the peer's death when it looks", async () => {
+        const { end, child } = await withChild("ref");
+        end.start();
+        child.kill("SIGKILL");
+        const until = performance.now() + 20_000;
+        while (end.connection.ending.reason === undefined && performance.now() < until) {
+          tryOrWait(end.lane());
+          end.connection.look();
+        }
+        expect([end.connection.ending.reason, end.ends]).toEqual(["peer-died", []]);
+        expect(end.connection.ending.failure?.code).toBe("ERR_RINGBELL_PEER_DIED");
+        await end.ended();
+      });
+    }
+
+    if (!options.blocking) return;
 
     it("a thread that waits is woken by records and by room, on both sides", async () => {
       const { end, exit } = await withChild("echo-sync", 300);
       end.start();
       for (let i = 0; i < 300; i++) {
         const record = payload(i, (i * 71) % end.lane().maxBytes);
-        end.lane().growOutbox(record.length + 16);
-        end.lane().outbox.buffer.set(record, 8);
-        expect(end.lane().sendWait(record.length, 20_000)).toBe(SENT);
-        expect(end.lane().drainWait(1, 20_000)).toBe(1);
-        expect(readRecords(end.lane().inbox, 1)[0]?.equals(record)).toBe(true);
+        expect(end.blocking().sendWait(put(end.lane(), record), 20_000)).toBe(SENT);
+        expect(end.blocking().drainWait(1, 20_000)).toBe(1);
+        expect(readRecords(end.lane().records)[0]?.equals(record)).toBe(true);
       }
       await end.ended();
       expect(await exit).toEqual([0, null]);
@@ -278,7 +320,7 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
     it("a thread that waits without limit is woken by the peer's death", async () => {
       const { end } = await withChild("die", 0);
       end.start();
-      expect(end.lane().drainWait(1, Number.POSITIVE_INFINITY)).toBe(0);
+      expect(end.blocking().drainWait(1, Number.POSITIVE_INFINITY)).toBe(0);
       await end.ended();
       expect(end.ends[0]?.why).toBe("peer-died");
     });
@@ -286,11 +328,11 @@ export function processes(how: ContractProcesses, sync: boolean, blocks: boolean
     it("a thread that waits for room without limit goes on when a peer takes", async () => {
       const { end } = await withChild("echo");
       end.start();
-      end.lane().outbox.buffer.fill(7);
+      end.lane().place.scratch.buffer.fill(7);
       for (let i = 0; i < 60; i++) {
         // The child can't send back more than its own window holds, so we take in between.
-        expect(end.lane().sendWait(500, Number.POSITIVE_INFINITY)).toBe(SENT);
-        if (i >= 4) expect(end.lane().drainWait(1, 20_000)).toBe(1);
+        expect(end.blocking().sendWait(500, Number.POSITIVE_INFINITY)).toBe(SENT);
+        if (i >= 4) expect(end.blocking().drainWait(1, 20_000)).toBe(1);
       }
     });
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { SENT } from "../../../lib/transport/contract.js";
 import { longestPayload, recordBytes } from "../../../lib/transport/records/record-layout.js";
+import { SENT } from "../../../lib/transport/records/send-status.js";
 import { differsAt, numbers, pack, payload, post, readRecords, turns } from "./harness.js";
 import type { Pair } from "./suite.js";
 
@@ -43,7 +43,7 @@ export function records(pair: Pair, unstarted: Pair): void {
       const [a, b] = await pair(4096);
       const batch = [payload(1, 10), payload(2, 0), payload(3, 33), payload(4, 8)];
       pack(a.lane(), batch);
-      expect(a.lane().sendBatch(batch.length)).toBe(batch.length);
+      expect(a.lane().sendPacked()).toBe(batch.length);
       b.lane().wantRecords(true);
       await b.received(batch.length);
       expect(b.log().records).toEqual(batch);
@@ -53,11 +53,11 @@ export function records(pair: Pair, unstarted: Pair): void {
       const [a, b] = await pair(4096);
       const batch = Array.from({ length: 20 }, (_, seed) => payload(seed, 88));
       pack(a.lane(), batch);
-      expect(a.lane().sendBatch(20)).toBe(20);
+      expect(a.lane().sendPacked()).toBe(20);
       pack(a.lane(), batch);
-      expect(a.lane().sendBatch(20)).toBe(20);
+      expect(a.lane().sendPacked()).toBe(20);
       pack(a.lane(), batch);
-      const sent = a.lane().sendBatch(20);
+      const sent = a.lane().sendPacked();
       expect(sent).toBeLessThan(20);
       expect(a.lane().stats().sendFill).toBeLessThanOrEqual(4096);
       expect(a.lane().stats().fullCount).toBeGreaterThan(0);
@@ -93,7 +93,7 @@ export function records(pair: Pair, unstarted: Pair): void {
       while (before + rest.length < 20) {
         const count = b.lane().drain(3);
         expect(count).toBeLessThanOrEqual(3);
-        rest.push(...readRecords(b.lane().inbox, count));
+        rest.push(...readRecords(b.lane().records));
         if (count === 0) await turns(1);
       }
       expect(b.log().records.length).toBe(before);
@@ -180,13 +180,13 @@ export function records(pair: Pair, unstarted: Pair): void {
       expect(b.connection.stats().rescues).toBe(0);
     });
 
-    it("fit the outbox after growOutbox, up to the longest", async () => {
+    it("fit the place after grow, up to the longest", async () => {
       const [a] = await pair(4096);
       const most = recordBytes(a.lane().maxBytes);
-      a.lane().growOutbox(most);
-      expect(a.lane().outbox.length).toBeGreaterThanOrEqual(most);
-      a.lane().growOutbox(8);
-      expect(a.lane().outbox.length).toBeGreaterThanOrEqual(most);
+      a.lane().grow(a.lane().maxBytes);
+      expect(a.lane().place.scratch.length).toBeGreaterThanOrEqual(most);
+      a.lane().grow(8);
+      expect(a.lane().place.scratch.length).toBeGreaterThanOrEqual(most);
     });
   });
 }

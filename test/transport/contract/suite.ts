@@ -22,7 +22,7 @@ export function transportContract(name: string, makePair: MakePair, options: Con
   describe(`the transport contract: ${name}`, () => {
     const open: End[] = [];
     afterEach(async () => {
-      await Promise.all(open.splice(0).map((end) => end.connection.close("closed")));
+      await Promise.all(open.splice(0).map((end) => end.connection.close()));
     });
     const bulkUnstarted: BulkPair = async (bulk, ...capacities) => {
       const pair = await makePair(geometry(capacities), bulk);
@@ -40,11 +40,11 @@ export function transportContract(name: string, makePair: MakePair, options: Con
 
     records(pair, unstarted);
     backpressure(pair);
-    ends(pair);
-    waiting(pair, options.sync);
-    if (options.blocks === true) blocks(bulkPair, options.sync);
+    ends(pair, options.tries);
+    waiting(pair, options);
+    if (options.blocks === true) blocks(bulkPair, options.blocking);
     else describe("blocks", () => it.skip("are not carried yet", () => {}));
-    if (options.processes !== undefined) processes(options.processes, options.sync, options.blocks === true);
+    if (options.processes !== undefined) processes(options.processes, options);
   });
 }
 

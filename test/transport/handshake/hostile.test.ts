@@ -183,7 +183,7 @@ describe("a hostile connector", () => {
     });
     const joined = await accepting;
     expect(openDescriptors()).toBe(before);
-    await joined!.connection.close("closed");
+    await joined!.connection.close();
   });
 
   it("can't make the listener hoard what it sends ahead", async () => {
@@ -284,7 +284,7 @@ describe("a hostile listener", () => {
     pipe.finish();
     const { connection } = await joining;
     expect(connection.transport).toBe("stream");
-    await connection.close("closed");
+    await connection.close();
   });
 
   it("that passes a descriptor of something else gets nothing mapped, and it is closed", async () => {

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { Binding } from "../../../lib/native/binding.js";
 import { loadBinding } from "../../../lib/native/load.js";
-import { type Connection, type LaneHandler, SENT } from "../../../lib/transport/contract.js";
+import type { Connection, LaneHandler } from "../../../lib/transport/contract.js";
 import { type ConnectorSettings, introduce } from "../../../lib/transport/handshake/connector.js";
 import type { CodecIdentities } from "../../../lib/transport/handshake/greetings.js";
 import type { Joined } from "../../../lib/transport/handshake/joining.js";
 import { acceptPeer, type ListenerSettings } from "../../../lib/transport/handshake/listener.js";
-import { RECORD_HEADER } from "../../../lib/transport/records/record-layout.js";
+import { SENT } from "../../../lib/transport/records/send-status.js";
 import { connectNative, wrapNative } from "../../../lib/transport/wire/addon-wire.js";
 import { connectNet, wrapNet } from "../../../lib/transport/wire/net-wire.js";
 import type { Wire } from "../../../lib/transport/wire/wire.js";
@@ -95,7 +95,7 @@ export async function shake(
   for (const result of results) {
     if (result.status !== "fulfilled" || result.value === undefined) continue;
     const { connection } = result.value;
-    onTestFinished(() => connection.close("closed"));
+    onTestFinished(() => connection.close());
   }
   return results;
 }
@@ -132,23 +132,26 @@ export async function passRecord(from: Connection, to: Connection, text: string)
   const arrived = new Promise<string>((resolve, reject) => {
     const inbox = to.lanes[0]!;
     const onRecords = (): undefined => {
-      const length = inbox.inbox.view.getUint32(0, true);
-      resolve(inbox.inbox.buffer.toString("utf8", RECORD_HEADER, RECORD_HEADER + length));
+      const { records } = inbox;
+      records.next();
+      resolve(records.scratch.buffer.toString("utf8", records.at, records.at + records.bytes));
     };
-    const onEnd = (why: string) => reject(new Error(why));
+    const handler = ({ ending }: Connection) => ({
+      onEnd: () => reject(ending.error),
+      onMemory: () => {},
+    });
     to.start(
-      { onEnd, onMemory: () => {} },
+      handler(to),
       to.lanes.map(() => ({ ...QUIET, onRecords })),
     );
     from.start(
-      { onEnd, onMemory: () => {} },
+      handler(from),
       from.lanes.map(() => QUIET),
     );
     inbox.wantRecords(true);
   });
   const lane = from.lanes[0]!;
-  lane.growOutbox(RECORD_HEADER + text.length + 8);
-  const bytes = lane.outbox.buffer.write(text, RECORD_HEADER);
+  const bytes = lane.place.scratch.buffer.write(text, lane.place.at);
   if (lane.send(bytes) !== SENT) throw new Error("no room");
   return arrived;
 }

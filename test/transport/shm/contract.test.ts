@@ -53,18 +53,21 @@ const processes = {
 };
 
 transportContract("shared memory, sealed", (lanes, bulk) => pair(lanes, bulk, "", "adaptive"), {
-  sync: true,
+  blocking: true,
+  tries: true,
   blocks: true,
   processes,
 });
 transportContract("shared memory, sealed, never polling", (lanes, bulk) => pair(lanes, bulk, "", 0), {
-  sync: true,
+  blocking: true,
+  tries: true,
   blocks: true,
 });
 transportContract(
   "shared memory, named",
   (lanes, bulk) => pair(lanes, bulk, `/ringbell-test-${randomBytes(4).toString("hex")}`, "adaptive"),
   {
-    sync: true,
+    blocking: true,
+    tries: true,
   },
 );

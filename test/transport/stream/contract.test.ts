@@ -15,7 +15,8 @@ transportContract(
     return [createStream(a, lanes, bulk), createStream(b, lanes, bulk)];
   },
   {
-    sync: false,
+    blocking: false,
+    tries: false,
     blocks: true,
     processes: {
       join: fixture("join-net.mjs"),
@@ -38,7 +39,8 @@ if (binding === undefined) {
       return [createStream(a, lanes, bulk), createStream(b, lanes, bulk)];
     },
     {
-      sync: true,
+      blocking: false,
+      tries: true,
       blocks: true,
       processes: {
         join: fixture("join-native.mjs"),

@@ -69,7 +69,7 @@ function handle(id: number, bytes: number, flags = 0, slot = 0): Handle {
 function table(handles: readonly Handle[], bytes: Uint8Array = new Uint8Array(0)): Buffer {
   const scratch = new Scratch(new ArrayBuffer(recordBytes(tabledBytes(bytes.length, handles.length))));
   scratch.buffer.set(bytes, 8);
-  scratch.view.setUint32(0, writeTable(scratch, bytes.length, handles, handles.length), true);
+  scratch.view.setUint32(0, writeTable(scratch, 8, bytes.length, handles, handles.length), true);
   scratch.buffer[5] = RECORD;
   scratch.buffer[6] = WITH_BLOCKS;
   return scratch.buffer;
@@ -182,7 +182,7 @@ describe.each(wires)("a stream over %s", (_, wire) => {
   const sockets: Socket[] = [];
   afterEach(async () => {
     for (const socket of sockets.splice(0)) socket.destroy();
-    await Promise.all(open.splice(0).map((end) => end.connection.close("closed")));
+    await Promise.all(open.splice(0).map((end) => end.connection.close()));
   });
 
   async function victim(): Promise<readonly [End, Socket]> {
@@ -204,7 +204,7 @@ describe.each(wires)("a stream over %s", (_, wire) => {
     expect(end.ends).toEqual([{ why: "protocol-error", code: "ERR_RINGBELL_CORRUPT" }]);
     expect(end.lane(1).drain(1)).toBe(0);
     expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
-    await end.connection.close("closed");
+    await end.connection.close();
     while (Buffer.concat(reply).length < 8) await once(socket, "data");
     expect(Buffer.concat(reply)).toEqual(frame(REFUSED));
   });
@@ -254,7 +254,7 @@ describe.each(wires)("a stream over %s", (_, wire) => {
         false,
         true,
       ]);
-      await end.connection.close("closed");
+      await end.connection.close();
     }
   });
 
@@ -359,7 +359,7 @@ describe.each(wires)("a stream over %s", (_, wire) => {
     await end.ended();
     expect(end.ends.map((each) => each.why)).toEqual(["peer-died"]);
     expect(end.lane().drain(5)).toBe(1);
-    expect(readRecords(end.lane().inbox, 1)).toEqual([payload(2, 9)]);
+    expect(readRecords(end.lane().records)).toEqual([payload(2, 9)]);
   });
 
   it("survives whatever bytes come, and ends by itself or with the socket", async () => {
@@ -388,7 +388,7 @@ describe.each(wires)("a stream over %s", (_, wire) => {
         socket.end();
         await end.ended();
         for (const lane of end.connection.lanes) readMessages(lane, lane.drain(1000));
-        await end.connection.close("closed");
+        await end.connection.close();
         for (const each of end.logs.flatMap((log) => log.blocks.flat())) each.release();
         await turns(1);
         expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 0 });
