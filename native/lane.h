@@ -1,6 +1,7 @@
-// One side of a lane: a ring to send on, a ring to receive from, the scratches beside them, and who waits for what.
+// One side of a lane: a ring to send on, a ring to receive from, the scratches beside them, and what this side waits for.
 //
-// JavaScript passes and gets numbers through ControlWords, so that the frequent calls have no arguments to convert.
+// JavaScript passes and gets numbers through ControlWords, so that the frequent calls have no arguments to convert. It finds the
+// words, and the numbers that stand in them, by `layout` (js/layout.cc).
 #pragma once
 
 #include <memory>
@@ -12,7 +13,7 @@ namespace ringbell {
 
 class Connection;
 
-// What came of a send. Numbers are known to lib/transport/contract.ts.
+// What came of a send.
 enum class Sent : int32_t { sent = 0, full = 1, ended = 2, too_large = 3 };
 
 // Zeroed private memory, shared with the ArrayBuffer that JavaScript sees. It lives until the last of both lets go.
@@ -21,7 +22,7 @@ struct Memory {
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
-  // Goes over to memory that somebody else owns.
+  // Frees the memory, and takes in its place what somebody else owns.
   void lend(std::byte* other);
   std::byte* bytes;
   size_t size;
@@ -32,6 +33,10 @@ struct Memory {
 inline constexpr int32_t kNoDemand = 0;
 inline constexpr int32_t kDemand = 1;
 inline constexpr int32_t kAtTheBell = 2;
+
+// The most records that JavaScript can ask for at once, and how many the reactor asks for.
+inline constexpr int32_t kMostRecords = INT32_MAX;
+inline constexpr int32_t kPolledRecords = 4096;
 
 struct ControlWords {
   int32_t argument;
@@ -52,21 +57,22 @@ class Lane {
  public:
   Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, unsigned cores);
 
-  // Sends the payload of `argument` bytes that stands at 8 in the outbox. `result`: a Sent.
+  // Sends the payload of `argument` bytes that stands behind a header's place in the outbox. `result`: a Sent.
   void send();
   // Sends up to `argument` records packed in the outbox. `result`: how many.
   void send_batch();
   // Drains up to `argument` records into the inbox. `result`: how many; `needed`: bytes, if the inbox is too small for one.
   void drain();
-  // The same, after some polling for an answer, if something was sent since the last time: it is on its way for about half a
+  // Drains after some polling for an answer, if something was sent since the last time: an answer is on its way for about half a
   // microsecond.
   void drain_more();
-  // The same, but they block up to `timeout`.
+  // Send and drain, but block the thread up to `timeout`.
   void send_wait();
   void drain_wait();
 
-  // `demand` has become 1.
+  // `demand` has become kDemand.
   void watch();
+  // Asks for one `room`, or `taken`, from the event loop.
   void want_room();
   void want_taken();
 
@@ -77,36 +83,50 @@ class Lane {
   const std::shared_ptr<Memory>& control() const { return control_; }
   LaneStats stats() const;
 
-  // For the reactor. What one look at the ring came to.
+  // ---- for the reactor and the connection
+
+  // What one look at the ring came to. `gone`: no records are wanted, the lane is to be polled no more.
   enum class Poll { found, dry, gone };
   Poll poll();
+  // The bell rang: looks after everything that it may have rung for.
   void bell();
-  // If it sleeps and has something: it is up, and delivers.
+  // A lane that sleeps and has a record gets up and delivers it.
   void wake();
   // Messages, ever.
   uint64_t received() const { return consumer_.messages(); }
   // Records that are wanted, before the end is told.
   void deliver_rest();
-  // Announces that the lane sleeps; false if there is something after all.
+  // Announces that the lane sleeps; false if there is a record after all.
   bool park();
+  // For the watchdog, at every of its looks. Serves, and counts, what waited unserved at two looks: the same record in a ring that
+  // sleeps, or room that was asked for at the same position. Another record, or another wish for room, shows that all is well.
   void rescue();
   // When polling began to be in vain; 0 until the reactor has looked at the clock.
   uint64_t idle_from = 0;
-  // How long the event loop polls for it. Where that adapts, it is one policy for all lanes of the loop (reactor.h).
+  // How long the event loop polls for this lane. Where that adapts, one policy serves all lanes of the loop (reactor.h).
   SpinPolicy& spin();
   bool spins_with_others() const { return loop_spin_.adaptive(); }
 
  private:
   friend class Connection;
+  // What waits unserved, numbered from 1; 0: nothing.
+  struct Sighting {
+    uint64_t record = 0;  // the number of the next record, in a ring that sleeps
+    uint64_t room = 0;    // the position at which room was asked for, plus 1
+  };
+
   ControlWords& words() const { return *reinterpret_cast<ControlWords*>(control_->bytes); }
   void set_active(bool active, bool parked);
+  Sighting sight();
   void report() { wake_producer(consumer_.report()); }
   void wake_consumer(Parked where);
   void wake_producer(Parked where);
   void look_for_room();
   void met_full();
-  // The peer may hold back a position less than an eighth away. It is asked to report where only that can be missing.
+  // Asks the peer to report where all that is in the ring may have been taken without a report.
   void ask_for_report();
+  bool reports_may_be_held_back() const { return producer_.fill() <= producer_.capacity() / kReportShare; }
+  void sleep_on_the_futex(uint64_t now, uint64_t deadline);
   void detach();
 
   Connection& connection_;
@@ -122,8 +142,8 @@ class Lane {
   bool parked_ = false;  // announced as asleep in the event loop
   bool want_room_ = false;
   bool want_taken_ = false;
-  bool suspicious_ = false;  // the watchdog saw something in it, asleep, when it looked last
-  uint64_t asked_ = 0;  // what had been produced when drain_more last looked for an answer
+  Sighting sighting_;    // what the watchdog saw at its last look
+  uint64_t asked_ = 0;   // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;
   uint64_t taken_mark_ = 0;
   uint64_t full_count_ = 0;

@@ -28,13 +28,17 @@
 
 namespace ringbell {
 
+// The version of all this, which two peers compare when they connect.
 inline constexpr uint32_t kAbiVersion = 2;
 inline constexpr char kMagic[8] = {'r', 'i', 'n', 'g', 'b', 'e', 'l', 'l'};
-// Sixteen of the user's, and the one of the blocks (the last).
+// Sixteen lanes of the user's, and the lane of the blocks, which is the last.
 inline constexpr uint32_t kMaxLanes = 17;
+inline constexpr uint32_t kRingsALane = 2;
 inline constexpr uint64_t kMinCapacity = uint64_t{1} << 12;
 inline constexpr uint64_t kMaxCapacity = uint64_t{1} << 30;
 inline constexpr size_t kNonceBytes = 16;
+// The data of the first ring begins at a multiple of this, a page.
+inline constexpr uint64_t kDataAlignment = 4096;
 
 // Written once by the listener before the peer sees the region.
 struct RegionHeader {
@@ -46,8 +50,8 @@ struct RegionHeader {
   uint8_t reserved[88];
 };
 
-// Two words that are written by different sides never share a line. 128 bytes: adjacent-line prefetch on x86-64, and the
-// line size of Apple's cores.
+// Words that are written by different sides never share a cache line. 128 bytes: x86-64 prefetches the adjacent line, and Apple's
+// cores have lines of that size.
 struct RingControl {
   // How far the consumer has taken records, in bytes since the beginning. Written by the consumer, lazily; read by the
   // producer, which checks it against its own position.
@@ -55,7 +59,7 @@ struct RingControl {
   // Whether the consumer sleeps, and where (Parked in parking.h). Written by the consumer; set back to awake by the
   // producer that wakes it.
   std::atomic<uint32_t> consumer_state;
-  // The same for a producer that waits for room.
+  // Whether a producer that waits for room sleeps, and where. Written by the producer; set back by the consumer that wakes it.
   alignas(128) std::atomic<uint32_t> producer_state;
 };
 
@@ -73,38 +77,44 @@ static_assert(std::atomic<uint32_t>::is_always_lock_free);
 static_assert(sizeof(std::atomic<uint32_t>) == 4, "a futex word");
 
 inline constexpr uint64_t kHeaderBytes = 8;
+inline constexpr uint64_t kAlignment = 8;
 inline constexpr uint64_t kPublished = uint64_t{1} << 31;
 inline constexpr uint64_t kLengthMask = kPublished - 1;
-// Kinds. Anything else is refused as corrupt.
+inline constexpr unsigned kKindShift = 32;
+// Kinds of records. A consumer refuses any other as corrupt.
 inline constexpr uint32_t kMessage = 0;
 inline constexpr uint32_t kPadding = 1;
 // A message, with a table of handles of blocks behind it.
 inline constexpr uint32_t kWithBlocks = 2;
-// A message that lies in the first of its blocks: only the table is here.
+// A message that lies in the first of its blocks: the payload is its length, and the table follows.
 inline constexpr uint32_t kInBlock = 3;
 constexpr bool is_message(uint32_t kind) { return kind != kPadding && kind <= kInBlock; }
 
 constexpr uint64_t make_header(uint64_t length, uint32_t kind) {
-  return (uint64_t{kind} << 32) | kPublished | length;
+  return (uint64_t{kind} << kKindShift) | kPublished | length;
 }
 constexpr bool is_published(uint64_t header) { return (header & kPublished) != 0; }
 constexpr uint32_t length_of(uint64_t header) { return static_cast<uint32_t>(header & kLengthMask); }
-constexpr uint32_t kind_of(uint64_t header) { return static_cast<uint32_t>(header >> 32); }
+constexpr uint32_t kind_of(uint64_t header) { return static_cast<uint32_t>(header >> kKindShift); }
+
+// `offset` or the next multiple of `alignment`, a power of two.
+constexpr uint64_t align_up(uint64_t offset, uint64_t alignment) { return (offset + alignment - 1) & ~(alignment - 1); }
 
 // Bytes that a record with a payload of `length` bytes takes. No overflow: length is below 2^31.
-constexpr uint64_t record_bytes(uint64_t length) { return kHeaderBytes + ((length + 7) & ~uint64_t{7}); }
+constexpr uint64_t record_bytes(uint64_t length) { return kHeaderBytes + align_up(length, kAlignment); }
 
-// The longest payload: a record takes at most half of the ring, so that even with padding before it and the cleared
-// header after it, it fits a ring that has been emptied.
-constexpr uint64_t longest_payload(uint64_t capacity) { return capacity / 2 - kHeaderBytes; }
+// A record takes at most half of the ring, so that even with padding before it and the cleared header after it, it fits a ring
+// that has been emptied.
+inline constexpr uint64_t kRecordShare = 2;
+constexpr uint64_t longest_payload(uint64_t capacity) { return capacity / kRecordShare - kHeaderBytes; }
 
 constexpr bool is_capacity(uint64_t capacity) {
   return capacity >= kMinCapacity && capacity <= kMaxCapacity && (capacity & (capacity - 1)) == 0;
 }
 
 constexpr uint64_t control_offset(uint32_t lane, uint32_t ring) {
-  return sizeof(RegionHeader) + sizeof(RingControl) * (uint64_t{lane} * 2 + ring);
+  return sizeof(RegionHeader) + sizeof(RingControl) * (uint64_t{lane} * kRingsALane + ring);
 }
-constexpr uint64_t data_start(uint32_t lanes) { return (control_offset(lanes, 0) + 4095) & ~uint64_t{4095}; }
+constexpr uint64_t data_start(uint32_t lanes) { return align_up(control_offset(lanes, 0), kDataAlignment); }
 
 }  // namespace ringbell

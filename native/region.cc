@@ -33,7 +33,7 @@ void fill_random(void* into, size_t bytes) {
 
 uint64_t region_bytes(std::span<const uint64_t> capacities) {
   uint64_t bytes = data_start(static_cast<uint32_t>(capacities.size()));
-  for (const uint64_t capacity : capacities) bytes += 2 * capacity;
+  for (const uint64_t capacity : capacities) bytes += kRingsALane * capacity;
   return bytes;
 }
 
@@ -133,7 +133,7 @@ RingControl* Region::control(uint32_t lane, uint32_t ring) const {
 
 std::byte* Region::data(uint32_t lane, uint32_t ring) const {
   uint64_t offset = data_start(lanes_);
-  for (uint32_t i = 0; i < lane; ++i) offset += 2 * capacities_[i];
+  for (uint32_t i = 0; i < lane; ++i) offset += kRingsALane * capacities_[i];
   return memory_ + offset + ring * capacities_[lane];
 }
 

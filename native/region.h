@@ -46,7 +46,7 @@ class Region {
   int descriptor_ = -1;
 };
 
-// Bytes of a region for lanes of these capacities. No overflow: 16 lanes of twice 1 GiB.
+// Bytes of a region for lanes of these capacities. No overflow: 17 lanes of twice 1 GiB at most.
 uint64_t region_bytes(std::span<const uint64_t> capacities);
 
 }  // namespace ringbell

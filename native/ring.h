@@ -36,6 +36,11 @@ inline void copy_bytes(std::byte* to, const std::byte* from, uint64_t bytes) {
   for (bytes &= 3; bytes > 0; --bytes) *to++ = *from++;
 }
 
+// Where the kind of a record stands in private memory: in the upper half of the header's second word.
+inline constexpr unsigned kScratchKindShift = 16;
+// A consumer reports its position once it has taken this part of the ring: an eighth.
+inline constexpr uint64_t kReportShare = 8;
+
 enum class Push { ok, full, too_large, corrupt };
 enum class Take { ok, empty, too_small, corrupt };
 
@@ -220,7 +225,7 @@ class Consumer : public Ring {
         return Take::too_small;
       }
       std::memcpy(into + written, &length, sizeof length);
-      const uint32_t word = kind_of(header) << 16;
+      const uint32_t word = kind_of(header) << kScratchKindShift;
       std::memcpy(into + written + sizeof length, &word, sizeof word);
       // The producer may go on writing here if it is hostile; we copy once and look at the copy only.
       copy_bytes(into + written + kHeaderBytes, payload_at(consumed_), length);
@@ -244,7 +249,7 @@ class Consumer : public Ring {
   // nothing more to take. Laziness keeps the line with the position out of the way of small messages.
   bool should_report() const {
     const uint64_t unreported = consumed_ - reported_;
-    if (unreported >= capacity() / 8) return true;
+    if (unreported >= capacity() / kReportShare) return true;
     return unreported > 0 && producer_waits() && !ready();
   }
 

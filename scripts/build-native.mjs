@@ -1,13 +1,17 @@
 // Builds the addon into build/Release. Node's own headers are used where this installation has them; otherwise
 // node-gyp fetches them.
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 const prefix = dirname(dirname(process.execPath));
 const args = [createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js"), "build"];
-const configured = existsSync("build/config.gypi") && existsSync("build/Makefile");
+// A Makefile that is older than what it was made from is made anew.
+const configured =
+  existsSync("build/config.gypi") &&
+  existsSync("build/Makefile") &&
+  statSync("build/Makefile").mtimeMs > statSync("binding.gyp").mtimeMs;
 if (!configured) args[1] = "rebuild";
 if (existsSync(join(prefix, "include/node/node_api.h"))) args.push(`--nodedir=${prefix}`);
 const quiet = !process.argv.includes("--verbose");

@@ -124,12 +124,26 @@ describe("the house in C++", () => {
   const includesOf = (name: string) =>
     [...native(name).matchAll(/^#include [<"]([^>"]+)[>"]/gm)].map(([, file]) => file!);
 
-  it("knows JavaScript in one file only", () => {
-    const sources = readdirSync(join(root, "native")).filter((file) => /\.(cc|h)$/.test(file));
-    const knowing = sources.filter((file) =>
-      includesOf(file).some((included) => /^(napi|node_api|v8)/.test(included)),
+  it("knows JavaScript in addon.cc and native/js only", () => {
+    const sources = readdirSync(join(root, "native"), { recursive: true, encoding: "utf8" })
+      .filter((file) => /\.(cc|h)$/.test(file))
+      .map((file) => file.replaceAll("\\", "/"));
+    const isOfJs = (file: string) => file === "addon.cc" || file.startsWith("js/");
+    const foreign = sources
+      .filter((file) => !isOfJs(file))
+      .filter((file) => includesOf(file).some((included) => /^(napi|node_api|v8)|(^|\/)js\//.test(included)));
+    expect(foreign).toEqual([]);
+    expect(sources.filter(isOfJs).length).toBeGreaterThan(10);
+  });
+
+  it("builds every file that stands there", () => {
+    const listed = [...readFileSync(join(root, "binding.gyp"), "utf8").matchAll(/"native\/([\w/]+\.cc)"/g)];
+    const sources = ["", "js/"].flatMap((folder) =>
+      readdirSync(join(root, "native", folder))
+        .filter((file) => file.endsWith(".cc"))
+        .map((file) => `${folder}${file}`),
     );
-    expect(knowing).toEqual(["addon.cc"]);
+    expect(listed.map(([, file]) => file).sort()).toEqual(sources.sort());
   });
 
   it("makes no system call in the ring: it includes neither Node nor the system", () => {

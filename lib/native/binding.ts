@@ -1,3 +1,7 @@
+import type { Layout } from "./layout.js";
+
+export type { Layout } from "./layout.js";
+
 /** A process as the kernel names it. */
 export interface Credentials {
   readonly pid: number;
@@ -6,7 +10,7 @@ export interface Credentials {
 }
 
 /**
- * The addon, as native/addon.cc exports it. Failed system calls throw an Error with `code` (such as `ENOENT`),
+ * The addon, as native/addon.cc and native/js/ export it. Failed system calls throw an Error with `code` (such as `ENOENT`),
  * `errno` (negative, as Node has it), `syscall` and, where there is one, `path`.
  */
 export interface Binding {
@@ -76,7 +80,12 @@ export interface Binding {
 
   /** The number of cores this process may run on. */
   readonly cores: number;
+  /** The version of the shared memory's layout (native/layout.h), which two peers compare when they connect. */
   readonly abiVersion: number;
+  /** The version of this interface (native/js/numbers.h). An addon of another one is refused when it is loaded. */
+  readonly interfaceVersion: number;
+  /** Every number that both languages must know; deeply frozen. */
+  readonly layout: Layout;
   /** Whether ArrayBuffers can look at shared memory; Electron forbids it, and there are no blocks there. */
   readonly externalBuffers: boolean;
 }
@@ -119,31 +128,18 @@ export interface NativeHandlers {
   onRecords(lane: number): void;
   onRoom(lane: number): void;
   onTaken(lane: number): void;
-  /** why: 1 the peer closed, 2 it died, 3 it broke the protocol (we found out), 4 it says that we did. */
+  /** why: one of `Layout.end`, but `none`. */
   onEnd(why: number): void;
 }
 
-/** Words by which JavaScript and the addon pass numbers without arguments. */
-export const Control = {
-  /** In: payload bytes to send; or the number of records of a batch, or the most to drain. */
-  argument: 0,
-  /** Out: what came of it. */
-  result: 1,
-  /** In: 1 while records are wanted; 2: only at a bell (of the socket, for whatever it rang). */
-  demand: 2,
-  /** Out: the bytes that the next record needs in the inbox, when it is too small. */
-  needed: 3,
-  /** Out: 1 while the reactor polls the lane or has parked it, so that `watch` need not be called. */
-  watching: 4,
-  /** In: the kind of record that `send` and `sendWait` make; 0: a plain one. */
-  kind: 5,
-} as const;
+/** Words by which JavaScript and the addon pass numbers without arguments: `Layout.control`, as constants of a module. */
+export const Control = { argument: 0, result: 1, demand: 2, needed: 3, watching: 4, kind: 5 } as const;
 
-/** Where the time-out of `sendWait` and `drainWait` stands among the control words, as doubles are counted: ms, Infinity for no limit. */
+/** `Layout.control.timeout`. */
 export const CONTROL_TIMEOUT = 3;
 
 export interface NativeLane {
-  /** Int32 words, see Control, and the time-out as a double at CONTROL_TIMEOUT. */
+  /** 32-bit words, and the time-out as a double: `Layout.control`. */
   readonly control: ArrayBuffer;
   readonly outbox: ArrayBuffer;
   readonly inbox: ArrayBuffer;
@@ -156,21 +152,21 @@ export interface NativeLane {
   /** As `drain`, after polling for about a microsecond for an answer to what was sent since the last time; nothing if nothing was, or where the lane does not poll (spin 0, or it did not pay). */
   drainMore(): void;
   drainWait(): void;
-  /** To be called when demand goes from 0 to 1 and `watching` is 0. */
+  /** To be called when the control word `demand` becomes `Layout.demand.records` while `watching` is 0. */
   watch(): void;
   wantRoom(): void;
   wantTaken(): void;
-  /** Fills the doubles: messages sent, bytes sent, messages received, bytes received, send fill, receive fill, full count, blocked since, idle since. */
+  /** Writes the counters of `Layout.laneStats`. Does nothing where `into` is too short. */
   stats(into: Float64Array): void;
 }
 
 export interface NativeConnection {
   readonly lanes: readonly NativeLane[];
-  /** why: 0 closed, 1 corrupt. */
+  /** why: one of `Layout.close`. */
   close(why: number): void;
   ref(): void;
   unref(): void;
-  /** Fills: bells, parks, rescues, and why it has ended (0: it has not; else as `onEnd` says). */
+  /** Writes the counters of `Layout.connectionStats`, of which `end` is one of `Layout.end`. Does nothing where `into` is too short. */
   stats(into: Float64Array): void;
   /**
    * Passes the segment's descriptor to the peer. False where the socket is full, as the peer has not read it for long; then `onRoom` comes

@@ -3,10 +3,11 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AddonError, UnsupportedPlatformError } from "../errors.js";
-import type { Binding } from "./binding.js";
+import { type Binding, CONTROL_TIMEOUT, Control } from "./binding.js";
+import { assertLayout } from "./layout.js";
 
-/** The number that native/layout.h gives the ABI; an addon of another one is refused. */
-const ABI_VERSION = 2;
+/** kInterfaceVersion of native/js/numbers.h; an addon of another one is refused. */
+const INTERFACE_VERSION = 1;
 
 let loaded: Binding | undefined;
 let failure: AddonError | UnsupportedPlatformError | undefined;
@@ -81,12 +82,13 @@ function load(): Binding {
   } catch (error) {
     throw new AddonError(explain(root, family, error as Error), { cause: error });
   }
-  if (binding.abiVersion !== ABI_VERSION) {
+  if (binding.interfaceVersion !== INTERFACE_VERSION) {
     throw new AddonError(
-      `the addon in ${root} has ABI version ${binding.abiVersion}; this version of ringbell needs ${ABI_VERSION}. ` +
-        "Build it again: npm run build",
+      `the addon in ${root} has interface version ${binding.interfaceVersion ?? "0"}; ` +
+        `this version of ringbell needs ${INTERFACE_VERSION}. Build it again: npm run build`,
     );
   }
+  assertLayout(binding.layout, { control: { ...Control, timeout: CONTROL_TIMEOUT } });
   return binding;
 }
 
