@@ -10,8 +10,8 @@ export interface Lease {
   readonly shared: boolean;
   /** Gives the memory back; the lease is not the block's any more. */
   release(): void;
-  /** `count` leases of the same memory in place of this one. Throws a BlockError where that can't be. */
+  /** `count` leases of the same memory in place of this one. Throws a BlockError for a block that was received. */
   share(count: number): Lease[];
-  /** An immutable one in place of this one. Throws a BlockError where that can't be. */
+  /** An immutable one in place of this one. Throws a BlockError for a block that was received or is shared, and where there are no sealed files. */
   seal(): Lease;
 }

@@ -7,7 +7,7 @@ import { emptyList, type Scratch } from "./codec.js";
  * sends the list along, and gives it to the codec of the other side.
  */
 
-/** Notes a block of the message that is being encoded; returns its number. Throws a BlockError for one that can't be sent. */
+/** Notes a block of the message that is being encoded; returns its number. Throws a BlockError for one that is gone, or stands in the message already. */
 export function attachBlock(scratch: Scratch, block: Block): number {
   leaseOf(block);
   const { blocks } = scratch;
@@ -38,7 +38,10 @@ export function claimBlock(scratch: Scratch, index: number): Block {
 }
 
 export function missing(index: number, path: string): never {
-  throw new DecodeError(`there is no block ${index} with the message, or it stands there twice`, path);
+  throw new DecodeError(
+    `the message names block ${index}, which did not come with it, or which it has named before`,
+    path,
+  );
 }
 
 /** Decodes a message with blocks. If that fails, those that were taken are released: nobody else knows of them. */
