@@ -18,7 +18,7 @@ export class RingbellError extends Error {
   }
 }
 
-/** An argument or option has a value that it can't have. */
+/** An argument or option has an invalid value. */
 export class InvalidArgumentError extends RingbellError {
   override readonly name = "InvalidArgumentError";
   override readonly code = "ERR_RINGBELL_INVALID_ARGUMENT";
@@ -116,7 +116,7 @@ export class NoSpaceError extends RingbellError {
   }
 }
 
-/** A block that can't be used so: it was released or sent, belongs to another channel, or stands twice in one message. */
+/** A block was sent, released or shared already, belongs to another channel, or stands twice in one message. */
 export class BlockError extends RingbellError {
   override readonly name = "BlockError";
   override readonly code = "ERR_RINGBELL_BLOCK";
@@ -133,7 +133,7 @@ export class BlockTooLargeError extends RingbellError {
     readonly bytes: number,
   ) {
     super(
-      `a block of ${bytes} bytes can't be had: all blocks of this side together may take ${limit} bytes; ` +
+      `a block of ${bytes} bytes is too large: all blocks of this side together may take ${limit} bytes; ` +
         "raise maxBulkBytes on both sides",
     );
   }
@@ -228,7 +228,7 @@ export class NotSameMemoryError extends RingbellError {
   override readonly code = "ERR_RINGBELL_NOT_SAME_MEMORY";
 }
 
-/** The transport that was asked for can't be had here. */
+/** The transport that was asked for is not available here. */
 export class TransportError extends RingbellError {
   override readonly name = "TransportError";
   override readonly code = "ERR_RINGBELL_TRANSPORT";
@@ -246,7 +246,7 @@ export class PeerDiedError extends RingbellError {
   override readonly code = "ERR_RINGBELL_PEER_DIED";
 }
 
-/** The peer broke the protocol: what stands in the shared memory, or came over the socket, can't be. */
+/** The peer broke the protocol: it put invalid data into the shared memory, or sent some over the socket. */
 export class CorruptError extends RingbellError {
   override readonly name = "CorruptError";
   override readonly code = "ERR_RINGBELL_CORRUPT";
@@ -262,14 +262,15 @@ export class MessageTooLargeError extends RingbellError {
     /** Its length in bytes, where known. */
     readonly bytes: number | undefined,
   ) {
-    super(
-      `the message ${bytes === undefined ? "is longer than" : `has ${bytes} bytes; this lane takes`} ${limit} bytes; ` +
-        "raise the capacity of the lane (a message takes up to half of it) or maxMessageBytes",
-    );
+    const words =
+      bytes === undefined
+        ? `the message has more than ${limit} bytes, the most that this lane takes`
+        : `the message has ${bytes} bytes; this lane takes at most ${limit}`;
+    super(`${words}; raise the capacity of the lane (a message takes up to half of it) or maxMessageBytes`);
   }
 }
 
-/** A value that the codec can't carry; `path` names the field. */
+/** The codec does not carry this value; `path` names the field. */
 export class EncodeError extends RingbellError {
   override readonly name = "EncodeError";
   override readonly code = "ERR_RINGBELL_ENCODE";
@@ -322,7 +323,7 @@ export class ConsumerBusyError extends RingbellError {
   override readonly code = "ERR_RINGBELL_CONSUMER_BUSY";
 }
 
-/** A synchronous method was called where the transport can't wait: the stream without the addon. */
+/** A synchronous method would have to wait, and the stream does so only with the addon. */
 export class SyncUnavailableError extends RingbellError {
   override readonly name = "SyncUnavailableError";
   override readonly code = "ERR_RINGBELL_SYNC_UNAVAILABLE";

@@ -24,6 +24,17 @@ describe("an error", () => {
   });
 });
 
+describe("a message that is too large", () => {
+  it("is told with its length and the limit, where the length is known", () => {
+    expect(new errors.MessageTooLargeError(10, 11).message).toMatch(
+      /^the message has 11 bytes; this lane takes at most 10; raise /,
+    );
+    expect(new errors.MessageTooLargeError(10, undefined).message).toMatch(
+      /^the message has more than 10 bytes, the most that this lane takes; raise /,
+    );
+  });
+});
+
 describe("a SystemError", () => {
   it("has the number that Node gives to the failure, and its name as systemCode", () => {
     for (const name of ["EAGAIN", "EMFILE", "ENOTSOCK"] as const) {

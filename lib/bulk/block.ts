@@ -170,14 +170,12 @@ export class Block {
 }
 
 function uncloneable(): never {
-  throw new BlockError("a block can't be cloned");
+  throw new BlockError("structuredClone and postMessage carry no blocks; send it in a message of a channel");
 }
 
 // What a toJSON returns is not asked for its own; a block would be an empty object, and lost.
 uncloneable.toJSON = (): never => {
-  throw new BlockError(
-    "a toJSON can't return a block itself, only an object or an array with the block in it",
-  );
+  throw new BlockError("a toJSON returned a block; let it return an object or an array with the block in it");
 };
 
 const WENT: Readonly<Record<Gone, string>> = {
@@ -197,7 +195,9 @@ function isObject(value: unknown): boolean {
 
 /** A codec of the user's may put anything on the list of blocks. */
 function refuse(value: unknown): never {
-  throw new BlockError(isForeignBlock(value) ? FOREIGN : "a list of blocks holds something else");
+  throw new BlockError(
+    isForeignBlock(value) ? FOREIGN : "a codec put something else than a block on the list of blocks",
+  );
 }
 
 /** Whether it is a block that another copy of the package made. */

@@ -58,22 +58,24 @@ export class Holdings {
     this.#giveBack = giveBack;
   }
 
-  /** What is wrong with an announcement, in words; undefined if nothing is. */
+  /** What is wrong with the announcement, in words; undefined if nothing is. */
   refuses({ id, slots, slotBytes, shared, sealed }: Announcement): string | undefined {
     if (this.#segments.has(id)) return `segment ${id} was announced twice`;
     if (this.#segments.size >= MOST_SEGMENTS) return `more than ${MOST_SEGMENTS} segments were announced`;
-    if (slots < 1 || slots > MOST_SLOTS || ((shared || sealed) && slots !== 1))
-      return `segment ${id} was announced with ${slots} slots`;
+    const mostSlots = shared || sealed ? 1 : MOST_SLOTS;
+    if (slots < 1 || slots > mostSlots) {
+      return `segment ${id} was announced with ${slots} slots; expected 1 to ${mostSlots}`;
+    }
     if (
       !Number.isSafeInteger(slotBytes) ||
       slotBytes < ALIGNMENT ||
       slotBytes % ALIGNMENT !== 0 ||
       slotBytes > this.#limit
     ) {
-      return `segment ${id} was announced with slots of ${slotBytes} bytes`;
+      return `segment ${id} was announced with slots of ${slotBytes} bytes; expected a multiple of ${ALIGNMENT} up to ${this.#limit}`;
     }
-    if (this.mappedBytes + segmentBytes(slotBytes, slots) > this.#limit)
-      return "more memory was announced than was agreed";
+    const bytes = this.mappedBytes + segmentBytes(slotBytes, slots);
+    if (bytes > this.#limit) return `segments of ${bytes} bytes were announced; ${this.#limit} were agreed`;
     return undefined;
   }
 
@@ -99,7 +101,7 @@ export class Holdings {
     return this.#segments.has(id);
   }
 
-  /** The peer hands over a block. Undefined if there is no such block, or it is held here already. */
+  /** The peer hands over a block. Undefined if it names no slot that it may hand over, or more bytes than the slot has. */
   take(id: number, slot: number, bytes: number): HeldLease | undefined {
     const segment = this.#segments.get(id);
     const holders = segment?.holders[slot];
@@ -133,7 +135,7 @@ export class Holdings {
     if (!this.#ended) this.#giveBack(segment.id, slot, segment.shared);
   }
 
-  /** The peer takes a segment away. False if something of it is held here, or it is not known. */
+  /** The peer takes a segment away. False if there is no such segment, or something of it is held here. */
   retire(id: number): boolean {
     const segment = this.#segments.get(id);
     if (segment === undefined || segment.held > 0) return false;
@@ -187,10 +189,10 @@ export class HeldLease extends SegmentLease<HeldSegment> implements Lease {
   }
 
   share(): never {
-    throw new BlockError("a block that was received is its sender's to share; copy it into one of your own");
+    throw new BlockError("only its sender can share a block that was received; copy it into one of your own");
   }
 
   seal(): never {
-    throw new BlockError("a block that was received is its sender's to seal; copy it into one of your own");
+    throw new BlockError("only its sender can seal a block that was received; copy it into one of your own");
   }
 }

@@ -16,8 +16,8 @@ export interface Lease {
   readonly memory: SharedMemory | undefined;
   /** Gives the memory back; the lease is not the block's any more. */
   release(): void;
-  /** `count` leases of the same memory in place of this one. Throws a BlockError for memory that cannot be shared. */
+  /** `count` leases of the same memory in place of this one. Throws a BlockError for a block that was received. */
   share(count: number): Lease[];
-  /** An immutable one in place of this one. Throws a BlockError for memory that cannot be sealed. */
+  /** An immutable one in place of this one. Throws a BlockError for a block that was received or is shared, and where there are no sealed files. */
   seal(): Lease;
 }

@@ -132,8 +132,7 @@ export class PrivateLease implements Lease {
   seal(): Lease {
     if (this.sealed) return this;
     this.#mustBeOurs("seal");
-    if (this.shared)
-      throw new BlockError("a shared block can't be sealed any more; seal it first, then share it");
+    if (this.shared) throw new BlockError("the block is shared already; seal a block first, then share it");
     this.withdraw();
     return this.#successor(this.#tenancy.view, true, false);
   }
@@ -159,7 +158,7 @@ export class PrivateLease implements Lease {
   #mustBeOurs(verb: string): void {
     if (this.id === OURS) return;
     throw new BlockError(
-      `a block that was received is its sender's to ${verb}; copy it into one of your own`,
+      `only its sender can ${verb} a block that was received; copy it into one of your own`,
     );
   }
 }

@@ -197,7 +197,7 @@ export class SegmentStore {
     if (size > this.limit - this.allocated) this.reclaim(size - (this.limit - this.allocated));
     if (size > this.limit - this.allocated) {
       throw new NoSpaceError(
-        `no room for a copy of ${bytes.length} bytes under maxBulkBytes, ${this.limit}`,
+        `no room for a copy of ${bytes.length} bytes: blocks may take ${this.limit} bytes together (maxBulkBytes)`,
         size,
       );
     }
@@ -288,8 +288,8 @@ export function translate(cause: unknown, bytes: number): Error {
   if (isOutOfMemory(cause)) {
     return new NoSpaceError(`no room for ${bytes} bytes of shared memory: ${message}`, bytes, { cause });
   }
-  if (code === "ENOSYS") return new BlockError("there are no sealed files on this platform", { cause });
-  return new SystemError(`can't get ${bytes} bytes of shared memory: ${message}`, code, syscall, undefined, {
+  if (code === "ENOSYS") return new BlockError("sealing needs Linux: there are no sealed files on this platform", { cause });
+  return new SystemError(`getting ${bytes} bytes of shared memory failed: ${message}`, code, syscall, undefined, {
     cause,
   });
 }

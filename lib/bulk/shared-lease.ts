@@ -54,7 +54,7 @@ export class SharedLease implements Lease {
 
   seal(): Lease {
     if (this.sealed) return this;
-    throw new BlockError("a shared block can't be sealed any more; seal it first, then share it");
+    throw new BlockError("the block is shared already; seal a block first, then share it");
   }
 
   #leave(): void {

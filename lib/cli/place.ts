@@ -5,7 +5,7 @@ import { text } from "./arguments.js";
 import type { Values } from "./command.js";
 import { UsageError } from "./usage-error.js";
 
-/** The place that `--namespace` and `--directory` mean. Throws a UsageError where they can't be. */
+/** The place that `--namespace` and `--directory` mean. Throws a UsageError where one is invalid. */
 export function placeOf(values: Values): ResolvedPlace {
   const directory = text(values, "directory");
   try {

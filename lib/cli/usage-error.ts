@@ -1,4 +1,4 @@
-/** The command line can't be understood: exit code 2. */
+/** The command line has a mistake: exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

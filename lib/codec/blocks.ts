@@ -5,7 +5,7 @@ import { BlockError, DecodeError } from "../errors.js";
  * sends the list along, and gives it to the codec of the other side.
  */
 
-/** Adds a block to the list of the message that is being encoded; returns its number. Throws a BlockError for one that was sent or released. */
+/** Notes a block of the message that is being encoded; returns its number. Throws a BlockError for one that is gone, or stands in the message already. */
 export function attachBlock(blocks: Block[], block: Block): number {
   leaseOf(block);
   if (blocks.includes(block))
@@ -31,7 +31,10 @@ export function claimBlock(blocks: (Block | undefined)[], index: number): Block 
 }
 
 export function missing(index: number, path: string): never {
-  throw new DecodeError(`there is no block ${index} with the message, or it stands there twice`, path);
+  throw new DecodeError(
+    `the message names block ${index}, which did not come with it, or which it has named before`,
+    path,
+  );
 }
 
 /** Decodes a message with blocks. If decoding fails, the blocks taken from the list are released: nobody else knows of them. */

@@ -40,7 +40,7 @@ export function replaceBlocks(message: unknown): Replaced | undefined {
     for (const [container, copy] of copies) fill(copy, container as object, replace);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new EncodeError(`the message can't be read: ${why}`, "", { cause });
+    throw new EncodeError(`a getter of the message failed: ${why}`, "", { cause });
   }
   return { message: copies.get(message), blocks };
 }

@@ -89,7 +89,7 @@ function deserialize(
   } catch (cause) {
     if (cause instanceof DecodeError) throw cause;
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new DecodeError(`no serialized value: ${why}`, "", { cause });
+    throw new DecodeError(`not a value in the format of V8's serializer: ${why}`, "", { cause });
   }
 }
 
@@ -173,11 +173,11 @@ class MessageDeserializer extends Deserializer {
     const type = this.readUint32();
     const length = this.readUint32();
     if (type === BLOCK) return claimBlock(this.blocks, length);
-    if (length > this.bytes) throw new Error("a view longer than the message");
+    if (length > this.bytes) throw new Error(`a view of ${length} bytes in a message of ${this.bytes}`);
     const raw = this.readRawBytes(length);
     if (type === BUFFER) return Buffer.from(raw);
     const View = viewTypes[type - BUFFER - 1];
-    if (View === undefined) throw new Error("an unknown kind of view");
+    if (View === undefined) throw new Error(`a view of the unknown kind ${type}`);
     const memory = new ArrayBuffer(length);
     new Uint8Array(memory).set(raw);
     // Throws where the length is no multiple of the element's.

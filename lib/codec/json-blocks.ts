@@ -52,7 +52,10 @@ function drawMark(): string {
 export function splitMark(text: string): [mark: string, json: string] {
   const mark = text.slice(0, MARK);
   if (!/^[0-9a-f]{16}$/.test(mark))
-    throw new DecodeError("blocks came along, but the text does not mark their places", "");
+    throw new DecodeError(
+      "blocks came with the message, but its text does not begin with their mark: 16 hexadecimal digits",
+      "",
+    );
   return [mark, text.slice(MARK)];
 }
 
@@ -90,6 +93,8 @@ export function revive(message: unknown, mark: string, blocks: (Block | undefine
 
 function blockAt(text: string, blocks: (Block | undefined)[]): Block {
   const number = /^:(0|[1-9][0-9]{0,8})$/.exec(text.slice(MARK))?.[1];
-  if (number === undefined) throw new DecodeError("the mark of a block has no number", "");
+  if (number === undefined) {
+    throw new DecodeError("the mark of a block must be followed by a colon and the number of the block", "");
+  }
   return claimBlock(blocks, Number(number));
 }

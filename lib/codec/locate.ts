@@ -49,10 +49,11 @@ export function locateInClone(message: unknown): Fault | undefined {
     if (isForeignBlock(value)) throw foreignBlock(step.path);
     if (value instanceof Block) return "a block can only stand in objects, arrays, Maps and Sets";
     if (isPromise(value) || isWeakMap(value) || isWeakSet(value) || value instanceof WeakRef) {
-      return "it can't be cloned";
+      return `a ${Object.prototype.toString.call(value).slice(8, -1)} can't be cloned`;
     }
     if (isProxy(value)) return "a proxy can't be cloned";
-    if (isSharedArrayBuffer(value)) return "a SharedArrayBuffer can't be shared with another process";
+    if (isSharedArrayBuffer(value))
+      return "a SharedArrayBuffer can't be shared with another process; send a copy, or a block";
     if (isExternal(value)) return "a native object can't be cloned";
     const again = seen.has(value);
     seen.add(value);

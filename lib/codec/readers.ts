@@ -55,7 +55,7 @@ export function closureDecoder(shape: StructShape): Decode {
   return (scratch, offset, bytes, blocks) => releasing(blocks, () => decode(scratch, offset, bytes, blocks));
 }
 
-/** What cannot be: `left` may be negative where the padding before an array was cut off. */
+/** `left` may be negative where the padding before an array was cut off. */
 function tooLong(path: Path, what: string, left: number): DecodeError {
   return new DecodeError(`${what}, but only ${Math.max(left, 0)} bytes are left`, path.toString());
 }
@@ -67,7 +67,8 @@ function readerOf(shape: Shape, path: Path): Read {
     case "bool":
       return ({ view }, at) => {
         const value = view.getUint8(at);
-        if (value > 1) throw new DecodeError(`${value} is neither true (1) nor false (0)`, path.toString());
+        if (value > 1)
+          throw new DecodeError(`must be 0 (false) or 1 (true); it is ${value}`, path.toString());
         return value === 1;
       };
     case "enum": {
@@ -75,7 +76,8 @@ function readerOf(shape: Shape, path: Path): Read {
       return ({ view }, at) => {
         const index = size === 1 ? view.getUint8(at) : view.getUint16(at, true);
         if (index >= values.length) {
-          throw new DecodeError(`${index} is none of ${values.length} values`, path.toString());
+          const text = `must be the position of a value, 0 to ${values.length - 1}; it is ${index}`;
+          throw new DecodeError(text, path.toString());
         }
         return values[index];
       };
@@ -104,8 +106,12 @@ function readerOf(shape: Shape, path: Path): Read {
       const read = readerOf(shape.of, path);
       return (cursor, at) => {
         const there = cursor.view.getUint8(at);
-        if (there > 1)
-          throw new DecodeError(`${there} is neither present (1) nor missing (0)`, path.toString());
+        if (there > 1) {
+          throw new DecodeError(
+            `the byte before the value must be 0 (missing) or 1 (present); it is ${there}`,
+            path.toString(),
+          );
+        }
         return there === 1 ? read(cursor, at + offset) : undefined;
       };
     }
@@ -214,6 +220,7 @@ function numberReader(type: NumberType, path: Path): Read {
 }
 
 function safe(value: number, path: Path): number {
-  if (!Number.isSafeInteger(value)) throw new DecodeError("not a safe integer", path.toString());
+  if (!Number.isSafeInteger(value))
+    throw new DecodeError("must be a safe integer; it is beyond 2^53", path.toString());
   return value;
 }

@@ -30,7 +30,7 @@ export function loadBinding(): Binding {
   throw failure;
 }
 
-/** The addon, or undefined where it can't be had. Throws UnsupportedPlatformError all the same. */
+/** The addon, or undefined where it does not load. Throws UnsupportedPlatformError all the same. */
 export function tryBinding(): Binding | undefined {
   try {
     return loadBinding();
@@ -101,7 +101,7 @@ function explain(root: string, family: string | undefined, error: Error): string
     `Reason: ${error.message.split("\n")[0]}`,
     "Mend: in a checkout, `npm run build`. In an installed package, in its directory: " +
       "`npm install --no-save node-gyp node-addon-api && npx node-gyp rebuild` (it needs python3, make and a C++20 compiler).",
-    'Or use the plain socket: { transport: "stream" }, which "auto" does by itself.',
+    'Or do without: { transport: "stream" } uses the socket alone, and "auto" falls back to it.',
   ].join("\n");
 }
 

@@ -145,7 +145,9 @@ describe("ringbell gc", () => {
     writeFileSync(join(directory, "default", "x.sock"), "precious");
     const { code, stdout, stderr } = await ringbell(["gc", "-d", directory]);
     expect([code, stderr]).toEqual([1, ""]);
-    expect(stdout.replace(/\s+/g, " ")).toContain("x.sock is in the way and is no socket");
+    expect(stdout.replace(/\s+/g, " ")).toContain(
+      "x.sock is in the way: it must be a socket, and is something else",
+    );
     expect(existsSync(join(directory, "default", "x.sock"))).toBe(true);
   });
 

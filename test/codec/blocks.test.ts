@@ -316,9 +316,15 @@ describe("blocks in JSON", () => {
   });
 
   it("are refused by the name of what is wrong with the mark", () => {
-    expect(forge(`${mark}["${mark}:x"]`, 1).error?.message).toMatch(/has no number/);
-    expect(forge(`${mark}["${mark}:7"]`, 1).error?.message).toMatch(/no block 7/);
-    expect(forge('["a message of the right length"]', 1).error?.message).toMatch(/does not mark/);
+    expect(forge(`${mark}["${mark}:x"]`, 1).error?.message).toMatch(
+      /must be followed by a colon and the number/,
+    );
+    expect(forge(`${mark}["${mark}:7"]`, 1).error?.message).toMatch(
+      /names block 7, which did not come with it/,
+    );
+    expect(forge('["a message of the right length"]', 1).error?.message).toMatch(
+      /does not begin with their mark/,
+    );
   });
 
   it("are left to the channel where the message does not name them", () => {
@@ -378,7 +384,7 @@ describe("blocks in JSON", () => {
 
   it("are refused, not lost, as the result of a toJSON", () => {
     const message = { image: { toJSON: () => blockOf("x") } };
-    expect(thrown(() => encode(json(), message)).message).toMatch(/toJSON can't return a block/);
+    expect(thrown(() => encode(json(), message)).message).toMatch(/toJSON returned a block/);
     const wrapped = { image: { toJSON: () => ({ inside: blockOf("x") }) } };
     expect(toPlan(carry(json(), wrapped))).toEqual({ image: { inside: new Planned("x") } });
   });
@@ -619,7 +625,7 @@ describe("blocks in clones", () => {
     const { error, left, released } = unpack(clone(), parcel);
     expect(error).toMatchObject({
       name: "DecodeError",
-      message: expect.stringMatching(/^there is no block 0/),
+      message: expect.stringMatching(/^the message names block 0/),
     });
     expect(released).toEqual([1, 0]);
     expect(left.map(contentOf)).toEqual(["y"]);

@@ -66,7 +66,7 @@ function reasonOf(
     return `the addon is loaded, and ${process.platform === "linux" ? "sealed" : "named"} memory can be shared.`;
   }
   if (!addon.loaded) return "the addon is not loaded, and the socket alone needs none.";
-  return "shared memory can't be had, see the problems; the socket alone works.";
+  return "shared memory is not available, see the problems; the socket alone works.";
 }
 
 function ourVariables(): Record<string, string> {

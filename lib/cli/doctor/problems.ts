@@ -81,7 +81,7 @@ function testProblems({ tests, environment, addon, directory }: Facts, add: Add)
         : environment.RINGBELL_TRANSPORT !== "shm"
           ? "Set RINGBELL_TRANSPORT to stream if that one passed, and report this with the output of --json."
           : addon.loaded
-            ? "Unset RINGBELL_TRANSPORT or set it to auto: where shared memory can't be had, the socket carries the messages."
+            ? "Unset RINGBELL_TRANSPORT or set it to auto: where shared memory is not available, the socket carries the messages."
             : "Unset RINGBELL_TRANSPORT, or set it to auto.";
     add("error", `Messages can't flow: ${textOf(byDefault.error)}`, help);
   }
@@ -105,25 +105,29 @@ function memoryProblems({ sharedMemory, platform, limits }: Facts, add: Add): vo
   if (sealed?.available === false) {
     add(
       "warning",
-      `Sealed memory (memfd) can't be made: ${textOf(sealed.error)}`,
+      `Making sealed memory (memfd) fails: ${textOf(sealed.error)}`,
       'It needs Linux 3.17 and a seccomp profile that allows memfd_create; `backing: "named"` does without.',
     );
   }
   if (named?.available === false) {
     add(
       "warning",
-      `Named memory can't be made: ${textOf(named.error)}`,
+      `Making named memory fails: ${textOf(named.error)}`,
       platform.os === "linux"
         ? "Mount a tmpfs on /dev/shm that this user may write to; sealed memory, the default, does without."
         : "Look whether a sandbox forbids shm_open.",
     );
   }
   if (path !== null && size === null) {
-    add("note", `${path} can't be looked at.`, 'It is needed for `backing: "named"` alone.');
+    add(
+      "note",
+      `The size of ${path} is unknown: this user may not look at it.`,
+      'It is needed for `backing: "named"` alone.',
+    );
   } else if (path !== null && free !== null && free < LITTLE_MEMORY) {
     add(
       "warning",
-      `${path} has ${bytes(free)} free of ${bytes(size ?? 0)}; named memory will soon not be had.`,
+      `${path} has ${bytes(free)} free of ${bytes(size ?? 0)}; named memory will soon run out.`,
       "Give it more (docker run --shm-size=1g; mount -o remount,size=1g /dev/shm), or use sealed memory, the default.",
     );
   }
@@ -153,7 +157,7 @@ function directoryProblems({ directory, environment }: Facts, add: Add): void {
   } else if (!writable && path !== null) {
     add(
       "error",
-      `${path} can't be written to (or made) by uid ${ourUid()}.`,
+      `uid ${ourUid()} may not write to ${path} (or make it).`,
       "Correct its mode, or set RINGBELL_DIRECTORY to a directory of your own.",
     );
   }
@@ -170,7 +174,7 @@ function directoryProblems({ directory, environment }: Facts, add: Add): void {
   if (source === "tmpdir" && runtime) {
     add(
       "note",
-      `XDG_RUNTIME_DIR is ${runtime}, which is no directory of this user's, so names lie in ${path}.`,
+      `XDG_RUNTIME_DIR is ${runtime}, which is not a directory of this user, so names lie in ${path}.`,
       "Processes that have it set otherwise look elsewhere: set RINGBELL_DIRECTORY for all of them.",
     );
   }
@@ -209,7 +213,7 @@ function otherProblems({ node, platform, limits, environment, container }: Facts
     const near = nearest(name, VARIABLES);
     add(
       "warning",
-      `${name} is set, and is no variable of ringbell.`,
+      `${name} is set, but ringbell reads no such variable.`,
       near === undefined ? `It reads ${VARIABLES.join(", ")}.` : `Did you mean ${near}?`,
     );
   }

@@ -109,7 +109,7 @@ function available(fact: Availability | null, loaded: boolean): string {
   if (fact === null) return loaded ? "not on this platform" : "needs the addon";
   return fact.available
     ? "can be made"
-    : `can't be made: ${fact.error?.code ?? fact.error?.message ?? "unknown"}`;
+    : `making it fails: ${fact.error?.code ?? fact.error?.message ?? "for an unknown reason"}`;
 }
 
 function names(directory: DirectoryFacts): Fact[] {
@@ -118,7 +118,7 @@ function names(directory: DirectoryFacts): Fact[] {
   const why = source === "tmpdir" ? "the default" : `from ${source}`;
   const state = exists
     ? `owner uid ${uid}, mode ${mode}, ${writable ? "writable" : "not writable"}`
-    : `not there yet; ${writable ? "the first listen makes it" : "and it can't be made"}`;
+    : `not there yet; ${writable ? "the first listen makes it" : "this user may not make it"}`;
   return [
     ["directory", `${path} (${why})`],
     ["rights", state],

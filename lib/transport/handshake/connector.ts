@@ -1,6 +1,5 @@
 import { HandshakeError, NotSameMemoryError, type RingbellError, TransportError } from "../../errors.js";
 import type { Region } from "../../native/binding.js";
-import type { LaneGeometry } from "../contract.js";
 import { ringCapacities } from "../shm/rings.js";
 import { createShm } from "../shm/shm.js";
 import { createStream } from "../stream/stream.js";
@@ -13,14 +12,13 @@ import {
   type Hello,
   helloFrame,
   type LaneRequest,
-  readGo,
-  readWelcome,
   readyFrame,
   type Welcome,
 } from "./greetings.js";
 import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./joining.js";
 import { encodeFrame, type Frame } from "./json-frames.js";
 import { ourBulkBytes, ourMeans } from "./means.js";
+import { readGo, readWelcome } from "./read-greetings.js";
 
 export interface ConnectorSettings extends HandshakeSettings {
   readonly codec: CodecIdentities;
@@ -70,7 +68,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
     const lanes = welcome.lanes.map((lane) => lane.name);
     if (transport === "shm") {
       if (region === undefined)
-        throw new HandshakeError("the listener goes on with memory that we do not have");
+        throw new HandshakeError("the listener chose shared memory, which this side has not mapped");
       const options = {
         spin: settings.spin,
         bulkBytes: welcome.bulk,
@@ -92,7 +90,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
       return { connection, lanes, peer };
     }
     if (!hello.transports.includes("stream")) {
-      throw new HandshakeError("the listener goes on with a transport that we did not offer");
+      throw new HandshakeError("the listener chose a stream, which this side did not offer");
     }
     region?.close();
     region = undefined;
@@ -135,20 +133,28 @@ async function answer(pipe: FramePipe, cause?: RingbellError): Promise<Frame> {
 
 /** Holds the listener to what we offered. */
 function checkWelcome(welcome: Welcome, hello: Hello): void {
-  const requests = new Map(hello.lanes?.map((lane) => [lane.name, lane]));
-  const asked = hello.lanes === undefined ? undefined : new Set([MAIN_LANE, ...requests.keys()]);
-  const names = welcome.lanes.map((lane) => lane.name);
-  const tooLarge = ({ name, capacity }: LaneGeometry) =>
-    capacity > (requests.get(name)?.capacity ?? hello.capacity ?? Number.POSITIVE_INFINITY);
-  if (
-    !hello.transports.includes(welcome.transport) ||
-    (welcome.backing !== undefined && !hello.backings.includes(welcome.backing)) ||
-    (asked !== undefined && (names.length !== asked.size || !names.every((name) => asked.has(name)))) ||
-    welcome.lanes.some(tooLarge) ||
-    welcome.bulk > hello.bulk
-  ) {
-    throw new HandshakeError("the listener's welcome is not what we asked for");
+  const wrong = (what: string, chosen: string, ours: string) =>
+    new HandshakeError(`the listener chose ${what} ${chosen}; this side offered ${ours}`);
+  const { transport, backing, bulk } = welcome;
+  if (!hello.transports.includes(transport)) {
+    throw wrong("the transport", transport, hello.transports.join(", "));
   }
+  if (backing !== undefined && !hello.backings.includes(backing)) {
+    throw wrong("the backing", backing, hello.backings.join(", "));
+  }
+  const requests = new Map(hello.lanes?.map((lane) => [lane.name, lane]));
+  if (hello.lanes !== undefined) {
+    const asked = new Set([MAIN_LANE, ...requests.keys()]);
+    const names = welcome.lanes.map((lane) => lane.name);
+    if (names.length !== asked.size || !names.every((name) => asked.has(name))) {
+      throw wrong("the lanes", names.join(", "), [...asked].join(", "));
+    }
+  }
+  for (const { name, capacity } of welcome.lanes) {
+    const most = requests.get(name)?.capacity ?? hello.capacity ?? Number.POSITIVE_INFINITY;
+    if (capacity > most) throw wrong(`for lane "${name}" a capacity of`, `${capacity} bytes`, `${most}`);
+  }
+  if (bulk > hello.bulk) throw wrong("for blocks", `${bulk} bytes`, `${hello.bulk}`);
 }
 
 function map(pipe: FramePipe, welcome: Welcome, { binding }: ConnectorSettings): Mapped {
@@ -159,7 +165,9 @@ function map(pipe: FramePipe, welcome: Welcome, { binding }: ConnectorSettings):
   if (welcome.transport !== "shm" || binding === undefined) return { failure: undefined };
   const sealed = welcome.backing === "sealed";
   if (sealed && descriptor === undefined) {
-    return { failure: new NotSameMemoryError("no descriptor came with the listener's welcome") };
+    return {
+      failure: new NotSameMemoryError("the listener's welcome came without the descriptor of its memory"),
+    };
   }
   try {
     const capacities = ringCapacities(welcome.lanes);
@@ -169,10 +177,10 @@ function map(pipe: FramePipe, welcome: Welcome, { binding }: ConnectorSettings):
     const missing = code === "ENOENT" || code === "EINVAL" || code === "EACCES";
     return {
       failure: missing
-        ? new NotSameMemoryError(`the listener's shared memory is not to be found here: ${message}`, {
+        ? new NotSameMemoryError(`the listener's shared memory is not visible here: ${message}`, {
             cause,
           })
-        : new TransportError(`can't map the listener's shared memory: ${message}`, { cause }),
+        : new TransportError(`mapping the listener's shared memory failed: ${message}`, { cause }),
     };
   }
 }

@@ -7,8 +7,18 @@ import { HandshakeError } from "../../errors.js";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function wrong(field: string, expected: string): HandshakeError {
-  return new HandshakeError(`the field "${field}" of a handshake frame is not ${expected}`);
+function wrong(field: string, expected: string, value: unknown): HandshakeError {
+  return new HandshakeError(
+    `the field "${field}" of a handshake frame must be ${expected}; it is ${describe(value)}`,
+  );
+}
+
+/** What came instead, in words: nothing that the stranger wrote but numbers. */
+function describe(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (typeof value === "string") return `a string of ${value.length} characters`;
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  return typeof value === "object" && value !== null ? "an object" : String(value);
 }
 
 function own(from: Fields, field: string): unknown {
@@ -19,7 +29,7 @@ function own(from: Fields, field: string): unknown {
 export function readString(from: Fields, field: string, longest: number): string {
   const value = own(from, field);
   if (typeof value !== "string" || value.length > longest) {
-    throw wrong(field, `a string of at most ${longest} characters`);
+    throw wrong(field, `a string of at most ${longest} characters`, value);
   }
   return value;
 }
@@ -32,7 +42,7 @@ export function readOptionalString(from: Fields, field: string, longest: number)
 export function readInteger(from: Fields, field: string, least: number, most: number): number {
   const value = own(from, field);
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
-    throw wrong(field, `an integer from ${least} to ${most}`);
+    throw wrong(field, `an integer from ${least} to ${most}`, value);
   }
   return value;
 }
@@ -48,7 +58,8 @@ export function readOptionalInteger(
 
 export function readObject(from: Fields, field: string): Fields {
   const value = own(from, field);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(field, "an object");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw wrong(field, "an object", value);
   return value as Fields;
 }
 
@@ -58,24 +69,30 @@ export function readOptionalObject(from: Fields, field: string): Fields | undefi
 
 /** A list of at most `most` objects. */
 export function readObjects(from: Fields, field: string, most: number): readonly Fields[] {
-  const value = own(from, field);
-  if (!Array.isArray(value) || value.length > most) throw wrong(field, `a list of at most ${most}`);
-  for (const item of value as unknown[]) {
+  const list = readList(from, field, most);
+  for (const [i, item] of list.entries()) {
     if (typeof item !== "object" || item === null || Array.isArray(item)) {
-      throw wrong(field, "a list of objects");
+      throw wrong(`${field}[${i}]`, "an object", item);
     }
   }
-  return value as Fields[];
+  return list as Fields[];
 }
 
 /** A list of at most `most` strings of at most `longest` characters. */
 export function readStrings(from: Fields, field: string, most: number, longest: number): readonly string[] {
-  const value = own(from, field);
-  if (!Array.isArray(value) || value.length > most) throw wrong(field, `a list of at most ${most}`);
-  for (const item of value as unknown[]) {
-    if (typeof item !== "string" || item.length > longest) throw wrong(field, "a list of short strings");
+  const list = readList(from, field, most);
+  for (const [i, item] of list.entries()) {
+    if (typeof item !== "string" || item.length > longest) {
+      throw wrong(`${field}[${i}]`, `a string of at most ${longest} characters`, item);
+    }
   }
-  return value as string[];
+  return list as string[];
+}
+
+function readList(from: Fields, field: string, most: number): readonly unknown[] {
+  const value = own(from, field);
+  if (!Array.isArray(value) || value.length > most) throw wrong(field, `a list of at most ${most}`, value);
+  return value;
 }
 
 /** What a stranger wrote, fit for a message or a log: no control characters, not too long. */

@@ -3,6 +3,9 @@ import { HungUpError } from "../wire/protocol.js";
 import type { Wire } from "../wire/wire.js";
 import { encodeFrame, FRAME_LIMIT, type Frame, JsonFrameReader } from "./json-frames.js";
 
+/** The most bytes that are kept of what comes before its turn. */
+const EARLY_LIMIT = 2 * FRAME_LIMIT;
+
 interface Waiting {
   readonly query: boolean;
   resolve(frame: Frame | "status"): void;
@@ -68,7 +71,8 @@ export class FramePipe {
   /** Sends a frame, if need be with a descriptor. */
   write(frame: Frame, descriptor?: number): void {
     const bytes = encodeFrame(frame);
-    if (bytes === undefined) throw new HandshakeError(`a handshake frame exceeds ${FRAME_LIMIT} bytes`);
+    if (bytes === undefined)
+      throw new HandshakeError(`a handshake frame of this side has more than ${FRAME_LIMIT} bytes`);
     this.#wire.write(bytes, descriptor);
   }
 
@@ -128,7 +132,14 @@ export class FramePipe {
     this.#silent = false;
     this.#reader.push(chunk);
     if (this.#waiting !== undefined) this.#look();
-    else if (this.#reader.buffered > 2 * FRAME_LIMIT) this.#fail(new HandshakeError("too much, too early"));
+    else if (this.#reader.buffered > EARLY_LIMIT) {
+      const bytes = this.#reader.buffered;
+      this.#fail(
+        new HandshakeError(
+          `the other side sent ${bytes} bytes out of turn; at most ${EARLY_LIMIT} are taken`,
+        ),
+      );
+    }
   }
 
   /** Whether whoever waits for a frame has got one, or an error. */

@@ -68,7 +68,8 @@ export async function checkPeer(peer: Peer, authorize: Authorize | undefined): P
   try {
     welcome = await authorize(peer);
   } catch (cause) {
-    throw new RefusedError(`the process ${peer.pid} of user ${peer.uid} is not let in`, { cause });
+    throw new RefusedError(`\`authorize\` threw for the process ${peer.pid} of user ${peer.uid}`, { cause });
   }
-  if (welcome !== true) throw new RefusedError(`the process ${peer.pid} of user ${peer.uid} is not let in`);
+  if (welcome === true) return;
+  throw new RefusedError(`\`authorize\` did not let the process ${peer.pid} of user ${peer.uid} in`);
 }

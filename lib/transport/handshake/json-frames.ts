@@ -1,5 +1,6 @@
 import { HandshakeError } from "../../errors.js";
 import { STATUS_QUERY } from "../wire/protocol.js";
+import { printable } from "./fields.js";
 
 /**
  * Frames of the handshake: eight lower-case hexadecimal digits, the length of the body in bytes; then the body, a JSON
@@ -84,12 +85,17 @@ export class JsonFrameReader {
   #readLength(): number | undefined {
     const seen = Math.min(PREFIX, this.#bytes.length);
     const text = this.#bytes.toString("latin1", 0, seen);
-    if (!/^[0-9a-f]*$/.test(text)) throw new HandshakeError("what arrives is no handshake of ringbell");
+    if (!/^[0-9a-f]*$/.test(text)) {
+      const begin = JSON.stringify(printable(text, PREFIX));
+      throw new HandshakeError(
+        `the other side does not speak the handshake of ringbell: it begins with ${begin}`,
+      );
+    }
     if (seen < PREFIX) return undefined;
     const length = Number.parseInt(text, 16);
     if (length > FRAME_LIMIT) {
       throw new HandshakeError(
-        `a handshake frame of ${length} bytes was announced; at most ${FRAME_LIMIT} are taken`,
+        `the other side announced a handshake frame of ${length} bytes; at most ${FRAME_LIMIT} are taken`,
       );
     }
     return length;
@@ -101,10 +107,11 @@ function parse(body: Uint8Array): Frame {
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
   } catch (cause) {
-    throw new HandshakeError("a handshake frame is not JSON", { cause });
+    throw new HandshakeError("the body of a handshake frame must be JSON in UTF-8; it is not", { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new HandshakeError("a handshake frame is not a JSON object");
+    const what = Array.isArray(value) ? "an array" : value === null ? "null" : `a ${typeof value}`;
+    throw new HandshakeError(`the body of a handshake frame must be a JSON object; it is ${what}`);
   }
   return value as Frame;
 }

@@ -17,12 +17,13 @@ import type { Wire } from "../wire/wire.js";
 import { errorFrame } from "./error-frames.js";
 import { printable } from "./fields.js";
 import { FramePipe } from "./frame-pipe.js";
-import { type Backing, goFrame, type Ready, readHello, readReady, welcomeFrame } from "./greetings.js";
+import { type Backing, goFrame, type Ready, welcomeFrame } from "./greetings.js";
 import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./joining.js";
 import { encodeFrame, type Frame } from "./json-frames.js";
 import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
 import { type Agreement, agreeLanes, agreeTransport, type LaneOffer } from "./negotiate.js";
 import type { Peer } from "./peer.js";
+import { readHello, readReady } from "./read-greetings.js";
 
 /** How long (ms) a peer that was turned away has to read why. */
 const LINGER = 1000;
@@ -167,7 +168,7 @@ function makeOffer(
     if (code === "ENOSPC" || code === "ENOMEM") {
       throw new NoSpaceError(`no room for ${bytes} bytes of shared memory: ${message}`, bytes, { cause });
     }
-    throw new TransportError(`can't make shared memory: ${message}`, { cause });
+    throw new TransportError(`making shared memory failed: ${message}`, { cause });
   }
   if (name === "") return { region, backing, name, unlink: () => {} };
   let linked = true;
@@ -192,7 +193,9 @@ function isShared(region: Region, ready: Ready, { fallback }: Agreement): boolea
   if (ready.failed === undefined && ready.nonce === region.nonce) return true;
   if (fallback) return false;
   if (ready.failed === "ERR_RINGBELL_TRANSPORT") {
-    throw new TransportError(`the peer can't map the shared memory: ${printable(ready.message, 300)}`);
+    throw new TransportError(
+      `mapping the shared memory failed at the peer: ${printable(ready.message, 300)}`,
+    );
   }
   throw new NotSameMemoryError(
     "the two sides reach each other but do not see the same memory " +
@@ -206,7 +209,10 @@ function turnAway(wire: Wire, error: unknown): void {
     wire.destroy();
     return;
   }
-  const told = error instanceof RingbellError ? error : new HandshakeError("the listener failed");
+  const told =
+    error instanceof RingbellError
+      ? error
+      : new HandshakeError("the listener failed; its own process knows why");
   const bytes = encodeFrame(errorFrame(told));
   if (bytes !== undefined) wire.write(bytes);
   endSoon(wire);

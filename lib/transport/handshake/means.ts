@@ -7,8 +7,7 @@ import type { Means } from "./negotiate.js";
 export type TransportChoice = "auto" | "shm" | "stream";
 
 /**
- * What this process can do with the options it was given. Throws a TransportError where the options ask for what can't
- * be had here.
+ * What this process can do with the options it was given. Throws a TransportError where the options ask for more.
  */
 export function ourMeans(
   binding: Binding | undefined,
@@ -27,7 +26,9 @@ export function ourMeans(
   }
   const possible: readonly Backing[] = process.platform === "linux" ? ["sealed", "named"] : ["named"];
   if (backing !== undefined && !possible.includes(backing)) {
-    throw new TransportError(`backing "${backing}" is not to be had on ${process.platform}`);
+    throw new TransportError(
+      `backing "${backing}" does not exist on ${process.platform}; it has ${possible.join(" and ")}`,
+    );
   }
   return {
     transports: transport === "shm" ? ["shm"] : ["shm", "stream"],

@@ -43,7 +43,7 @@ export function schemaMismatch(
 ): SchemaMismatchError {
   const other = direction === "sends" ? "receives" : "sends";
   return new SchemaMismatchError(
-    `the codecs of lane "${lane}" do not fit: this side ${direction} ${ours}, the other ${other} ${theirs}`,
+    `the codecs of lane "${lane}" do not match: this side ${direction} ${ours}, the other ${other} ${theirs}`,
     ours,
     theirs,
   );

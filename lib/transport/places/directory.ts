@@ -121,9 +121,13 @@ function make(path: string): boolean {
       throw accessError(path, "make the directory", cause);
     }
     if (code === "EEXIST" || code === "ENOTDIR") {
-      throw new AccessError(`${path} is in the way: it, or a part of it, is not a directory`, path, {
-        cause,
-      });
+      throw new AccessError(
+        `${path} must be a directory; it, or a part of its path, is something else`,
+        path,
+        {
+          cause,
+        },
+      );
     }
     const message = `can't make the directory ${path}: ${(cause as Error).message}`;
     throw new SystemError(message, code ?? "UNKNOWN", syscall ?? "mkdir", path, { cause });

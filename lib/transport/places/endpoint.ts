@@ -45,7 +45,7 @@ export interface Endpoint {
  * only a socket that nobody listens on is removed. The lock file holds the discovery record. Socket and lock file are
  * removed by `close` and at exit; what a killed process leaves is taken over by the next one of that name.
  *
- * Without the addon there are no locks, and turns are taken as turn.ts describes.
+ * Without the addon there are no locks, and turns are taken as link-lock.ts describes.
  *
  * Throws an AlreadyRunningError with the owner's pid, an AccessError, or a SystemError.
  */
@@ -227,7 +227,7 @@ async function listenNet(address: Address, mode: number): Promise<Server | undef
 /** Beside a path of the user's own, what is called like our lock may be a file of the user's. */
 function checkLockFile(address: Address): void {
   if (address.place !== undefined || readRecord(address.lockPath) !== "foreign") return;
-  const message = `${address.lockPath} is in the way and is no lock of ringbell; remove it`;
+  const message = `${address.lockPath} is in the way: it must be a lock file of ringbell, and is another file; remove it`;
   throw new SystemError(message, "EEXIST", "open", address.lockPath);
 }
 

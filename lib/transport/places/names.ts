@@ -89,7 +89,7 @@ export function resolveAddress(
         : [DEFAULT_NAME, "name"];
   if (typeof target === "string" && isAbsolute(target)) {
     if (target.includes("\0") || target.endsWith("/")) {
-      throw new InvalidArgumentError(source, "the path of a socket", target);
+      throw new InvalidArgumentError(source, "the path of a socket, without a slash at its end", target);
     }
     const socketPath = normalize(target);
     checkPathLength(socketPath, source);

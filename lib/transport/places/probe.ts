@@ -51,7 +51,12 @@ export async function probeNet(path: string): Promise<Probe> {
 export function statSocket(path: string): Stats | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat !== undefined && !stat.isSocket()) {
-    throw new SystemError(`${path} is in the way and is no socket; remove it`, "ENOTSOCK", "bind", path);
+    throw new SystemError(
+      `${path} is in the way: it must be a socket, and is something else; remove it`,
+      "ENOTSOCK",
+      "bind",
+      path,
+    );
   }
   return stat;
 }

@@ -58,7 +58,7 @@ class NetWire extends WireBase implements Wire {
 
   write(bytes: Uint8Array, descriptor?: number): void {
     if (descriptor !== undefined && descriptor !== -1) {
-      throw new TransportError("a descriptor can't be passed without the addon");
+      throw new TransportError("passing a descriptor needs the addon");
     }
     if (this.ended || this.#ending !== undefined || this.#socket.destroyed || bytes.length === 0) return;
     let stage = this.#stage;
@@ -84,7 +84,7 @@ class NetWire extends WireBase implements Wire {
   }
 
   detach(): never {
-    throw new TransportError("the descriptor of a socket of node:net can't be taken over");
+    throw new TransportError("taking over the descriptor of a socket needs the addon");
   }
 
   ref(): void {

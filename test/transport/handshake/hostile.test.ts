@@ -1,19 +1,15 @@
 import { closeSync, openSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  HandshakeError,
-  HandshakeTimeoutError,
-  NotSameMemoryError,
-  VersionError,
-} from "../../../lib/errors.js";
+import { HandshakeError, HandshakeTimeoutError, NotSameMemoryError, VersionError } from "../../../lib/errors.js";
 import { introduce } from "../../../lib/transport/handshake/connector.js";
 import { readErrorFrame } from "../../../lib/transport/handshake/error-frames.js";
 import { FramePipe } from "../../../lib/transport/handshake/frame-pipe.js";
-import { helloFrame, readHello, readReady, readWelcome } from "../../../lib/transport/handshake/greetings.js";
+import { helloFrame } from "../../../lib/transport/handshake/greetings.js";
 import { encodeFrame, type Frame } from "../../../lib/transport/handshake/json-frames.js";
 import { acceptPeer } from "../../../lib/transport/handshake/listener.js";
 import { agreeLanes } from "../../../lib/transport/handshake/negotiate.js";
+import { readHello, readReady, readWelcome } from "../../../lib/transport/handshake/read-greetings.js";
 import { HungUpError } from "../../../lib/transport/wire/protocol.js";
 import type { Wire } from "../../../lib/transport/wire/wire.js";
 import {
@@ -112,16 +108,35 @@ function tampered(frame: Frame): fc.Arbitrary<Frame> {
 
 describe("a hostile connector", () => {
   it.each([
-    ["noise", Buffer.from([0x16, 3, 1, 0, 200, 1, 0])],
-    ["a web browser", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
-    ["a frame that is too long", Buffer.from("ffffffff{}")],
-    ["no JSON", Buffer.from("00000004nope")],
-    ["a frame that is not due", { t: "ready", nonce: "" }],
-    ["a hello without anything", { t: "hello", version: 2 }],
-  ])("is dropped at once, and told why: %s", async (_what, bytes) => {
+    ["noise", Buffer.from([0x16, 3, 1, 0, 200, 1, 0]), "does not speak the handshake of ringbell"],
+    ["a web browser", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 'it begins with "GET / HT"'],
+    ["a frame that is too long", Buffer.from("ffffffff{}"), "4294967295 bytes; at most 65536"],
+    ["no JSON", Buffer.from("00000004nope"), "must be JSON in UTF-8"],
+    ["no object", Buffer.from("00000002[]"), "must be a JSON object; it is an array"],
+    [
+      "a frame that is not due",
+      { t: "ready", nonce: "" },
+      'expected the handshake frame "hello"; "ready" came',
+    ],
+    ["a hello without anything", { t: "hello", version: 2 }, '"transports" of a handshake frame must be'],
+    ["a list in place of a number", { ...HELLO, abi: [1] }, "from 0 to 4294967295; it is a list of 1"],
+    [
+      "a lane without a name",
+      { ...HELLO, lanes: [7] },
+      '"lanes[0]" of a handshake frame must be an object; it is 7',
+    ],
+    [
+      "a lane with a path for a name",
+      { ...HELLO, lanes: [{ name: "../x" }] },
+      'a lane named "../x"; expected letters',
+    ],
+    ["the same lane twice", { ...HELLO, lanes: [{ name: "x" }, { name: "x" }] }, 'lists lane "x" twice'],
+  ])("is dropped at once, and told why: %s", async (_what, bytes, words) => {
     const { error, said } = await serve(bytes as Uint8Array);
     expect(error).toBeInstanceOf(HandshakeError);
+    expect((error as Error).message).toContain(words);
     expect(said).toContain("ERR_RINGBELL_HANDSHAKE");
+    expect(said).toContain(JSON.stringify(words).slice(1, -1));
   });
 
   it.each([
@@ -246,10 +261,32 @@ describe("a hostile listener", () => {
   });
 
   it.each([
-    ["memory under any name it likes", { transport: "shm", backing: "named", region: "/etc/passwd" }],
-    ["sealed memory with a name", { transport: "shm", backing: "sealed", region: "/ringbell-1" }],
-    ["a capacity that is no power of two", { lanes: [{ name: "main", capacity: 5000 }] }],
-    ["a larger capacity than asked for", { lanes: [{ name: "main", capacity: 131072 }] }],
+    [
+      "memory under any name it likes",
+      { transport: "shm", backing: "named", region: "/etc/passwd" },
+      'memory has the name "/etc/passwd"; expected "/ringbell-…"',
+    ],
+    [
+      "sealed memory with a name",
+      { transport: "shm", backing: "sealed", region: "/ringbell-1" },
+      'gives sealed memory the name "/ringbell-1"; expected none',
+    ],
+    [
+      "an unknown backing",
+      { transport: "shm", backing: "paper" },
+      'the backing "paper"; expected "sealed" or "named"',
+    ],
+    ["an unknown transport", { transport: "pigeon" }, 'the transport "pigeon"; expected "shm" or "stream"'],
+    [
+      "a capacity that is no power of two",
+      { lanes: [{ name: "main", capacity: 5000 }] },
+      'gives lane "main" a capacity of 5000 bytes; expected a power of two',
+    ],
+    [
+      "a larger capacity than asked for",
+      { lanes: [{ name: "main", capacity: 131072 }] },
+      'for lane "main" a capacity of 131072 bytes; this side offered 65536',
+    ],
     [
       "lanes that nobody asked for",
       {
@@ -258,18 +295,32 @@ describe("a hostile listener", () => {
           { name: "x", capacity: 4096 },
         ],
       },
+      "chose the lanes main, x; this side offered main",
     ],
-    ["no main lane", { lanes: [{ name: "other", capacity: 4096 }] }],
-    ["no lane", { lanes: [] }],
-  ])("can't make the connector take %s", async (_what, changes) => {
+    [
+      "no main lane",
+      { lanes: [{ name: "other", capacity: 4096 }] },
+      'begins with the lane "other"; expected "main"',
+    ],
+    ["no lane", { lanes: [] }, 'begins with the lane ""; expected "main"'],
+    ["more bytes for blocks than offered", { bulk: 2 ** 40 }, "chose for blocks 1099511627776 bytes"],
+  ])("can't make the connector take %s", async (_what, changes, words) => {
     const error = await visit([{ ...WELCOME, ...changes }], { capacity: 65536, lanes: [] });
     expect(error).toBeInstanceOf(HandshakeError);
+    expect((error as Error).message).toContain(words);
   });
 
   it("can't make it go on with shared memory that it does not have, or a stream that it does not want", async () => {
-    expect(await visit([WELCOME, { t: "go", transport: "shm" }])).toBeInstanceOf(HandshakeError);
-    expect(await visit([WELCOME], { transport: "shm" })).toBeInstanceOf(HandshakeError);
-    expect(await visit([WELCOME, { t: "go", transport: "pigeon" }])).toBeInstanceOf(HandshakeError);
+    const visits = [
+      [[WELCOME, { t: "go", transport: "shm" }], {}, "shared memory, which this side has not mapped"],
+      [[WELCOME], { transport: "shm" }, "chose the transport stream; this side offered shm"],
+      [[WELCOME, { t: "go", transport: "pigeon" }], {}, 'the transport "pigeon"; expected'],
+    ] as const;
+    for (const [frames, settings, words] of visits) {
+      const error = await visit(frames, settings);
+      expect(error).toBeInstanceOf(HandshakeError);
+      expect((error as Error).message).toContain(words);
+    }
   });
 
   it("that offers sealed memory and sends none gets the stream, or an error", async () => {
