@@ -7,6 +7,7 @@ export {
   type CloseOptions,
   type CloseReason,
 } from "./channel/channel.js";
+export type { RoleChannel } from "./channel/channel-types.js";
 export { connect } from "./channel/connect.js";
 export type { LaneDuplexOptions } from "./channel/duplex.js";
 export {
@@ -24,7 +25,7 @@ export type {
   LanesOption,
   ListenOptions,
 } from "./channel/options.js";
-export { Server, type ServerEvents } from "./channel/server.js";
+export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
 export * from "./errors.js";
 export type { Credentials } from "./native/binding.js";

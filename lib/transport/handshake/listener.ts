@@ -21,14 +21,21 @@ import { type Backing, goFrame, type Ready, readHello, readReady, welcomeFrame }
 import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./joining.js";
 import { encodeFrame, type Frame } from "./json-frames.js";
 import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
-import { type Agreement, agreeLanes, agreeTransport, type LaneOffer } from "./negotiate.js";
+import {
+  type Agreement,
+  agreeLanes,
+  agreeTransport,
+  type ByRole,
+  forRole,
+  type LaneOffer,
+} from "./negotiate.js";
 import type { Peer } from "./peer.js";
 
 /** How long (ms) a peer that was turned away has to read why. */
 const LINGER = 1000;
 
 export interface ListenerSettings extends HandshakeSettings {
-  readonly lanes: readonly LaneOffer[];
+  readonly offers: ByRole<readonly LaneOffer[]>;
   /** The answer to a status query: anything that JSON carries. */
   status(): object;
 }
@@ -91,7 +98,7 @@ async function agree(
   const hello = readHello(first);
   const peer = describePeer(wire, hello.claim, id);
   await pipe.during(checkPeer(peer, settings.authorize));
-  const lanes = agreeLanes(hello, settings.lanes);
+  const lanes = agreeLanes(hello, forRole(peer.role, settings.offers));
   const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
   const agreement = agreeTransport(isOurs(peer) ? means : meansForStranger(means), hello);
   const bulk = Math.min(hello.bulk, ourBulkBytes(settings.binding, settings.bulkBytes));
