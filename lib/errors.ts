@@ -57,6 +57,21 @@ export class UnknownLaneError extends RingbellError {
   }
 }
 
+/** A listener has peers by their roles, and none of this one. */
+export class UnknownRoleError extends RingbellError {
+  override readonly name = "UnknownRoleError";
+  override readonly code = "ERR_RINGBELL_UNKNOWN_ROLE";
+  constructor(
+    /** What the connector says it is; undefined if it does not say. */
+    readonly role: string | undefined,
+    /** Those that the listener has. */
+    readonly roles: readonly string[],
+  ) {
+    const claimed = role === undefined ? "connect gave no role" : `the listener has no role "${role}"`;
+    super(`${claimed}; give one of those that the listener has as the option role: ${roles.join(", ")}`);
+  }
+}
+
 /** This platform is not supported at all. */
 export class UnsupportedPlatformError extends RingbellError {
   override readonly name = "UnsupportedPlatformError";

@@ -6,6 +6,7 @@ export {
   type CloseInfo,
   type CloseOptions,
 } from "./channel/channel.js";
+export type { RoleChannel } from "./channel/channel-types.js";
 export { connect } from "./channel/connect.js";
 export type { LaneDuplexOptions } from "./channel/duplex.js";
 export {
@@ -23,7 +24,7 @@ export type {
   LanesOption,
   ListenOptions,
 } from "./channel/options.js";
-export { Server, type ServerEvents } from "./channel/server.js";
+export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
 export type { CloseReason, PeerEnd } from "./ending.js";
 export * from "./errors.js";

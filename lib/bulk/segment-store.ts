@@ -288,10 +288,17 @@ export function translate(cause: unknown, bytes: number): Error {
   if (isOutOfMemory(cause)) {
     return new NoSpaceError(`no room for ${bytes} bytes of shared memory: ${message}`, bytes, { cause });
   }
-  if (code === "ENOSYS") return new BlockError("sealing needs Linux: there are no sealed files on this platform", { cause });
-  return new SystemError(`getting ${bytes} bytes of shared memory failed: ${message}`, code, syscall, undefined, {
-    cause,
-  });
+  if (code === "ENOSYS")
+    return new BlockError("sealing needs Linux: there are no sealed files on this platform", { cause });
+  return new SystemError(
+    `getting ${bytes} bytes of shared memory failed: ${message}`,
+    code,
+    syscall,
+    undefined,
+    {
+      cause,
+    },
+  );
 }
 
 function isOutOfMemory(error: unknown): boolean {

@@ -46,6 +46,8 @@ export interface ChannelParts<Send, Receive> {
   /** One for each lane of the connection, in its order; the first is `main`. */
   readonly lanes: readonly { readonly name: string; readonly codec: unknown }[];
   readonly peer: Peer;
+  /** The entry of the option `roles`, at a listener that has it. */
+  readonly role?: string | undefined;
   readonly limits: MessageLimits;
   /** Called when the channel has ended, right before its close event. */
   readonly whenOver?: () => void;
@@ -67,6 +69,11 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
 > {
   /** The process at the other end. */
   readonly peer: Peer;
+  /**
+   * The entry of the listener's option `roles` that the peer got: the role that it claims, or `default`. Undefined on the side that
+   * connects, and where there is no such option.
+   */
+  readonly role: string | undefined;
   /** Which implementation carries it: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
   /** The lanes beside `main`, by name. */
@@ -114,6 +121,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     );
     super(cores[0] as unknown as LaneCore<Send, Receive>);
     this.peer = peer;
+    this.role = parts.role;
     this.transport = connection.transport;
     this.#ending = connection.ending;
     this.#whenOver = parts.whenOver;

@@ -7,7 +7,7 @@ import { dial, isTransient } from "../transport/places/dial.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
-import type { LanesOf, MainReceive, MainSend } from "./lane-types.js";
+import type { ChannelOf } from "./channel-types.js";
 import type { ConnectOptions, LanesOption } from "./options.js";
 import { connectSettings, identities } from "./settings.js";
 
@@ -19,14 +19,14 @@ import { connectSettings, identities } from "./settings.js";
  * By default it goes on trying for up to 3 seconds while nobody listens, see `retry`.
  *
  * Rejects with a NotFoundError (ERR_RINGBELL_NOT_FOUND) if nobody listens; an AccessError (ERR_RINGBELL_ACCESS) if the
- * socket is not for us; a RefusedError, SchemaMismatchError, LaneMismatchError, VersionError, TransportError,
- * NotSameMemoryError or NoSpaceError if the two sides can't agree; a HandshakeError or HandshakeTimeoutError if what
+ * socket is not for us; a RefusedError, UnknownRoleError, SchemaMismatchError, LaneMismatchError, VersionError,
+ * TransportError, NotSameMemoryError or NoSpaceError if the two sides can't agree; a HandshakeError or HandshakeTimeoutError if what
  * listens does not answer as it should; or the signal's reason.
  */
 export async function connect<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
   name?: string,
   options: ConnectOptions<Send, Receive, Lanes> = {},
-): Promise<Channel<MainSend<Lanes, Send>, MainReceive<Lanes, Receive>, LanesOf<Lanes, Send, Receive>>> {
+): Promise<ChannelOf<Send, Receive, Lanes>> {
   if (name !== undefined && typeof name !== "string") {
     throw new InvalidArgumentError("name", "a string", name);
   }

@@ -2,14 +2,17 @@ import { InvalidArgumentError } from "../errors.js";
 import { tryBinding } from "../native/load.js";
 import { trace } from "../trace.js";
 import { ourMeans } from "../transport/handshake/means.js";
+import { forRole } from "../transport/handshake/negotiate.js";
 import { openEndpoint } from "../transport/places/endpoint.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { sweepPlace } from "../transport/places/sweep.js";
 import { Channel } from "./channel.js";
-import type { LanesOf, MainReceive, MainSend, NoLanes } from "./lane-types.js";
-import type { LanesOption, ListenOptions } from "./options.js";
+import type { ChannelOf, RoleChannels } from "./channel-types.js";
+import type { NoLanes } from "./lane-types.js";
+import { offersOf, presented } from "./offers.js";
+import type { LanesOption, ListenOptions, RolesListenOptions, RolesOption } from "./options.js";
 import { Server } from "./server.js";
-import { identities, listenSettings, offeredLanes } from "./settings.js";
+import { listenSettings } from "./settings.js";
 
 /**
  * Listens under a name: `name` is a letter or digit and up to 63 of `A-Za-z0-9._-`, looked for in the namespace and
@@ -23,6 +26,15 @@ import { identities, listenSettings, offeredLanes } from "./settings.js";
  * name; an InvalidArgumentError or UnknownOptionError; an AccessError (ERR_RINGBELL_ACCESS) if the directory is not ours
  * or not safe; a TransportError if the options ask for what can't be had here; or a SystemError.
  */
+export function listen<
+  Send = unknown,
+  Receive = Send,
+  Lanes extends LanesOption = NoLanes,
+  Roles extends RolesOption = RolesOption,
+>(
+  name: string,
+  options: RolesListenOptions<Send, Receive, Lanes, Roles>,
+): Promise<Server<RoleChannels<Roles, Send, Receive, Lanes>>>;
 export function listen<Send = unknown, Receive = Send>(
   name: string,
   options?: ListenOptions<Send, Receive, NoLanes> & { readonly lanes?: undefined },
@@ -30,10 +42,11 @@ export function listen<Send = unknown, Receive = Send>(
 export function listen<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
   name: string,
   options: ListenOptions<Send, Receive, Lanes>,
-): Promise<
-  Server<Channel<MainSend<Lanes, Send>, MainReceive<Lanes, Receive>, LanesOf<Lanes, Send, Receive>>>
->;
-export async function listen(name: string, options: ListenOptions<never, unknown> = {}): Promise<Server> {
+): Promise<Server<ChannelOf<Send, Receive, Lanes>>>;
+export async function listen(
+  name: string,
+  options: ListenOptions<never, unknown> | RolesListenOptions<never, unknown> = {},
+): Promise<unknown> {
   if (typeof name !== "string") throw new InvalidArgumentError("name", "a string", name);
   const settings = listenSettings(options);
   const { signal, limits } = settings;
@@ -49,23 +62,23 @@ export async function listen(name: string, options: ListenOptions<never, unknown
     endpoint.close();
     signal.throwIfAborted();
   }
-  const lanes = offeredLanes(settings);
-  const codecs = new Map(lanes.map((lane) => [lane.name, lane.codec]));
+  const offers = offersOf(settings);
   const server = new Server({
     endpoint,
-    handshake: {
-      ...settings.handshake,
-      binding,
-      lanes: lanes.map((lane) => ({ ...lane, codec: identities(lane.codec) })),
-    },
-    makeChannel: ({ connection, lanes: agreed, peer }, whenOver) =>
-      new Channel({
+    handshake: { ...settings.handshake, binding, offers: presented(offers) },
+    roles: [...offers.roles.keys()],
+    makeChannel: ({ connection, lanes: agreed, peer }, whenOver) => {
+      const { role, lanes } = forRole(peer.role, offers);
+      const codecs = new Map(lanes.map((lane) => [lane.name, lane.codec]));
+      return new Channel({
         connection,
         lanes: agreed.map((lane) => ({ name: lane, codec: codecs.get(lane)! })),
         peer,
+        role,
         limits,
         whenOver,
-      }),
+      });
+    },
   });
   if (signal !== undefined) {
     const onAbort = () => void server.close();

@@ -15,6 +15,16 @@ export interface LaneOptions {
 /** Lanes by name. */
 export type LanesOption = Readonly<Record<string, LaneOptions>>;
 
+/** What a listener has for the peers of one role. What an entry leaves out is as in the options of the whole. */
+export interface RoleOptions {
+  readonly codec?: CodecOption<never, unknown> | undefined;
+  readonly lanes?: LanesOption | undefined;
+  readonly capacity?: number | undefined;
+}
+
+/** What a listener has, by the role of the peer. An entry `default` is for peers of every other role, and of none. */
+export type RolesOption = Readonly<Record<string, RoleOptions>>;
+
 /** What `listen` and `connect` have in common. A value that can't be throws an InvalidArgumentError that names the option. */
 export interface CommonOptions<Send, Receive> {
   /**
@@ -90,6 +100,21 @@ export interface ListenOptions<Send, Receive, Lanes extends LanesOption = LanesO
   readonly mode?: number | undefined;
   /** Closes the server when it is aborted; if it is aborted already, `listen` rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The options of a listener that has other messages and lanes for one role than for another. */
+export interface RolesListenOptions<
+  Send,
+  Receive,
+  Lanes extends LanesOption = LanesOption,
+  Roles extends RolesOption = RolesOption,
+> extends ListenOptions<Send, Receive, Lanes> {
+  /**
+   * Codec, lanes and capacity by the role that the peer claims, up to 64: `{ agent: { codec: … }, monitor: {} }`. A peer of another
+   * role gets the entry `default`, or where there is none an UnknownRoleError (ERR_RINGBELL_UNKNOWN_ROLE). The channel's `role` says
+   * which entry it was. A role is a claim, not a right: what a peer may do is for `authorize` to decide, which sees it, too.
+   */
+  readonly roles: Roles;
 }
 
 export interface ConnectOptions<Send, Receive, Lanes extends LanesOption = LanesOption>

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { ClosedError } from "../errors.js";
+import { checkOptions, checkSignal } from "../check.js";
+import { ClosedError, InvalidArgumentError } from "../errors.js";
 import type { SignalOptions } from "../port.js";
 import { raise } from "../raise.js";
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../trace.js";
@@ -8,8 +9,9 @@ import type { Joined } from "../transport/handshake/joining.js";
 import { acceptPeer, type ListenerSettings } from "../transport/handshake/listener.js";
 import type { Endpoint } from "../transport/places/endpoint.js";
 import type { Wire } from "../transport/wire/wire.js";
+import { abortable } from "./abort.js";
 import type { Channel } from "./channel.js";
-import { signalOf } from "./lane.js";
+import { Lobby, type Waiter } from "./lobby.js";
 
 /** Handshakes under way at the same time; who comes next pushes out the oldest that has not finished. */
 const MOST_HANDSHAKES = 512;
@@ -33,13 +35,19 @@ export interface ServerEvents<Accepted extends Channel> {
 export interface ServerParts<Accepted extends Channel> {
   readonly endpoint: Endpoint;
   readonly handshake: Omit<ListenerSettings, "status">;
+  /** The entries of the option `roles`; none without it. */
+  readonly roles: readonly string[];
   /** `whenOver` is called when the channel has ended, right before its close event. */
   makeChannel(joined: Joined, whenOver: () => void): Accepted;
 }
 
-interface Waiter<T> {
-  resolve(result: IteratorResult<T, undefined>): void;
+export interface AcceptOptions extends SignalOptions {
+  /** The entry of the option `roles` that the channel must have got; others stay for those who want them. Default: any. */
+  readonly role?: string | undefined;
 }
+
+const any = () => true;
+const DONE = { done: true, value: undefined } as const;
 
 /**
  * A name that this process listens on, made by `listen`. An async iterable of channels, one for each peer that connects:
@@ -63,8 +71,7 @@ export class Server<Accepted extends Channel = Channel>
   readonly #idPrefix = randomBytes(6).toString("hex");
   #lastId = 0;
   readonly #handshakes = new Set<Wire>();
-  readonly #waiting: Accepted[] = [];
-  readonly #waiters = new Set<Waiter<Accepted>>();
+  readonly #lobby = new Lobby<Accepted>();
   /** Whether an iterator was ever asked for: then events do not take channels away from it. */
   #iterated = false;
   #closing: Promise<void> | undefined;
@@ -118,56 +125,57 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   /**
-   * The next channel: the one that has waited longest, or the next that connects. Rejects with a ClosedError
+   * The next channel, or the next of one role: the one that has waited longest, or the next that connects. Rejects with a ClosedError
    * (ERR_RINGBELL_CLOSED) when the server is closed, or with the signal's reason.
    */
-  async accept(options: SignalOptions = {}): Promise<Accepted> {
-    const signal = signalOf(options);
+  accept<Role extends Accepted["role"]>(
+    options: AcceptOptions & { readonly role: Role },
+  ): Promise<Accepted & { readonly role: Role }>;
+  accept(options?: SignalOptions): Promise<Accepted>;
+  async accept(options: AcceptOptions = {}): Promise<Accepted> {
+    checkOptions(options, ["role", "signal"], "options");
+    const signal = checkSignal(options.signal, "options.signal");
+    const wants = this.#wanting(options.role);
     signal?.throwIfAborted();
-    const channels = this[Symbol.asyncIterator]();
-    // Leaving the iterator settles the `next` that waits.
-    const onAbort = () => void channels.return?.();
-    signal?.addEventListener("abort", onAbort, { once: true });
-    try {
-      const { value } = await channels.next();
-      if (value !== undefined) return value;
-    } finally {
-      signal?.removeEventListener("abort", onAbort);
-    }
-    signal?.throwIfAborted();
-    throw new ClosedError("the server was closed");
+    const channel = this.#take(wants);
+    if (channel !== undefined) return channel;
+    return abortable<Accepted>(signal, (resolve, reject) => {
+      const end = () => reject(new ClosedError("the server was closed"));
+      if (this.closed) end();
+      return this.#lobby.wait({ wants, take: resolve, end });
+    });
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Accepted, undefined> {
     this.#iterated = true;
-    const own = new Set<Waiter<Accepted>>();
+    const leaves = new Set<() => void>();
     let done = false;
     return {
       next: () => {
-        const channel = done ? undefined : this.#waiting.shift();
-        if (channel !== undefined) {
-          this.#resumeIfRoom();
-          return Promise.resolve({ done: false, value: channel });
-        }
-        if (done || this.closed) return Promise.resolve({ done: true, value: undefined });
+        const channel = done ? undefined : this.#take(any);
+        if (channel !== undefined) return Promise.resolve({ done: false, value: channel });
+        if (done || this.closed) return Promise.resolve(DONE);
         return new Promise((resolve) => {
           const waiter: Waiter<Accepted> = {
-            resolve(result) {
-              own.delete(waiter);
-              resolve(result);
+            wants: any,
+            take(value) {
+              leaves.delete(leave);
+              resolve({ done: false, value });
             },
+            end: () => resolve(DONE),
           };
-          own.add(waiter);
-          this.#waiters.add(waiter);
+          const forget = this.#lobby.wait(waiter);
+          const leave = () => {
+            forget();
+            waiter.end();
+          };
+          leaves.add(leave);
         });
       },
       return: () => {
         done = true;
-        for (const waiter of own) {
-          this.#waiters.delete(waiter);
-          waiter.resolve({ done: true, value: undefined });
-        }
-        return Promise.resolve({ done: true, value: undefined });
+        for (const leave of leaves) leave();
+        return Promise.resolve(DONE);
       },
     };
   }
@@ -212,23 +220,37 @@ export class Server<Accepted extends Channel = Channel>
     this.#channels.add(channel);
     trace("%s: connected %o over %s", this.path, peer, connection.transport);
     connectionChannel.publish({ side: "listener", path: this.path, transport: connection.transport, peer });
-    const [waiter] = this.#waiters;
-    if (waiter !== undefined) {
-      this.#waiters.delete(waiter);
-      waiter.resolve({ done: false, value: channel });
-    } else if (this.#iterated || this.listenerCount("connection") === 0) this.#waiting.push(channel);
-    if (this.#waiting.length >= MOST_WAITING) this.#parts.endpoint.acceptor.pause();
+    if (!this.#lobby.offer(channel) && (this.#iterated || this.listenerCount("connection") === 0)) {
+      this.#lobby.keep(channel);
+    }
+    if (this.#lobby.size >= MOST_WAITING) this.#parts.endpoint.acceptor.pause();
     this.#tell("connection", channel);
   }
 
   #emitWaiting(): void {
     if (this.#iterated) return;
-    for (const channel of this.#waiting.splice(0)) this.#tell("connection", channel);
+    for (const channel of this.#lobby.takeAll()) this.#tell("connection", channel);
     this.#resumeIfRoom();
   }
 
+  #wanting(role: string | undefined): (channel: Channel) => boolean {
+    if (role === undefined) return any;
+    const { roles } = this.#parts;
+    if (roles.includes(role)) return (channel) => channel.role === role;
+    const expected =
+      roles.length === 0 ? "left out: this server has no option roles" : `one of ${roles.join(", ")}`;
+    throw new InvalidArgumentError("options.role", expected, role);
+  }
+
+  #take(wants: (channel: Channel) => boolean): Accepted | undefined {
+    this.#iterated = true;
+    const channel = this.#lobby.take(wants);
+    if (channel !== undefined) this.#resumeIfRoom();
+    return channel;
+  }
+
   #resumeIfRoom(): void {
-    if (this.#waiting.length < MOST_WAITING && !this.closed) this.#parts.endpoint.acceptor.resume();
+    if (this.#lobby.size < MOST_WAITING && !this.closed) this.#parts.endpoint.acceptor.resume();
   }
 
   #report(error: Error): void {
@@ -252,9 +274,7 @@ export class Server<Accepted extends Channel = Channel>
     this.#parts.endpoint.close();
     for (const wire of this.#handshakes) wire.destroy();
     this.#handshakes.clear();
-    this.#waiting.length = 0;
-    for (const waiter of this.#waiters) waiter.resolve({ done: true, value: undefined });
-    this.#waiters.clear();
+    this.#lobby.close();
     await Promise.allSettled([...this.#channels].map((channel) => channel.close()));
     endpointChannel.publish({ state: "closed", name: this.name, path: this.path });
     this.#tell("close");

@@ -17,6 +17,7 @@ import {
   type Backing,
   type CodecIdentities,
   LONGEST_ROLE,
+  MOST_ROLES,
   presentCodec,
 } from "../transport/handshake/greetings.js";
 import type { HandshakeSettings } from "../transport/handshake/joining.js";
@@ -24,7 +25,15 @@ import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
 import type { MessageLimits } from "./encoder.js";
-import type { CommonOptions, ConnectOptions, LanesOption, ListenOptions } from "./options.js";
+import type {
+  CommonOptions,
+  ConnectOptions,
+  LanesOption,
+  ListenOptions,
+  RoleOptions,
+  RolesListenOptions,
+  RolesOption,
+} from "./options.js";
 
 /** Codecs of the two directions; their types were checked where the options were given. */
 export interface CodecPair {
@@ -51,8 +60,13 @@ export interface CommonSettings {
   readonly handshake: Omit<HandshakeSettings, "binding">;
 }
 
+/** What decides which lanes a peer gets. */
+export type OfferSettings = Pick<CommonSettings, "codec" | "capacity" | "lanes">;
+
 export interface ListenSettings extends CommonSettings {
   readonly mode: number;
+  /** By the role of the peer; undefined: the same for all. */
+  readonly roles: ReadonlyMap<string, OfferSettings> | undefined;
 }
 
 export interface ConnectSettings extends CommonSettings {
@@ -76,7 +90,7 @@ const COMMON = [
   "signal",
   "handshakeTimeout",
 ] as const;
-const LISTEN = [...COMMON, "mode"] as const;
+const LISTEN = [...COMMON, "mode", "roles"] as const;
 const CONNECT = [...COMMON, "retry"] as const;
 
 const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
@@ -93,14 +107,16 @@ const LONGEST_TIMEOUT = 600_000;
 
 /** Checks the options of `listen` and fills in what they leave open. */
 export function listenSettings<Send, Receive>(
-  options: ListenOptions<Send, Receive>,
+  options: ListenOptions<Send, Receive> & Partial<Pick<RolesListenOptions<Send, Receive>, "roles">>,
   env: Environment = process.env,
 ): ListenSettings {
   checkOptions(options, LISTEN, "options");
-  const { mode = DEFAULT_MODE } = options;
+  const { mode = DEFAULT_MODE, roles } = options;
+  const common = commonSettings(options, env);
   return {
-    ...commonSettings(options, env),
+    ...common,
     mode: checkInteger(mode, "options.mode", 0, 0o777),
+    roles: roles === undefined ? undefined : roleSettings(roles, common),
   };
 }
 
@@ -119,7 +135,7 @@ function commonSettings<Send, Receive>(
 ): CommonSettings {
   const { spin = "adaptive", handshakeTimeout = DEFAULT_TIMEOUT, backing, role } = options;
   const capacity = checkCapacity(options.capacity, "options.capacity");
-  const lanes = options.lanes === undefined ? undefined : laneSettings(options.lanes);
+  const lanes = options.lanes === undefined ? undefined : laneSettings(options.lanes, "options.lanes");
   if (role !== undefined && (typeof role !== "string" || role.length > LONGEST_ROLE)) {
     throw new InvalidArgumentError("options.role", `a string of at most ${LONGEST_ROLE} characters`, role);
   }
@@ -146,10 +162,15 @@ function commonSettings<Send, Receive>(
   };
 }
 
+/** A lane that a listener has, with nothing left open. */
+export interface OfferedLane {
+  readonly name: string;
+  readonly capacity: number;
+  readonly codec: CodecPair;
+}
+
 /** The lanes of a listener, `main` first. */
-export function offeredLanes(
-  settings: CommonSettings,
-): { readonly name: string; readonly capacity: number; readonly codec: CodecPair }[] {
+export function offeredLanes(settings: OfferSettings): OfferedLane[] {
   const named = settings.lanes ?? [];
   const main = named.find((lane) => lane.name === MAIN_LANE);
   const rest = named.filter((lane) => lane.name !== MAIN_LANE);
@@ -165,21 +186,42 @@ export function identities({ send, receive }: CodecPair): CodecIdentities {
   return { send: presentCodec(send), receive: presentCodec(receive) };
 }
 
-function laneSettings(lanes: LanesOption): LaneSettings[] {
+function roleSettings(roles: RolesOption, whole: OfferSettings): Map<string, OfferSettings> {
+  if (typeof roles !== "object" || roles === null || Array.isArray(roles)) {
+    throw new InvalidArgumentError("options.roles", "an object with an entry for each role", roles);
+  }
+  const names = Object.keys(roles);
+  if (names.length === 0 || names.length > MOST_ROLES) {
+    throw new InvalidArgumentError("options.roles", `1 to ${MOST_ROLES} roles`, names.length);
+  }
+  return new Map(names.map((name) => [name, settingsOfRole(name, roles[name]!, whole)]));
+}
+
+function settingsOfRole(name: string, role: RoleOptions, whole: OfferSettings): OfferSettings {
+  if (name === "" || name.length > LONGEST_ROLE) {
+    throw new InvalidArgumentError("the name of a role", `a string of 1 to ${LONGEST_ROLE} characters`, name);
+  }
+  const argument = `options.roles.${name}`;
+  checkOptions(role, ["codec", "lanes", "capacity"], argument);
+  const { codec, lanes } = role;
+  return {
+    codec: codec === undefined ? whole.codec : codecPair(codec, `${argument}.codec`),
+    capacity: checkCapacity(role.capacity, `${argument}.capacity`) ?? whole.capacity,
+    lanes: lanes === undefined ? whole.lanes : laneSettings(lanes, `${argument}.lanes`),
+  };
+}
+
+function laneSettings(lanes: LanesOption, option: string): LaneSettings[] {
   if (typeof lanes !== "object" || lanes === null || Array.isArray(lanes)) {
-    throw new InvalidArgumentError("options.lanes", "an object with a lane for each name", lanes);
+    throw new InvalidArgumentError(option, "an object with a lane for each name", lanes);
   }
   const names = Object.keys(lanes);
   const beside = names.filter((name) => name !== MAIN_LANE);
   if (beside.length > MOST_LANES - 1) {
-    throw new InvalidArgumentError(
-      "options.lanes",
-      `at most ${MOST_LANES - 1} lanes beside main`,
-      beside.length,
-    );
+    throw new InvalidArgumentError(option, `at most ${MOST_LANES - 1} lanes beside main`, beside.length);
   }
   return names.map((name) => {
-    const argument = `options.lanes.${name}`;
+    const argument = `${option}.${name}`;
     if (!NAME_PATTERN.test(name)) {
       const expected = "a letter or digit followed by up to 63 letters, digits, dots, underscores or hyphens";
       throw new InvalidArgumentError("the name of a lane", expected, name);

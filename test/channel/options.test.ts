@@ -76,6 +76,32 @@ describe("options", () => {
   });
 
   it.each([
+    ["", []],
+    ["", "agent"],
+    ["", {}],
+    ["", Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`role${i}`, {}]))],
+    [".agent", { agent: null }],
+    [".agent.codec", { agent: { codec: {} } }],
+    [".agent.capacity", { agent: { capacity: 5000 } }],
+    [".agent.lanes", { agent: { lanes: [] } }],
+    [".agent.lanes.video.codec", { agent: { lanes: { video: { codec: 1 } } } }],
+  ])("of listen: roles%s %j", (place, roles) => {
+    const options = { roles } as unknown as Any;
+    expect(() => listenSettings(options, {})).toThrow(InvalidArgumentError);
+    expect(() => listenSettings(options, {})).toThrow(`options.roles${place}`);
+  });
+
+  it("of listen: a role whose name is too long, or none; an entry with what does not exist", () => {
+    const wrong = (roles: unknown) => () => listenSettings({ roles } as unknown as Any, {});
+    expect(wrong({ ["r".repeat(65)]: {} })).toThrow(/the name of a role must be a string of 1 to 64/);
+    expect(wrong({ "": {} })).toThrow(/the name of a role/);
+    expect(wrong({ agent: { role: "x" } })).toThrow(
+      /"roles\.agent\.role"; the options are codec, lanes, capacity/,
+    );
+    expect(() => connectSettings({ roles: { agent: {} } } as unknown as Any, {})).toThrow(UnknownOptionError);
+  });
+
+  it.each([
     ["attempts", 0],
     ["minDelay", -1],
     ["maxDelay", Number.POSITIVE_INFINITY],

@@ -8,11 +8,13 @@ import {
   type RingbellError,
   SchemaMismatchError,
   TransportError,
+  UnknownRoleError,
   VersionError,
 } from "../../errors.js";
 import { PROTOCOL_VERSION } from "../wire/protocol.js";
-import { printable, readInteger, readString, readStrings } from "./fields.js";
+import { printable, readInteger, readOptionalString, readString, readStrings } from "./fields.js";
 import { MOST_LANES } from "./geometry.js";
+import { LONGEST_ROLE, MOST_ROLES } from "./greetings.js";
 import type { Frame } from "./json-frames.js";
 import { mismatchOf, schemaMismatch } from "./negotiate.js";
 
@@ -36,6 +38,7 @@ function details(error: RingbellError): Frame {
     return { ...mismatchOf(error), ours, theirs: error.theirs.slice(0, LONGEST_SCHEMA) };
   }
   if (error instanceof LaneMismatchError) return { asked: error.asked, offered: error.offered };
+  if (error instanceof UnknownRoleError) return { role: error.role, roles: error.roles };
   if (error instanceof NoSpaceError) return { bytes: error.bytes };
   return {};
 }
@@ -71,6 +74,13 @@ function readKnown(frame: Frame): RingbellError {
         readStrings(frame, "asked", MOST_LANES, 64).map((name) => printable(name, 64)),
         readStrings(frame, "offered", MOST_LANES, 64).map((name) => printable(name, 64)),
       );
+    case "ERR_RINGBELL_UNKNOWN_ROLE": {
+      const role = readOptionalString(frame, "role", LONGEST_ROLE);
+      return new UnknownRoleError(
+        role === undefined ? undefined : printable(role, LONGEST_ROLE),
+        readStrings(frame, "roles", MOST_ROLES, LONGEST_ROLE).map((name) => printable(name, LONGEST_ROLE)),
+      );
+    }
     case "ERR_RINGBELL_NO_SPACE":
       return new NoSpaceError(message, readInteger(frame, "bytes", 0, Number.MAX_SAFE_INTEGER));
     case "ERR_RINGBELL_REFUSED":

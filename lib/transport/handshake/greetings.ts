@@ -10,6 +10,8 @@ export type Backing = "sealed" | "named";
 
 /** The longest role, in characters. */
 export const LONGEST_ROLE = 64;
+/** The most roles that a listener can tell apart: a peer that has none of them is told of all. */
+export const MOST_ROLES = 64;
 /** The longest names, schemas and fingerprints that a frame carries, in characters. */
 export const LONGEST_NAME = 64;
 export const LONGEST_SCHEMA = 500;

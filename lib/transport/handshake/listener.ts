@@ -21,7 +21,14 @@ import { type Backing, goFrame, type Ready, welcomeFrame } from "./greetings.js"
 import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./joining.js";
 import { encodeFrame, type Frame } from "./json-frames.js";
 import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
-import { type Agreement, agreeLanes, agreeTransport, type LaneOffer } from "./negotiate.js";
+import {
+  type Agreement,
+  agreeLanes,
+  agreeTransport,
+  type ByRole,
+  forRole,
+  type LaneOffer,
+} from "./negotiate.js";
 import type { Peer } from "./peer.js";
 import { readHello, readReady } from "./read-greetings.js";
 
@@ -29,7 +36,7 @@ import { readHello, readReady } from "./read-greetings.js";
 const LINGER = 1000;
 
 export interface ListenerSettings extends HandshakeSettings {
-  readonly lanes: readonly LaneOffer[];
+  readonly offers: ByRole<readonly LaneOffer[]>;
   /** The answer to a status query: anything that JSON carries. */
   status(): object;
 }
@@ -92,7 +99,7 @@ async function agree(
   const hello = readHello(first);
   const peer = describePeer(wire, hello.claim, id);
   await pipe.during(checkPeer(peer, settings.authorize));
-  const lanes = agreeLanes(hello, settings.lanes);
+  const lanes = agreeLanes(hello, forRole(peer.role, settings.offers));
   const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
   const agreement = agreeTransport(isOurs(peer) ? means : meansForStranger(means), hello);
   const bulk = Math.min(hello.bulk, ourBulkBytes(settings.binding, settings.bulkBytes));

@@ -1,7 +1,15 @@
-import { LaneMismatchError, SchemaMismatchError, TransportError } from "../../errors.js";
+import { LaneMismatchError, SchemaMismatchError, TransportError, UnknownRoleError } from "../../errors.js";
 import type { LaneGeometry } from "../contract.js";
+import { printable } from "./fields.js";
 import { isCapacity, MAIN_LANE } from "./geometry.js";
-import type { Backing, CodecIdentities, CodecIdentity, Hello, TransportName } from "./greetings.js";
+import {
+  type Backing,
+  type CodecIdentities,
+  type CodecIdentity,
+  type Hello,
+  LONGEST_ROLE,
+  type TransportName,
+} from "./greetings.js";
 
 /** A lane as the listener offers it. */
 export interface LaneOffer {
@@ -9,6 +17,22 @@ export interface LaneOffer {
   /** Bytes of each of its rings, unless the connector wants less. */
   readonly capacity: number;
   readonly codec: CodecIdentities;
+}
+
+/** What a listener has for its peers, by the role that they claim. */
+export interface ByRole<T> {
+  readonly roles: ReadonlyMap<string, T>;
+  /** For peers of every other role, and of none; undefined: they are turned away. */
+  readonly other: T | undefined;
+}
+
+/** What a listener has for a peer of this role. Throws an UnknownRoleError. */
+export function forRole<T>(role: string | undefined, { roles, other }: ByRole<T>): T {
+  const found = (role === undefined ? undefined : roles.get(role)) ?? other;
+  if (found !== undefined) return found;
+  throw new UnknownRoleError(role === undefined ? undefined : printable(role, LONGEST_ROLE), [
+    ...roles.keys(),
+  ]);
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   RefusedError,
   SchemaMismatchError,
   TransportError,
+  UnknownRoleError,
 } from "../../../lib/errors.js";
 import type { Binding } from "../../../lib/native/binding.js";
 import { type CodecIdentities, presentCodec } from "../../../lib/transport/handshake/greetings.js";
@@ -167,6 +168,17 @@ describe("what goes wrong becomes the same error on both sides", () => {
     for (const error of errors) {
       expect(error).toBeInstanceOf(LaneMismatchError);
       expect(error).toMatchObject({ asked: ["ctl"], offered: ["main", "control"] });
+    }
+  });
+
+  it("a role that the listener does not have, whose name is not for terminals", async () => {
+    const offers = { roles: new Map([["agent", [lane("main")]]]), other: undefined };
+    for (const error of await quarrel(await wirePair(), { offers }, { role: "\u001b[31mred" })) {
+      expect(error).toBeInstanceOf(UnknownRoleError);
+      expect(error).toMatchObject({ role: " [31mred", roles: ["agent"] });
+    }
+    for (const error of await quarrel(await wirePair(), { offers })) {
+      expect(error).toMatchObject({ role: undefined, roles: ["agent"] });
     }
   });
 

@@ -1,7 +1,12 @@
 import { closeSync, openSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HandshakeError, HandshakeTimeoutError, NotSameMemoryError, VersionError } from "../../../lib/errors.js";
+import {
+  HandshakeError,
+  HandshakeTimeoutError,
+  NotSameMemoryError,
+  VersionError,
+} from "../../../lib/errors.js";
 import { introduce } from "../../../lib/transport/handshake/connector.js";
 import { readErrorFrame } from "../../../lib/transport/handshake/error-frames.js";
 import { FramePipe } from "../../../lib/transport/handshake/frame-pipe.js";

@@ -9,6 +9,7 @@ import { type ConnectorSettings, introduce } from "../../../lib/transport/handsh
 import type { CodecIdentities } from "../../../lib/transport/handshake/greetings.js";
 import type { Joined } from "../../../lib/transport/handshake/joining.js";
 import { acceptPeer, type ListenerSettings } from "../../../lib/transport/handshake/listener.js";
+import type { LaneOffer } from "../../../lib/transport/handshake/negotiate.js";
 import { SENT } from "../../../lib/transport/records/send-status.js";
 import { connectNative, wrapNative } from "../../../lib/transport/wire/addon-wire.js";
 import { connectNet, wrapNet } from "../../../lib/transport/wire/net-wire.js";
@@ -40,10 +41,14 @@ const COMMON = {
   timeout: 5000,
 } as const;
 
-export function listenerSettings(more: Partial<ListenerSettings> = {}): ListenerSettings {
+/** Settings of a listener; `lanes` are for peers of all roles. */
+export type Listens = Partial<ListenerSettings> & { readonly lanes?: readonly LaneOffer[] };
+
+export function listenerSettings({ lanes, ...more }: Listens = {}): ListenerSettings {
+  const other = lanes ?? [{ name: "main", capacity: 65536, codec: JSON_CODEC }];
   return {
     ...COMMON,
-    lanes: [{ name: "main", capacity: 65536, codec: JSON_CODEC }],
+    offers: { roles: new Map(), other },
     status: () => ({ pid: process.pid, channels: [] }),
     ...more,
   };
@@ -85,7 +90,7 @@ async function netPair(path: string): Promise<[Wire, Wire]> {
 /** Both halves of a handshake over the wires. Connections are closed when the test ends. */
 export async function shake(
   [listener, connector]: readonly [Wire, Wire],
-  listens: Partial<ListenerSettings> = {},
+  listens: Listens = {},
   connects: Partial<ConnectorSettings> = {},
 ): Promise<[PromiseSettledResult<Joined | undefined>, PromiseSettledResult<Joined>]> {
   const results = await Promise.allSettled([
@@ -103,7 +108,7 @@ export async function shake(
 /** As `shake`, where both sides are to succeed. */
 export async function join2(
   wires: readonly [Wire, Wire],
-  listens: Partial<ListenerSettings> = {},
+  listens: Listens = {},
   connects: Partial<ConnectorSettings> = {},
 ): Promise<[Joined, Joined]> {
   const [ours, theirs] = await shake(wires, listens, connects);
@@ -115,7 +120,7 @@ export async function join2(
 /** As `shake`, where both sides are to fail; their errors. */
 export async function quarrel(
   wires: readonly [Wire, Wire],
-  listens: Partial<ListenerSettings> = {},
+  listens: Listens = {},
   connects: Partial<ConnectorSettings> = {},
 ): Promise<[Error, Error]> {
   const [ours, theirs] = await shake(wires, listens, connects);
