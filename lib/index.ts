@@ -26,7 +26,7 @@ export type {
 } from "./channel/options.js";
 export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
 export * from "./codec/index.js";
-export type { CloseReason, PeerEnd } from "./ending.js";
+export type { CloseReason } from "./ending.js";
 export * from "./errors.js";
 export type { Credentials } from "./native/binding.js";
 export type { Receiver, Sender, SignalOptions } from "./port.js";

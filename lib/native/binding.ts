@@ -132,14 +132,8 @@ export interface NativeHandlers {
   onEnd(why: number): void;
 }
 
-/** Words by which JavaScript and the addon pass numbers without arguments: `Layout.control`, as constants of a module. */
-export const Control = { argument: 0, result: 1, demand: 2, needed: 3, watching: 4, kind: 5 } as const;
-
-/** `Layout.control.timeout`. */
-export const CONTROL_TIMEOUT = 3;
-
 export interface NativeLane {
-  /** 32-bit words, and the time-out as a double: `Layout.control`. */
+  /** Words by which JavaScript and the addon pass numbers without arguments: `Layout.control`. */
   readonly control: ArrayBuffer;
   readonly outbox: ArrayBuffer;
   readonly inbox: ArrayBuffer;

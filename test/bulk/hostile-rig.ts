@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { type Channel, listen } from "ringbell";
 import { onTestFinished } from "vitest";
-import { Control, type NativeConnection, type NativeLane, type Segment } from "../../lib/native/binding.js";
+import type { NativeConnection, NativeLane, Segment } from "../../lib/native/binding.js";
 import { introduce } from "../../lib/transport/handshake/connector.js";
 import { tabledBytes } from "../../lib/transport/records/handle-table.js";
 import { connectNative } from "../../lib/transport/wire/addon-wire.js";
@@ -75,11 +75,11 @@ export class Hostile {
     const { control, outbox, send } = this.native.lanes[lane]!;
     const words = new Int32Array(control);
     new Uint8Array(outbox).set(payload, 8);
-    words[Control.argument] = payload.length;
-    words[Control.kind] = kind;
+    words[binding.layout.control.argument] = payload.length;
+    words[binding.layout.control.kind] = kind;
     send();
-    words[Control.kind] = 0;
-    return words[Control.result] === 0;
+    words[binding.layout.control.kind] = 0;
+    return words[binding.layout.control.result] === 0;
   }
 
   /** A record of the lane of the blocks. */
@@ -137,11 +137,11 @@ export class Hostile {
   drain(lane: number): { kind: number; content: Buffer }[] {
     const { control, inbox, drain } = this.native.lanes[lane] as NativeLane;
     const words = new Int32Array(control);
-    words[Control.argument] = 1000;
+    words[binding.layout.control.argument] = 1000;
     drain();
     const buffer = Buffer.from(inbox);
     const records = [];
-    for (let i = 0, at = 0; i < words[Control.result]!; i++) {
+    for (let i = 0, at = 0; i < words[binding.layout.control.result]!; i++) {
       const length = buffer.readUInt32LE(at);
       records.push({
         kind: buffer.readUInt16LE(at + 6),

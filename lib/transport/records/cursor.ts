@@ -1,5 +1,5 @@
 import { Scratch } from "../../codec/codec.js";
-import { PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "./record-layout.js";
+import { KIND_SHIFT, PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "./record-layout.js";
 
 /** Walks over the records that lie packed in a scratch, from offset 0 on. */
 export class RecordCursor {
@@ -33,7 +33,7 @@ export class RecordCursor {
     this.left--;
     this.at = header + RECORD_HEADER;
     this.bytes = bytes;
-    this.kind = (words[(header >> 2) + 1]! >>> 16) as RecordKind;
+    this.kind = (words[(header >> 2) + 1]! >>> KIND_SHIFT) as RecordKind;
     this.#next = header + recordBytes(bytes);
     return true;
   }

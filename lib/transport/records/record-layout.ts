@@ -14,6 +14,8 @@ export type RecordKind = typeof PLAIN | BlocksKind;
 
 /** Bytes before the payload of a record. */
 export const RECORD_HEADER = 8;
+/** By how many bits the kind is shifted in the second word of the header. */
+export const KIND_SHIFT = 16;
 
 /** Bytes that a record with a payload of `bytes` takes in a scratch or a ring. */
 export function recordBytes(bytes: number): number {

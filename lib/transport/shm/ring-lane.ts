@@ -1,7 +1,7 @@
 import type { Block } from "../../bulk/block.js";
 import { Scratch } from "../../codec/codec.js";
 import { MessageTooLargeError } from "../../errors.js";
-import { CONTROL_TIMEOUT, Control, type NativeLane } from "../../native/binding.js";
+import type { Layout, NativeLane } from "../../native/binding.js";
 import type { BlockingLane, LaneGeometry, LaneStats } from "../contract.js";
 import { RecordCursor } from "../records/cursor.js";
 import { tabledBytes, writeTable } from "../records/handle-table.js";
@@ -16,18 +16,6 @@ import {
 } from "../records/record-layout.js";
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
-
-// Constants of this module: read off an imported object, they would be loaded at every call.
-const {
-  argument: ARGUMENT,
-  result: RESULT,
-  demand: DEMAND,
-  needed: NEEDED,
-  watching: WATCHING,
-  kind: KIND,
-} = Control;
-/** What `demand` says where records are looked for at a bell only. */
-const AT_THE_BELL = 2;
 
 /** The most records to ask the addon for at once: fits its 32-bit word. */
 export const MOST_RECORDS = 0x7fff_ffff;
@@ -59,10 +47,17 @@ export class RingLane implements BlockingLane {
   readonly blocking = this;
   readonly place: Place;
   readonly records: RecordCursor;
-  readonly #control: Int32Array;
+  // The control words, each by a view of its own: an index that is a constant costs the least.
+  readonly #argument: Int32Array;
+  readonly #result: Int32Array;
+  readonly #demand: Int32Array;
+  readonly #needed: Int32Array;
+  readonly #watching: Int32Array;
+  readonly #kind: Int32Array;
   readonly #timeout: Float64Array;
   readonly #native: NativeLane;
-  readonly #counters = new Float64Array(9);
+  readonly #layout: Layout;
+  readonly #counters: Float64Array;
   // Read off once: a property of a property costs on the hot path.
   readonly #send: () => void;
   readonly #drain: () => void;
@@ -72,16 +67,25 @@ export class RingLane implements BlockingLane {
   readonly #blocks: () => BlockTraffic;
 
   /** `blocks`: the connection's, which are made of a lane themselves. */
-  constructor(geometry: LaneGeometry, native: NativeLane, blocks: () => BlockTraffic) {
+  constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
     this.#blocks = blocks;
     this.name = geometry.name;
     this.capacity = geometry.capacity;
     this.maxBytes = longestPayload(geometry.capacity);
     this.place = new Place(new Scratch(native.outbox));
     this.records = new RecordCursor(new Scratch(native.inbox));
-    this.#control = new Int32Array(native.control);
-    this.#timeout = new Float64Array(native.control);
+    const word = (index: number) => new Int32Array(native.control, index * 4, 1);
+    const { argument, result, demand, needed, watching, kind, timeout } = layout.control;
+    this.#argument = word(argument);
+    this.#result = word(result);
+    this.#demand = word(demand);
+    this.#needed = word(needed);
+    this.#watching = word(watching);
+    this.#kind = word(kind);
+    this.#timeout = new Float64Array(native.control, timeout * 8, 1);
     this.#native = native;
+    this.#layout = layout;
+    this.#counters = new Float64Array(layout.laneStats.count);
     this.#send = native.send;
     this.#drain = native.drain;
     this.#sendWait = native.sendWait;
@@ -96,16 +100,15 @@ export class RingLane implements BlockingLane {
   }
 
   send(bytes: number): SendStatus {
-    const control = this.#control;
-    control[ARGUMENT] = bytes;
+    this.#argument[0] = bytes;
     this.#send();
-    return control[RESULT] as SendStatus;
+    return this.#result[0] as SendStatus;
   }
 
   sendPacked(): number {
-    this.#control[ARGUMENT] = this.place.restart();
+    this.#argument[0] = this.place.restart();
     this.#native.sendBatch();
-    return this.#control[RESULT]!;
+    return this.#result[0]!;
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
@@ -132,11 +135,10 @@ export class RingLane implements BlockingLane {
   }
 
   drain(max: number): number {
-    const control = this.#control;
-    control[ARGUMENT] = Math.min(max, MOST_RECORDS);
+    this.#argument[0] = Math.min(max, MOST_RECORDS);
     this.#drain();
-    if (control[NEEDED] !== 0) return this.#grown();
-    const count = control[RESULT]!;
+    if (this.#needed[0] !== 0) return this.#grown();
+    const count = this.#result[0]!;
     // A program that polls by tryReceive may never run its event loop, so returns of blocks that wait for room are sent from here.
     if (count === 0) this.#blocks().sendWaiting();
     return this.records.begin(count);
@@ -150,25 +152,23 @@ export class RingLane implements BlockingLane {
 
   /** As `drainWait`, and nothing else is done meanwhile. */
   drainBlocked(max: number, timeout: number): number {
-    const control = this.#control;
-    control[ARGUMENT] = Math.min(max, MOST_RECORDS);
-    this.#timeout[CONTROL_TIMEOUT] = timeout;
+    this.#argument[0] = Math.min(max, MOST_RECORDS);
+    this.#timeout[0] = timeout;
     this.#drainWait();
-    return control[NEEDED] === 0 ? this.records.begin(control[RESULT]!) : this.#grown();
+    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
   /** As `drain`, but polls for about a microsecond for an answer, if something was sent since the last time. */
   drainMore(): number {
-    const control = this.#control;
-    control[ARGUMENT] = MOST_RECORDS;
+    this.#argument[0] = MOST_RECORDS;
     this.#drainMore();
-    return control[NEEDED] === 0 ? this.records.begin(control[RESULT]!) : this.#grown();
+    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
   /** What the addon drained before it called `onRecords`. */
   drained(): number {
     // The addon says 0 where a record needs a larger inbox.
-    return this.records.begin(this.#control[RESULT]!) || this.drain(MOST_RECORDS);
+    return this.records.begin(this.#result[0]!) || this.drain(MOST_RECORDS);
   }
 
   waitMemory(timeout: number): void {
@@ -176,14 +176,14 @@ export class RingLane implements BlockingLane {
   }
 
   wantRecords(on: boolean): void {
-    const control = this.#control;
-    control[DEMAND] = on ? 1 : 0;
-    if (on && control[WATCHING] === 0) this.#native.watch();
+    const { none, records } = this.#layout.demand;
+    this.#demand[0] = on ? records : none;
+    if (on && this.#watching[0] === 0) this.#native.watch();
   }
 
   /** Records are looked for at a bell only, whatever it rings for. */
   wantAtTheBell(): void {
-    this.#control[DEMAND] = AT_THE_BELL;
+    this.#demand[0] = this.#layout.demand.atTheBell;
   }
 
   wantRoom(): void {
@@ -197,18 +197,20 @@ export class RingLane implements BlockingLane {
   stats(): LaneStats {
     const counters = this.#counters;
     this.#native.stats(counters);
+    const at = this.#layout.laneStats;
     return {
       name: this.name,
       capacity: this.capacity,
-      sentMessages: counters[0]!,
-      sentBytes: counters[1]!,
-      receivedMessages: counters[2]!,
-      receivedBytes: counters[3]!,
-      sendFill: counters[4]!,
-      receiveFill: counters[5]!,
-      fullCount: counters[6]!,
-      blockedSince: counters[7]! || undefined,
-      idleSince: counters[8]! || undefined,
+      sentMessages: counters[at.sentMessages]!,
+      sentBytes: counters[at.sentBytes]!,
+      receivedMessages: counters[at.receivedMessages]!,
+      receivedBytes: counters[at.receivedBytes]!,
+      sendFill: counters[at.sendFill]!,
+      receiveFill: counters[at.receiveFill]!,
+      fullCount: counters[at.fullCount]!,
+      // The addon says 0 for "not now".
+      blockedSince: counters[at.blockedSince]! || undefined,
+      idleSince: counters[at.idleSince]! || undefined,
     };
   }
 
@@ -220,9 +222,9 @@ export class RingLane implements BlockingLane {
     this.#lengthen(bytes, content);
     const { scratch, at } = this.place;
     const length = writeTable(scratch, at, bytes, shipment.handles, shipment.count);
-    this.#control[KIND] = kind;
+    this.#kind[0] = kind;
     const status = timeout > 0 ? this.sendWait(length, timeout) : this.send(length);
-    this.#control[KIND] = PLAIN;
+    this.#kind[0] = PLAIN;
     if (status === SENT) shipment.commit();
     else shipment.abandon();
     return status;
@@ -250,10 +252,10 @@ export class RingLane implements BlockingLane {
   }
 
   #sendBlocked(bytes: number, timeout: number): SendStatus {
-    this.#control[ARGUMENT] = bytes;
-    this.#timeout[CONTROL_TIMEOUT] = timeout;
+    this.#argument[0] = bytes;
+    this.#timeout[0] = timeout;
     this.#sendWait();
-    return this.#control[RESULT] as SendStatus;
+    return this.#result[0] as SendStatus;
   }
 
   /** Goes on waiting for records, as `#sendOn` does for room. */
@@ -271,9 +273,8 @@ export class RingLane implements BlockingLane {
 
   /** Makes the inbox large enough for the record that did not fit, and drains it. */
   #grown(): number {
-    const control = this.#control;
-    this.records.scratch.replace(this.#native.growInbox(control[NEEDED]!));
+    this.records.scratch.replace(this.#native.growInbox(this.#needed[0]!));
     this.#drain();
-    return this.records.begin(control[RESULT]!);
+    return this.records.begin(this.#result[0]!);
   }
 }

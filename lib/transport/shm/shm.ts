@@ -1,5 +1,6 @@
 import { Ending } from "../../ending.js";
-import type { Binding, NativeConnection, Region } from "../../native/binding.js";
+import type { Binding, Layout, NativeConnection, Region } from "../../native/binding.js";
+import { assertLayout } from "../../native/layout.js";
 import type {
   Connection,
   ConnectionHandler,
@@ -8,19 +9,12 @@ import type {
   LaneHandler,
 } from "../contract.js";
 import { regionName } from "../places/region-names.js";
+import { IN_BLOCK, KIND_SHIFT, PLAIN, RECORD_HEADER, WITH_BLOCKS } from "../records/record-layout.js";
+import { ENDED, FULL, SENT } from "../records/send-status.js";
 import type { Wire } from "../wire/wire.js";
-import { RingLane } from "./ring-lane.js";
+import { MOST_RECORDS, RingLane } from "./ring-lane.js";
 import { BULK_CAPACITY } from "./rings.js";
 import { SharedBulk } from "./shared-bulk.js";
-
-/** What the addon says in onEnd. */
-const PEER_CLOSED = 1;
-const PEER_DIED = 2;
-const PEER_BROKE = 3;
-const PEER_ACCUSES = 4;
-/** What it is told when it closes a connection. */
-const CLOSED = 0;
-const CORRUPT = 1;
 
 /**
  * Once so many messages were delivered in one call from the event loop, no more are looked for: some 50 µs where each is an answer that was
@@ -55,7 +49,26 @@ export function createShm(
   pending: Uint8Array = new Uint8Array(0),
   passed = -1,
 ): Connection {
+  checkNumbers(binding.layout);
   return new ShmConnection(binding, wire.detach(), region, geometry, listener, options, pending, passed);
+}
+
+let checked = false;
+
+/** Compares, once, the numbers that TypeScript knows without the addon (the stream has the same records) with the addon's. */
+function checkNumbers(layout: Layout): void {
+  if (checked) return;
+  assertLayout(layout, {
+    sent: { sent: SENT, full: FULL, ended: ENDED },
+    batch: { most: MOST_RECORDS },
+    record: {
+      headerBytes: RECORD_HEADER,
+      kindWord: 1,
+      scratchKindShift: KIND_SHIFT,
+      kinds: { message: PLAIN, withBlocks: WITH_BLOCKS, inBlock: IN_BLOCK },
+    },
+  });
+  checked = true;
 }
 
 class ShmConnection implements Connection {
@@ -65,7 +78,8 @@ class ShmConnection implements Connection {
   readonly bulk: SharedBulk;
   readonly #native: NativeConnection;
   readonly #sharedBytes: number;
-  readonly #counters = new Float64Array(4);
+  readonly #layout: Layout;
+  readonly #counters: Float64Array;
   #handler: ConnectionHandler | undefined;
   #laneHandlers: readonly LaneHandler[] = [];
   /** The bulk lane is the last one. */
@@ -86,6 +100,9 @@ class ShmConnection implements Connection {
     passed: number,
   ) {
     this.ending = new Ending(pid);
+    const { layout } = binding;
+    this.#layout = layout;
+    this.#counters = new Float64Array(layout.connectionStats.count);
     this.#sharedBytes = region.bytes;
     const handlers = {
       onRecords: (lane: number) => this.#onRecords(lane),
@@ -103,6 +120,7 @@ class ShmConnection implements Connection {
     this.#bulkLane = new RingLane(
       { name: "", capacity: BULK_CAPACITY },
       this.#native.lanes[this.#bulkIndex]!,
+      layout,
       blocks,
     );
     const newName = named ? regionName : undefined;
@@ -113,7 +131,7 @@ class ShmConnection implements Connection {
         if (!this.#closed) this.#handler?.onMemory();
       },
     });
-    this.lanes = geometry.map((lane, i) => new RingLane(lane, this.#native.lanes[i]!, blocks));
+    this.lanes = geometry.map((lane, i) => new RingLane(lane, this.#native.lanes[i]!, layout, blocks));
   }
 
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {
@@ -127,7 +145,8 @@ class ShmConnection implements Connection {
       this.ending.byUs();
       this.bulk.close();
       this.#closed = true;
-      this.#native.close(this.ending.reason === "protocol-error" ? CORRUPT : CLOSED);
+      const { corrupt, closed } = this.#layout.close;
+      this.#native.close(this.ending.reason === "protocol-error" ? corrupt : closed);
     }
     return Promise.resolve();
   }
@@ -139,7 +158,7 @@ class ShmConnection implements Connection {
   look(): void {
     if (this.#closed || this.ending.reason !== undefined) return;
     this.#native.stats(this.#counters);
-    this.#set(this.#counters[3]!);
+    this.#set(this.#counters[this.#layout.connectionStats.end]!);
   }
 
   ref(): void {
@@ -152,8 +171,14 @@ class ShmConnection implements Connection {
 
   stats(): ConnectionStats {
     this.#native.stats(this.#counters);
-    const [bells, parks, rescues] = this.#counters as unknown as [number, number, number];
-    return { bells, parks, rescues, sharedBytes: this.#sharedBytes };
+    const counters = this.#counters;
+    const at = this.#layout.connectionStats;
+    return {
+      bells: counters[at.bells]!,
+      parks: counters[at.parks]!,
+      rescues: counters[at.rescues]!,
+      sharedBytes: this.#sharedBytes,
+    };
   }
 
   #onRecords(index: number): void {
@@ -186,21 +211,13 @@ class ShmConnection implements Connection {
     this.bulk.end();
   }
 
-  /** Notes what the addon says of the end, 0 if it has not come. */
+  /** Notes what the addon says of the end: one of `layout.end`. */
   #set(why: number): void {
-    switch (why) {
-      case PEER_CLOSED:
-        this.ending.peerClosed();
-        break;
-      case PEER_DIED:
-        this.ending.peerDied();
-        break;
-      case PEER_BROKE:
-        this.ending.peerBroke("what stands in the shared memory, or came over the socket, is malformed");
-        break;
-      case PEER_ACCUSES:
-        this.ending.peerAccuses();
-        break;
-    }
+    const { peerClosed, peerDied, corrupt, accused } = this.#layout.end;
+    if (why === peerClosed) this.ending.peerClosed();
+    else if (why === peerDied) this.ending.peerDied();
+    else if (why === corrupt)
+      this.ending.peerBroke("what stands in the shared memory, or came over the socket, is malformed");
+    else if (why === accused) this.ending.peerAccuses();
   }
 }
