@@ -61,3 +61,8 @@ export function checkSignal(value: unknown, argument: string): AbortSignal | und
   }
   return signal as AbortSignal;
 }
+
+export function checkBoolean(value: unknown, argument: string): boolean {
+  if (typeof value !== "boolean") throw new InvalidArgumentError(argument, "true or false", value);
+  return value;
+}

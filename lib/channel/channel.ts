@@ -7,6 +7,7 @@ import type { Codecs } from "../codec/resolve.js";
 import type { CloseReason, Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
 import type { SignalOptions } from "../port.js";
+import { raise } from "../raise.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
 import type { Peer } from "../transport/handshake/peer.js";
 import { abortable } from "./abort.js";
@@ -96,6 +97,8 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   #released: Promise<void> = Promise.resolve();
   #closed: Promise<CloseInfo> | undefined;
   #resolveClosed: ((info: CloseInfo) => void) | undefined;
+  /** What is to be told to those that asked after the close event. */
+  readonly #late: (() => void)[] = [];
   #warned = false;
   #last: readonly LaneStatistics[] | undefined;
 
@@ -134,7 +137,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#allocations = new Allocations(connection.bulk);
     // A listener that comes after the close event was emitted hears of it all the same.
     (this as unknown as EventEmitter).on("newListener", (event, listener) => {
-      if (event === "close" && this.#told !== undefined) this.#tellLate(listener as () => void);
+      if (event === "close" && this.#told !== undefined) this.#tellLate(() => this.#callLate(listener));
     });
     connection.start({ onEnd: () => this.#end(), onMemory: () => this.#onMemory() }, cores);
   }
@@ -146,7 +149,10 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   get closed(): Promise<CloseInfo> {
     this.#closed ??= new Promise((resolve) => {
       this.#resolveClosed = resolve;
-      if (this.#told !== undefined) this.#whenDelivered(() => resolve(this.#told!));
+      if (this.#told === undefined) return;
+      const told = this.#told;
+      if (this.#hasRest()) this.#tellLate(() => resolve(told));
+      else resolve(told);
     });
     return this.#closed;
   }
@@ -339,37 +345,32 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     });
   }
 
-  /** Tells a listener that came late of the end, after what a listener for messages that came with it has still to get. */
-  #tellLate(listener: (reason: CloseReason, error: Error | undefined) => void): void {
-    const tell = () => {
-      if (!this.#isListening(listener)) return;
-      const { reason, error } = this.#told!;
-      this.removeListener("close", listener);
-      listener.call(this, reason, error);
-    };
-    // Not from within `on`: the caller may attach a listener for messages next.
-    process.nextTick(() => this.#whenDelivered(tell));
-  }
-
-  /** Whether it is a listener for the end, also as one that `once` has wrapped. */
-  #isListening(listener: unknown): boolean {
-    return this.listeners("close").includes(listener as () => void);
-  }
-
   /**
-   * Calls back after the end, once no listener has messages to get any more: at once if none are left; else a listener that is attached in
-   * this turn gets them first.
+   * Tells one that asks after the close event of the end, in the order of asking. A listener for messages that is attached in the same turn
+   * gets what is left before.
    */
-  #whenDelivered(then: () => void): void {
-    if (!this.#cores.some((core) => core.receiver.hasRest)) {
-      then();
-      return;
-    }
+  #tellLate(tell: () => void): void {
+    this.#late.push(tell);
+    if (this.#late.length > 1) return;
     const look = () => {
       if (this.#cores.some((core) => core.receiver.isDelivering)) setImmediate(look);
-      else then();
+      else for (const next of this.#late.splice(0)) guarded(next);
     };
-    setImmediate(look);
+    // Not from within `on`: the caller may attach a listener for messages next.
+    process.nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
+  }
+
+  #callLate(listener: (reason: CloseReason, error: Error | undefined) => void): void {
+    // It may have been taken off meanwhile.
+    if (!this.listeners("close").includes(listener)) return;
+    const { reason, error } = this.#told!;
+    this.removeListener("close", listener);
+    listener.call(this, reason, error);
+  }
+
+  /** Whether messages are left that nobody has taken. */
+  #hasRest(): boolean {
+    return this.#cores.some((core) => core.receiver.hasRest);
   }
 
   #onMemory(): void {
@@ -392,5 +393,14 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
         { type: "RingbellWarning" },
       );
     }
+  }
+}
+
+/** Calls a function; what it throws is an uncaught exception, and the caller goes on. */
+function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    raise(error);
   }
 }

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import type { ReadableStream, WritableStream } from "node:stream/web";
-import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
+import { checkBoolean, checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { SignalOptions } from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
@@ -60,6 +60,19 @@ export class Lane<
   readonly #receiver: Pick<ReceivingHalf<Receive>, keyof ReceivingHalf<Receive>>;
   #readable: ReadableStream<Receive> | undefined;
   #writable: WritableStream<Send> | undefined;
+
+  /**
+   * Whether microtasks run between two messages that a listener gets, as they do between the events of a socket: for code that
+   * awaits something in a listener and expects it to be done when the next message comes. Some half a microsecond slower a message. By default
+   * false: a batch is given to the listener at once. Can be switched at any time; of no effect on other ways to receive.
+   */
+  get drainMicrotasks(): boolean {
+    return this.#receiver.drainMicrotasks;
+  }
+
+  set drainMicrotasks(on: boolean) {
+    this.#core.receiver.drainMicrotasks = checkBoolean(on, "drainMicrotasks");
+  }
 
   /** Made by `listen` and `connect`. */
   constructor(core: LaneCore<Send, Receive>) {

@@ -1,23 +1,14 @@
 import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
-import { ConsumerBusyError } from "../errors.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { resumeInTurn, TURN } from "../transport/loop-turn.js";
 import { abortable } from "./abort.js";
 import { blockingLane } from "./blocking.js";
+import { type Consumer, consumerBusy } from "./consumer.js";
 import { Inbox } from "./inbox.js";
+import { messageIterator, type Waiter } from "./message-iterator.js";
 import { Pace } from "./pace.js";
 import { ON_ITS_WAY } from "./sending-half.js";
-
-/** What takes the messages of a lane. One at a time. */
-type Consumer = "none" | "listener" | "iterator";
-
-interface Waiter<Receive> {
-  resolve(message: Receive): void;
-  reject(error: unknown): void;
-  /** Called instead of `reject` when the channel ends in order. */
-  end(): void;
-}
 
 /** What the receiving half tells its lane. */
 export interface ReceivingEvents<Receive> {
@@ -43,7 +34,9 @@ export class ReceivingHalf<Receive> {
   readonly #waiters: Waiter<Receive>[] = [];
   /** The listener for messages, looked up once. */
   #listener: ((message: Receive) => unknown) | undefined;
-  /** The listener goes on in a coming turn. */
+  /** Whether microtasks run between two messages that the listener gets. */
+  drainMicrotasks = false;
+  /** The listener goes on later. */
   #resuming = false;
   /** Nothing comes over the lane any more. */
   #over = false;
@@ -115,54 +108,21 @@ export class ReceivingHalf<Receive> {
   iterate(): AsyncIterableIterator<Receive> {
     if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
     this.#consumer = "iterator";
-    let open = true;
-    const leave = () => {
-      if (!open) return;
-      open = false;
-      this.#consumer = "none";
-    };
-    const done = (): IteratorResult<Receive> => {
-      leave();
-      return { done: true, value: undefined };
-    };
-    return {
-      next: (): Promise<IteratorResult<Receive>> => {
-        while (open && this.#canTakeNow()) {
-          try {
-            return Promise.resolve({ done: false, value: this.#inbox.next() });
-          } catch (error) {
-            // The channel lives on, and so does the loop.
-            this.#events.bad(error);
-          }
-        }
-        if (!open || this.#isDry()) {
-          const failure = open ? this.#ending.failure : undefined;
-          const end = done();
-          return failure === undefined ? Promise.resolve(end) : Promise.reject(failure);
-        }
-        return new Promise((resolve, reject) => {
-          this.#await({
-            resolve: (value) => resolve({ done: false, value }),
-            reject: (error) => {
-              leave();
-              reject(error);
-            },
-            end: () => resolve(done()),
-          });
-        });
+    return messageIterator<Receive>({
+      canTakeNow: () => this.#canTakeNow(),
+      take: () => this.#inbox.next(),
+      bad: this.#bad,
+      isDry: () => this.#isDry(),
+      failure: () => this.#ending.failure,
+      wait: (waiter) => void this.#await(waiter),
+      leave: () => {
+        this.#consumer = "none";
       },
-      return: () => {
-        // Calls of `next` that wait end as well.
-        const waiters = open ? this.#waiters.splice(0) : [];
-        if (open) this.#lane.wantRecords(false);
-        leave();
-        for (const waiter of waiters) waiter.end();
-        return Promise.resolve({ done: true, value: undefined });
+      stopWaiting: () => {
+        if (!this.#over) this.#lane.wantRecords(false);
+        return this.#waiters.splice(0);
       },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    });
   }
 
   /** A listener takes the messages from now on. */
@@ -249,6 +209,10 @@ export class ReceivingHalf<Receive> {
         const result = this.#listener?.(message);
         // A promise is one of the listener's own, unless it is what `send` returns for a message that is on its way.
         if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
+        if (this.drainMicrotasks) {
+          direct = false;
+          break;
+        }
         if (!pace.isDue()) continue;
         const now = pace.look();
         if (turnEnd === 0) turnEnd = now + TURN;
@@ -257,11 +221,23 @@ export class ReceivingHalf<Receive> {
       }
     } finally {
       // The rest is delivered although the listener threw.
-      if (inbox.count > 0 && this.#consumer === "listener") this.#resumeSoon();
+      if (inbox.count > 0 && this.#consumer === "listener") this.#resumeLater();
       // The listener has returned, and the peer may need the memory to send the next message.
       else inbox.lookAway();
     }
     return direct && inbox.count === 0 && this.#consumer === "listener" && !this.#resuming;
+  }
+
+  /** Goes on with the listener, which has messages to get. */
+  #resumeLater(): void {
+    if (!this.drainMicrotasks || this.#pace.turnIsOver()) {
+      this.#resumeSoon();
+      return;
+    }
+    if (!this.#over) this.#lane.wantRecords(false);
+    this.#resuming = true;
+    // A tick that a microtask asks for comes when no microtask is left, were it one that another has added.
+    queueMicrotask(() => process.nextTick(() => this.#resume()));
   }
 
   /** Goes on with the listener in a coming turn of the event loop. */
@@ -340,12 +316,6 @@ export class ReceivingHalf<Receive> {
   }
 
   #busy(): never {
-    const who =
-      this.#consumer === "listener"
-        ? 'a "message" listener'
-        : this.#consumer === "iterator"
-          ? "a for await loop"
-          : "a receive() that is waiting";
-    throw new ConsumerBusyError(`this lane has a consumer already, ${who}; one at a time`);
+    throw consumerBusy(this.#consumer);
   }
 }

@@ -1,0 +1,78 @@
+/** One that waits for a message. */
+export interface Waiter<Receive> {
+  resolve(message: Receive): void;
+  reject(error: unknown): void;
+  /** Called instead of `reject` when the channel ends in order. */
+  end(): void;
+}
+
+/** Where an iterator takes messages from. */
+export interface MessageSource<Receive> {
+  /** Whether a message is there that may be taken now. */
+  canTakeNow(): boolean;
+  /** The next message; throws where it can't be decoded. */
+  take(): Receive;
+  /** A message could not be decoded. */
+  bad(error: unknown): void;
+  /** Whether no message is left, and none will come. */
+  isDry(): boolean;
+  /** What the peer did wrong, when it is dry; undefined where the end is in order. */
+  failure(): Error | undefined;
+  wait(waiter: Waiter<Receive>): void;
+  /** The iterator is no consumer any more. */
+  leave(): void;
+  /** Returns those of its calls that wait. */
+  stopWaiting(): readonly Waiter<Receive>[];
+}
+
+/**
+ * The iterator behind `for await`: takes every message until it is left, the channel is closed, or (throwing) the peer dies. A message that
+ * can't be decoded does not end it. Written by hand, because an async generator costs three promises a message.
+ */
+export function messageIterator<Receive>(source: MessageSource<Receive>): AsyncIterableIterator<Receive> {
+  let open = true;
+  const leave = () => {
+    if (open) source.leave();
+    open = false;
+  };
+  const done = (): IteratorResult<Receive> => {
+    leave();
+    return { done: true, value: undefined };
+  };
+  return {
+    next: (): Promise<IteratorResult<Receive>> => {
+      while (open && source.canTakeNow()) {
+        try {
+          return Promise.resolve({ done: false, value: source.take() });
+        } catch (error) {
+          source.bad(error);
+        }
+      }
+      if (!open || source.isDry()) {
+        const failure = open ? source.failure() : undefined;
+        const end = done();
+        return failure === undefined ? Promise.resolve(end) : Promise.reject(failure);
+      }
+      return new Promise((resolve, reject) => {
+        source.wait({
+          resolve: (value) => resolve({ done: false, value }),
+          reject: (error) => {
+            leave();
+            reject(error);
+          },
+          end: () => resolve(done()),
+        });
+      });
+    },
+    return: () => {
+      // Calls of `next` that wait end as well.
+      const waiters = open ? source.stopWaiting() : [];
+      leave();
+      for (const waiter of waiters) waiter.end();
+      return Promise.resolve({ done: true, value: undefined });
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
