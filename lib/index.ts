@@ -3,10 +3,10 @@ export {
   Channel,
   type ChannelEvents,
   type ChannelStatistics,
-  type CloseInfo,
   type CloseOptions,
 } from "./channel/channel.js";
 export type { RoleChannel } from "./channel/channel-types.js";
+export type { CloseInfo } from "./channel/close-news.js";
 export { connect } from "./channel/connect.js";
 export type { LaneDuplexOptions } from "./channel/duplex.js";
 export {

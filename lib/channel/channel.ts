@@ -7,21 +7,15 @@ import type { Codecs } from "../codec/resolve.js";
 import type { CloseReason, Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
 import type { SignalOptions } from "../port.js";
-import { raise } from "../raise.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
 import type { Peer } from "../transport/handshake/peer.js";
 import { abortable } from "./abort.js";
 import { Allocations } from "./allocations.js";
+import { type CloseInfo, CloseNews } from "./close-news.js";
 import type { MessageLimits } from "./encoder.js";
 import { Lane, type LaneEvents, signalOf } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
 import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
-
-export interface CloseInfo {
-  readonly reason: CloseReason;
-  /** What went wrong, where something did. */
-  readonly error: Error | undefined;
-}
 
 /** The events of a channel: those of its lane `main`, and its end. */
 export interface ChannelEvents<Receive> extends LaneEvents<Receive> {
@@ -84,21 +78,13 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   readonly #cores: readonly LaneCore<unknown, unknown>[];
   readonly #allocations: Allocations;
   #state: "open" | "closing" | "closed" = "open";
-  /** Lanes whose listener has not yet got all that had arrived. */
-  #unfinished: number;
   /** Whether lanes and connection were told that the channel has ended. */
   #over = false;
-  /** What the close event said, once it was emitted. */
-  #told: CloseInfo | undefined;
   readonly #ending: Ending;
-  readonly #whenOver: (() => void) | undefined;
+  readonly #news: CloseNews;
   #closing: Promise<void> | undefined;
   /** Resolves when what was sent is with the kernel or the peer. */
   #released: Promise<void> = Promise.resolve();
-  #closed: Promise<CloseInfo> | undefined;
-  #resolveClosed: ((info: CloseInfo) => void) | undefined;
-  /** What is to be told to those that asked after the close event. */
-  readonly #late: (() => void)[] = [];
   #warned = false;
   #last: readonly LaneStatistics[] | undefined;
 
@@ -110,7 +96,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
       ending: connection.ending,
       look: (): void => connection.look(),
       bad: (error: Error): void => this.#bad(error),
-      finished: (): void => this.#finished(),
+      finished: (): void => this.#news.laneFinished(),
     };
     const cores = connection.lanes.map(
       (lane, i) =>
@@ -127,18 +113,15 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.role = parts.role;
     this.transport = connection.transport;
     this.#ending = connection.ending;
-    this.#whenOver = parts.whenOver;
     this.#connection = connection;
     this.#cores = cores;
-    this.#unfinished = cores.length;
+    const self = this as unknown as EventEmitter;
+    const receivers = cores.map(({ receiver }) => receiver);
+    this.#news = new CloseNews(self, connection.ending, receivers, parts.whenOver);
     const beside = cores.slice(1).map((core) => [core.transport.name, new Lane(core)]);
     // Without a prototype: a lane may have any name, and only lanes are found.
     this.lanes = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(beside))) as Lanes;
     this.#allocations = new Allocations(connection.bulk);
-    // A listener that comes after the close event was emitted hears of it all the same.
-    (this as unknown as EventEmitter).on("newListener", (event, listener) => {
-      if (event === "close" && this.#told !== undefined) this.#tellLate(() => this.#callLate(listener));
-    });
     connection.start({ onEnd: () => this.#end(), onMemory: () => this.#onMemory() }, cores);
   }
 
@@ -147,14 +130,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * arrived before.
    */
   get closed(): Promise<CloseInfo> {
-    this.#closed ??= new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-      if (this.#told === undefined) return;
-      const told = this.#told;
-      if (this.#hasRest()) this.#tellLate(() => resolve(told));
-      else resolve(told);
-    });
-    return this.#closed;
+    return this.#news.closed;
   }
 
   /** `open`; `closing` while `close` waits for sends; `closed`. */
@@ -331,48 +307,6 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     for (const core of this.#cores) core.receiver.drop();
   }
 
-  /** Called by each lane once it has ended and its listener has got everything. */
-  #finished(): void {
-    this.#unfinished--;
-    if (this.#unfinished > 0) return;
-    // Not from within close() or destroy(): the caller may not have set up its listeners yet.
-    process.nextTick(() => {
-      const { reason, fault } = this.#ending;
-      this.#told = { reason: reason!, error: fault };
-      this.#whenOver?.();
-      this.#resolveClosed?.(this.#told);
-      (this as unknown as EventEmitter).emit("close", reason, fault);
-    });
-  }
-
-  /**
-   * Tells one that asks after the close event of the end, in the order of asking. A listener for messages that is attached in the same turn
-   * gets what is left before.
-   */
-  #tellLate(tell: () => void): void {
-    this.#late.push(tell);
-    if (this.#late.length > 1) return;
-    const look = () => {
-      if (this.#cores.some((core) => core.receiver.isDelivering)) setImmediate(look);
-      else for (const next of this.#late.splice(0)) guarded(next);
-    };
-    // Not from within `on`: the caller may attach a listener for messages next.
-    process.nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
-  }
-
-  #callLate(listener: (reason: CloseReason, error: Error | undefined) => void): void {
-    // It may have been taken off meanwhile.
-    if (!this.listeners("close").includes(listener)) return;
-    const { reason, error } = this.#told!;
-    this.removeListener("close", listener);
-    listener.call(this, reason, error);
-  }
-
-  /** Whether messages are left that nobody has taken. */
-  #hasRest(): boolean {
-    return this.#cores.some((core) => core.receiver.hasRest);
-  }
-
   #onMemory(): void {
     this.#allocations.onMemory();
     for (const core of this.#cores) core.sender.onMemory();
@@ -393,14 +327,5 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
         { type: "RingbellWarning" },
       );
     }
-  }
-}
-
-/** Calls a function; what it throws is an uncaught exception, and the caller goes on. */
-function guarded(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    raise(error);
   }
 }
