@@ -39,6 +39,8 @@ if (process.argv[2] === "adder") {
     console.log(`sent: ${bytes} bytes; is the block gone? ${block.gone}`);
 
     console.log(await channel.receive());
+    // An allocation takes in what came back.
+    (await channel.allocate(bytes)).release();
     console.log("blocks still lent:", channel.stats().bulk.lentBlocks);
     break;
   }

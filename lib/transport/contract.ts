@@ -152,7 +152,7 @@ export interface BulkStats {
   readonly allocatedBytes: number;
   /** Blocks of this side that were allocated and neither sent nor released. */
   readonly ownBlocks: number;
-  /** Blocks of this side that the peer holds. */
+  /** Blocks of this side that the peer holds, as far as this side has heard: it hears of releases when it allocates, or up to 2.5 s later. */
   readonly lentBlocks: number;
   /** Blocks of the peer that this side holds. */
   readonly heldBlocks: number;
