@@ -146,6 +146,14 @@ describe("the house in C++", () => {
     expect(listed.map(([, file]) => file).sort()).toEqual(sources.sort());
   });
 
+  it("installs no signal handler (S0.38)", () => {
+    const sources = readdirSync(join(root, "native")).filter((file) => /\.(cc|h)$/.test(file));
+    const touching = sources.filter((file) =>
+      /\b(sigaction|signal|signalfd|\w*sigmask)\s*\(/.test(native(file)),
+    );
+    expect(touching).toEqual([]);
+  });
+
   it("makes no system call in the ring: it includes neither Node nor the system", () => {
     const innermost = ["layout.h", "parking.h", "ring.h"];
     const foreign = innermost.flatMap((file) =>

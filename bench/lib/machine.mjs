@@ -52,7 +52,7 @@ function text(file) {
 export function revision(root = ROOT) {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const git = (/** @type {string[]} */ ...args) => gitIn(root, args);
-  // An installed package may lie in somebody else's repository.
+  // A copy of the sources may lie in somebody else's repository.
   const ours = git("rev-parse", "--show-toplevel") === realpathSync(root).replace(/\/$/, "");
   return {
     version: /** @type {string} */ (version),

@@ -11,7 +11,7 @@ export const USAGE = `usage: npm run bench -- [latency|throughput|bulk|scale|cos
   --quick          rough figures in less than a minute
   --rounds N       rounds of each contender, 5 to 99 (7; with --quick 5)
   --cores A,B      the two cores to run on (the first two allowed)
-  --json FILE      write every figure, machine and verdicts to FILE (else, in a clone, to bench/results/)
+  --json FILE      write every figure, machine and verdicts to FILE (else to bench/results/)
   --list           print the names of the suites, contenders and peers
   --help           print this
 
@@ -45,7 +45,7 @@ export function parseOptions(args) {
     check: values.check,
     compare: values.compare ? compare(positionals) : undefined,
     all: values.all ?? false,
-    installed: values.installed ?? false,
+    bare: values.bare ?? false,
     list: values.list ?? false,
     help: values.help ?? false,
   };
@@ -68,7 +68,7 @@ function parse(args) {
         compare: { type: "boolean" },
         all: { type: "boolean" },
         // For `ringbell bench`: only what needs neither npm packages nor a compiler.
-        installed: { type: "boolean" },
+        bare: { type: "boolean" },
         list: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },

@@ -13,12 +13,12 @@ export class RecordFile {
   #part;
 
   /**
-   * @param {Pick<ReturnType<typeof import("./options.mjs").parseOptions>, "json" | "installed" | "names" | "quick">} options
-   * @returns {RecordFile | undefined}  Undefined in an installed package, where no name was given: that is no place to write to.
+   * @param {Pick<ReturnType<typeof import("./options.mjs").parseOptions>, "json" | "bare" | "names" | "quick">} options
+   * @returns {RecordFile | undefined}  Undefined where no name was given and the figures are for the terminal only.
    */
-  static open({ json, installed, names, quick }) {
+  static open({ json, bare, names, quick }) {
     if (json !== undefined) return new RecordFile(json);
-    if (installed) return undefined;
+    if (bare) return undefined;
     mkdirSync(RESULTS, { recursive: true });
     return new RecordFile(
       join(

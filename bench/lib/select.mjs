@@ -3,7 +3,7 @@ import { UsageError } from "./options.mjs";
 /**
  * @typedef {import("./contender.mjs").Suite} Suite
  * @typedef {import("./contender.mjs").Contender} Contender
- * @typedef {Pick<ReturnType<typeof import("./options.mjs").parseOptions>, "names" | "peers" | "quick" | "installed">} Wish
+ * @typedef {Pick<ReturnType<typeof import("./options.mjs").parseOptions>, "names" | "peers" | "quick" | "bare">} Wish
  */
 
 /** What `--peers` calls a contender, besides by its name. @param {Contender} contender */
@@ -60,9 +60,9 @@ export function select(suites, wish) {
  * @param {boolean} named  its suite
  * @param {Wish} wish
  */
-function isWanted(contender, named, { peers, quick, installed }) {
+function isWanted(contender, named, { peers, quick, bare }) {
   const { name, packages = [], compiles = false, thorough = false } = contender;
-  if (installed && (packages.length > 0 || compiles)) return false;
+  if (bare && (packages.length > 0 || compiles)) return false;
   if (peers.length > 0) return peers.includes(name) || peers.includes(peerOf(contender));
   return named || !quick || !thorough;
 }

@@ -19,7 +19,7 @@ it("where the addon is missing, the stream is not measured in the place of share
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   const { code, stdout } = await run(process.execPath, [
     join(copy, "bench/main.mjs"),
-    ...["connect", "latency", "--quick", "--installed", "--peers", "connect,loop-struct,loop-stream"],
+    ...["connect", "latency", "--quick", "--bare", "--peers", "connect,loop-struct,loop-stream"],
   ]);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^ringbell, event loop, struct\(\), transport: "stream" +\d/m);

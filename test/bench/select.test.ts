@@ -39,10 +39,7 @@ describe("what is measured", () => {
     ["--peers a", { latency: ["a-echo", "a-slow"], "latency-objects": ["a-object"], "bulk-copy": ["copy"] }],
     ["--peers b,a-object", { latency: ["b-echo"], "latency-objects": ["a-object"] }],
     ["latency --peers floor", { latency: ["floor"] }],
-    [
-      "--installed",
-      { latency: ["a-echo", "a-slow"], "latency-objects": ["a-object"], "bulk-copy": ["copy"] },
-    ],
+    ["--bare", { latency: ["a-echo", "a-slow"], "latency-objects": ["a-object"], "bulk-copy": ["copy"] }],
   ])("%j", (line, expected) => {
     expect(chosen(line)).toEqual(expected);
   });
@@ -84,6 +81,6 @@ describe("the suites", () => {
   });
 
   it("have something left for a machine without npm packages and compiler", () => {
-    expect(select(every, parseOptions(["--installed", "--quick"])).length).toBeGreaterThan(3);
+    expect(select(every, parseOptions(["--bare", "--quick"])).length).toBeGreaterThan(3);
   });
 });

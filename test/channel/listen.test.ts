@@ -46,7 +46,7 @@ describe("a server", () => {
     expect(existsSync(server.path)).toBe(true);
   });
 
-  it("gives each peer a channel of its own, also those that came before it was asked (S0.19)", async () => {
+  it("gives each peer a channel of its own, also those that came before it was asked (S0.19, S2.4)", async () => {
     const { server, join } = await serve();
     const clients = await Promise.all([join({ role: "a" }), join({ role: "b" }), join({ role: "c" })]);
     expect(server.channels.size).toBe(3);
@@ -55,7 +55,6 @@ describe("a server", () => {
       seen.push(channel);
       if (seen.length === 3) break;
     }
-    // S2.4: told apart by role.
     expect(seen.map((channel) => channel.peer.role).sort()).toEqual(["a", "b", "c"]);
     for (const channel of seen) await channel.send(`for ${channel.peer.role}`);
     expect(await Promise.all(clients.map((client) => client.receive()))).toEqual(["for a", "for b", "for c"]);

@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import type { Command } from "../command.js";
@@ -7,13 +8,14 @@ import { packageDirectory } from "../package.js";
 /** What a shell makes of a signal that ended a process. */
 const SIGNALLED = 128;
 
-/** `ringbell bench`: the package's own benchmark (bench/), as far as it needs nothing else, in its quick form. */
+/** `ringbell bench`: the benchmark of a checkout (bench/), as far as it needs nothing else, in its quick form. */
 export const bench: Command = {
   name: "bench",
   summary: "compare ringbell with other mechanisms on this machine",
   text: [
     "Measures ringbell and what Node itself has to offer between processes, in rough figures that take less than a minute: without " +
-      "peers that have to be installed or compiled. For those, exact figures and the report, clone the repository and run `npm run bench`.",
+      "peers that have to be installed or compiled. For those, exact figures and the report, run `npm run bench`.",
+    "The benchmark is in a checkout of the repository, and not in the installed package: there, this command says so, with exit code 1.",
     "A name is that of a group (latency, throughput, bulk, scale, cost, startup) or of a suite; without one, everything " +
       "is measured. Leave the machine alone meanwhile. Exit code 1 if something failed.",
   ],
@@ -32,9 +34,15 @@ export const bench: Command = {
     { name: "all", text: "with --compare: every figure" },
     { name: "list", text: "print the names of suites, contenders and peers" },
   ],
-  forward: (args) => {
+  forward: async (args) => {
     const program = join(packageDirectory(), "bench", "main.mjs");
-    const child = spawn(process.execPath, [program, "--quick", "--installed", ...args], { stdio: "inherit" });
+    if (!existsSync(program)) {
+      throw new Error(
+        "the benchmark is not in the installed package; in a checkout of the repository, run: " +
+          ["npm ci && npm run bench -- --quick", ...args].join(" "),
+      );
+    }
+    const child = spawn(process.execPath, [program, "--quick", "--bare", ...args], { stdio: "inherit" });
     // Ctrl+C reaches both; the benchmark cleans up, and its end is ours.
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
     return new Promise((resolve, reject) => {

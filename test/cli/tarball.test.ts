@@ -1,0 +1,77 @@
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { run } from "../bench/run-bench.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+let directory: string;
+let installed: string;
+let main: string;
+
+/** The package as npm would install it, its dependencies linked, and the addon where node-gyp would have put it. */
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "rb-pack-"));
+  const pack = ["pack", "--ignore-scripts", "--silent", "--pack-destination", directory];
+  const packed = await run("npm", pack, ROOT);
+  expect(packed.code).toBe(0);
+  installed = join(directory, "node_modules", "ringbell");
+  main = join(installed, "dist", "cli", "main.js");
+  mkdirSync(installed, { recursive: true });
+  const unpack = ["-xzf", join(directory, packed.stdout.trim()), "--strip-components=1", "-C", installed];
+  expect(await run("tar", unpack)).toMatchObject({ code: 0 });
+  mkdirSync(join(directory, "node_modules", "@standard-schema"));
+  for (const name of ["node-gyp-build", "@standard-schema/spec"])
+    symlinkSync(join(ROOT, "node_modules", name), join(directory, "node_modules", name));
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+describe("the packed package", () => {
+  it("has the library, what the addon is built from, and the documentation without benchmarks and pictures of them", () => {
+    expect(readdirSync(installed).sort()).toEqual(
+      [
+        ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "binding.gyp", "package.json"],
+        ["dist", "docs", "native"],
+      ]
+        .flat()
+        .sort(),
+    );
+    const docs = readdirSync(join(installed, "docs"));
+    expect(docs).toEqual(expect.arrayContaining(["api.md", "performance.md", "bulk-ownership.svg"]));
+    expect(docs.filter((name) => /benchmarks|requirements/.test(name))).toEqual([]);
+    expect(readdirSync(join(installed, "native")).filter((name) => !/\.(cc|h)$/.test(name))).toEqual([]);
+  });
+
+  it("carries a message, by the stream where nobody has built the addon, else by shared memory", async () => {
+    const talk = `
+      import { connect, listen } from "ringbell";
+      const server = await listen("tarball");
+      const accepted = server[Symbol.asyncIterator]().next();
+      const channel = await connect("tarball");
+      await channel.send("hello");
+      console.log(await (await accepted).value.receive(), channel.transport);
+      await server.close();
+    `;
+    await expectTalk(talk, "hello stream\n");
+    const built = join("build", "Release");
+    cpSync(join(ROOT, built, "ringbell.node"), join(installed, built, "ringbell.node"));
+    await expectTalk(talk, "hello shm\n");
+  });
+
+  it("has no benchmark: ringbell bench says what to run in a checkout, and its exit code is 1", async () => {
+    const { code, stdout, stderr } = await run(process.execPath, [main, "bench", "latency", "--rounds", "5"]);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toBe(
+      "ringbell: the benchmark is not in the installed package; in a checkout of the repository, run: " +
+        "npm ci && npm run bench -- --quick latency --rounds 5\n",
+    );
+  });
+});
+
+async function expectTalk(code: string, says: string): Promise<void> {
+  const program = ["--input-type=module", "-e", code];
+  expect(await run(process.execPath, program, directory)).toEqual({ code: 0, stdout: says, stderr: "" });
+}
