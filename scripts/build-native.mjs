@@ -32,8 +32,7 @@ function gyp(...command) {
 
 function build() {
   // A Makefile that is older than what it was made from is made anew.
-  const configured =
-    existsSync("build/config.gypi") && written("build/Makefile") > written("binding.gyp");
+  const configured = existsSync("build/config.gypi") && written("build/Makefile") > written("binding.gyp");
   if (!configured) return gyp("rebuild");
   const result = gyp("build");
   // The Makefile has paths from its folder to Node's headers: it is of no use in a copy of the folder at another place.
