@@ -42,8 +42,11 @@ describe("the packed package", () => {
     const docs = readdirSync(join(installed, "docs"));
     expect(docs).toEqual(expect.arrayContaining(["api.md", "performance.md", "bulk-ownership.svg"]));
     expect(docs.filter((name) => /benchmarks|requirements/.test(name))).toEqual([]);
-    const sources = readdirSync(join(ROOT, "native")).filter((name) => /\.(cc|h)$/.test(name));
-    expect(readdirSync(join(installed, "native")).sort()).toEqual(sources.sort());
+    const sourcesIn = (folder: string) =>
+      readdirSync(join(folder, "native"), { recursive: true, encoding: "utf8" })
+        .filter((name) => /\.\w+$/.test(name) && !name.startsWith("test"))
+        .sort();
+    expect(sourcesIn(installed)).toEqual(sourcesIn(ROOT));
   });
 
   it("carries a message, by the stream where nobody has built the addon, else by shared memory", async () => {
