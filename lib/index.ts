@@ -1,3 +1,6 @@
+/// <reference types="node" preserve="true" />
+// Node's own types, which ours are made of, also where tsconfig.json does not name them.
+
 export { Block } from "./bulk/block.js";
 export {
   Channel,
@@ -5,7 +8,6 @@ export {
   type ChannelStatistics,
   type CloseOptions,
 } from "./channel/channel.js";
-export type { RoleChannel } from "./channel/channel-types.js";
 export type { CloseInfo } from "./channel/close-news.js";
 export { connect } from "./channel/connect.js";
 export type { LaneDuplexOptions } from "./channel/duplex.js";
@@ -24,7 +26,9 @@ export type {
   LanesOption,
   ListenOptions,
 } from "./channel/options.js";
+export type { RoleChannel } from "./channel/role-types.js";
 export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
+export type { LaneReadable, LaneWritable } from "./channel/web-streams.js";
 export * from "./codec/index.js";
 export type { CloseReason } from "./ending.js";
 export * from "./errors.js";

@@ -1,6 +1,5 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import type { ReadableStream, WritableStream } from "node:stream/web";
 import { checkBoolean, checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { SignalOptions } from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
@@ -8,7 +7,7 @@ import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
 import type { ReceivingHalf } from "./receiving-half.js";
 import type { SendingHalf } from "./sending-half.js";
-import { readableOf, writableOf } from "./web-streams.js";
+import { type LaneReadable, type LaneWritable, readableOf, writableOf } from "./web-streams.js";
 
 export interface TimeoutOptions {
   /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the channel ends. */
@@ -58,8 +57,8 @@ export class Lane<
   readonly #core: LaneCore<never, unknown>;
   readonly #sender: SendingHalf<Send>;
   readonly #receiver: Pick<ReceivingHalf<Receive>, keyof ReceivingHalf<Receive>>;
-  #readable: ReadableStream<Receive> | undefined;
-  #writable: WritableStream<Send> | undefined;
+  #readable: LaneReadable<Receive> | undefined;
+  #writable: LaneWritable<Send> | undefined;
 
   /**
    * Whether microtasks run between two messages that a listener gets, as they do between the events of a socket: for code that
@@ -187,10 +186,10 @@ export class Lane<
    * arrived; fails if the peer dies or breaks the protocol, or this side destroys the channel with an error. Always the same
    * object; after `cancel`, which leaves the lane open, a fresh one.
    */
-  get readable(): ReadableStream<Receive> {
+  get readable(): LaneReadable<Receive> {
     this.#readable ??= readableOf(this.#core, () => {
       this.#readable = undefined;
-    }) as ReadableStream<Receive>;
+    }) as LaneReadable<Receive>;
     return this.#readable;
   }
 
@@ -200,10 +199,10 @@ export class Lane<
    * (others). It fails with why the channel has ended, as soon as it has. Always the same object; after it was closed or
    * aborted, or has failed by a message that can't be sent, a fresh one.
    */
-  get writable(): WritableStream<Send> {
+  get writable(): LaneWritable<Send> {
     this.#writable ??= writableOf(this.#core, this.#endable(), () => {
       this.#writable = undefined;
-    }) as WritableStream<Send>;
+    }) as LaneWritable<Send>;
     return this.#writable;
   }
 
