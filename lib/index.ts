@@ -33,7 +33,7 @@ export * from "./codec/index.js";
 export type { CloseReason } from "./ending.js";
 export * from "./errors.js";
 export type { Credentials } from "./native/binding.js";
-export type { Receiver, Sender, SignalOptions } from "./port.js";
+export type { Receiver, Sender, SignalOptions, WaitOptions } from "./port.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/handshake/peer.js";
 export type { Clock, RetryOptions } from "./transport/places/retry.js";

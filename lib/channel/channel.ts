@@ -6,14 +6,14 @@ import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.j
 import type { Codecs } from "../codec/resolve.js";
 import type { CloseReason, Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
-import type { SignalOptions } from "../port.js";
+import type { SignalOptions, WaitOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
 import type { Peer } from "../transport/handshake/peer.js";
-import { abortable } from "./abort.js";
+import { abortable, abortOf } from "./abort.js";
 import { Allocations } from "./allocations.js";
 import { type CloseInfo, CloseNews } from "./close-news.js";
 import type { MessageLimits } from "./encoder.js";
-import { Lane, type LaneEvents, signalOf } from "./lane.js";
+import { Lane, type LaneEvents } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
 import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
 
@@ -155,13 +155,13 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * this channel. Waits for room under `maxBulkBytes`, in order: until this side has released blocks, or the peer those that were sent to it.
    *
    * Rejects with a BlockTooLargeError (ERR_RINGBELL_BLOCK_TOO_LARGE) for more than that limit; a NoSpaceError (ERR_RINGBELL_NO_SPACE) if
-   * the system has no memory, which may be tried again; at the end of the channel; with the signal's reason.
+   * the system has no memory, which may be tried again; at the end of the channel; on abort or time-out.
    */
-  async allocate(bytes: number, options?: SignalOptions): Promise<Block> {
+  async allocate(bytes: number, options?: WaitOptions): Promise<Block> {
     checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
-    const signal = options === undefined ? undefined : signalOf(options);
+    const abort = abortOf(options, `no memory for a block of ${bytes} bytes was free`);
     this.#mustBeOpen();
-    return this.#allocations.allocate(bytes, signal);
+    return this.#allocations.allocate(bytes, abort);
   }
 
   /**
@@ -175,7 +175,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /** As `Lane.flush`, for all lanes. */
-  override async flush(options?: SignalOptions): Promise<void> {
+  override async flush(options?: WaitOptions): Promise<void> {
     await Promise.all([
       super.flush(options),
       ...Object.values(this.#beside).map((lane) => lane.flush(options)),

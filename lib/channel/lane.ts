@@ -1,8 +1,9 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import { checkBoolean, checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
-import type { SignalOptions } from "../port.js";
+import { checkBoolean, checkInteger, checkNumber, checkOptions } from "../check.js";
+import type { WaitOptions } from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
+import { abortOf } from "./abort.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
 import type { ReceivingHalf } from "./receiving-half.js";
@@ -103,8 +104,8 @@ export class Lane<
    * Sends the message, as soon as there is room. It is encoded at once: the caller may change it after the call. The promise resolves
    * when the message is on its way. Waiting sends keep their order and take memory: await them.
    */
-  send(message: Send, options?: SignalOptions): Promise<void> {
-    return this.#sender.send(message, options === undefined ? undefined : signalOf(options));
+  send(message: Send, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, abortOf(options, "the message found no room"));
   }
 
   /** Sends the message, blocking the thread while there is no room. Returns false, and nothing was queued, on time-out. */
@@ -122,8 +123,8 @@ export class Lane<
   }
 
   /** Sends all, in batches that are published together, waiting for room between them. Rejects in the middle on abort or end. */
-  sendMany(messages: Iterable<Send>, options?: SignalOptions): Promise<void> {
-    return this.#sender.sendMany(messages, options === undefined ? undefined : signalOf(options));
+  sendMany(messages: Iterable<Send>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendMany(messages, abortOf(options, "the messages found no room"));
   }
 
   /** As `sendMany`, blocking the thread. Returns how many were sent: all, unless the time was over. */
@@ -140,8 +141,8 @@ export class Lane<
   }
 
   /** The next message. Rejects at the end of the channel, and if the message can't be decoded. Several may wait; they are served in order. */
-  receive(options?: SignalOptions): Promise<Receive> {
-    return this.#receiver.receive(options === undefined ? undefined : signalOf(options));
+  receive(options?: WaitOptions): Promise<Receive> {
+    return this.#receiver.receive(abortOf(options, "no message came"));
   }
 
   /**
@@ -176,8 +177,8 @@ export class Lane<
   }
 
   /** Resolves when the peer has taken all that was sent on this lane before, waiting sends included. Rejects at the end of the channel. */
-  flush(options?: SignalOptions): Promise<void> {
-    return this.#sender.flush(options === undefined ? undefined : signalOf(options));
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#sender.flush(abortOf(options, "the peer has not taken everything"));
   }
 
   /**
@@ -225,14 +226,7 @@ export class Lane<
   }
 }
 
-const SIGNAL_OPTIONS = ["signal"];
 const TIMEOUT_OPTIONS = ["timeout"];
-
-/** The signal of the options, checked. */
-export function signalOf(options: SignalOptions): AbortSignal | undefined {
-  checkOptions(options, SIGNAL_OPTIONS, "options");
-  return checkSignal(options.signal, "options.signal");
-}
 
 function timeoutOf(options: TimeoutOptions): number {
   checkOptions(options, TIMEOUT_OPTIONS, "options");
