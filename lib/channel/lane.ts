@@ -1,7 +1,16 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
 import { checkBoolean, checkInteger, checkNumber, checkOptions } from "../check.js";
-import type { WaitOptions } from "../port.js";
+import type {
+  Block,
+  CloseInfo,
+  CloseOptions,
+  Peer,
+  Port,
+  PortEvents,
+  TimeoutOptions,
+  WaitOptions,
+} from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
 import { abortOf } from "./abort.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
@@ -10,28 +19,10 @@ import type { ReceivingHalf } from "./receiving-half.js";
 import type { SendingHalf } from "./sending-half.js";
 import { type LaneReadable, type LaneWritable, readableOf, writableOf } from "./web-streams.js";
 
-export interface TimeoutOptions {
-  /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the channel ends. */
-  readonly timeout?: number | undefined;
-}
-
 /** A lane that carries bytes in both directions. */
 interface OfBytes {
   trySend(message: Uint8Array): boolean;
   tryReceive(): Uint8Array | undefined;
-}
-
-/** The events of a lane. */
-export interface LaneEvents<Receive> {
-  /** A message. A lane has one consumer at a time: one listener, or one `for await`, or calls of `receive…`. */
-  message: [message: Receive];
-  /** After `trySend` or `trySendMany` found no room: there is room again. */
-  drain: [];
-  /**
-   * A message arrived that is none (DecodeError, ValidationError); it was skipped, and the channel lives on. With
-   * no listener for this event, it is a process warning.
-   */
-  error: [error: Error];
 }
 
 /**
@@ -42,13 +33,9 @@ export interface LaneEvents<Receive> {
  * (ERR_RINGBELL_ENCODE) for a message that the codec can't carry, and MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). All that
  * receive throw a ConsumerBusyError (ERR_RINGBELL_CONSUMER_BUSY) if something else receives already.
  */
-export class Lane<
-    Send = unknown,
-    Receive = Send,
-    Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>,
-  >
-  extends EventEmitter<Events>
-  implements AsyncIterable<Receive>
+export class Lane<Send = unknown, Receive = Send>
+  extends EventEmitter<PortEvents<Receive>>
+  implements Port<Send, Receive>
 {
   /** Its name; `main` for the channel itself. */
   readonly name: string;
@@ -174,6 +161,56 @@ export class Lane<
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Receive> {
     return this.#receiver.iterate();
+  }
+
+  /** The process at the other end. */
+  get peer(): Peer {
+    return this.#core.channel.peer;
+  }
+
+  /** Of its channel: `open`; `closing` while `close` waits for sends; `closed`. */
+  get state(): "open" | "closing" | "closed" {
+    return this.#core.channel.state;
+  }
+
+  /**
+   * Resolves when its channel has ended, with the reason. Never rejects. Where a listener for messages is attached, it has got what had
+   * arrived before.
+   */
+  get closed(): Promise<CloseInfo> {
+    return this.#core.channel.closed;
+  }
+
+  /** As `Channel.allocate`: the lanes of a channel have their memory for blocks in common. */
+  allocate(bytes: number, options?: WaitOptions): Promise<Block> {
+    return this.#core.channel.allocate(bytes, options);
+  }
+
+  /** As `Channel.tryAllocate`. */
+  tryAllocate(bytes: number): Block | undefined {
+    return this.#core.channel.tryAllocate(bytes);
+  }
+
+  /** Ends its channel, as `Channel.close`: lanes have one end in common, for both sides must hear of it, and of its reason. */
+  close(options?: CloseOptions): Promise<void> {
+    return this.#core.channel.close(options);
+  }
+
+  /** Ends its channel at once, as `Channel.destroy`. */
+  destroy(error?: Error): void {
+    this.#core.channel.destroy(error);
+  }
+
+  /** Lets its channel keep the process alive again. */
+  ref(): this {
+    this.#core.channel.ref();
+    return this;
+  }
+
+  /** Lets the process end although its channel is open. */
+  unref(): this {
+    this.#core.channel.unref();
+    return this;
   }
 
   /** Resolves when the peer has taken all that was sent on this lane before, waiting sends included. Rejects at the end of the channel. */
