@@ -26,9 +26,9 @@ describe.each(transports)("the option timeout, over %s,", (transport) => {
 
   it("of receive takes what is there, also with 0", async () => {
     const { a, b } = await pair<number>(transport);
-    await a.send(1);
-    await a.send(2);
+    await a.sendMany([1, 2]);
     expect(await b.receive()).toBe(1);
+    // They came together.
     expect(await b.receive({ timeout: 0 })).toBe(2);
     await timesOut(b.receive({ timeout: 0 }), "no message came", 0);
   });
