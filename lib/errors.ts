@@ -249,6 +249,19 @@ export class TransportError extends RingbellError {
   override readonly code = "ERR_RINGBELL_TRANSPORT";
 }
 
+/** What was waited for did not happen in the time that the option `timeout` gave it. */
+export class TimeoutError extends RingbellError {
+  override readonly name = "TimeoutError";
+  override readonly code = "ERR_RINGBELL_TIMEOUT";
+  constructor(
+    message: string,
+    /** In ms. */
+    readonly timeout: number,
+  ) {
+    super(message);
+  }
+}
+
 /** The channel or endpoint is closed. */
 export class ClosedError extends RingbellError {
   override readonly name = "ClosedError";

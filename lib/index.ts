@@ -1,19 +1,14 @@
+/// <reference types="node" preserve="true" />
+// Node's own types, which ours are made of, also where tsconfig.json does not name them.
+
 export { Block } from "./bulk/block.js";
 export {
   Channel,
-  type ChannelEvents,
   type ChannelStatistics,
-  type CloseOptions,
 } from "./channel/channel.js";
-export type { RoleChannel } from "./channel/channel-types.js";
-export type { CloseInfo } from "./channel/close-news.js";
 export { connect } from "./channel/connect.js";
 export type { LaneDuplexOptions } from "./channel/duplex.js";
-export {
-  Lane,
-  type LaneEvents,
-  type TimeoutOptions,
-} from "./channel/lane.js";
+export { Lane } from "./channel/lane.js";
 export type { LaneStatistics } from "./channel/lane-core.js";
 export type { NoLanes, UnknownLanes } from "./channel/lane-types.js";
 export { listen } from "./channel/listen.js";
@@ -24,12 +19,25 @@ export type {
   LanesOption,
   ListenOptions,
 } from "./channel/options.js";
+export type { RoleChannel } from "./channel/role-types.js";
 export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
+export type { LaneReadable, LaneWritable } from "./channel/web-streams.js";
 export * from "./codec/index.js";
 export type { CloseReason } from "./ending.js";
 export * from "./errors.js";
 export type { Credentials } from "./native/binding.js";
-export type { Receiver, Sender, SignalOptions } from "./port.js";
+export type {
+  Cells,
+  CloseInfo,
+  CloseOptions,
+  Port,
+  PortEvents,
+  Receiver,
+  Sender,
+  SignalOptions,
+  TimeoutOptions,
+  WaitOptions,
+} from "./port.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/handshake/peer.js";
 export type { Clock, RetryOptions } from "./transport/places/retry.js";

@@ -1,22 +1,43 @@
+import { checkNumber, checkOptions, checkSignal } from "../check.js";
+import { TimeoutError } from "../errors.js";
+import type { WaitOptions } from "../port.js";
+
+/** The longest time (ms) that a timer of Node takes. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** What ends a wait before its time: an AbortSignal, or a Deadline. */
+export interface Abort {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { readonly once: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /**
- * A promise that a signal can reject, with its reason. `start` begins to wait and returns how to stop waiting, which is
+ * A promise that an abort can reject, with its reason. `start` begins to wait and returns how to stop waiting, which is
  * called on abort only.
  */
 export function abortable<T>(
-  signal: AbortSignal | undefined,
+  abort: Abort | undefined,
   start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
-  if (signal === undefined) return new Promise((resolve, reject) => void start(resolve, reject));
+  if (abort === undefined) return new Promise((resolve, reject) => void start(resolve, reject));
   return new Promise((resolve, reject) => {
-    if (signal.aborted) {
-      reject(signal.reason);
+    if (abort.aborted) {
+      reject(abort.reason);
       return;
     }
-    const onAbort = () => {
-      stop();
-      reject(signal.reason);
+    let over = false;
+    const forget = () => {
+      over = true;
+      abort.removeEventListener("abort", onAbort);
     };
-    const forget = () => signal.removeEventListener("abort", onAbort);
+    const onAbort = () => {
+      forget();
+      stop();
+      reject(abort.reason);
+    };
     const stop = start(
       (value) => {
         forget();
@@ -27,6 +48,78 @@ export function abortable<T>(
         reject(error);
       },
     );
-    signal.addEventListener("abort", onAbort, { once: true });
+    if (!over) abort.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+const WAIT_OPTIONS = ["signal", "timeout"];
+
+/** The options of a method that waits, checked: what ends the wait, or undefined. `missed`: what has not happened when it times out. */
+export function abortOf(options: WaitOptions | undefined, missed: string): Abort | undefined {
+  if (options === undefined) return undefined;
+  checkOptions(options, WAIT_OPTIONS, "options");
+  return abortFrom(options, missed);
+}
+
+/** As `abortOf`, where other options stand beside these. */
+export function abortFrom(options: WaitOptions, missed: string): Abort | undefined {
+  const signal = checkSignal(options.signal, "options.signal");
+  const { timeout = Number.POSITIVE_INFINITY } = options;
+  checkNumber(timeout, "options.timeout", 0, Number.POSITIVE_INFINITY);
+  return timeout === Number.POSITIVE_INFINITY ? signal : new Deadline(timeout, signal, missed);
+}
+
+/**
+ * Aborts when its time is over, or with its signal. One listener at a time. The timer runs while there is one: a wait that is over at
+ * once costs none, and one that is over leaves none behind. It does not keep the process alive, which is for the channel to do.
+ */
+class Deadline implements Abort {
+  readonly #timeout: number;
+  readonly #until: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #missed: string;
+  #error: TimeoutError | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(timeout: number, signal: AbortSignal | undefined, missed: string) {
+    this.#timeout = timeout;
+    this.#until = performance.now() + timeout;
+    this.#signal = signal;
+    this.#missed = missed;
+  }
+
+  get aborted(): boolean {
+    return this.#error !== undefined || this.#signal?.aborted === true;
+  }
+
+  get reason(): unknown {
+    return this.#error ?? this.#signal?.reason;
+  }
+
+  throwIfAborted(): void {
+    if (this.aborted) throw this.reason;
+  }
+
+  addEventListener(type: "abort", listener: () => void, options?: { readonly once: boolean }): void {
+    this.#signal?.addEventListener(type, listener, options);
+    this.#start(listener);
+  }
+
+  removeEventListener(type: "abort", listener: () => void): void {
+    this.#signal?.removeEventListener(type, listener);
+    clearTimeout(this.#timer);
+  }
+
+  #start(listener: () => void): void {
+    const left = this.#until - performance.now();
+    const ring = () => {
+      if (performance.now() < this.#until) {
+        this.#start(listener);
+        return;
+      }
+      this.#error = new TimeoutError(`${this.#missed} within ${this.#timeout} ms`, this.#timeout);
+      listener();
+    };
+    this.#timer = setTimeout(ring, Math.min(left, LONGEST_TIMER)).unref();
+  }
 }

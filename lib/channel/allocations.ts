@@ -1,6 +1,6 @@
 import type { Block } from "../bulk/block.js";
 import type { TransportBulk } from "../transport/contract.js";
-import { abortable } from "./abort.js";
+import { type Abort, abortable } from "./abort.js";
 
 interface Waiting {
   readonly bytes: number;
@@ -22,15 +22,15 @@ export class Allocations {
     return this.#queue.length > 0 ? undefined : this.#bulk.allocate(bytes);
   }
 
-  async allocate(bytes: number, signal: AbortSignal | undefined): Promise<Block> {
-    signal?.throwIfAborted();
+  async allocate(bytes: number, abort: Abort | undefined): Promise<Block> {
+    abort?.throwIfAborted();
     if (this.#queue.length === 0) {
       const block = await this.#bulk.allocateSoon(bytes);
-      if (signal?.aborted) block?.release();
-      signal?.throwIfAborted();
+      if (abort?.aborted) block?.release();
+      abort?.throwIfAborted();
       if (block !== undefined) return block;
     }
-    return abortable<Block>(signal, (resolve, reject) => {
+    return abortable<Block>(abort, (resolve, reject) => {
       const waiting: Waiting = { bytes, resolve, reject };
       this.#queue.push(waiting);
       void this.#serve();

@@ -4,35 +4,23 @@ import type { Block } from "../bulk/block.js";
 import { LONGEST_BLOCK } from "../bulk/size-classes.js";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
 import type { Codecs } from "../codec/resolve.js";
-import type { CloseReason, Ending } from "../ending.js";
+import type { Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
-import type { SignalOptions } from "../port.js";
+import type { CloseInfo, CloseOptions, Peer, Port, WaitOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
-import type { Peer } from "../transport/handshake/peer.js";
-import { abortable } from "./abort.js";
+import { abortable, abortOf } from "./abort.js";
 import { Allocations } from "./allocations.js";
-import { type CloseInfo, CloseNews } from "./close-news.js";
+import { CloseNews } from "./close-news.js";
 import type { MessageLimits } from "./encoder.js";
-import { Lane, type LaneEvents, signalOf } from "./lane.js";
+import { Lane } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
 import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
-
-/** The events of a channel: those of its lane `main`, and its end. */
-export interface ChannelEvents<Receive> extends LaneEvents<Receive> {
-  /** The channel has ended, and what had arrived was given to the listener for messages. Comes once. */
-  close: [reason: CloseReason, error: Error | undefined];
-}
 
 export interface ChannelStatistics extends ConnectionStats {
   readonly transport: "shm" | "stream";
   readonly state: "open" | "closing" | "closed";
   readonly lanes: readonly LaneStatistics[];
   readonly bulk: BulkStats;
-}
-
-export interface CloseOptions extends SignalOptions {
-  /** How long sends that wait for room may still take, in ms; then they fail. Default 5000. What the kernel does not take has 5 s more. */
-  readonly timeout?: number | undefined;
 }
 
 /** What `listen` and `connect` make a channel of. */
@@ -57,13 +45,7 @@ const CLOSE_TIMEOUT = 5000;
  *
  * Keeps the process alive until it is closed, unless `unref` was called.
  */
-export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> extends Lane<
-  Send,
-  Receive,
-  ChannelEvents<Receive>
-> {
-  /** The process at the other end. */
-  readonly peer: Peer;
+export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> extends Lane<Send, Receive> {
   /**
    * The entry of the listener's option `roles` that the peer got: the role that it claims, or `default`. Undefined on the side that
    * connects, and where there is no such option.
@@ -71,9 +53,10 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   readonly role: string | undefined;
   /** Which implementation carries it: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
-  /** The lanes beside `main`, by name. */
-  readonly lanes: Lanes;
+  /** The lanes beside `main`, by name. (Mapped, so that TypeScript compares channels by their members: `lane` hides how they vary.) */
+  readonly lanes: Readonly<Lanes>;
 
+  readonly #peer: Peer;
   readonly #connection: Connection;
   readonly #cores: readonly LaneCore<unknown, unknown>[];
   readonly #allocations: Allocations;
@@ -91,8 +74,12 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   /** Made by `listen` and `connect`. */
   constructor(parts: ChannelParts<Send, Receive>) {
     const { connection, peer } = parts;
-    // The owner's methods need `this`, which is there by the time they are called.
+    // The owner's members need `this`, which is there by the time they are asked for.
+    const channel = (): Port<never, unknown> => this;
     const owner = {
+      get channel(): Port<never, unknown> {
+        return channel();
+      },
       ending: connection.ending,
       look: (): void => connection.look(),
       bad: (error: Error): void => this.#bad(error),
@@ -109,32 +96,36 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
         ),
     );
     super(cores[0] as unknown as LaneCore<Send, Receive>);
-    this.peer = peer;
+    this.#peer = peer;
     this.role = parts.role;
     this.transport = connection.transport;
     this.#ending = connection.ending;
     this.#connection = connection;
     this.#cores = cores;
-    const self = this as unknown as EventEmitter;
-    const receivers = cores.map(({ receiver }) => receiver);
-    this.#news = new CloseNews(self, connection.ending, receivers, parts.whenOver);
     const beside = cores.slice(1).map((core) => [core.transport.name, new Lane(core)]);
     // Without a prototype: a lane may have any name, and only lanes are found.
     this.lanes = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(beside))) as Lanes;
     this.#allocations = new Allocations(connection.bulk);
+    const telling = cores.map(({ emitter, receiver }) => ({ emitter: emitter!, receiver }));
+    this.#news = new CloseNews(connection.ending, telling, parts.whenOver);
     connection.start({ onEnd: () => this.#end(), onMemory: () => this.#onMemory() }, cores);
+  }
+
+  /** The process at the other end. */
+  override get peer(): Peer {
+    return this.#peer;
   }
 
   /**
    * Resolves when the channel has ended, with the reason. Never rejects. Where a listener for messages is attached, it has got what had
    * arrived before.
    */
-  get closed(): Promise<CloseInfo> {
+  override get closed(): Promise<CloseInfo> {
     return this.#news.closed;
   }
 
   /** `open`; `closing` while `close` waits for sends; `closed`. */
-  get state(): "open" | "closing" | "closed" {
+  override get state(): "open" | "closing" | "closed" {
     return this.#state;
   }
 
@@ -155,27 +146,27 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * this channel. Waits for room under `maxBulkBytes`, in order: until this side has released blocks, or the peer those that were sent to it.
    *
    * Rejects with a BlockTooLargeError (ERR_RINGBELL_BLOCK_TOO_LARGE) for more than that limit; a NoSpaceError (ERR_RINGBELL_NO_SPACE) if
-   * the system has no memory, which may be tried again; at the end of the channel; with the signal's reason.
+   * the system has no memory, which may be tried again; at the end of the channel; on abort or time-out.
    */
-  async allocate(bytes: number, options?: SignalOptions): Promise<Block> {
+  override async allocate(bytes: number, options?: WaitOptions): Promise<Block> {
     checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
-    const signal = options === undefined ? undefined : signalOf(options);
+    const abort = abortOf(options, `no memory for a block of ${bytes} bytes was free`);
     this.#mustBeOpen();
-    return this.#allocations.allocate(bytes, signal);
+    return this.#allocations.allocate(bytes, abort);
   }
 
   /**
    * As `allocate`, but returns undefined where there is no room now, or others wait. Where memory must be got from the system,
    * that takes some 0.3 ms a MiB, once.
    */
-  tryAllocate(bytes: number): Block | undefined {
+  override tryAllocate(bytes: number): Block | undefined {
     checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
     this.#mustBeOpen();
     return this.#allocations.tryAllocate(bytes);
   }
 
   /** As `Lane.flush`, for all lanes. */
-  override async flush(options?: SignalOptions): Promise<void> {
+  override async flush(options?: WaitOptions): Promise<void> {
     await Promise.all([
       super.flush(options),
       ...Object.values(this.#beside).map((lane) => lane.flush(options)),
@@ -187,7 +178,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * hears that this was on purpose. What has arrived and was not taken is dropped. Resolves when nothing is left to do.
    * Idempotent. With a signal: once it is aborted, the channel is destroyed, and the promise rejects with the reason.
    */
-  close(options: CloseOptions = {}): Promise<void> {
+  override close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, ["timeout", "signal"], "options");
     const signal = checkSignal(options.signal, "options.signal");
     const timeout = checkNumber(
@@ -213,20 +204,20 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /** Ends the channel at once: waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */
-  destroy(error?: Error): void {
+  override destroy(error?: Error): void {
     this.#ending.byUs(error);
     this.#end();
     this.#drop();
   }
 
   /** Lets the channel keep the process alive again. */
-  ref(): this {
+  override ref(): this {
     this.#connection.ref();
     return this;
   }
 
   /** Lets the process end although the channel is open. */
-  unref(): this {
+  override unref(): this {
     this.#connection.unref();
     return this;
   }

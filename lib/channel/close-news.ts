@@ -1,26 +1,26 @@
 import type { EventEmitter } from "node:events";
-import type { CloseReason, Ending } from "../ending.js";
+import type { Ending } from "../ending.js";
+import type { CloseInfo } from "../port.js";
 import { raise } from "../raise.js";
 
-export interface CloseInfo {
-  readonly reason: CloseReason;
-  /** What went wrong, where something did. */
-  readonly error: Error | undefined;
-}
-
 /** What a lane has left after the end. */
-export interface Rest {
+interface Rest {
   /** Whether messages are left that nobody has taken. */
   readonly hasRest: boolean;
   /** Whether a listener is getting them. */
   readonly isDelivering: boolean;
 }
 
-/** Tells the end of a channel: by its close event once all lanes have finished, by the promise `closed`, and to listeners that come later. */
+/** A lane, which tells the end of its channel, too. */
+export interface TellingLane {
+  readonly emitter: EventEmitter;
+  readonly receiver: Rest;
+}
+
+/** Tells the end of a channel: by a close event of each lane once all have finished, by the promise `closed`, and to listeners that come later. */
 export class CloseNews {
-  readonly #channel: EventEmitter;
   readonly #ending: Ending;
-  readonly #lanes: readonly Rest[];
+  readonly #lanes: readonly TellingLane[];
   readonly #whenOver: (() => void) | undefined;
   /** Lanes whose listener has not yet got all that had arrived. */
   #unfinished: number;
@@ -31,21 +31,18 @@ export class CloseNews {
   /** Calls for those that asked after the close event. */
   readonly #late: (() => void)[] = [];
 
-  /** `whenOver` is called right before the close event. */
-  constructor(
-    channel: EventEmitter,
-    ending: Ending,
-    lanes: readonly Rest[],
-    whenOver: (() => void) | undefined,
-  ) {
-    this.#channel = channel;
+  /** `whenOver` is called right before the close events. */
+  constructor(ending: Ending, lanes: readonly TellingLane[], whenOver: (() => void) | undefined) {
     this.#ending = ending;
     this.#lanes = lanes;
     this.#whenOver = whenOver;
     this.#unfinished = lanes.length;
-    channel.on("newListener", (event, listener) => {
-      if (event === "close" && this.#told !== undefined) this.#tellLate(() => this.#call(listener));
-    });
+    for (const { emitter } of lanes) {
+      emitter.on("newListener", (event, listener) => {
+        if (event === "close" && this.#told !== undefined)
+          this.#tellLate(() => this.#call(emitter, listener));
+      });
+    }
   }
 
   get closed(): Promise<CloseInfo> {
@@ -69,7 +66,7 @@ export class CloseNews {
       this.#told = { reason: reason!, error: fault };
       this.#whenOver?.();
       this.#resolve?.(this.#told);
-      this.#channel.emit("close", reason, fault);
+      for (const { emitter } of this.#lanes) guarded(() => emitter.emit("close", reason, fault));
     });
   }
 
@@ -81,23 +78,23 @@ export class CloseNews {
     this.#late.push(tell);
     if (this.#late.length > 1) return;
     const look = () => {
-      if (this.#lanes.some((lane) => lane.isDelivering)) setImmediate(look);
+      if (this.#lanes.some((lane) => lane.receiver.isDelivering)) setImmediate(look);
       else for (const next of this.#late.splice(0)) guarded(next);
     };
     // Not from within `on`: the caller may attach a listener for messages next.
     process.nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
   }
 
-  #call(listener: (...args: unknown[]) => void): void {
+  #call(emitter: EventEmitter, listener: (...args: unknown[]) => void): void {
     // The program may have taken the listener off meanwhile.
-    if (!this.#channel.listeners("close").includes(listener)) return;
+    if (!emitter.listeners("close").includes(listener)) return;
     const { reason, error } = this.#told!;
-    this.#channel.removeListener("close", listener);
-    listener.call(this.#channel, reason, error);
+    emitter.removeListener("close", listener);
+    listener.call(emitter, reason, error);
   }
 
   #hasRest(): boolean {
-    return this.#lanes.some((lane) => lane.hasRest);
+    return this.#lanes.some((lane) => lane.receiver.hasRest);
   }
 }
 

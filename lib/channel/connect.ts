@@ -7,7 +7,7 @@ import { dial, isTransient } from "../transport/places/dial.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
-import type { ChannelOf } from "./channel-types.js";
+import type { LanesOf, MainReceive, MainSend } from "./lane-types.js";
 import type { ConnectOptions, LanesOption } from "./options.js";
 import { connectSettings, identities } from "./settings.js";
 
@@ -26,7 +26,7 @@ import { connectSettings, identities } from "./settings.js";
 export async function connect<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
   name?: string,
   options: ConnectOptions<Send, Receive, Lanes> = {},
-): Promise<ChannelOf<Send, Receive, Lanes>> {
+): Promise<Channel<MainSend<Lanes, Send>, MainReceive<Lanes, Receive>, LanesOf<Lanes, Send, Receive>>> {
   if (name !== undefined && typeof name !== "string") {
     throw new InvalidArgumentError("name", "a string", name);
   }

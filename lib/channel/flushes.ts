@@ -1,5 +1,5 @@
 import type { TransportLane } from "../transport/contract.js";
-import { abortable } from "./abort.js";
+import { type Abort, abortable } from "./abort.js";
 
 /** A flush that waits for the peer. */
 interface Flush {
@@ -18,8 +18,8 @@ export class Flushes {
   }
 
   /** Resolves when the peer has taken all that was sent before. */
-  add(signal: AbortSignal | undefined): Promise<void> {
-    return abortable<void>(signal, (resolve, reject) => {
+  add(abort: Abort | undefined): Promise<void> {
+    return abortable<void>(abort, (resolve, reject) => {
       const flush: Flush = { done: resolve, failed: reject };
       if (this.#asked.length > 0) {
         this.#later.push(flush);

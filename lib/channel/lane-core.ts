@@ -1,6 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Codecs } from "../codec/resolve.js";
 import type { Ending } from "../ending.js";
+import type { Port } from "../port.js";
 import type { LaneHandler, LaneStats, TransportBulk, TransportLane } from "../transport/contract.js";
 import type { MessageLimits } from "./encoder.js";
 import { ReceivingHalf } from "./receiving-half.js";
@@ -15,13 +16,12 @@ export interface LaneStatistics extends LaneStats {
 }
 
 /** The channel, as the streams of its lane `main` end it. */
-export interface Endable {
-  close(): Promise<void>;
-  destroy(error?: Error): void;
-}
+export type Endable = Pick<Port, "close" | "destroy">;
 
 /** What a lane needs of its channel. */
 export interface LaneOwner {
+  /** What the lane is a part of. Not to be asked for before it is made. */
+  readonly channel: Port<never, unknown>;
   readonly ending: Ending;
   /** Looks whether the peer has gone: then the ending tells. */
   look(): void;
@@ -47,6 +47,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
   readonly codecs: Codecs<Send, Receive>;
   readonly sender: SendingHalf<Send>;
   readonly receiver: ReceivingHalf<Receive>;
+  readonly #owner: LaneOwner;
   /** The Lane; it sets itself. */
   emitter: EventEmitter | undefined;
   #end: LaneEnd | undefined;
@@ -59,6 +60,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     limits: MessageLimits,
     owner: LaneOwner,
   ) {
+    this.#owner = owner;
     this.transport = transport;
     this.codecs = codecs;
     const { ending } = owner;
@@ -80,6 +82,10 @@ export class LaneCore<Send, Receive> implements LaneHandler {
       },
       look,
     });
+  }
+
+  get channel(): Port<never, unknown> {
+    return this.#owner.channel;
   }
 
   onRecords(): boolean {

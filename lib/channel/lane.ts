@@ -1,37 +1,28 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import type { ReadableStream, WritableStream } from "node:stream/web";
-import { checkBoolean, checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
-import type { SignalOptions } from "../port.js";
+import { checkBoolean, checkInteger, checkNumber, checkOptions } from "../check.js";
+import type {
+  Block,
+  CloseInfo,
+  CloseOptions,
+  Peer,
+  Port,
+  PortEvents,
+  TimeoutOptions,
+  WaitOptions,
+} from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
+import { abortOf } from "./abort.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
 import type { ReceivingHalf } from "./receiving-half.js";
 import type { SendingHalf } from "./sending-half.js";
-import { readableOf, writableOf } from "./web-streams.js";
-
-export interface TimeoutOptions {
-  /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the channel ends. */
-  readonly timeout?: number | undefined;
-}
+import { type LaneReadable, type LaneWritable, readableOf, writableOf } from "./web-streams.js";
 
 /** A lane that carries bytes in both directions. */
 interface OfBytes {
   trySend(message: Uint8Array): boolean;
   tryReceive(): Uint8Array | undefined;
-}
-
-/** The events of a lane. */
-export interface LaneEvents<Receive> {
-  /** A message. A lane has one consumer at a time: one listener, or one `for await`, or calls of `receive…`. */
-  message: [message: Receive];
-  /** After `trySend` or `trySendMany` found no room: there is room again. */
-  drain: [];
-  /**
-   * A message arrived that is none (DecodeError, ValidationError); it was skipped, and the channel lives on. With
-   * no listener for this event, it is a process warning.
-   */
-  error: [error: Error];
 }
 
 /**
@@ -42,13 +33,9 @@ export interface LaneEvents<Receive> {
  * (ERR_RINGBELL_ENCODE) for a message that the codec can't carry, and MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). All that
  * receive throw a ConsumerBusyError (ERR_RINGBELL_CONSUMER_BUSY) if something else receives already.
  */
-export class Lane<
-    Send = unknown,
-    Receive = Send,
-    Events extends { [Name in keyof Events]: unknown[] } = LaneEvents<Receive>,
-  >
-  extends EventEmitter<Events>
-  implements AsyncIterable<Receive>
+export class Lane<Send = unknown, Receive = Send>
+  extends EventEmitter<PortEvents<Receive>>
+  implements Port<Send, Receive>
 {
   /** Its name; `main` for the channel itself. */
   readonly name: string;
@@ -58,8 +45,8 @@ export class Lane<
   readonly #core: LaneCore<never, unknown>;
   readonly #sender: SendingHalf<Send>;
   readonly #receiver: Pick<ReceivingHalf<Receive>, keyof ReceivingHalf<Receive>>;
-  #readable: ReadableStream<Receive> | undefined;
-  #writable: WritableStream<Send> | undefined;
+  #readable: LaneReadable<Receive> | undefined;
+  #writable: LaneWritable<Send> | undefined;
 
   /**
    * Whether microtasks run between two messages that a listener gets, as they do between the events of a socket: for code that
@@ -104,8 +91,8 @@ export class Lane<
    * Sends the message, as soon as there is room. It is encoded at once: the caller may change it after the call. The promise resolves
    * when the message is on its way. Waiting sends keep their order and take memory: await them.
    */
-  send(message: Send, options?: SignalOptions): Promise<void> {
-    return this.#sender.send(message, options === undefined ? undefined : signalOf(options));
+  send(message: Send, options?: WaitOptions): Promise<void> {
+    return this.#sender.send(message, abortOf(options, "the message found no room"));
   }
 
   /** Sends the message, blocking the thread while there is no room. Returns false, and nothing was queued, on time-out. */
@@ -123,8 +110,8 @@ export class Lane<
   }
 
   /** Sends all, in batches that are published together, waiting for room between them. Rejects in the middle on abort or end. */
-  sendMany(messages: Iterable<Send>, options?: SignalOptions): Promise<void> {
-    return this.#sender.sendMany(messages, options === undefined ? undefined : signalOf(options));
+  sendMany(messages: Iterable<Send>, options?: WaitOptions): Promise<void> {
+    return this.#sender.sendMany(messages, abortOf(options, "the messages found no room"));
   }
 
   /** As `sendMany`, blocking the thread. Returns how many were sent: all, unless the time was over. */
@@ -141,8 +128,8 @@ export class Lane<
   }
 
   /** The next message. Rejects at the end of the channel, and if the message can't be decoded. Several may wait; they are served in order. */
-  receive(options?: SignalOptions): Promise<Receive> {
-    return this.#receiver.receive(options === undefined ? undefined : signalOf(options));
+  receive(options?: WaitOptions): Promise<Receive> {
+    return this.#receiver.receive(abortOf(options, "no message came"));
   }
 
   /**
@@ -176,9 +163,59 @@ export class Lane<
     return this.#receiver.iterate();
   }
 
+  /** The process at the other end. */
+  get peer(): Peer {
+    return this.#core.channel.peer;
+  }
+
+  /** Of its channel: `open`; `closing` while `close` waits for sends; `closed`. */
+  get state(): "open" | "closing" | "closed" {
+    return this.#core.channel.state;
+  }
+
+  /**
+   * Resolves when its channel has ended, with the reason. Never rejects. Where a listener for messages is attached, it has got what had
+   * arrived before.
+   */
+  get closed(): Promise<CloseInfo> {
+    return this.#core.channel.closed;
+  }
+
+  /** As `Channel.allocate`: the lanes of a channel have their memory for blocks in common. */
+  allocate(bytes: number, options?: WaitOptions): Promise<Block> {
+    return this.#core.channel.allocate(bytes, options);
+  }
+
+  /** As `Channel.tryAllocate`. */
+  tryAllocate(bytes: number): Block | undefined {
+    return this.#core.channel.tryAllocate(bytes);
+  }
+
+  /** Ends its channel, as `Channel.close`: lanes have one end in common, for both sides must hear of it, and of its reason. */
+  close(options?: CloseOptions): Promise<void> {
+    return this.#core.channel.close(options);
+  }
+
+  /** Ends its channel at once, as `Channel.destroy`. */
+  destroy(error?: Error): void {
+    this.#core.channel.destroy(error);
+  }
+
+  /** Lets its channel keep the process alive again. */
+  ref(): this {
+    this.#core.channel.ref();
+    return this;
+  }
+
+  /** Lets the process end although its channel is open. */
+  unref(): this {
+    this.#core.channel.unref();
+    return this;
+  }
+
   /** Resolves when the peer has taken all that was sent on this lane before, waiting sends included. Rejects at the end of the channel. */
-  flush(options?: SignalOptions): Promise<void> {
-    return this.#sender.flush(options === undefined ? undefined : signalOf(options));
+  flush(options?: WaitOptions): Promise<void> {
+    return this.#sender.flush(abortOf(options, "the peer has not taken everything"));
   }
 
   /**
@@ -187,10 +224,10 @@ export class Lane<
    * arrived; fails if the peer dies or breaks the protocol, or this side destroys the channel with an error. Always the same
    * object; after `cancel`, which leaves the lane open, a fresh one.
    */
-  get readable(): ReadableStream<Receive> {
+  get readable(): LaneReadable<Receive> {
     this.#readable ??= readableOf(this.#core, () => {
       this.#readable = undefined;
-    }) as ReadableStream<Receive>;
+    }) as LaneReadable<Receive>;
     return this.#readable;
   }
 
@@ -200,10 +237,10 @@ export class Lane<
    * (others). It fails with why the channel has ended, as soon as it has. Always the same object; after it was closed or
    * aborted, or has failed by a message that can't be sent, a fresh one.
    */
-  get writable(): WritableStream<Send> {
+  get writable(): LaneWritable<Send> {
     this.#writable ??= writableOf(this.#core, this.#endable(), () => {
       this.#writable = undefined;
-    }) as WritableStream<Send>;
+    }) as LaneWritable<Send>;
     return this.#writable;
   }
 
@@ -226,14 +263,7 @@ export class Lane<
   }
 }
 
-const SIGNAL_OPTIONS = ["signal"];
 const TIMEOUT_OPTIONS = ["timeout"];
-
-/** The signal of the options, checked. */
-export function signalOf(options: SignalOptions): AbortSignal | undefined {
-  checkOptions(options, SIGNAL_OPTIONS, "options");
-  return checkSignal(options.signal, "options.signal");
-}
 
 function timeoutOf(options: TimeoutOptions): number {
   checkOptions(options, TIMEOUT_OPTIONS, "options");

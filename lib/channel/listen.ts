@@ -7,10 +7,10 @@ import { openEndpoint } from "../transport/places/endpoint.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { sweepPlace } from "../transport/places/sweep.js";
 import { Channel } from "./channel.js";
-import type { ChannelOf, RoleChannels } from "./channel-types.js";
-import type { NoLanes } from "./lane-types.js";
+import type { LanesOf, MainReceive, MainSend, NoLanes } from "./lane-types.js";
 import { offersOf, presented } from "./offers.js";
 import type { LanesOption, ListenOptions, RolesListenOptions, RolesOption } from "./options.js";
+import type { RoleChannels } from "./role-types.js";
 import { Server } from "./server.js";
 import { listenSettings } from "./settings.js";
 
@@ -42,7 +42,9 @@ export function listen<Send = unknown, Receive = Send>(
 export function listen<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
   name: string,
   options: ListenOptions<Send, Receive, Lanes>,
-): Promise<Server<ChannelOf<Send, Receive, Lanes>>>;
+): Promise<
+  Server<Channel<MainSend<Lanes, Send>, MainReceive<Lanes, Receive>, LanesOf<Lanes, Send, Receive>>>
+>;
 export async function listen(
   name: string,
   options: ListenOptions<never, unknown> | RolesListenOptions<never, unknown> = {},

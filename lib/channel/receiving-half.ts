@@ -2,7 +2,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { resumeInTurn, TURN } from "../transport/loop-turn.js";
-import { abortable } from "./abort.js";
+import { type Abort, abortable } from "./abort.js";
 import { blockingLane } from "./blocking.js";
 import { type Consumer, consumerBusy } from "./consumer.js";
 import { Inbox } from "./inbox.js";
@@ -90,16 +90,16 @@ export class ReceivingHalf<Receive> {
     return [];
   }
 
-  receive(signal: AbortSignal | undefined): Promise<Receive> {
+  receive(abort: Abort | undefined): Promise<Receive> {
     try {
-      signal?.throwIfAborted();
+      abort?.throwIfAborted();
       if (this.#consumer !== "none") this.#busy();
       if (this.#canTakeNow()) return Promise.resolve(this.#inbox.next());
     } catch (error) {
       return Promise.reject(error);
     }
     if (this.#isDry()) return Promise.reject(this.#ending.error);
-    return abortable<Receive>(signal, (resolve, reject) =>
+    return abortable<Receive>(abort, (resolve, reject) =>
       this.#await({ resolve, reject, end: () => reject(this.#ending.error) }),
     );
   }

@@ -3,6 +3,7 @@ import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
+import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
 import { Encoder, type MessageLimits, type Parcel } from "./encoder.js";
 import { Flushes } from "./flushes.js";
@@ -69,9 +70,9 @@ export class SendingHalf<Send> {
     return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
   }
 
-  send(message: Send, signal: AbortSignal | undefined): Promise<void> {
+  send(message: Send, abort: Abort | undefined): Promise<void> {
     try {
-      signal?.throwIfAborted();
+      abort?.throwIfAborted();
       if (this.#ending.error !== undefined) return rejected(this.#ending.error);
       const encoded = this.#encoder.encode(message, true);
       let status: SendStatus = FULL;
@@ -84,7 +85,7 @@ export class SendingHalf<Send> {
         }
         if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
       }
-      const sending = this.#queue.add(message, encoded, signal);
+      const sending = this.#queue.add(message, encoded, abort);
       // A send behind others is attempted when they have gone out.
       if (this.#queue.length === 1) this.#want(status);
       // As in `rejected`: what can fail here is the end, or an abort, which the caller made.
@@ -140,15 +141,15 @@ export class SendingHalf<Send> {
     return next;
   }
 
-  async sendMany(messages: Iterable<Send>, signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
+  async sendMany(messages: Iterable<Send>, abort: Abort | undefined): Promise<void> {
+    abort?.throwIfAborted();
     for (const part of parts(messages)) {
       let next = 0;
       while (next < part.length) {
         next = this.trySendMany(part, next);
         if (next === part.length) break;
         // One by the queue: it waits for room, keeps the order, and knows of aborts and ends.
-        await this.send(part[next]!, signal);
+        await this.send(part[next]!, abort);
         next++;
       }
     }
@@ -174,16 +175,16 @@ export class SendingHalf<Send> {
   }
 
   /** Resolves when the peer has taken all that was sent before, waiting sends included. */
-  async flush(signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
-    await this.idle(signal);
+  async flush(abort: Abort | undefined): Promise<void> {
+    abort?.throwIfAborted();
+    await this.idle(abort);
     if (this.#ending.error !== undefined) throw this.#ending.error;
-    return this.#flushes.add(signal);
+    return this.#flushes.add(abort);
   }
 
   /** Resolves when no send waits any more, because all went out or failed. */
-  idle(signal?: AbortSignal): Promise<void> {
-    return this.#queue.idle(signal);
+  idle(abort?: Abort): Promise<void> {
+    return this.#queue.idle(abort);
   }
 
   /** The transport: there is room. */

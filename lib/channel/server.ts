@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
-import { checkOptions, checkSignal } from "../check.js";
+import { checkOptions } from "../check.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
-import type { SignalOptions } from "../port.js";
+import type { WaitOptions } from "../port.js";
 import { raise } from "../raise.js";
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../trace.js";
 import type { Joined } from "../transport/handshake/joining.js";
 import { acceptPeer, type ListenerSettings } from "../transport/handshake/listener.js";
 import type { Endpoint } from "../transport/places/endpoint.js";
 import type { Wire } from "../transport/wire/wire.js";
-import { abortable } from "./abort.js";
+import { abortable, abortFrom } from "./abort.js";
 import type { Channel } from "./channel.js";
 import { Lobby, type Waiter } from "./lobby.js";
 
@@ -41,7 +41,7 @@ export interface ServerParts<Accepted extends Channel> {
   makeChannel(joined: Joined, whenOver: () => void): Accepted;
 }
 
-export interface AcceptOptions extends SignalOptions {
+export interface AcceptOptions extends WaitOptions {
   /** The entry of the option `roles` that the channel must have got; others stay for those who want them. Default: any. */
   readonly role?: string | undefined;
 }
@@ -126,20 +126,20 @@ export class Server<Accepted extends Channel = Channel>
 
   /**
    * The next channel, or the next of one role: the one that has waited longest, or the next that connects. Rejects with a ClosedError
-   * (ERR_RINGBELL_CLOSED) when the server is closed, or with the signal's reason.
+   * (ERR_RINGBELL_CLOSED) when the server is closed, on abort or time-out.
    */
   accept<Role extends Accepted["role"]>(
     options: AcceptOptions & { readonly role: Role },
   ): Promise<Accepted & { readonly role: Role }>;
-  accept(options?: SignalOptions): Promise<Accepted>;
+  accept(options?: WaitOptions): Promise<Accepted>;
   async accept(options: AcceptOptions = {}): Promise<Accepted> {
-    checkOptions(options, ["role", "signal"], "options");
-    const signal = checkSignal(options.signal, "options.signal");
+    checkOptions(options, ["role", "signal", "timeout"], "options");
+    const abort = abortFrom(options, "no peer connected");
     const wants = this.#wanting(options.role);
-    signal?.throwIfAborted();
+    abort?.throwIfAborted();
     const channel = this.#take(wants);
     if (channel !== undefined) return channel;
-    return abortable<Accepted>(signal, (resolve, reject) => {
+    return abortable<Accepted>(abort, (resolve, reject) => {
       const end = () => reject(new ClosedError("the server was closed"));
       if (this.closed) end();
       return this.#lobby.wait({ wants, take: resolve, end });

@@ -1,7 +1,7 @@
 import { type Block, moveBack, moveOut } from "../bulk/block.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
-import { abortable } from "./abort.js";
+import { type Abort, abortable } from "./abort.js";
 import type { Encoder, Parcel } from "./encoder.js";
 
 /** A message that waits for room, encoded. */
@@ -32,11 +32,11 @@ export class WaitingSends<Send> {
   }
 
   /** Takes over what `Encoder.encode` returned for a message; the promise resolves when it has gone out. */
-  add(message: Send, encoded: number | Parcel | undefined, signal: AbortSignal | undefined): Promise<void> {
+  add(message: Send, encoded: number | Parcel | undefined, abort: Abort | undefined): Promise<void> {
     const { bytes, parcel } = this.#keep(message, encoded);
     const originals = parcel.blocks;
     const moved: Parcel = { ...parcel, blocks: originals.map(moveOut) };
-    return abortable<void>(signal, (resolve, reject) => {
+    return abortable<void>(abort, (resolve, reject) => {
       const waiting: Waiting = { bytes, parcel: moved, originals, sent: resolve, failed: reject };
       this.#queue.push(waiting);
       return () => {
@@ -86,9 +86,9 @@ export class WaitingSends<Send> {
   }
 
   /** Resolves when none waits any more, because all went out or failed. */
-  idle(signal?: AbortSignal): Promise<void> {
+  idle(abort?: Abort): Promise<void> {
     if (this.#queue.length === 0) return Promise.resolve();
-    return abortable<void>(signal, (resolve) => {
+    return abortable<void>(abort, (resolve) => {
       this.#idle.push(resolve);
       return () => {
         this.#idle = this.#idle.filter((other) => other !== resolve);

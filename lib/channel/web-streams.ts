@@ -1,7 +1,16 @@
-import { ReadableStream, WritableStream } from "node:stream/web";
+import { ReadableStream as NodeReadableStream, WritableStream as NodeWritableStream } from "node:stream/web";
 import { ClosedError } from "../errors.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { Endable, LaneCore } from "./lane-core.js";
+
+/**
+ * A Web Stream as both the globals and `node:stream/web` have it. Where a program's globals are those of a browser (TypeScript's lib "dom"),
+ * the two are different types of the same object.
+ */
+export type LaneReadable<Message> = ReadableStream<Message> & NodeReadableStream<Message>;
+
+/** As LaneReadable, for what is written. */
+export type LaneWritable<Message> = WritableStream<Message> & NodeWritableStream<Message>;
 
 /**
  * The messages of a lane as a Web Stream. Becomes the consumer of the lane when it is read for the first time; takes nothing that
@@ -10,10 +19,10 @@ import type { Endable, LaneCore } from "./lane-core.js";
 export function readableOf<Send, Receive>(
   core: LaneCore<Send, Receive>,
   over: () => void,
-): ReadableStream<Receive> {
+): NodeReadableStream<Receive> {
   let messages: AsyncIterableIterator<Receive> | undefined;
   let cancelled = false;
-  return new ReadableStream<Receive>(
+  return new NodeReadableStream<Receive>(
     {
       async pull(controller) {
         try {
@@ -52,14 +61,14 @@ export function writableOf<Send, Receive>(
   core: LaneCore<Send, Receive>,
   channel: Endable | undefined,
   over: () => void,
-): WritableStream<Send> {
+): NodeWritableStream<Send> {
   let signal: AbortSignal;
   let ignoreEnd: () => void;
   const leave = () => {
     ignoreEnd();
     over();
   };
-  return new WritableStream<Send>({
+  return new NodeWritableStream<Send>({
     start(controller) {
       // Not in the types of Node 20.
       signal = (controller as unknown as { readonly signal: AbortSignal }).signal;

@@ -2,14 +2,7 @@ import type { Channel } from "./channel.js";
 import type { LanesOf, MainReceive, MainSend, ReceiveOf, SendOf, UnknownLanes } from "./lane-types.js";
 import type { RolesOption } from "./options.js";
 
-/** The types of the channels that `listen` and `connect` make, from their options. */
-
-/** The channel of a codec that sends `Send` and receives `Receive`, with the option `lanes`. */
-export type ChannelOf<Send, Receive, Lanes> = Channel<
-  MainSend<Lanes, Send>,
-  MainReceive<Lanes, Receive>,
-  LanesOf<Lanes, Send, Receive>
->;
+/** The types of the channels that a listener with the option `roles` makes. */
 
 /** A channel that a listener has made by an entry of the option `roles`. */
 export type RoleChannel<Role extends string, Send = unknown, Receive = Send, Lanes = UnknownLanes> = Channel<
