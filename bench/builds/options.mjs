@@ -1,11 +1,10 @@
 import { parseArgs } from "node:util";
 import { cores, list, UsageError } from "../lib/options.mjs";
 import { ROWS } from "./rows.mjs";
+import { FEWEST_STARTS } from "./statistics.mjs";
 
-/** Rounds by one start of the processes: some rounds are worth a start, but no start is like another. */
-export const ROUNDS_A_START = 3;
-const ROUNDS = 8 * ROUNDS_A_START;
-const QUICK_ROUNDS = 2 * ROUNDS_A_START;
+const ROUNDS = 24;
+const QUICK_ROUNDS = 3;
 const MOST_ROUNDS = 999;
 /** How long a round is, s: shorter than what a machine stays the same for. */
 const SECONDS = 0.2;
@@ -18,8 +17,8 @@ export const USAGE = `usage: node bench/builds.mjs --base FOLDER [--new FOLDER] 
   --base FOLDER    the old build
   --new FOLDER     the new build (this checkout); the same folder as --base shows the noise
   --only A,B       only these rows; see --list
-  --rounds N       rounds of each row and build, 1 to ${MOST_ROUNDS} (${ROUNDS}; with --quick ${QUICK_ROUNDS}); the processes start anew every ${ROUNDS_A_START} rounds
-  --quick          rough figures in two minutes instead of some twelve
+  --rounds N       rounds of each row and build, 1 to ${MOST_ROUNDS} (${ROUNDS}; with --quick ${QUICK_ROUNDS}); ${FEWEST_STARTS} and more give a verdict
+  --quick          rough figures in two minutes instead of some ten, without verdicts
   --cores A,B      the two cores to run on (the first two allowed)
   --json FILE      write every round to FILE
   --list           print the names of the rows

@@ -1,6 +1,9 @@
 import { Unavailable } from "../lib/contender.mjs";
-import { ROUNDS_A_START } from "./options.mjs";
+import { foreignCpu } from "./foreign.mjs";
 import { compared } from "./statistics.mjs";
+
+/** How often the processes of a row start at most: no start is like another, but some rounds are worth one. */
+export const STARTS = 8;
 
 /**
  * @typedef {"old" | "new"} Side
@@ -12,6 +15,7 @@ import { compared } from "./statistics.mjs";
  * @property {string} figure
  * @property {import("./statistics.mjs").Pair[][]} starts  The rounds by each start of the processes.
  * @property {import("./statistics.mjs").Comparison | null} comparison  Null where it could not be measured.
+ * @property {number | null} foreign  What other programs used of the two cores meanwhile, as a part. Null where that is not known.
  * @property {"measured" | "unavailable" | "failed"} status
  * @property {string} [reason]  Why there is no comparison.
  */
@@ -28,23 +32,29 @@ export async function measure(row, builds, setting, progress = () => {}) {
   const { name, title, figure } = row;
   /** @type {import("./statistics.mjs").Pair[][]} */
   const starts = [];
+  const foreign = foreignCpu(setting.cores);
   try {
-    for (let left = setting.rounds; left > 0; left -= ROUNDS_A_START) {
+    for (let left = setting.rounds; left > 0; ) {
       progress(`${name}, ${left} rounds to go`);
-      const first = starts.length % 2 === 0 ? "old" : "new";
-      starts.push(
-        await oneStart(
-          { row, builds, setting, first, number: starts.length },
-          Math.min(left, ROUNDS_A_START),
-        ),
-      );
+      const number = starts.length;
+      const rounds = Math.ceil(left / Math.max(1, STARTS - number));
+      starts.push(await oneStart({ row, builds, setting, number }, rounds));
+      left -= rounds;
     }
   } catch (error) {
     const status = error instanceof Unavailable ? "unavailable" : "failed";
     const reason = error instanceof Error ? error.message : String(error);
-    return { name, title, figure, starts, comparison: null, status, reason };
+    return { name, title, figure, starts, comparison: null, foreign: foreign(), status, reason };
   }
-  return { name, title, figure, starts, comparison: compared(starts), status: "measured" };
+  return {
+    name,
+    title,
+    figure,
+    starts,
+    comparison: compared(starts),
+    foreign: foreign(),
+    status: "measured",
+  };
 }
 
 /**
@@ -53,13 +63,12 @@ export async function measure(row, builds, setting, progress = () => {}) {
  * @param {import("./rows.mjs").Row} start.row
  * @param {Builds} start.builds
  * @param {import("../lib/contender.mjs").Setting} start.setting
- * @param {Side} start.first  Which build begins; the order changes with each round, so that none is always the first.
- * @param {number} start.number
+ * @param {number} start.number  From 0. The order changes with each start, and with each round, so that no build is always the first.
  * @param {number} rounds
  */
-async function oneStart({ row, builds, setting, first, number }, rounds) {
+async function oneStart({ row, builds, setting, number }, rounds) {
   /** @type {Side[]} */
-  const order = first === "old" ? ["old", "new"] : ["new", "old"];
+  const order = number % 2 === 0 ? ["old", "new"] : ["new", "old"];
   /** @type {Map<Side, import("../lib/contender.mjs").Running>} */
   const running = new Map();
   const ask = (/** @type {Side} */ side) =>

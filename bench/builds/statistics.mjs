@@ -5,6 +5,8 @@ export const LIMIT = 0.95;
 /** How sure an interval is, and from how many drawings it is taken. */
 export const CONFIDENCE = 0.95;
 const DRAWINGS = 2_000;
+/** Starts of the processes that an interval is taken from at least: of five, all are on one side of the truth in 6 % of all cases. */
+export const FEWEST_STARTS = 6;
 /** So that the same rounds give the same interval. */
 const SEED = 1;
 
@@ -22,7 +24,7 @@ const SEED = 1;
  * @property {number} new
  * @property {number} ratio  Speed of the new build as a part of the old one's, by the medians.
  * @property {number} pairs  The median of the ratios of the pairs. A machine that slows down for some rounds slows both of a pair.
- * @property {[number, number] | null} interval  Of `pairs`. Null where the processes were started only once.
+ * @property {[number, number] | null} interval  Of `pairs`. Null where the processes were started too few times.
  * @property {Verdict} verdict
  */
 
@@ -35,7 +37,7 @@ export function compared(starts) {
   const [old, fresh] = [median(all.map((pair) => pair.old)), median(all.map((pair) => pair.new))];
   const ratios = starts.map((pairs) => pairs.map((pair) => pair.old / pair.new));
   const ratio = old / fresh;
-  const interval = starts.length < 2 ? null : intervalOf(ratios);
+  const interval = starts.length < FEWEST_STARTS ? null : intervalOf(ratios);
   return {
     old,
     new: fresh,

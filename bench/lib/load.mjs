@@ -11,9 +11,9 @@ const TOLERABLE = 0.05;
  * @param {readonly number[]} cores
  */
 export async function foreignLoad(cores) {
-  const before = ticks(cores);
+  const before = coreTicks(cores);
   await delay(LOOK);
-  const after = ticks(cores);
+  const after = coreTicks(cores);
   if (before === undefined || after === undefined) return undefined;
   return Math.max(
     0,
@@ -33,8 +33,8 @@ export function loadWarning(load) {
   return `Something else was using ${Math.round(load * 100)} % of one of these cores; do not trust what follows.`;
 }
 
-/** @param {readonly number[]} cores */
-function ticks(cores) {
+/** Ticks of the cores since the system started, those in which something ran and all; undefined where there is no /proc. @param {readonly number[]} cores */
+export function coreTicks(cores) {
   try {
     const lines = readFileSync("/proc/stat", "utf8").split("\n");
     return cores.map((core) => {

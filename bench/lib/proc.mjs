@@ -79,9 +79,24 @@ export function switches(status) {
 
 /** User and system time of a process, in ticks. @param {string} stat the file */
 export function ticks(stat) {
-  // The second field is a name in parentheses that may hold anything; utime and stime are the 14th and 15th.
+  return times(stat).slice(0, 2).reduce(add);
+}
+
+/** The same with that of its children that have ended, and of theirs. @param {string} stat the file */
+export function ticksWithChildren(stat) {
+  return times(stat).reduce(add);
+}
+
+/** utime, stime, cutime and cstime, the 14th to the 17th field. @param {string} stat */
+function times(stat) {
+  // The second field is a name in parentheses that may hold anything.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return Number(fields[11]) + Number(fields[12]);
+  return fields.slice(11, 15).map(Number);
+}
+
+/** @param {number} sum @param {number} value */
+function add(sum, value) {
+  return sum + value;
 }
 
 /**

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { foreignPart } from "../../bench/builds/foreign.mjs";
 import { parseOptions } from "../../bench/builds/options.mjs";
 import { line, markdown, statusOf, summary } from "../../bench/builds/report.mjs";
 import { ROWS } from "../../bench/builds/rows.mjs";
@@ -103,8 +104,9 @@ describe("the comparison of two builds' rounds", () => {
     expect(width(startsDiffer)).toBeGreaterThan(1.4 * width(roundsDiffer));
   });
 
-  it("has none after a single start, which does not tell what the next would be", () => {
-    expect(compared(starts(1, 1))).toMatchObject({ interval: null, verdict: "open" });
+  it("has none after five starts, which may all have been on one side by chance", () => {
+    expect(compared(starts(5, 1))).toMatchObject({ interval: null, verdict: "open" });
+    expect(compared(starts(6, 1)).interval).not.toBeNull();
   });
 
   it.each([
@@ -164,16 +166,36 @@ function noting(log: string[], more: Partial<Contender> = {}) {
   };
 }
 
+describe("what other programs use meanwhile", () => {
+  const reading = (all: number, busy: number, own: number) => ({ all, busy, own });
+
+  it("is what was busy of the cores besides these processes, as a part", () => {
+    expect(foreignPart(reading(1000, 500, 100), reading(1400, 700, 200))).toBe(0.25);
+  });
+
+  it("is none where all of it was these processes, however their ticks were cut", () => {
+    expect(foreignPart(reading(1000, 500, 100), reading(1400, 700, 302))).toBe(0);
+    expect(foreignPart(reading(1000, 500, 100), reading(1000, 500, 100))).toBe(0);
+  });
+});
+
 describe("measuring two builds", () => {
-  it("asks them in turns, in another order each round, and starts anew every three", async () => {
+  it("asks them in turns, in another order each round and each start", async () => {
     const log: string[] = [];
-    const outcome = await measure(noting(log), BUILDS, setting(4));
-    expect(log.join(", ")).toBe(
-      "start row-old-0, start row-new-0, warm old, warm new, old, new, new, old, old, new, stop old, stop new, " +
+    const outcome = await measure(noting(log), BUILDS, setting(9));
+    expect(log.slice(0, 18).join(", ")).toBe(
+      "start row-old-0, start row-new-0, warm old, warm new, old, new, new, old, stop old, stop new, " +
         "start row-new-1, start row-old-1, warm new, warm old, new, old, stop new, stop old",
     );
     expect(outcome).toMatchObject({ name: "row", status: "measured", comparison: { ratio: 2 } });
-    expect(outcome.starts).toEqual([pairs([2, 1], [2, 1], [2, 1]), pairs([2, 1])]);
+  });
+
+  it("spreads the rounds over eight starts of the processes at most", async () => {
+    const lengths = async (rounds: number) =>
+      (await measure(noting([]), BUILDS, setting(rounds))).starts.map(({ length }) => length);
+    expect(await lengths(3)).toEqual([1, 1, 1]);
+    expect(await lengths(9)).toEqual([2, 1, 1, 1, 1, 1, 1, 1]);
+    expect(await lengths(24)).toEqual([3, 3, 3, 3, 3, 3, 3, 3]);
   });
 
   it("says why a row could not be measured, and stops what runs", async () => {
@@ -212,6 +234,7 @@ describe("the table of builds", () => {
     figure: "ns",
     starts: [],
     comparison: { old: 450, new: 500, ratio: 0.9, pairs: 0.91, interval: [0.8, 1.05], verdict },
+    foreign: 0.01,
     status: "measured",
   });
   const failed: Outcome = {
@@ -234,6 +257,14 @@ describe("the table of builds", () => {
       "| gone | A \\| gone | – | – | – | – | FAILED: ended with 1 |",
     ]);
     expect(line(failed)).toBe("gone          FAILED: ended with 1");
+  });
+
+  it("says beside the verdict what other programs used of the cores", () => {
+    const disturbed = { ...outcome("loop", "ok"), foreign: 0.234 };
+    expect(line(disturbed)).toMatch(/ ok, others used 23 % of the cores$/);
+    expect(markdown([disturbed])).toMatch(/ ok, others used 23 % of the cores \|$/);
+    expect(summary([disturbed])).toBe("1 ok, 0 open, 0 slower, 1 disturbed by other programs");
+    expect(line({ ...disturbed, foreign: null })).toMatch(/ ok$/);
   });
 
   it("counts the verdicts, and fails if a row is slower, or failed", () => {
@@ -275,10 +306,11 @@ describe("node bench/builds.mjs", { timeout: 60_000 }, () => {
     const { code, stdout, stderr } = await run(process.execPath, [MAIN, ...args]);
     expect(stderr).toBe("");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^loop +\S+ [nµ]s +\S+ [nµ]s +\d+\.\d{3} +pairs \d+\.\d{3} +one start +open$/m);
-    expect(stdout).toMatch(/^\| loop \| round trip, event loops \| .* \| open \|$/m);
+    expect(stdout).toMatch(/^loop +\S+ [nµ]s +\S+ [nµ]s +\d+\.\d{3} +pairs \d+\.\d{3} +few rounds +open/m);
+    expect(stdout).toMatch(/^\| loop \| round trip, event loops \| .* \| open.* \|$/m);
     const record = JSON.parse(readFileSync(file, "utf8"));
     expect(record.builds).toMatchObject({ old: { folder, commit: null }, new: { folder: join(root, ".") } });
+    expect(record.rows[0].foreign).toBeLessThan(1);
     expect(record.rows[0].starts).toEqual([[{ old: expect.any(Number), new: expect.any(Number) }]]);
   });
 

@@ -11,6 +11,7 @@ import {
   sharedMemory,
   switches,
   ticks,
+  ticksWithChildren,
   usage,
   used,
 } from "../../bench/lib/proc.mjs";
@@ -60,6 +61,12 @@ describe("files of /proc", () => {
   test("the name of a program may hold parentheses and spaces", () => {
     const rest = "S 1 2 3 0 -1 4194304 500 0 0 0 120 30 0 0 20 0 11 0 900 1000 200";
     expect(ticks(`42 (a (b) c) ${rest}`)).toBe(150);
+  });
+
+  test("the time of children that have ended is told apart", () => {
+    const stat = "42 (node) S 1 2 3 0 -1 4194304 500 0 0 0 120 30 7 3 20 0 11 0 900 1000 200";
+    expect(ticks(stat)).toBe(150);
+    expect(ticksWithChildren(stat)).toBe(160);
   });
 
   test("shared memory is left out of what a process has of its own", () => {
