@@ -1,20 +1,28 @@
 /**
- * The waist: what the floors above need of a connection, and all that they may know of it. Types only. Lanes and channels are ports.
+ * The waist between the channel and the layers above. Those layers use connections only through these types.
+ * Lanes and channels are ports. The file has types only.
  */
 
 /** Limits of a wait for something that the peer must do. */
 export interface SignalOptions {
-  /** Gives up waiting when it is aborted: rejects with its reason. What waits is taken back, and was not sent. */
+  /**
+   * Gives up waiting when the signal is aborted, and rejects with its reason. A message that waits is taken
+   * back and was not sent.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * What sends messages: a Lane, a Channel, or a Port of which one direction is needed. A `Sender<Animal>` is a `Sender<Dog>`.
+ * A sender of messages: a Lane, a Channel, or a Port of which one direction is needed. A `Sender<Animal>` is
+ * a `Sender<Dog>`.
  *
- * The members are properties, for TypeScript compares the parameters of methods both ways.
+ * The members are properties, because TypeScript compares the parameters of methods both ways.
  */
 export interface Sender<Message> {
-  /** Sends the message if there is room; else returns false, nothing was queued, and `drain` comes when there is room again. */
+  /**
+   * Sends the message if there is room. Otherwise returns false: nothing was queued, and `drain` comes when
+   * there is room again.
+   */
   readonly trySend: (message: Message) => boolean;
   /** Sends the message as soon as there is room. Resolves when it is on its way. */
   readonly send: (message: Message, options?: SignalOptions) => Promise<void>;
@@ -24,9 +32,12 @@ export interface Sender<Message> {
   off(event: "drain", listener: () => void): unknown;
 }
 
-/** What receives messages: a Lane, a Channel, or a Port of which one direction is needed. A `Receiver<Dog>` is a `Receiver<Animal>`. */
+/**
+ * A receiver of messages: a Lane, a Channel, or a Port of which one direction is needed. A `Receiver<Dog>` is
+ * a `Receiver<Animal>`.
+ */
 export interface Receiver<Message> extends AsyncIterable<Message> {
-  /** The next message. Rejects at the end, and if the message can't be decoded. */
+  /** Returns the next message. Rejects at the end, and if the message can't be decoded. */
   readonly receive: (options?: SignalOptions) => Promise<Message>;
   on(event: "message", listener: (message: Message) => unknown): unknown;
   off(event: "message", listener: (message: Message) => unknown): unknown;

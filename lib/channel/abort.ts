@@ -1,6 +1,6 @@
 /**
- * A promise that a signal can reject, with its reason. `start` begins to wait and returns how to stop waiting, which is
- * called on abort only.
+ * Makes a promise that a signal can reject, with the signal's reason. `start` begins the wait and returns a
+ * function that stops it; that function is called on abort only.
  */
 export function abortable<T>(
   signal: AbortSignal | undefined,

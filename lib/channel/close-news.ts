@@ -4,31 +4,34 @@ import { raise } from "../raise.js";
 
 export interface CloseInfo {
   readonly reason: CloseReason;
-  /** What went wrong, where something did. */
+  /** The error that ended the channel; undefined for an end in order. */
   readonly error: Error | undefined;
 }
 
-/** What a lane has left after the end. */
+/** The part of a lane that has messages left after the end. */
 export interface Rest {
-  /** Whether messages are left that nobody has taken. */
+  /** Whether messages are left that were not taken. */
   readonly hasRest: boolean;
   /** Whether a listener is getting them. */
   readonly isDelivering: boolean;
 }
 
-/** Tells the end of a channel: by its close event once all lanes have finished, by the promise `closed`, and to listeners that come later. */
+/**
+ * Reports the end of a channel: by the close event once all lanes have finished, by the promise `closed`, and
+ * to "close" listeners that are added later.
+ */
 export class CloseNews {
   readonly #channel: EventEmitter;
   readonly #ending: Ending;
   readonly #lanes: readonly Rest[];
   readonly #whenOver: (() => void) | undefined;
-  /** Lanes whose listener has not yet got all that had arrived. */
+  /** The number of lanes whose listener has not yet got all that had arrived. */
   #unfinished: number;
-  /** What the close event said, once it was emitted. */
+  /** The reason and error of the close event, once it was emitted. */
   #told: CloseInfo | undefined;
   #closed: Promise<CloseInfo> | undefined;
   #resolve: ((info: CloseInfo) => void) | undefined;
-  /** Calls for those that asked after the close event. */
+  /** Calls for listeners and promises that asked after the close event. */
   readonly #late: (() => void)[] = [];
 
   /** `whenOver` is called right before the close event. */
@@ -59,11 +62,12 @@ export class CloseNews {
     return this.#closed;
   }
 
-  /** A lane has ended, and its listener has got everything. */
+  /** Called when a lane has ended and its listener has got everything. */
   laneFinished(): void {
     this.#unfinished--;
     if (this.#unfinished > 0) return;
-    // Not from within close() or destroy(): the caller may not have set up its listeners yet.
+    // The event comes in a later tick: the caller of close() or destroy() may not have added its listeners
+    // yet.
     process.nextTick(() => {
       const { reason, fault } = this.#ending;
       this.#told = { reason: reason!, error: fault };
@@ -74,8 +78,8 @@ export class CloseNews {
   }
 
   /**
-   * Tells the end to a caller that asks after the close event, in the order of asking. A listener for messages that is attached in the same
-   * turn gets what is left before.
+   * Reports the end to a caller that asks after the close event, in the order of asking. A listener for
+   * messages that is attached in the same turn gets what is left first.
    */
   #tellLate(tell: () => void): void {
     this.#late.push(tell);
@@ -84,7 +88,7 @@ export class CloseNews {
       if (this.#lanes.some((lane) => lane.isDelivering)) setImmediate(look);
       else for (const next of this.#late.splice(0)) guarded(next);
     };
-    // Not from within `on`: the caller may attach a listener for messages next.
+    // The tick gives the caller of `on` time to attach a listener for messages.
     process.nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
   }
 
@@ -101,7 +105,7 @@ export class CloseNews {
   }
 }
 
-/** Calls a function; what it throws is an uncaught exception, and the caller goes on. */
+/** Calls a function. An error that it throws becomes an uncaught exception, and the caller goes on. */
 function guarded(call: () => void): void {
   try {
     call();
