@@ -2,7 +2,7 @@ import { InvalidArgumentError, UnknownOptionError } from "./errors.js";
 
 /** Checks of arguments and options: each returns the value, or throws an InvalidArgumentError that names it. */
 
-/** Options are a plain object, and none is unknown: a misspelt one must not be ignored. */
+/** Checks that options are a plain object without unknown names: a misspelt option must not be ignored. */
 export function checkOptions(options: unknown, known: readonly string[], argument: string): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new InvalidArgumentError(argument, "an object", options);
@@ -24,7 +24,7 @@ export function checkInteger(value: unknown, argument: string, least: number, mo
   return value;
 }
 
-/** A number from `least` to `most`, not necessarily an integer. */
+/** Checks that the value is a number from `least` to `most`, not necessarily an integer. */
 export function checkNumber(value: unknown, argument: string, least: number, most: number): number {
   if (typeof value !== "number" || !(value >= least && value <= most)) {
     throw new InvalidArgumentError(argument, `a number from ${least} to ${most}`, value);

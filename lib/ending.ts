@@ -1,53 +1,62 @@
 import { ClosedError, CorruptError, PeerDiedError, type RingbellError } from "./errors.js";
 
-/** How a peer ends a connection: it closes it, its process ends without closing it, or it breaks the protocol. */
+/**
+ * How a peer ends a connection: it closes it, its process ends without closing it, or it breaks the protocol.
+ */
 export type PeerEnd = "peer-closed" | "peer-died" | "protocol-error";
 
 /**
- * Why a channel has ended: `ended`, by this side's `close` or `destroy`; `peer-closed`, by the peer's; `peer-died`, the peer's
- * process ended without closing it; `protocol-error`, the peer broke the protocol, or says that this side did.
+ * Why a channel has ended. `ended`: this side called `close` or `destroy`. `peer-closed`: the peer did.
+ * `peer-died`: the peer's process ended without closing the channel. `protocol-error`: the peer broke the
+ * protocol, or says that this side did.
  */
 export type CloseReason = "ended" | PeerEnd;
 
 /**
- * How one connection ends: the only place that knows. The connection and its channel set it, and the first to do so decides; lanes, senders,
- * receivers and those who wait for memory read it.
+ * How one connection ends; the only place that knows. The connection and its channel set it, and the first to
+ * do so decides. Lanes, senders, receivers and waiting allocations read it.
  */
 export class Ending {
-  /** Why it has ended; undefined while it has not. */
+  /** The reason of the end; undefined while the connection is open. */
   reason: CloseReason | undefined;
-  /** What calls throw that come after the end, or after `close` was called. */
+  /** The error that calls throw after the end, or after `close` was called. */
   error: RingbellError | undefined;
   readonly #pid: number | undefined;
-  /** The error that `destroy` was given. */
+  /** The error that was given to `destroy`. */
   #given: Error | undefined;
 
-  /** `pid`: the peer's process, for the words. */
+  /** `pid`: the peer's process, for the texts of errors. */
   constructor(pid?: number) {
     this.#pid = pid;
   }
 
-  /** What the peer did wrong; undefined where the end is in order: then a loop over the channel ends without an error. */
+  /**
+   * What the peer did wrong. Undefined for an end in order: a loop over the channel then ends without an
+   * error.
+   */
   get failure(): RingbellError | undefined {
     return this.reason === "peer-died" || this.reason === "protocol-error" ? this.error : undefined;
   }
 
-  /** What went wrong on either side, as the close event tells it. */
+  /** The error of either side that the close event reports. */
   get fault(): Error | undefined {
     return this.failure ?? this.#given;
   }
 
-  /** Whether the peer ended it. */
+  /** Whether the peer ended the connection. */
   get byPeer(): boolean {
     return this.reason !== undefined && this.reason !== "ended";
   }
 
-  /** This side closes: nothing new is accepted, but what waits still goes out. */
+  /** Called when this side begins to close: new calls throw, but waiting sends still go out. */
   closing(): void {
     this.error ??= new ClosedError("the channel was closed by this side");
   }
 
-  /** This side has ended it; `error`: what the program wants calls to throw from now on. */
+  /**
+   * Called when this side has ended the connection. `error`: what calls throw from now on, if the program
+   * gave an error.
+   */
   byUs(error?: Error): void {
     if (this.reason !== undefined) return;
     this.#given = error;
@@ -66,12 +75,12 @@ export class Ending {
     this.#set("peer-died", () => new PeerDiedError(`${who} ended without closing the channel`, options));
   }
 
-  /** The peer broke the protocol; `how` in words. */
+  /** Called when the peer broke the protocol; `how` says it in words. */
   peerBroke(how: string): void {
     this.#set("protocol-error", () => new CorruptError(`the peer broke the protocol: ${how}`));
   }
 
-  /** The peer has closed because this side, so it says, broke the protocol. */
+  /** Called when the peer has closed because, in its view, this side broke the protocol. */
   peerAccuses(): void {
     const words = "the peer says that this side broke the protocol, and has closed the channel";
     this.#set("protocol-error", () => new CorruptError(words));

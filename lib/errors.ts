@@ -2,8 +2,8 @@ import { constants } from "node:os";
 import { brand, isInstance } from "./brand.js";
 
 /*
- * Everything the library throws or rejects with: one class a failure, one code each, in one file so that the whole family
- * can be seen. docs/api.md lists them with cause and mend.
+ * All errors that the library throws or rejects with. Each failure has one class and one code. One file holds
+ * them all, so that the whole family can be seen. docs/api.md lists them with cause and mend.
  */
 
 /** The base of all errors of this library. */
@@ -23,17 +23,17 @@ export class InvalidArgumentError extends RingbellError {
   override readonly name = "InvalidArgumentError";
   override readonly code = "ERR_RINGBELL_INVALID_ARGUMENT";
   constructor(
-    /** Which one, such as `options.capacity`. */
+    /** The argument's name, such as `options.capacity`. */
     readonly argument: string,
     expected: string,
-    /** What it was. */
+    /** The invalid value. */
     readonly value: unknown,
   ) {
     super(`${argument} must be ${expected}; it is ${show(value)}`);
   }
 }
 
-/** An option that does not exist, most likely misspelt. */
+/** An option has an unknown name, most likely a misspelt one. */
 export class UnknownOptionError extends RingbellError {
   override readonly name = "UnknownOptionError";
   override readonly code = "ERR_RINGBELL_UNKNOWN_OPTION";
@@ -45,7 +45,7 @@ export class UnknownOptionError extends RingbellError {
   }
 }
 
-/** No such lane in this channel. */
+/** The channel has no lane of this name. */
 export class UnknownLaneError extends RingbellError {
   override readonly name = "UnknownLaneError";
   override readonly code = "ERR_RINGBELL_UNKNOWN_LANE";
@@ -57,14 +57,14 @@ export class UnknownLaneError extends RingbellError {
   }
 }
 
-/** A listener has peers by their roles, and none of this one. */
+/** The listener has the option `roles`, without an entry for this peer's role. */
 export class UnknownRoleError extends RingbellError {
   override readonly name = "UnknownRoleError";
   override readonly code = "ERR_RINGBELL_UNKNOWN_ROLE";
   constructor(
-    /** What the connector says it is; undefined if it does not say. */
+    /** The role that the connector claims; undefined if it claims none. */
     readonly role: string | undefined,
-    /** Those that the listener has. */
+    /** The roles that the listener has. */
     readonly roles: readonly string[],
   ) {
     const claimed = role === undefined ? "connect gave no role" : `the listener has no role "${role}"`;
@@ -72,19 +72,19 @@ export class UnknownRoleError extends RingbellError {
   }
 }
 
-/** This platform is not supported at all. */
+/** The library does not support this platform. */
 export class UnsupportedPlatformError extends RingbellError {
   override readonly name = "UnsupportedPlatformError";
   override readonly code = "ERR_RINGBELL_UNSUPPORTED_PLATFORM";
 }
 
-/** The addon could not be loaded; the message says what was tried and what helps. */
+/** The addon could not be loaded. The message says what was tried and what helps. */
 export class AddonError extends RingbellError {
   override readonly name = "AddonError";
   override readonly code = "ERR_RINGBELL_ADDON";
 }
 
-/** A system call failed in a way that has no class of its own. */
+/** A system call failed, for a reason that has no class of its own. */
 export class SystemError extends RingbellError {
   override readonly name = "SystemError";
   override readonly code = "ERR_RINGBELL_SYSTEM";
@@ -104,7 +104,7 @@ export class SystemError extends RingbellError {
   }
 }
 
-/** The file system says no; the message names path, mode, owner and who we are. */
+/** The file system denies access. The message names the path, its mode and owner, and our user. */
 export class AccessError extends RingbellError {
   override readonly name = "AccessError";
   override readonly code = "ERR_RINGBELL_ACCESS";
@@ -117,7 +117,7 @@ export class AccessError extends RingbellError {
   }
 }
 
-/** Shared memory is full; retry when something was closed, or ask for less. */
+/** Shared memory is full. Retry when something was closed, or ask for less. */
 export class NoSpaceError extends RingbellError {
   override readonly name = "NoSpaceError";
   override readonly code = "ERR_RINGBELL_NO_SPACE";
@@ -131,18 +131,21 @@ export class NoSpaceError extends RingbellError {
   }
 }
 
-/** A block was sent, released or shared already, belongs to another channel, or stands twice in one message. */
+/**
+ * A block was used after it was sent, released or shared, belongs to another channel, or stands twice in one
+ * message.
+ */
 export class BlockError extends RingbellError {
   override readonly name = "BlockError";
   override readonly code = "ERR_RINGBELL_BLOCK";
 }
 
-/** A block longer than the limit for all blocks together, `maxBulkBytes`, of this side or the other. */
+/** A block is longer than `maxBulkBytes`, the limit for all blocks together, of this side or the other. */
 export class BlockTooLargeError extends RingbellError {
   override readonly name = "BlockTooLargeError";
   override readonly code = "ERR_RINGBELL_BLOCK_TOO_LARGE";
   constructor(
-    /** In bytes: the smaller `maxBulkBytes` of the two sides. */
+    /** The limit in bytes: the smaller `maxBulkBytes` of the two sides. */
     readonly limit: number,
     /** How many bytes were asked for. */
     readonly bytes: number,
@@ -154,7 +157,7 @@ export class BlockTooLargeError extends RingbellError {
   }
 }
 
-/** Nobody listens under this name. */
+/** No process listens under this name. */
 export class NotFoundError extends RingbellError {
   override readonly name = "NotFoundError";
   override readonly code = "ERR_RINGBELL_NOT_FOUND";
@@ -173,14 +176,14 @@ export class AlreadyRunningError extends RingbellError {
   override readonly code = "ERR_RINGBELL_ALREADY_RUNNING";
   constructor(
     readonly path: string,
-    /** Its process id, where known. */
+    /** The owner's process id, if it is known. */
     readonly pid: number | undefined,
   ) {
     super(`${path} is in use by ${pid === undefined ? "another process" : `process ${pid}`}`);
   }
 }
 
-/** What came over the socket while connecting is not this library's handshake. */
+/** The bytes that came over the socket while connecting are not this library's handshake. */
 export class HandshakeError extends RingbellError {
   override readonly name = "HandshakeError";
   override readonly code = "ERR_RINGBELL_HANDSHAKE";
@@ -243,7 +246,7 @@ export class NotSameMemoryError extends RingbellError {
   override readonly code = "ERR_RINGBELL_NOT_SAME_MEMORY";
 }
 
-/** The transport that was asked for is not available here. */
+/** The transport or backing that was asked for is not available here. */
 export class TransportError extends RingbellError {
   override readonly name = "TransportError";
   override readonly code = "ERR_RINGBELL_TRANSPORT";
@@ -280,14 +283,14 @@ export class CorruptError extends RingbellError {
   override readonly code = "ERR_RINGBELL_CORRUPT";
 }
 
-/** The message does not fit this lane. */
+/** The message is longer than this lane takes. */
 export class MessageTooLargeError extends RingbellError {
   override readonly name = "MessageTooLargeError";
   override readonly code = "ERR_RINGBELL_MESSAGE_TOO_LARGE";
   constructor(
-    /** The most that this lane takes, in bytes. */
+    /** The longest message that this lane takes, in bytes. */
     readonly limit: number,
-    /** Its length in bytes, where known. */
+    /** The message's length in bytes, if it is known. */
     readonly bytes: number | undefined,
   ) {
     const words =
@@ -298,13 +301,13 @@ export class MessageTooLargeError extends RingbellError {
   }
 }
 
-/** The codec does not carry this value; `path` names the field. */
+/** The codec does not carry this value. `path` names the field. */
 export class EncodeError extends RingbellError {
   override readonly name = "EncodeError";
   override readonly code = "ERR_RINGBELL_ENCODE";
   constructor(
     message: string,
-    /** Such as `orders[3].price`; empty for the message itself. */
+    /** The field, such as `orders[3].price`; empty for the message itself. */
     readonly path: string,
     options?: ErrorOptions,
   ) {
@@ -312,7 +315,7 @@ export class EncodeError extends RingbellError {
   }
 }
 
-/** Bytes arrived that are no message of this codec. */
+/** The bytes that arrived are no message of this codec. */
 export class DecodeError extends RingbellError {
   override readonly name = "DecodeError";
   override readonly code = "ERR_RINGBELL_DECODE";
@@ -325,13 +328,13 @@ export class DecodeError extends RingbellError {
   }
 }
 
-/** A message arrived that the schema refuses. */
+/** The schema refuses a message that arrived. */
 export class ValidationError extends RingbellError {
   override readonly name = "ValidationError";
   override readonly code = "ERR_RINGBELL_VALIDATION";
   constructor(
     message: string,
-    /** What the schema had to say, as Standard Schema issues. */
+    /** The problems that the schema reports, as Standard Schema issues. */
     readonly issues: readonly { readonly message: string; readonly path?: readonly unknown[] | undefined }[],
     options?: ErrorOptions,
   ) {
@@ -339,25 +342,28 @@ export class ValidationError extends RingbellError {
   }
 }
 
-/** The schema answers with a promise; a message is validated at once, or not at all. */
+/** The schema answers with a promise. A schema must validate a message at once. */
 export class AsyncSchemaError extends RingbellError {
   override readonly name = "AsyncSchemaError";
   override readonly code = "ERR_RINGBELL_ASYNC_SCHEMA";
 }
 
-/** The lane has a consumer already: one at a time. */
+/** The lane has a consumer already. A lane has one consumer at a time. */
 export class ConsumerBusyError extends RingbellError {
   override readonly name = "ConsumerBusyError";
   override readonly code = "ERR_RINGBELL_CONSUMER_BUSY";
 }
 
-/** A synchronous method would have to wait, and the stream does so only with the addon. */
+/** A method that blocks was called on a channel that is a stream. Such methods need shared memory. */
 export class SyncUnavailableError extends RingbellError {
   override readonly name = "SyncUnavailableError";
   override readonly code = "ERR_RINGBELL_SYNC_UNAVAILABLE";
 }
 
-/** By a code, which is the same in every copy of the package, the copies know each other's classes. */
+/**
+ * The code of each class is the same in every copy of the package. By it the copies recognise each other's
+ * errors.
+ */
 const classes = {
   ERR_RINGBELL: RingbellError,
   ERR_RINGBELL_INVALID_ARGUMENT: InvalidArgumentError,
@@ -394,7 +400,7 @@ const classes = {
 };
 for (const [code, type] of Object.entries(classes)) brand(type, code);
 
-/** The number that Node gives where it knows no better, with the name UNKNOWN. */
+/** The number that Node gives to an unknown failure, with the name UNKNOWN. */
 const UNKNOWN_ERRNO = -4094;
 
 function errnoOf(systemCode: string): number {

@@ -10,7 +10,10 @@ import type { Peer } from "./transport/handshake/peer.js";
 export type { Block, CloseReason, Peer };
 
 export interface SignalOptions {
-  /** Gives up waiting when it is aborted: rejects with its reason. What waits is taken back, and was not sent. */
+  /**
+   * Gives up waiting when the signal is aborted, and rejects with its reason. A message that waits is taken
+   * back and was not sent.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -42,10 +45,13 @@ export interface CloseInfo {
 /**
  * What sends messages: a lane, a channel, or a port of which one direction is needed. A `Sender<Animal>` is a `Sender<Dog>`.
  *
- * The members are properties, for TypeScript compares the parameters of methods both ways.
+ * The members are properties, because TypeScript compares the parameters of methods both ways.
  */
 export interface Sender<Message> {
-  /** Sends the message if there is room; else returns false, nothing was queued, and `drain` comes when there is room again. */
+  /**
+   * Sends the message if there is room. Otherwise returns false: nothing was queued, and `drain` comes when
+   * there is room again.
+   */
   readonly trySend: (message: Message) => boolean;
   /** Sends the message as soon as there is room. Resolves when it is on its way. */
   readonly send: (message: Message, options?: WaitOptions) => Promise<void>;

@@ -5,7 +5,7 @@ import { Mapping } from "./mapping.js";
 import { SegmentLease } from "./segment-lease.js";
 import { ALIGNMENT, MOST_SEGMENTS, segmentBytes } from "./size-classes.js";
 
-/** A segment as the peer announces it; nothing of it is believed. */
+/** A segment as the peer announces it. Every field is checked before it is used. */
 export interface Announcement {
   readonly id: number;
   readonly slots: number;
@@ -18,25 +18,25 @@ export interface Announcement {
 /** A segment of the peer that is mapped here. */
 interface HeldSegment extends Announcement {
   readonly mapping: Mapping;
-  /** How often each slot is held. */
+  /** The number of holders of each slot. */
   readonly holders: Uint32Array;
-  /** Leases of slots that are not held, for the next time. */
+  /** Leases of slots that are not held, kept for the next time. */
   readonly leases: (HeldLease | undefined)[];
-  /** Slots held, each as often as it is. */
+  /** The sum of all slots' holders. */
   held: number;
 }
 
-/** As many slots as a segment may have: more than anyone needs. */
+/** The most slots that a segment may have, far more than any has. */
 const MOST_SLOTS = 1 << 20;
 
 /**
- * What this side holds of the peer's blocks. What the peer says is checked against it: where a block may lie, and that it is
- * not handed out twice.
+ * The peer's blocks that this side holds. Claims of the peer are checked against it: where a block may lie,
+ * and that no block is handed out twice.
  */
 export class Holdings {
-  /** Blocks of the peer in the hands of this process. */
+  /** The peer's blocks in the hands of this process. */
   held = 0;
-  /** Bytes of the peer's memory that are mapped. */
+  /** The bytes of the peer's memory that are mapped here. */
   mappedBytes = 0;
   readonly #limit: number;
   readonly #checked: boolean;
@@ -45,7 +45,7 @@ export class Holdings {
   readonly #segments = new Map<number, HeldSegment>();
   #ended = false;
 
-  /** `giveBack`: tells the peer that a slot is not held any more; not called after `end`. */
+  /** `giveBack` tells the peer that a slot is not held any more. It is not called after `end`. */
   constructor(
     limit: number,
     checked: boolean,
@@ -58,7 +58,7 @@ export class Holdings {
     this.#giveBack = giveBack;
   }
 
-  /** What is wrong with the announcement, in words; undefined if nothing is. */
+  /** Returns what is wrong with the announcement, in words; undefined if nothing is. */
   refuses({ id, slots, slotBytes, shared, sealed }: Announcement): string | undefined {
     if (this.#segments.has(id)) return `segment ${id} was announced twice`;
     if (this.#segments.size >= MOST_SEGMENTS) return `more than ${MOST_SEGMENTS} segments were announced`;
@@ -79,12 +79,12 @@ export class Holdings {
     return undefined;
   }
 
-  /** The length of its segment. */
+  /** Returns the length of the announced segment. */
   bytesOf({ slotBytes, slots }: Announcement): number {
     return segmentBytes(slotBytes, slots);
   }
 
-  /** A segment that was announced, not refused, and mapped. */
+  /** Adds a segment that was announced, not refused, and mapped. */
   add(announcement: Announcement, segment: Segment): void {
     const { id, slots } = announcement;
     this.#segments.set(id, {
@@ -101,7 +101,10 @@ export class Holdings {
     return this.#segments.has(id);
   }
 
-  /** The peer hands over a block. Undefined if it names no slot that it may hand over, or more bytes than the slot has. */
+  /**
+   * Takes a block that the peer hands over. Returns undefined if the peer may not hand over that slot, or
+   * names more bytes than the slot has.
+   */
   take(id: number, slot: number, bytes: number): HeldLease | undefined {
     const segment = this.#segments.get(id);
     const holders = segment?.holders[slot];
@@ -117,13 +120,13 @@ export class Holdings {
     return lease;
   }
 
-  /** This side does not need it any more. */
+  /** Gives a block that this side no longer needs back to the peer. */
   release(lease: HeldLease): void {
     this.sentHome(lease);
     if (!this.#ended) this.#giveBack(lease.segment.id, lease.slot, lease.segment.shared);
   }
 
-  /** It went back to the peer in a message. */
+  /** Notes that a block went back to the peer in a message. */
   sentHome(lease: HeldLease): void {
     lease.withdraw();
     if (!this.#ended) lease.segment.leases[lease.slot] = lease;
@@ -135,7 +138,10 @@ export class Holdings {
     if (!this.#ended) this.#giveBack(segment.id, slot, segment.shared);
   }
 
-  /** The peer takes a segment away. False if there is no such segment, or something of it is held here. */
+  /**
+   * Removes a segment that the peer takes away. Returns false if there is no such segment, or if a slot of it
+   * is held here.
+   */
   retire(id: number): boolean {
     const segment = this.#segments.get(id);
     if (segment === undefined || segment.held > 0) return false;
@@ -143,7 +149,7 @@ export class Holdings {
     return true;
   }
 
-  /** The connection is over: each segment goes when nothing of it is held any more. */
+  /** Called when the connection is over. Each segment is unmapped when no slot of it is held any more. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -154,7 +160,7 @@ export class Holdings {
     segment.holders[slot]!--;
     segment.held--;
     this.held--;
-    // What this side has written is its own affair, and not to be found there the next time.
+    // `discard` forgets what this side has written to its private mapping: the next block must not show it.
     if (segment.sealed && segment.held === 0) segment.mapping.segment.discard();
     if (this.#ended && segment.held === 0) this.#close(segment);
   }
@@ -166,7 +172,7 @@ export class Holdings {
   }
 }
 
-/** A block of the peer's. */
+/** A lease of a block of the peer. */
 export class HeldLease extends SegmentLease<HeldSegment> implements Lease {
   readonly ledger: Holdings;
   readonly memory = undefined;

@@ -1,8 +1,9 @@
 import type { SharedMemory } from "./shared-memory.js";
 
 /**
- * Memory in somebody's hands: what stands behind a Block. Each block is a new object, so that one that was sent or released
- * stays so; its lease is kept with the memory and reused, because making one (a view, an entry with the garbage collector) costs more.
+ * The memory behind a Block. Every hand-over makes a new Block, so that one that was sent or released stays
+ * so. The lease stays with the memory and is reused, because making one (a view, an entry with the garbage
+ * collector) costs more.
  */
 export interface Lease {
   /** The memory, exactly as long as the block. */
@@ -10,14 +11,26 @@ export interface Lease {
   readonly length: number;
   readonly sealed: boolean;
   readonly shared: boolean;
-  /** The account that the memory stands in: a connection knows its own, and tells by it how a block goes over it. */
+  /**
+   * The ledger that has the memory. A connection knows its own ledgers, and decides by them how to send a
+   * block.
+   */
   readonly ledger: object;
-  /** The shared memory that a connection can show to its peer, whichever connection it came from; undefined for all other memory. */
+  /**
+   * The shared memory, which a connection can show to its peer even if another connection made it. Undefined
+   * for all other memory.
+   */
   readonly memory: SharedMemory | undefined;
-  /** Gives the memory back; the lease is not the block's any more. */
+  /** Gives the memory back. The block must not use the lease any more. */
   release(): void;
-  /** `count` leases of the same memory in place of this one. Throws a BlockError for a block that was received. */
+  /**
+   * Returns `count` leases of the same memory in place of this one. Throws a BlockError for a block that was
+   * received.
+   */
   share(count: number): Lease[];
-  /** An immutable one in place of this one. Throws a BlockError for a block that was received or is shared, and where there are no sealed files. */
+  /**
+   * Returns an immutable lease in place of this one. Throws a BlockError for a block that was received or is
+   * shared, and on a platform without sealed files.
+   */
   seal(): Lease;
 }

@@ -1,9 +1,10 @@
 /*
- * Blocks that are garbage-collected without having been released. Their memory comes back, but nobody knows when: a program that relies
- * on it runs out of memory for blocks while the collector sees no reason to run. So it is told, once.
+ * Blocks that are garbage-collected without having been released. Their memory comes back, but at an unknown
+ * time. A program that relies on this runs out of memory for blocks while the collector sees no reason to
+ * run. So the program is warned, once.
  */
 
-/** Where a lease belongs, for when it is lost. Must not refer to the lease. */
+/** The data of a lease that is needed after the lease is lost. Must not refer to the lease. */
 export interface Tenancy {
   /** Takes the memory back. */
   lost(): void;
@@ -11,7 +12,7 @@ export interface Tenancy {
   held: boolean;
   bytes: number;
   readonly kind: "received" | "allocated";
-  /** Where the block was made or received, if that is traced. */
+  /** The stack where the block was made or received, if that is traced. */
   place: string | undefined;
 }
 
@@ -22,8 +23,9 @@ const registry = new FinalizationRegistry<Tenancy>((tenancy) => {
 });
 
 /**
- * Once for each lease, when it is made: `tenancy.lost()` is called after the lease was collected, if it was held. So whoever keeps
- * leases for later use must not refer to one while a block does.
+ * Called once for each lease, when it is made. `tenancy.lost()` is called after the lease was collected, if a
+ * block had it. Code that keeps leases for later use must therefore not refer to a lease while a block has
+ * it.
  */
 export function watchLease(lease: object, tenancy: Tenancy): void {
   registry.register(lease, tenancy);
@@ -31,21 +33,21 @@ export function watchLease(lease: object, tenancy: Tenancy): void {
 
 const leases = new WeakMap<Uint8Array, object>();
 
-/** As long as somebody has the view of a lease, the lease is not lost, even if its block is. */
+/** Keeps the lease alive as long as the program has its view, even if its block is collected. */
 export function tieToView(view: Uint8Array, lease: object): void {
   leases.set(view, lease);
 }
 
 const tracing = process.env.RINGBELL_TRACE_BLOCKS === "1";
 
-/** The stack of the caller, if RINGBELL_TRACE_BLOCKS=1. */
+/** Returns the stack of the caller if RINGBELL_TRACE_BLOCKS=1. */
 export function tracePlace(): string | undefined {
   if (!tracing) return undefined;
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 20;
   const stack = new Error().stack ?? "";
   Error.stackTraceLimit = stackTraceLimit;
-  // Without the message, and this function.
+  // `slice` removes the message and this function.
   return stack.split("\n").slice(2).join("\n");
 }
 

@@ -1,11 +1,14 @@
 import type { Binding, Segment } from "../native/binding.js";
 
-/** Whether every block is to have a buffer of its own, which is taken away when the block is sent or released. */
+/**
+ * Returns whether the checked mode is on: every block has a buffer of its own, which is detached when the
+ * block is sent or released.
+ */
 export function isChecked(): boolean {
   return process.env.RINGBELL_CHECK_BLOCKS === "1";
 }
 
-/** A segment as JavaScript sees it: one ArrayBuffer over all of it, or, checked, one for each block. */
+/** A segment as JavaScript sees it: one ArrayBuffer over all of it, or in checked mode one for each block. */
 export class Mapping {
   readonly segment: Segment;
   readonly bytes: number;
@@ -22,19 +25,20 @@ export class Mapping {
 
   view(offset: number, length: number): Uint8Array {
     if (this.#checked) return new Uint8Array(this.segment.view(offset, length));
-    // A program can have transferred it by ArrayBuffer.prototype.transfer; lists of what is to be transferred do not take it.
+    // The length is 0 if a program has called ArrayBuffer.prototype.transfer. (The buffer is refused in
+    // transfer lists.)
     if (this.#whole === undefined || this.#whole.byteLength === 0)
       this.#whole = this.segment.view(0, this.bytes);
     return new Uint8Array(this.#whole, offset, length);
   }
 
-  /** A view that was given out is not to be used any more. Returns whether it can't be. */
+  /** Ends the use of a view that was given out. Returns whether the view was really taken away. */
   revoke(view: Uint8Array): boolean {
     if (this.#checked) this.#detach(view.buffer as ArrayBuffer);
     return this.#checked;
   }
 
-  /** Unmaps: from now on the length of every view is 0 (of those that were revoked it is already). */
+  /** Unmaps the segment. From now on the length of every view is 0; a revoked view has it already. */
   close(): void {
     if (this.#whole !== undefined) this.#detach(this.#whole);
     this.#whole = undefined;

@@ -15,20 +15,20 @@ import {
 export type { PoolSegment } from "./slot-lease.js";
 
 /**
- * The ledger that says who has which part of the memory of one side of a connection: this process, the peer, or nobody. All of it is private:
- * nothing in it is read from shared memory.
+ * The ledger of the memory of one side of a connection. Each part is in the hands of this process or of the
+ * peer, or is free. The ledger is private: nothing in it is read from shared memory.
  */
 export class Pool implements SlotLedger {
-  /** Blocks in the hands of this process, and of the peer. */
+  /** The number of blocks in the hands of this process (`own`) and of the peer (`lent`). */
   own = 0;
   lent = 0;
-  /** Bytes of messages that lie in blocks in the hands of the peer. */
+  /** The bytes of long messages that lie in blocks in the hands of the peer. */
   longBytes = 0;
   readonly #store: SegmentStore;
   readonly #events: StoreEvents;
   #ended = false;
 
-  /** `newName`: names for shm_open, each new; undefined: memory that can be sealed (Linux). */
+  /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */
   constructor(
     memory: Memory,
     newName: (() => string) | undefined,
@@ -40,17 +40,17 @@ export class Pool implements SlotLedger {
     this.#events = events;
   }
 
-  /** Bytes of all segments together. */
+  /** The most bytes of all segments together. */
   get limit(): number {
     return this.#store.limit;
   }
 
-  /** Bytes of the segments of this side, shared memory included. */
+  /** The bytes of this side's segments, including shared memory. */
   get allocatedBytes(): number {
     return this.#store.allocated;
   }
 
-  /** A block in memory that is there and free, or undefined. */
+  /** Returns a lease for `bytes` bytes in a free slot of a present segment, or undefined. */
   take(bytes: number): SlotLease | undefined {
     const sizeClass = this.#store.classOf(bytes);
     const lease = sizeClass.free.pop() ?? this.#fresh(sizeClass);
@@ -63,22 +63,22 @@ export class Pool implements SlotLedger {
     return lease;
   }
 
-  /** As `SegmentStore.grow`: gets memory for a block of `bytes` bytes. */
+  /** Takes memory for a block of `bytes` bytes from the system; see `SegmentStore.grow`. */
   grow(bytes: number): boolean {
     return this.#store.grow(bytes);
   }
 
-  /** As `grow`; much memory is got on another thread. */
+  /** Like `grow`, but takes large memory from the system on another thread. */
   growSoon(bytes: number): Promise<boolean> {
     return this.#store.growSoon(bytes);
   }
 
-  /** As `SegmentStore.reclaim`: gives free segments back to the system. */
+  /** Gives free segments back to the system; see `SegmentStore.reclaim`. */
   reclaim(bytes: number): number {
     return this.#store.reclaim(bytes);
   }
 
-  /** The peer has it now. `long`: for the message that lies in it. */
+  /** Notes that the peer has the block now. `long`: it was sent for the message that lies in it. */
   sent(lease: SlotLease, long = false): void {
     const { segment, slot } = lease;
     lease.long = long;
@@ -90,7 +90,7 @@ export class Pool implements SlotLedger {
     this.lent++;
   }
 
-  /** The peer gives a slot back. False if it did not have it. */
+  /** Takes back a slot from the peer. Returns false if the peer did not have it. */
   returned(id: number, slot: number): boolean {
     const lease = this.#lentLease(id, slot);
     if (lease === undefined) return false;
@@ -99,7 +99,10 @@ export class Pool implements SlotLedger {
     return true;
   }
 
-  /** The peer sends a block home: a lease of it for this process, or undefined if the peer did not have it. */
+  /**
+   * Takes a block that the peer sends home. Returns a lease of it, or undefined if the peer did not have the
+   * block.
+   */
   cameHome(id: number, slot: number, bytes: number): SlotLease | undefined {
     const lease = this.#lentLease(id, slot);
     if (lease === undefined || lease.length !== bytes) return undefined;
@@ -110,35 +113,35 @@ export class Pool implements SlotLedger {
     return lease;
   }
 
-  /** A block of this process is not needed any more. */
+  /** Frees a block that this process does not need any more. */
   release(lease: SlotLease): void {
     lease.withdraw();
     this.own--;
     this.#free(lease);
   }
 
-  /** A block of this process was collected, and its lease with it. */
+  /** Frees the slot of a block that was collected together with its lease. */
   lost(segment: PoolSegment, slot: number): void {
     this.own--;
     this.#free(new SlotLease(this, segment, slot));
   }
 
-  /** `count` handles of the same memory, in place of the lease. */
+  /** Returns `count` handles of the same memory in place of the lease. */
   share(lease: SlotLease, count: number): Lease[] {
     return shareOut(this.#extract(lease, false), count);
   }
 
-  /** A handle of the same bytes in memory that nobody can write to, in place of the lease. */
+  /** Returns a handle of the same bytes in read-only memory, in place of the lease. */
   seal(lease: SlotLease): Lease {
     return shareOut(this.#extract(lease, true), 1)[0]!;
   }
 
-  /** A number for memory of another pool that this peer is to know. */
+  /** Returns a number for memory of another pool that this peer must know. */
   newId(): number {
     return this.#store.newId();
   }
 
-  /** The connection is over: what the peer had is ours again, and all that nobody uses goes. */
+  /** Called when the connection is over. The peer's blocks count as free, and unused segments go. */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -156,7 +159,7 @@ export class Pool implements SlotLedger {
     }
   }
 
-  /** A lease of a slot that never had one: they are made as they are needed. */
+  /** Makes a lease of a slot that never had one. Leases are made when they are needed. */
   #fresh({ fresh }: SizeClass): SlotLease | undefined {
     const segment = fresh.at(-1);
     if (segment === undefined) return undefined;
@@ -187,7 +190,10 @@ export class Pool implements SlotLedger {
     this.#events.onFree();
   }
 
-  /** The block's memory as one that can have several holders: as it is if it is alone in a segment that the peer does not know, else a copy. */
+  /**
+   * Turns the block's memory into memory that can have several holders. A block that is alone in a segment
+   * which the peer does not know gives its own memory; any other gives a copy.
+   */
   #extract(lease: SlotLease, sealed: boolean): SharedMemory {
     const { segment, length } = lease;
     const store = this.#store;
@@ -201,7 +207,7 @@ export class Pool implements SlotLedger {
       try {
         mapping.segment.makeImmutable();
       } catch (error) {
-        // Somebody has it in use, such as a read from a file that is under way.
+        // `makeImmutable` fails while the memory is in use, for instance by a read from a file.
         throw translate(error, mapping.bytes);
       }
     }

@@ -5,25 +5,31 @@ import { NoSpaceError } from "../errors.js";
 export type PrivateBytes = Uint8Array<ArrayBuffer>;
 
 /**
- * Where a block begins in its buffer: a multiple of 64, so that any typed array fits. The address is not in our hands; V8 gives
- * multiples of 16 at least. Not 0, so that a program that forgets `byteOffset` fails here as it does in shared memory.
+ * The offset of a block in its buffer: a multiple of 64, so that any typed array fits. V8 decides the
+ * buffer's address, and gives multiples of 16 at least. The offset is not 0, so that a program that forgets
+ * `byteOffset` fails here as it does in shared memory.
  */
 const OFFSET = 64;
-/** Lengths are rounded up to this, so that blocks of nearly the same length use the same memory. */
+/**
+ * Lengths are rounded up to a multiple of this, so that blocks of nearly the same length use the same memory.
+ */
 const GRAIN = 64;
-/** Memory that no block uses is kept up to this, in bytes, for all lengths together; and for how long (ms) where none is used. */
+/**
+ * KEPT_BYTES: the most unused memory that is kept, in bytes, for all lengths together. IDLE: how long (ms) it
+ * is kept while none of it is used.
+ */
 const KEPT_BYTES = 128 * 1024 * 1024;
 const IDLE = 2500;
 
-/** Memory for the blocks of one connection, kept for the next block of the same length. */
+/** Memory for the blocks of one connection. It is kept for the next block of the same length. */
 export class PrivateMemory {
-  /** Whether the buffer of a block is really taken away when the block is sent or released. */
+  /** Whether the buffer of a block is detached when the block is sent or released. */
   readonly checked: boolean;
   /** Buffers that no block uses, by their length. */
   readonly #kept = new Map<number, ArrayBuffer[]>();
   keptBytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** Whether any was taken since the timer was started. */
+  /** Whether any kept memory was used since the timer was started. */
   #used = false;
   #closed = false;
 
@@ -31,7 +37,7 @@ export class PrivateMemory {
     this.checked = checked;
   }
 
-  /** `length` bytes: zeros, or what an earlier block left there. Throws a NoSpaceError. */
+  /** Returns `length` bytes: zeros, or what an earlier block left there. Throws a NoSpaceError. */
   take(length: number): PrivateBytes {
     const size = OFFSET + Math.ceil(length / GRAIN) * GRAIN;
     const kept = this.#kept.get(size);
@@ -43,15 +49,15 @@ export class PrivateMemory {
     return new Uint8Array(buffer, OFFSET, length);
   }
 
-  /** No block uses them any more. */
+  /** Takes back bytes that no block uses any more. */
   give(bytes: PrivateBytes): void {
     const { buffer } = bytes;
     const size = buffer.byteLength;
-    // A program can have transferred it to elsewhere.
+    // The length is 0 if a program has transferred the buffer.
     if (size === 0) return;
     if (this.checked) transferred(buffer);
     if (this.checked || this.#closed || size > KEPT_BYTES) return;
-    // Lengths that are in use come again soon; those that are not are forgotten this way.
+    // All kept memory is forgotten: lengths that are in use come back soon, and the others are gone.
     if (this.keptBytes + size > KEPT_BYTES) this.#forget();
     const kept = this.#kept.get(size);
     if (kept === undefined) this.#kept.set(size, [buffer]);
@@ -60,14 +66,16 @@ export class PrivateMemory {
     this.#timer ??= setTimeout(() => this.#lookWhetherIdle(), IDLE).unref();
   }
 
-  /** The same bytes for somebody else: checked, old views have the length 0 from now on. */
+  /**
+   * Returns the same bytes for the next owner. In checked mode the old views have the length 0 from now on.
+   */
   handOver(bytes: PrivateBytes): PrivateBytes {
     const { byteOffset, length } = bytes;
     if (!this.checked) return new Uint8Array(bytes.buffer, byteOffset, length);
     return new Uint8Array(transferred(bytes.buffer), byteOffset, length);
   }
 
-  /** Keeps nothing from now on. */
+  /** Frees the kept memory, and keeps none from now on. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
@@ -96,13 +104,16 @@ export class PrivateMemory {
     }
   }
 
-  /** Nobody transfers a block's buffer by accident; unless we must be able to. */
+  /**
+   * Prevents a program from transferring a block's buffer by accident. In checked mode the library itself
+   * transfers it.
+   */
   #protect(buffer: ArrayBuffer): void {
     if (!this.checked) markAsUntransferable(buffer);
   }
 }
 
-/** The memory in a new buffer; the old one is detached. */
+/** Returns the memory in a new buffer; the old one is detached. */
 function transferred(buffer: ArrayBuffer): ArrayBuffer {
   return structuredClone(buffer, { transfer: [buffer] });
 }

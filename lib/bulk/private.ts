@@ -4,18 +4,25 @@ import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
 import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
 
 /*
- * Blocks in private memory: the bytes are copied where they are sent, so a block has all of its memory to itself. What is done to a view
- * that was kept from before a block was sent is not seen by the receiver once the bytes are on their way; until then it may be.
+ * Blocks in private memory. Their bytes are copied when they are sent, so a block has all of its memory to
+ * itself. A program may go on writing to a view that it kept after a send. The receiver does not see that
+ * once the bytes are on their way; until then it may.
  */
 
-/** Whose the memory is. */
+/** The owner of the memory. */
 export interface PrivateOwner {
   readonly memory: PrivateMemory;
-  /** Nobody has the block any more. `id`: what the peer calls it, or OURS. `length`: in bytes; those may have been taken away. */
+  /**
+   * Called when no lease of the block is left. `id`: the peer's number for the block, or OURS. `length`: in
+   * bytes; a program may have transferred the buffer, so `bytes` may be empty.
+   */
   released(bytes: PrivateBytes, id: number, length: number): void;
 }
 
-/** A block's memory, and how many leases there are of it. Knows no lease, for those may be garbage-collected. */
+/**
+ * A block's memory, and the number of its leases. It refers to no lease, so that leases can be
+ * garbage-collected.
+ */
 class Holding {
   readonly owner: PrivateOwner;
   readonly id: number;
@@ -28,11 +35,11 @@ class Holding {
     this.length = length;
   }
 
-  /** A lease less; the last brings the memory back. */
+  /** Counts one lease less. The last one gives the memory back. */
   drop(bytes: PrivateBytes): void {
     this.leases--;
     if (this.leases === 0) this.owner.released(bytes, this.id, this.length);
-    // Checked, each lease has bytes of its own.
+    // In checked mode each lease has bytes of its own.
     else if (this.owner.memory.checked) this.owner.memory.give(bytes);
   }
 }
@@ -47,10 +54,10 @@ export class PrivateLease implements Lease {
   readonly shared: boolean;
   readonly #holding: Holding;
   readonly #tenancy: Tenancy & { view: PrivateBytes };
-  /** What the program sees. */
+  /** The view that the program sees. */
   #shown: PrivateBytes | undefined;
 
-  /** The only lease of a block. `id`: what the peer calls it, or OURS. */
+  /** Makes the only lease of a block. `id`: the peer's number for the block, or OURS. */
   static of(
     owner: PrivateOwner,
     bytes: PrivateBytes,
@@ -87,7 +94,7 @@ export class PrivateLease implements Lease {
   get bytes(): Uint8Array {
     const { view } = this.#tenancy;
     if (this.#shown?.buffer !== view.buffer) {
-      // Not the view that the tenancy has, by which the lease would be tied to itself.
+      // This view differs from the tenancy's view: the registry keeps that one alive, and the lease with it.
       this.#shown = new Uint8Array(view.buffer, view.byteOffset, view.length);
       tieToView(this.#shown, this);
     }
@@ -98,7 +105,7 @@ export class PrivateLease implements Lease {
     return this.#holding.owner;
   }
 
-  /** What the peer calls the block, or OURS. */
+  /** The peer's number for the block, or OURS. */
   get id(): number {
     return this.#holding.id;
   }
@@ -108,13 +115,13 @@ export class PrivateLease implements Lease {
     this.#holding.drop(this.#tenancy.view);
   }
 
-  /** Takes the only lease of a block away from its program; returns the bytes. */
+  /** Takes the only lease of a block away from its program. Returns the bytes. */
   surrender(): PrivateBytes {
     this.#tenancy.held = false;
     return this.#pages.handOver(this.#tenancy.view);
   }
 
-  /** Takes the bytes away from the program, but not from this lease. */
+  /** Takes the bytes away from the program; the lease keeps them. */
   withdraw(): void {
     this.#tenancy.view = this.#pages.handOver(this.#tenancy.view);
   }
@@ -128,7 +135,10 @@ export class PrivateLease implements Lease {
     return views.map((each) => this.#successor(each, this.sealed, true));
   }
 
-  /** The receivers have copies in any case; so this only says so, and this side's views can still be written to. */
+  /**
+   * Marks the block as sealed. Receivers get copies in any case, and this side can still write to its own
+   * views.
+   */
   seal(): Lease {
     if (this.sealed) return this;
     this.#mustBeOurs("seal");
@@ -141,13 +151,16 @@ export class PrivateLease implements Lease {
     return this.#holding.owner.memory;
   }
 
-  /** A lease of the same block in place of this one. */
+  /** Makes a lease of the same block in place of this one. */
   #successor(view: PrivateBytes, sealed: boolean, shared: boolean): PrivateLease {
     this.#tenancy.held = false;
     return new PrivateLease(this.#holding, view, sealed, shared, this.#tenancy.place);
   }
 
-  /** The bytes for one more lease: checked, a buffer must be each one's own, to be taken away from it. */
+  /**
+   * Returns the bytes for one more lease. In checked mode each lease needs a buffer of its own, which can be
+   * taken away.
+   */
   #another(view: PrivateBytes): PrivateBytes {
     if (!this.#pages.checked) return view;
     const copy = this.#pages.take(view.length);

@@ -1,10 +1,10 @@
 import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
 import type { Mapping } from "./mapping.js";
 
-/** What a lease without a block shows. */
+/** The view of a lease that has no block. */
 const NOTHING = new Uint8Array(0);
 
-/** A lease of a slot of a segment, of this side's or the peer's. */
+/** A lease of a slot of a segment, either this side's or the peer's. */
 export abstract class SegmentLease<
   Segment extends { readonly mapping: Mapping; readonly slotBytes: number },
 > {
@@ -14,7 +14,7 @@ export abstract class SegmentLease<
   bytes: Uint8Array = NOTHING;
   readonly #tenancy: Tenancy;
 
-  /** `lost`: the lease was collected while a block had it; must not refer to it. */
+  /** `lost` is called when the lease was collected while a block had it. It must not refer to the lease. */
   constructor(segment: Segment, slot: number, kind: Tenancy["kind"], lost: () => void) {
     this.segment = segment;
     this.slot = slot;
@@ -22,7 +22,7 @@ export abstract class SegmentLease<
     watchLease(this, this.#tenancy);
   }
 
-  /** A block of `bytes` bytes begins; the view is that of the last one, if it was as long. */
+  /** Begins a block of `bytes` bytes. The last block's view is reused if it has the same length. */
   handOut(bytes: number): void {
     if (this.length !== bytes || this.bytes === NOTHING) {
       this.bytes = this.segment.mapping.view(this.slot * this.segment.slotBytes, bytes);
@@ -34,10 +34,10 @@ export abstract class SegmentLease<
     this.#tenancy.held = true;
   }
 
-  /** The block ends. */
+  /** Ends the block. */
   withdraw(): void {
     this.#tenancy.held = false;
-    // The length stays: the peer may send the block home.
+    // `length` stays: the peer may send the block home.
     if (this.segment.mapping.revoke(this.bytes)) this.bytes = NOTHING;
   }
 }

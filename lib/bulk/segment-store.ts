@@ -4,21 +4,24 @@ import { Mapping } from "./mapping.js";
 import { MOST_SEGMENTS, PAGE, roundUp, segmentBytes, slotBytesFor, slotsOfNext } from "./size-classes.js";
 import type { PoolSegment, SizeClass, SlotLease } from "./slot-lease.js";
 
-/** A segment all of whose slots have been free for one to two times this long (ms) is given back to the system. */
+/** An unused segment is given back to the system after one to two times this long (ms). */
 const IDLE = 2500;
-/** No segment of several slots takes more than this part of the limit, so that blocks of many sizes have room side by side. */
+/**
+ * A segment of several slots takes at most this part of the limit, so that blocks of many sizes have room
+ * side by side.
+ */
 const PART_OF_LIMIT = 1 / 16;
-/** From this many bytes on, memory is got on another thread where the caller can wait. */
+/** Memory of at least this many bytes is taken on another thread, if the caller can wait. */
 const SLOW_BYTES = 8 * 1024 * 1024;
 
-/** What segments are made of. */
+/** The addon's functions that make and detach segments. */
 export type Memory = Pick<Binding, "segmentCreate" | "segmentCreateSoon" | "detach">;
 
-/** What the store tells. */
+/** The calls of the store to its owner. */
 export interface StoreEvents {
-  /** Memory came back, or was given back to the system: who waits for it may try again. */
+  /** Called when memory came back, or was given back to the system. Allocations that wait may try again. */
   onFree(): void;
-  /** The segment is about to be unmapped here, after it was announced to the peer. */
+  /** Called when a segment that the peer knows is about to be unmapped here. */
   onRetire(segment: PoolSegment): void;
 }
 
@@ -29,13 +32,16 @@ interface Plan {
   readonly bytes: number;
 }
 
-/** The segments of one side of a connection: gets them from the system, under a limit, and gives back those that nobody uses. */
+/**
+ * The segments of one side of a connection. The store takes them from the system, under a limit, and gives
+ * unused ones back.
+ */
 export class SegmentStore {
-  /** Bytes of all segments together, at most. */
+  /** The most bytes of all segments together. */
   readonly limit: number;
-  /** Bytes of the segments that are there, and of memory that was taken out of the store to be shared. */
+  /** The bytes of all present segments, and of memory that was taken out of the store to be shared. */
   allocated = 0;
-  /** Whether memory is made by shm_open; then it cannot be sealed. */
+  /** Whether memory is made by shm_open. Such memory can't be sealed. */
   readonly named: boolean;
   readonly #checked: boolean;
   readonly #memory: Memory;
@@ -44,14 +50,14 @@ export class SegmentStore {
   readonly #classes = new Map<number, SizeClass>();
   readonly #segments = new Map<number, PoolSegment>();
   #nextId = 1;
-  /** The class that was asked for last. */
+  /** The class that was asked for last, and its blocks' length: a cache. */
   #lastBytes = -1;
   #lastClass: SizeClass | undefined;
   #period = 0;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  /** `newName`: names for shm_open, each new; undefined: memory that can be sealed (Linux). */
+  /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */
   constructor(
     memory: Memory,
     newName: (() => string) | undefined,
@@ -75,15 +81,16 @@ export class SegmentStore {
     return this.#segments.values();
   }
 
-  /** A number that no segment has. */
+  /** Returns a number that no segment has. */
   newId(): number {
     return this.#nextId++;
   }
 
-  /** The class of slots for blocks of `bytes` bytes. */
+  /** Returns the class of slots for blocks of `bytes` bytes. */
   classOf(bytes: number): SizeClass {
     if (bytes === this.#lastBytes) return this.#lastClass!;
-    // A block shorter than the limit must not be refused because its class is longer.
+    // The class is cut at the limit: a block shorter than the limit must not be refused because its class is
+    // longer.
     const slotBytes = Math.min(slotBytesFor(bytes), Math.max(this.limit, roundUp(bytes, PAGE)));
     let sizeClass = this.#classes.get(slotBytes);
     if (sizeClass === undefined) {
@@ -96,8 +103,9 @@ export class SegmentStore {
   }
 
   /**
-   * Makes a segment with a slot for a block of `bytes` bytes, giving back what is free if the limit asks for it. False where there is
-   * no room under the limit. Throws a NoSpaceError where the system has none.
+   * Makes a segment with a slot for a block of `bytes` bytes. Gives free segments back first, if the limit
+   * requires it. Returns false if there is no room under the limit. Throws a NoSpaceError if the system has
+   * no memory.
    */
   grow(bytes: number): boolean {
     const plan = this.#plan(bytes);
@@ -118,7 +126,7 @@ export class SegmentStore {
     return true;
   }
 
-  /** As `grow`; much memory is got on another thread. */
+  /** Like `grow`, but takes large memory from the system on another thread. */
   async growSoon(bytes: number): Promise<boolean> {
     const plan = this.#plan(bytes);
     if (plan === undefined || plan.bytes < SLOW_BYTES) return this.grow(bytes);
@@ -139,7 +147,10 @@ export class SegmentStore {
     }
   }
 
-  /** Gives free segments back to the system, the least recently used first, until `bytes` bytes came together; returns how many did. */
+  /**
+   * Gives free segments back to the system, the least recently used first, until `bytes` bytes are free.
+   * Returns how many bytes it gave back.
+   */
   reclaim(bytes: number): number {
     const free = [...this.#segments.values()].filter((segment) => segment.used === 0);
     free.sort((a, b) => a.freeSince - b.freeSince);
@@ -152,7 +163,7 @@ export class SegmentStore {
     return got;
   }
 
-  /** The last slot of the segment became free. */
+  /** Called when the last slot of the segment has become free. */
   becameFree(segment: PoolSegment): void {
     if (this.#ended) {
       this.retire(segment);
@@ -162,7 +173,7 @@ export class SegmentStore {
     }
   }
 
-  /** Gives a segment, all of whose slots are free, back to the system. */
+  /** Gives a segment with only free slots back to the system. */
   retire(segment: PoolSegment): void {
     this.takeOut(segment);
     if (segment.announced) this.#events.onRetire(segment);
@@ -170,7 +181,7 @@ export class SegmentStore {
     this.uncharge(segment.mapping.bytes);
   }
 
-  /** The segment is not the store's any more; its bytes count until `uncharge`. */
+  /** Takes a segment out of the store. Its bytes count until `uncharge`. */
   takeOut(segment: PoolSegment): void {
     const { sizeClass } = segment;
     this.#segments.delete(segment.id);
@@ -182,15 +193,16 @@ export class SegmentStore {
     if (fresh >= 0) sizeClass.fresh.splice(fresh, 1);
   }
 
-  /** Bytes that were counted are with the system again. */
+  /** Stops counting bytes that the system has again. */
   uncharge(bytes: number): void {
     this.allocated -= bytes;
     this.#events.onFree();
   }
 
   /**
-   * Memory outside of all segments with a copy of the bytes, which counts until `uncharge`; `sealed`: nobody can write to it. Throws a
-   * NoSpaceError where there is no room under the limit, or the system has none.
+   * Returns memory outside of all segments with a copy of the bytes. It counts until `uncharge`. `sealed`:
+   * the memory is made read-only. Throws a NoSpaceError if there is no room under the limit, or the system
+   * has no memory.
    */
   copyOf(bytes: Uint8Array, sealed: boolean): Mapping {
     const size = roundUp(Math.max(bytes.length, 1), PAGE);
@@ -217,7 +229,7 @@ export class SegmentStore {
     return mapping;
   }
 
-  /** The connection is over: segments go as soon as nobody uses them. */
+  /** Called when the connection is over. Segments go as soon as no block uses them. */
   end(): void {
     this.#ended = true;
     clearTimeout(this.#timer);
@@ -281,7 +293,7 @@ export class SegmentStore {
   }
 }
 
-/** The error for a system call that failed to make `bytes` bytes of memory, or to seal them. */
+/** Returns the error for a system call that failed to make `bytes` bytes of memory, or to seal them. */
 export function translate(cause: unknown, bytes: number): Error {
   const { code, syscall, message } = cause as NodeJS.ErrnoException;
   if (code === undefined || syscall === undefined) return cause as Error;

@@ -3,7 +3,7 @@ import type { Lease } from "./lease.js";
 import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
 import type { SharedMemory } from "./shared-memory.js";
 
-/** A handle of shared memory in this thread; the memory counts it already. */
+/** A handle of shared memory in this thread. The memory's count includes it already. */
 export class SharedLease implements Lease {
   readonly memory: SharedMemory;
   readonly bytes: Uint8Array;
@@ -41,7 +41,7 @@ export class SharedLease implements Lease {
     this.memory.drop();
   }
 
-  /** The handle was sent: the connection keeps its count. */
+  /** Ends the use of a handle that was sent. The connection takes over its count. */
   sent(): void {
     this.#leave();
   }
@@ -63,7 +63,7 @@ export class SharedLease implements Lease {
   }
 }
 
-/** New handles of the memory in this thread. */
+/** Makes new handles of the memory in this thread. */
 export function shareOut(memory: SharedMemory, count: number): SharedLease[] {
   return Array.from({ length: count }, () => {
     memory.hold();

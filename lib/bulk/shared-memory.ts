@@ -1,18 +1,18 @@
 import type { Mapping } from "./mapping.js";
 
 /**
- * Memory with several holders: handles of this thread, and those that were sent over channels, each counted once. It is
- * freed with the last.
+ * Memory with several holders: handles of this thread, and handles that were sent over channels, each counted
+ * once. It is freed with the last one.
  */
 export class SharedMemory {
   readonly mapping: Mapping;
-  /** Bytes of the block; the mapping may be longer. */
+  /** The bytes of the block. The mapping may be longer. */
   readonly length: number;
   readonly sealed: boolean;
   readonly #whenFree: Set<() => void>;
   #holders = 0;
 
-  /** `whenFree`: the memory is no more. */
+  /** `whenFree` is called when the memory is freed. */
   constructor(mapping: Mapping, length: number, sealed: boolean, whenFree: () => void) {
     this.mapping = mapping;
     this.length = length;
@@ -20,12 +20,12 @@ export class SharedMemory {
     this.#whenFree = new Set([whenFree]);
   }
 
-  /** One handle more. */
+  /** Counts one handle more. */
   hold(): void {
     this.#holders++;
   }
 
-  /** One handle less. */
+  /** Counts one handle less. The last one frees the memory. */
   drop(): void {
     this.#holders--;
     if (this.#holders > 0) return;
@@ -34,12 +34,12 @@ export class SharedMemory {
     this.#whenFree.clear();
   }
 
-  /** Has `tell` called when the memory is freed. */
+  /** Calls `tell` when the memory is freed. */
   onFree(tell: () => void): void {
     this.#whenFree.add(tell);
   }
 
-  /** Not any more. */
+  /** Undoes `onFree`. */
   offFree(tell: () => void): void {
     this.#whenFree.delete(tell);
   }

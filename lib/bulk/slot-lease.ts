@@ -2,18 +2,18 @@ import type { Lease } from "./lease.js";
 import type { Mapping } from "./mapping.js";
 import { SegmentLease } from "./segment-lease.js";
 
-/** Slots of one size. */
+/** The slots of one size. */
 export interface SizeClass {
   readonly slotBytes: number;
-  /** Free leases, the one used last on top: its memory is the most likely to be in the cache. */
+  /** Free leases, the last used one on top: its memory is the most likely to be in the cache. */
   readonly free: SlotLease[];
-  /** Segments made so far that still are there. */
+  /** The number of this class's segments that exist. */
   segments: number;
   /** Segments with slots that were never used. */
   readonly fresh: PoolSegment[];
 }
 
-/** What the ledger says of a slot: free, in the hands of this process, or in the hands of the peer. */
+/** The state of a slot in the ledger: free, in the hands of this process, or in the hands of the peer. */
 export const FREE = 0;
 export const OWN = 1;
 export const LENT = 2;
@@ -25,34 +25,37 @@ export interface PoolSegment {
   readonly sizeClass: SizeClass;
   readonly slotBytes: number;
   readonly slots: number;
-  /** FREE, OWN or LENT, a slot. */
+  /** The state of each slot: FREE, OWN or LENT. */
   readonly states: Uint8Array;
-  /** The leases of lent slots. Those of free ones are in the size class; those of our own have their blocks, and nothing else. */
+  /**
+   * The leases of lent slots. Leases of free slots are in the size class. A lease of our own slot is referred
+   * to by its block alone, so that it can be garbage-collected.
+   */
   readonly leases: (SlotLease | undefined)[];
-  /** Slots, from the first on, that have or had a lease. */
+  /** The number of slots, from the first on, that have or had a lease. */
   touched: number;
-  /** Slots that are not free. */
+  /** The number of slots that are not free. */
   used: number;
-  /** Whether the peer knows it. */
+  /** Whether the peer knows the segment. */
   announced: boolean;
-  /** In which period its last slot became free. */
+  /** The period in which its last slot became free. */
   freeSince: number;
 }
 
-/** The ledger that a slot stands in. */
+/** The ledger that has the slot. */
 export interface SlotLedger {
   release(lease: SlotLease): void;
-  /** The lease of the slot was collected while a block had it. */
+  /** Called when the lease of the slot was collected while a block had it. */
   lost(segment: PoolSegment, slot: number): void;
   share(lease: SlotLease, count: number): Lease[];
   seal(lease: SlotLease): Lease;
 }
 
-/** A block in a slot of our own memory. */
+/** A lease of a slot of our own memory. */
 export class SlotLease extends SegmentLease<PoolSegment> implements Lease {
   readonly ledger: SlotLedger;
   readonly memory = undefined;
-  /** Whether it was sent for the message that lies in it. */
+  /** Whether the block was sent because a long message lies in it. */
   long = false;
   readonly sealed = false;
   readonly shared = false;

@@ -8,7 +8,10 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/** Blocks for the program, and those who wait for one: in order, so that large ones have their turn. */
+/**
+ * Allocates blocks for the program. Calls that wait for memory are served in order, so that large blocks have
+ * their turn.
+ */
 export class Allocations {
   readonly #bulk: TransportBulk;
   readonly #queue: Waiting[] = [];
@@ -37,18 +40,18 @@ export class Allocations {
       return () => {
         const index = this.#queue.indexOf(waiting);
         if (index >= 0) this.#queue.splice(index, 1);
-        // Those behind it may be content with less.
+        // The next calls in the queue may need less.
         void this.#serve();
       };
     });
   }
 
-  /** The transport: there may be memory. */
+  /** Called by the transport when there may be memory. */
   onMemory(): void {
     void this.#serve();
   }
 
-  /** The channel has ended. */
+  /** Fails the waiting calls: the channel has ended. */
   end(error: Error): void {
     for (const waiting of this.#queue.splice(0)) waiting.reject(error);
   }
@@ -61,13 +64,14 @@ export class Allocations {
       try {
         let block = await this.#bulk.allocateSoon(first.bytes);
         if (block === undefined && this.#queue[0] === first) {
-          // Asked first, and then looked once more: what came back since the first look is not told any more.
+          // `wantMemory` comes before the second look: memory that came back after the first look is not
+          // reported again.
           this.#bulk.wantMemory();
           block = this.#bulk.allocate(first.bytes);
           if (block === undefined) break;
         }
         if (block === undefined) continue;
-        // It may have given up meanwhile.
+        // The call may have given up meanwhile.
         if (this.#queue[0] !== first) {
           block.release();
           continue;

@@ -26,32 +26,32 @@ export interface ChannelStatistics extends ConnectionStats {
 /** What `listen` and `connect` make a channel of. */
 export interface ChannelParts<Send, Receive> {
   readonly connection: Connection;
-  /** One for each lane of the connection, in its order; the first is `main`. */
+  /** One entry for each lane of the connection, in its order; the first is `main`. */
   readonly lanes: readonly { readonly name: string; readonly codec: unknown }[];
   readonly peer: Peer;
-  /** The entry of the option `roles`, at a listener that has it. */
+  /** The entry of the option `roles`, on the side of a listener that has this option. */
   readonly role?: string | undefined;
   readonly limits: MessageLimits;
   /** Called when the channel has ended, right before its close event. */
   readonly whenOver?: () => void;
-  /** Only tells the types apart. */
+  /** Carries the types of the messages; has no value. */
   readonly types?: [Send, Receive];
 }
 
 const CLOSE_TIMEOUT = 5000;
 
 /**
- * A connection between two processes. It is its lane `main`; `lane(name)` gives the others.
+ * A connection between two processes. The channel itself is its lane `main`; `lane(name)` gives the others.
  *
- * Keeps the process alive until it is closed, unless `unref` was called.
+ * An open channel keeps the process alive, unless `unref` was called.
  */
 export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> extends Lane<Send, Receive> {
   /**
-   * The entry of the listener's option `roles` that the peer got: the role that it claims, or `default`. Undefined on the side that
-   * connects, and where there is no such option.
+   * The entry of the listener's option `roles` that the peer got: the role that it claims, or `default`.
+   * Undefined on the side that connects, and without that option.
    */
   readonly role: string | undefined;
-  /** Which implementation carries it: shared memory, or the plain socket. */
+  /** The transport that carries the channel: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
   /** The lanes beside `main`, by name. (Mapped, so that TypeScript compares channels by their members: `lane` hides how they vary.) */
   readonly lanes: Readonly<Lanes>;
@@ -61,12 +61,12 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   readonly #cores: readonly LaneCore<unknown, unknown>[];
   readonly #allocations: Allocations;
   #state: "open" | "closing" | "closed" = "open";
-  /** Whether lanes and connection were told that the channel has ended. */
+  /** Whether the lanes and the connection were told that the channel has ended. */
   #over = false;
   readonly #ending: Ending;
   readonly #news: CloseNews;
   #closing: Promise<void> | undefined;
-  /** Resolves when what was sent is with the kernel or the peer. */
+  /** Resolves when the kernel or the peer has what was sent. */
   #released: Promise<void> = Promise.resolve();
   #warned = false;
   #last: readonly LaneStatistics[] | undefined;
@@ -103,7 +103,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#connection = connection;
     this.#cores = cores;
     const beside = cores.slice(1).map((core) => [core.transport.name, new Lane(core)]);
-    // Without a prototype: a lane may have any name, and only lanes are found.
+    // `lanes` has no prototype: a lane may have any name, and only lanes may be found.
     this.lanes = Object.freeze(Object.assign(Object.create(null), Object.fromEntries(beside))) as Lanes;
     this.#allocations = new Allocations(connection.bulk);
     const telling = cores.map(({ emitter, receiver }) => ({ emitter: emitter!, receiver }));
@@ -117,8 +117,8 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /**
-   * Resolves when the channel has ended, with the reason. Never rejects. Where a listener for messages is attached, it has got what had
-   * arrived before.
+   * Resolves when the channel has ended, with the reason. Never rejects. A listener for messages first gets
+   * what had arrived.
    */
   override get closed(): Promise<CloseInfo> {
     return this.#news.closed;
@@ -130,8 +130,9 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /**
-   * A lane by its name; throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE) if the channel has none of it. Its types are those of its
-   * codec, where this side named it in the option `lanes`; else the caller says them.
+   * Returns a lane by its name. Throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE) if the channel has no
+   * such lane. The lane has the types of its codec if this side named it in the option `lanes`; otherwise the
+   * caller states them.
    */
   lane<LaneSend = unknown, LaneReceive = LaneSend>(name: UnknownName<Lanes>): Lane<LaneSend, LaneReceive>;
   lane<Name extends "main" | (keyof Lanes & string)>(name: Name): LaneNamed<Lanes, Name, Send, Receive>;
@@ -142,8 +143,10 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /**
-   * A block of `bytes` bytes (0 to 4 GiB, more where the version of Node has longer typed arrays), to be filled and sent over any lane of
-   * this channel. Waits for room under `maxBulkBytes`, in order: until this side has released blocks, or the peer those that were sent to it.
+   * Returns a block of `bytes` bytes, to be filled and sent over any lane of this channel. `bytes` is 0 to 4
+   * GiB, or more if this version of Node has longer typed arrays. Waits, in order, for room under
+   * `maxBulkBytes`: until this side has released blocks, or the peer has released blocks that were sent to
+   * it.
    *
    * Rejects with a BlockTooLargeError (ERR_RINGBELL_BLOCK_TOO_LARGE) for more than that limit; a NoSpaceError (ERR_RINGBELL_NO_SPACE) if
    * the system has no memory, which may be tried again; at the end of the channel; on abort or time-out.
@@ -156,8 +159,8 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /**
-   * As `allocate`, but returns undefined where there is no room now, or others wait. Where memory must be got from the system,
-   * that takes some 0.3 ms a MiB, once.
+   * Like `allocate`, but returns undefined if there is no room now, or if others wait for room. Memory that
+   * must be taken from the system costs some 0.3 ms a MiB, once.
    */
   override tryAllocate(bytes: number): Block | undefined {
     checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
@@ -174,9 +177,10 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   /**
-   * Ends the channel in order: sends that wait still go out (for at most `timeout` ms), the peer gets all that was sent and then
-   * hears that this was on purpose. What has arrived and was not taken is dropped. Resolves when nothing is left to do.
-   * Idempotent. With a signal: once it is aborted, the channel is destroyed, and the promise rejects with the reason.
+   * Ends the channel in order. Waiting sends still go out, for at most `timeout` ms. The peer gets all that
+   * was sent, and then learns that this side closed on purpose. Messages that have arrived and were not taken
+   * are dropped. Resolves when nothing is left to do. Idempotent. If the signal is aborted, the channel is
+   * destroyed and the promise rejects with the reason.
    */
   override close(options: CloseOptions = {}): Promise<void> {
     checkOptions(options, ["timeout", "signal"], "options");
@@ -197,7 +201,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     });
   }
 
-  /** Nobody waits for an orderly end any more. */
+  /** Gives up the orderly end: destroys the channel and its connection. */
   #abandon(): void {
     this.destroy();
     this.#connection.destroy();
@@ -222,7 +226,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return this;
   }
 
-  /** Counters and state, at any time; cheap, and calls nobody. */
+  /** Returns counters and state. May be called at any time; cheap, and emits nothing. */
   stats(): ChannelStatistics {
     return {
       transport: this.transport,
@@ -233,7 +237,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     };
   }
 
-  /** What console.log shows. */
+  /** Returns the text that console.log shows. */
   [inspect.custom](_depth: number, options: InspectOptions): string {
     const { transport, state, peer, capacity } = this;
     const lanes = this.#laneNames;
@@ -265,20 +269,20 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
       await Promise.race([Promise.all(busy.map((core) => core.sender.idle())), late]);
       clearTimeout(timer);
     }
-    // The peer may have gone meanwhile; then that is the reason.
+    // The peer may have gone meanwhile; its reason then stays, because the first one counts.
     this.#ending.byUs();
     this.#end();
     this.#drop();
     await this.#released;
   }
 
-  /** The channel has ended, as `ending` says. */
+  /** Ends lanes, allocations and connection, once `ending` has the reason. */
   #end(): void {
     if (this.#over) return;
     this.#over = true;
     this.#state = "closed";
     const { reason, error } = this.#ending;
-    // A peer that broke the protocol may have sent anything.
+    // After a protocol error the rest is dropped: the peer may have sent anything.
     const drop = reason === "ended" || reason === "protocol-error";
     for (const core of this.#cores) {
       core.sender.end();
@@ -288,12 +292,12 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#last = this.#cores.map((core) => core.stats());
     const connection = this.#connection;
     const released = connection.close();
-    // A peer that does not read must not keep what was sent, and this process, for ever.
+    // The timer frees what was sent, and this process, from a peer that does not read.
     const timer = setTimeout(() => connection.destroy(), CLOSE_TIMEOUT).unref();
     this.#released = released.finally(() => clearTimeout(timer));
   }
 
-  /** The peer may have ended the channel, with messages that were not taken yet; this side has no use for them any more. */
+  /** Drops the messages that were not taken: this side has no use for them any more. */
   #drop(): void {
     for (const core of this.#cores) core.receiver.drop();
   }

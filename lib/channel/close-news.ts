@@ -22,13 +22,13 @@ export class CloseNews {
   readonly #ending: Ending;
   readonly #lanes: readonly TellingLane[];
   readonly #whenOver: (() => void) | undefined;
-  /** Lanes whose listener has not yet got all that had arrived. */
+  /** The number of lanes whose listener has not yet got all that had arrived. */
   #unfinished: number;
-  /** What the close event said, once it was emitted. */
+  /** The reason and error of the close event, once it was emitted. */
   #told: CloseInfo | undefined;
   #closed: Promise<CloseInfo> | undefined;
   #resolve: ((info: CloseInfo) => void) | undefined;
-  /** Calls for those that asked after the close event. */
+  /** Calls for listeners and promises that asked after the close event. */
   readonly #late: (() => void)[] = [];
 
   /** `whenOver` is called right before the close events. */
@@ -56,11 +56,12 @@ export class CloseNews {
     return this.#closed;
   }
 
-  /** A lane has ended, and its listener has got everything. */
+  /** Called when a lane has ended and its listener has got everything. */
   laneFinished(): void {
     this.#unfinished--;
     if (this.#unfinished > 0) return;
-    // Not from within close() or destroy(): the caller may not have set up its listeners yet.
+    // The event comes in a later tick: the caller of close() or destroy() may not have added its listeners
+    // yet.
     process.nextTick(() => {
       const { reason, fault } = this.#ending;
       this.#told = { reason: reason!, error: fault };
@@ -71,8 +72,8 @@ export class CloseNews {
   }
 
   /**
-   * Tells the end to a caller that asks after the close event, in the order of asking. A listener for messages that is attached in the same
-   * turn gets what is left before.
+   * Reports the end to a caller that asks after the close event, in the order of asking. A listener for
+   * messages that is attached in the same turn gets what is left first.
    */
   #tellLate(tell: () => void): void {
     this.#late.push(tell);
@@ -81,7 +82,7 @@ export class CloseNews {
       if (this.#lanes.some((lane) => lane.receiver.isDelivering)) setImmediate(look);
       else for (const next of this.#late.splice(0)) guarded(next);
     };
-    // Not from within `on`: the caller may attach a listener for messages next.
+    // The tick gives the caller of `on` time to attach a listener for messages.
     process.nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
   }
 
@@ -98,7 +99,7 @@ export class CloseNews {
   }
 }
 
-/** Calls a function; what it throws is an uncaught exception, and the caller goes on. */
+/** Calls a function. An error that it throws becomes an uncaught exception, and the caller goes on. */
 function guarded(call: () => void): void {
   try {
     call();

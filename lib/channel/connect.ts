@@ -12,16 +12,17 @@ import type { ConnectOptions, LanesOption } from "./options.js";
 import { connectSettings, identities } from "./settings.js";
 
 /**
- * Connects to the process that listens under `name`: a name, looked for in the namespace and directory of the
- * options, or the absolute path of a socket. Without a name: what RINGBELL_ENDPOINT says (a name or a path), else
- * `default`.
+ * Connects to the process that listens under `name`: a name in the namespace and directory of the options, or
+ * the absolute path of a socket. Without `name`, RINGBELL_ENDPOINT gives the name or path; without that, it
+ * is `default`.
  *
- * By default it goes on trying for up to 3 seconds while nobody listens, see `retry`.
+ * By default connect goes on trying for up to 3 seconds while nobody listens; see `retry`.
  *
- * Rejects with a NotFoundError (ERR_RINGBELL_NOT_FOUND) if nobody listens; an AccessError (ERR_RINGBELL_ACCESS) if the
- * socket is not for us; a RefusedError, UnknownRoleError, SchemaMismatchError, LaneMismatchError, VersionError,
- * TransportError, NotSameMemoryError or NoSpaceError if the two sides can't agree; a HandshakeError or HandshakeTimeoutError if what
- * listens does not answer as it should; or the signal's reason.
+ * Rejects with a NotFoundError (ERR_RINGBELL_NOT_FOUND) if nobody listens; an AccessError
+ * (ERR_RINGBELL_ACCESS) if we may not use the socket; a RefusedError, UnknownRoleError, SchemaMismatchError,
+ * LaneMismatchError, VersionError, TransportError, NotSameMemoryError or NoSpaceError if the two sides do not
+ * agree; a HandshakeError or HandshakeTimeoutError if the listening process answers wrongly or too late; or
+ * the signal's reason.
  */
 export async function connect<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>(
   name?: string,

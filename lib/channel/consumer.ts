@@ -1,6 +1,9 @@
 import { ConsumerBusyError } from "../errors.js";
 
-/** What takes the messages of a lane, one at a time. With `none`, calls of `receive` may be waiting. */
+/**
+ * The consumer of a lane's messages; a lane has one at a time. With `none`, calls of `receive` may be
+ * waiting.
+ */
 export type Consumer = "none" | "listener" | "iterator";
 
 const NAMES: Readonly<Record<Consumer, string>> = {
@@ -9,7 +12,7 @@ const NAMES: Readonly<Record<Consumer, string>> = {
   iterator: "a for await loop",
 };
 
-/** The error for a second consumer, which names the first. */
+/** Makes the error for a second consumer, which names the first. */
 export function consumerBusy(first: Consumer): ConsumerBusyError {
   return new ConsumerBusyError(`this lane has a consumer already, ${NAMES[first]}; one at a time`);
 }

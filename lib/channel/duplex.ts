@@ -5,33 +5,42 @@ import { ClosedError, InvalidArgumentError } from "../errors.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { Endable, LaneCore, LaneEnd } from "./lane-core.js";
 
-/** What `toDuplex` takes. */
+/** The options of `toDuplex`. */
 export interface LaneDuplexOptions {
   /**
-   * Whether this side may go on writing when the other has ended its direction. Default false: it is ended too, as soon as the reader
-   * has got everything.
+   * Whether this side may go on writing after the other side has ended its direction. Default false: this
+   * side is ended too, as soon as its reader has got everything.
    */
   readonly allowHalfOpen?: boolean | undefined;
-  /** Reads ahead until so many bytes wait for the reader. Default 65536. */
+  /** The stream reads ahead until this many bytes wait for the reader. Default 65536. */
   readonly readableHighWaterMark?: number | undefined;
-  /** `write` returns false while so many bytes wait for room. Default 65536. */
+  /** `write` returns false while this many bytes wait for room. Default 65536. */
   readonly writableHighWaterMark?: number | undefined;
-  /** Destroys the stream when it is aborted. */
+  /** Destroys the stream when the signal is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 const OPTIONS = ["allowHalfOpen", "readableHighWaterMark", "writableHighWaterMark", "signal"];
 const HIGH_WATER_MARK = 64 * 1024;
-/** The longest piece of a chunk that is sent as one message: the reader gets a steady flow. What the ring does not carry goes by a block. */
+/**
+ * The longest piece of a chunk that is sent as one message, so that the reader gets a steady flow. A piece
+ * that is too long for the ring goes by a block.
+ */
 const LONGEST_PIECE = 256 * 1024;
-/** Chunks that wait together are joined up to this length: copying them costs less than a message each. */
+/**
+ * Chunks that wait together are joined up to this length, because copying them costs less than a message for
+ * each.
+ */
 const JOINED = 64 * 1024;
-/** The end of one direction. */
+/** The message that ends one direction. */
 const END_MARK = new Uint8Array(0);
-/** A peer reports what it has taken when it is this part of the capacity, or when it is asked. */
+/** A peer reports what it has taken when that reaches this part of the capacity, or when it is asked. */
 const REPORT_PART = 8;
 
-/** A byte stream over a lane. Throws an InvalidArgumentError unless its codec is `bytes()`, and a ConsumerBusyError. */
+/**
+ * Makes a byte stream over a lane. Throws an InvalidArgumentError unless the lane's codec is `bytes()`, and a
+ * ConsumerBusyError if the lane has a consumer already.
+ */
 export function duplexOf(
   core: LaneCore<Uint8Array, Uint8Array>,
   channel: Endable | undefined,
@@ -70,23 +79,24 @@ interface Settings {
 type Done = (error?: Error | null) => void;
 
 /**
- * Bytes both ways, in messages that mean nothing by themselves, but for the empty one: it ends its direction. When both have
- * ended, and all was taken, the channel is closed, where the lane is `main`.
+ * A byte stream in both directions. The boundaries of its messages mean nothing, except that the empty
+ * message ends its direction. On the lane `main`, the channel is closed when both directions have ended and
+ * all was taken.
  */
 class LaneDuplex extends Duplex {
   readonly #core: LaneCore<Uint8Array, Uint8Array>;
   readonly #channel: Endable | undefined;
   readonly #messages: AsyncIterableIterator<Uint8Array>;
-  /** Whether what arrives is memory of its own. */
+  /** Whether each message that arrives has memory of its own. */
   readonly #private: boolean;
-  /** Messages that were looked at before their turn: see `#endIsNear`. */
+  /** Messages that `#endIsNear` read before the stream asked for them. */
   readonly #ahead: Promise<IteratorResult<Uint8Array>>[] = [];
   #pulling = false;
-  /** The peer has ended its direction, and the mark of it was read. */
+  /** The peer has ended its direction, and the stream has read the end mark. */
   #peerEnded = false;
-  /** Takes back what waits for room when the stream is destroyed. */
+  /** Takes back the sends that wait for room when the stream is destroyed. */
   readonly #sending = new AbortController();
-  /** This side ends its direction: all else has been sent. */
+  /** This side is ending its direction; all its data has been sent. */
   #ending = false;
   #end: LaneEnd | undefined;
   readonly #ignoreEnd: () => void;
@@ -98,7 +108,7 @@ class LaneDuplex extends Duplex {
     this.#private = core.codecs.receive === bytes();
     this.#messages = core.receiver.iterate();
     this.#ignoreEnd = core.whenEnded((end) => this.#onEnd(end));
-    // Also where nobody reads, the peer's end must be heard of.
+    // Reading begins now: the peer's end must be noticed even if the program never reads.
     this.read(0);
   }
 
@@ -106,7 +116,7 @@ class LaneDuplex extends Duplex {
     if (this.#pulling || this.#peerEnded) return;
     this.#pulling = true;
     const next = this.#ahead.shift() ?? this.#messages.next();
-    // What a listener for "data" throws is not caught here.
+    // An error thrown by a "data" listener is not caught here.
     void next.then(
       (result) => this.#take(result),
       (error: Error) => this.#fail(error),
@@ -130,8 +140,9 @@ class LaneDuplex extends Duplex {
     this.#ignoreEnd();
     void this.#messages.return?.();
     const channel = this.#channel;
-    // Also where `for await` has read to the end, after which it destroys the stream: the mark of our end still goes out. And where
-    // `pipeline` destroys with an error a stream whose "finish" is the last thing that it waited for.
+    // The mark of our end still goes out in two cases. `for await` destroys the stream after it has read to
+    // the end. `pipeline` destroys, with an error, a stream whose "finish" was the last thing that it waited
+    // for.
     if (this.readableEnded && (this.writableFinished || (error === null && this.#ending))) {
       if (channel === undefined) done();
       else channel.close().then(() => done(), done);
@@ -148,7 +159,7 @@ class LaneDuplex extends Duplex {
       this.#cutOff();
       return;
     }
-    // `push` may ask for more at once.
+    // `push` may call `_read` at once, so the flag is cleared first.
     this.#pulling = false;
     if (value.length > 0) {
       this.push(
@@ -158,11 +169,11 @@ class LaneDuplex extends Duplex {
     }
     this.#peerEnded = true;
     this.push(null);
-    // "end" comes also where nobody reads, if there was nothing to be read.
+    // This read makes "end" come even if nobody reads, provided that nothing was left to read.
     this.read(0);
   }
 
-  /** The channel has ended, and the peer's direction had not. */
+  /** Called when the channel ends before the peer's direction did. */
   #cutOff(): void {
     if (this.#end?.byPeer === true) {
       this.#fail(new ClosedError("the peer has closed the channel before the end of its data"));
@@ -170,14 +181,14 @@ class LaneDuplex extends Duplex {
   }
 
   #fail(error: Error): void {
-    // Who only writes, and knows that all was taken, need not hear that there would have been something to read.
+    // A program that only writes, and knows that all was taken, is not told that there was something to read.
     const unread = this.readableFlowing === null && this.listenerCount("readable") === 0;
     this.destroy(unread && this.writableFinished ? undefined : error);
   }
 
   #onEnd(end: LaneEnd): void {
     this.#end = end;
-    // The reader gets what has arrived before the peer went, and then hears of it by `_read`.
+    // The reader first gets what arrived before the peer went, and then learns of the end by `_read`.
     if (end.byPeer && !(this.readableEnded && !this.writableEnded)) return;
     void this.#core.whyEnded().then((why) => {
       this.destroy(!end.byPeer && why instanceof ClosedError ? undefined : (why as Error));
@@ -198,7 +209,7 @@ class LaneDuplex extends Duplex {
         if (turnIsOver()) resumeInTurn(done);
         else process.nextTick(done);
       },
-      // What was taken back because the stream is destroyed is no error of its own.
+      // A send that was taken back because the stream is destroyed is not an error.
       (error: Error) => done(this.destroyed ? null : error),
     );
   }
@@ -214,17 +225,24 @@ class LaneDuplex extends Duplex {
     }
   }
 
-  /** The peer has gone before it could report what it took. Whether it had ended its direction, and had taken ours. */
+  /**
+   * Called when the peer has gone before it could report what it took. Returns whether the peer had ended its
+   * direction and had taken ours.
+   */
   async #nothingLost(): Promise<boolean> {
     const end = this.#end;
     if (end === undefined || !end.byPeer) return false;
-    // Who was only answered by an end, and not asked whether all has arrived, is not told that it may not have.
+    // If our end only answered the peer's, the program did not ask whether all has arrived. It is then not
+    // told of the last part, which the peer may have taken without a report.
     const answers = this.readableEnded && !this.allowHalfOpen;
     const lazy = end.inOrder || answers ? this.#core.transport.capacity / REPORT_PART : 0;
     return end.unreported <= lazy && (this.#peerEnded || (await this.#endIsNear()));
   }
 
-  /** Whether the mark of the peer's end is among what has arrived. The channel has ended: there is no more, and all of it is in memory. */
+  /**
+   * Returns whether the mark of the peer's end is among what has arrived. The channel has ended, so no more
+   * will come, and all of it is in memory.
+   */
   async #endIsNear(): Promise<boolean> {
     try {
       for (;;) {
@@ -240,7 +258,10 @@ class LaneDuplex extends Duplex {
   }
 }
 
-/** The bytes of the chunks in pieces of `most` bytes at most: short chunks joined, long ones cut, none empty. */
+/**
+ * Yields the bytes of the chunks in pieces of at most `most` bytes: short chunks joined, long ones cut, none
+ * empty.
+ */
 function* pieces(chunks: readonly Buffer[], most: number): Generator<Buffer> {
   const joined = Math.min(most, JOINED);
   let short: Buffer[] = [];

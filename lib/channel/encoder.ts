@@ -4,16 +4,22 @@ import { EncodeError, MessageTooLargeError } from "../errors.js";
 import type { TransportBulk, TransportLane } from "../transport/contract.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 
-/** Bytes of records gathered before a batch is published: the receiver works on one part while the next is being encoded. */
+/**
+ * Bytes of records that are gathered before a batch is published. The receiver works on one batch while the
+ * next is being encoded.
+ */
 const BATCH_BYTES = 32 * 1024;
 
-/** A message that carries blocks, or lies in one, and was not sent yet. */
+/** A message that was not sent yet and carries blocks, or lies in one. */
 export interface Parcel {
-  /** The block that the message lies in; undefined: it stands at the place of the lane. Whoever does not send it releases it. */
+  /**
+   * The block that the message lies in. Undefined: the message stands at the place of the lane. A caller that
+   * does not send the body must release it.
+   */
   body: Block | undefined;
   /** The bytes of the message. */
   readonly bytes: number;
-  /** The blocks that it carries. */
+  /** The blocks that the message carries. */
   readonly blocks: readonly Block[];
 }
 
@@ -23,23 +29,26 @@ export interface PrivateCopy {
   readonly blocks: readonly Block[];
 }
 
-/** How long messages may be, in bytes as encoded. */
+/** The limits for the length of messages, in bytes as encoded. */
 export interface MessageLimits {
   readonly maxMessageBytes: number;
-  /** What is longer goes by a block. */
+  /** A longer message goes by a block. */
   readonly bulkThreshold: number;
 }
 
-/** Encodes the messages of a lane: at its place if they are short, into blocks if they are long. */
+/** Encodes the messages of a lane: short ones at its place, long ones into blocks. */
 export class Encoder<Send> {
   /** The longest message in bytes. */
   readonly limit: number;
-  /** The longest that goes by the ring. */
+  /** The longest message that goes by the ring, in bytes. */
   readonly inRing: number;
   readonly #lane: TransportLane;
   readonly #bulk: TransportBulk;
   readonly #codec: Codec<Send, unknown>;
-  /** An empty list for the blocks of the next message. One that a message has put blocks on belongs to that message. */
+  /**
+   * An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that
+   * message.
+   */
   #spare: Block[] | undefined = [];
 
   constructor(
@@ -52,14 +61,16 @@ export class Encoder<Send> {
     this.#bulk = bulk;
     this.#codec = codec;
     this.limit = Math.min(maxMessageBytes, Math.max(bulk.limit, lane.maxBytes));
-    // Where there is little memory for blocks, or none, they are for what the ring can't carry.
+    // With little memory for blocks, or none, blocks are kept for the messages that the ring is too small
+    // for.
     const threshold = bulk.limit < lane.maxBytes ? lane.maxBytes : bulkThreshold;
     this.inRing = Math.min(this.limit, lane.maxBytes, threshold);
   }
 
   /**
-   * Encodes a message. Returns the bytes of one that stands alone at the place (nearly all do), a Parcel for any other, or undefined
-   * where there is no memory for it now. `waits`: the message is worth a block although it can't be sent now. Hot.
+   * Encodes a message. Returns its length in bytes if it stands alone at the place, as nearly all messages
+   * do. Returns a Parcel for any other, and undefined if there is no memory for it now. `waits`: the message
+   * gets a block even if it can't be sent now. Hot.
    */
   encode(message: Send, waits: boolean): number | Parcel | undefined {
     const { scratch, at } = this.#lane.place;
@@ -67,13 +78,14 @@ export class Encoder<Send> {
     this.#spare = undefined;
     const bytes = this.#codec.encode(message, scratch, at, blocks);
     if (blocks.length === 0) this.#spare = blocks;
-    // A codec of the program's may return what is no length.
+    // The comparisons refuse a value that is not a length: a codec of the program's may return one.
     if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
     return this.#encodeLong(message, bytes, waits);
   }
 
   /**
-   * Encodes messages from `from` on side by side at the place; returns how many: none, where the first is not to be sent so. Hot.
+   * Encodes messages from index `from` on, side by side at the place. Returns how many; 0 if the first one
+   * must go alone. Hot.
    */
   pack(messages: readonly Send[], from: number): number {
     const { place } = this.#lane;
@@ -88,7 +100,8 @@ export class Encoder<Send> {
       try {
         bytes = codec.encode(messages[next]!, scratch, place.at, blocks);
       } catch (error) {
-        // The messages before the bad one go out first; then it is met again, as the first.
+        // The messages before the bad one go out first. The bad one is then the first of the next call, which
+        // throws.
         if (next > from) break;
         throw error;
       }
@@ -99,7 +112,7 @@ export class Encoder<Send> {
     return next - from;
   }
 
-  /** Sends a message that `encode` returned. The body of one that does not go out stays the caller's. */
+  /** Sends a message that `encode` returned. If the message does not go out, its body stays the caller's. */
   send(parcel: Parcel, timeout: number): SendStatus {
     const lane = this.#lane;
     const { bytes, blocks } = parcel;
@@ -114,7 +127,7 @@ export class Encoder<Send> {
     return status;
   }
 
-  /** Gives a message a body with a copy of its bytes; false if there is no memory for it now. */
+  /** Gives a message a body with a copy of its bytes. Returns false if there is no memory for it now. */
   putIntoBlock(parcel: Parcel, bytes: Uint8Array): boolean {
     const body = this.#bulk.allocate(bytes.length);
     if (body === undefined) return false;
@@ -123,7 +136,7 @@ export class Encoder<Send> {
     return true;
   }
 
-  /** A copy of a message that `encode` found no memory for. */
+  /** Encodes a message into private memory, after `encode` found no memory for it. */
   encodePrivately(message: Send): PrivateCopy {
     let room = this.inRing * 2;
     for (;;) {
@@ -138,8 +151,8 @@ export class Encoder<Send> {
   }
 
   /**
-   * The message did not fit the place, as `first` says, which the codec returned: makes the place longer, as long as what it carries may
-   * go by the ring; else takes a block.
+   * Encodes a message that did not fit the place; `first` is what the codec returned. Makes the place longer,
+   * as long as the message may go by the ring, and otherwise takes a block.
    */
   #encodeLong(message: Send, first: number, waits: boolean): number | Parcel | undefined {
     const lane = this.#lane;
@@ -162,7 +175,7 @@ export class Encoder<Send> {
     const inBlock = this.#encodeIntoBlock(message, exact, waits);
     if (inBlock !== undefined || exact === undefined || exact > Math.min(lane.maxBytes, this.limit))
       return inBlock;
-    // There is no memory for a block now, but the ring can carry it.
+    // No memory for a block is left now, but the message still fits the ring.
     lane.grow(exact);
     blocks = [];
     const inRing = this.#codec.encode(message, lane.place.scratch, lane.place.at, blocks);
@@ -196,7 +209,7 @@ export class Encoder<Send> {
     }
   }
 
-  /** The error for a message that does not fit the limit, of which the codec returned `result`. */
+  /** Returns the error for a message that exceeds the limit; `result` is what the codec returned. */
   #tooLarge(result: number): MessageTooLargeError {
     return new MessageTooLargeError(this.limit, result < NO_ROOM ? -result : undefined);
   }

@@ -7,7 +7,10 @@ interface Flush {
   failed(error: unknown): void;
 }
 
-/** Flushes of one lane: the peer is asked for one position at a time, and those that come meanwhile are asked for together after it. */
+/**
+ * The flushes of one lane. The peer is asked for one position at a time; flushes that come meanwhile share
+ * the next question.
+ */
 export class Flushes {
   readonly #lane: TransportLane;
   #asked: Flush[] = [];
@@ -34,7 +37,7 @@ export class Flushes {
     });
   }
 
-  /** The peer has taken what it was asked for. */
+  /** Called when the peer has taken everything up to the position that it was asked for. */
   onTaken(): void {
     const done = this.#asked;
     this.#asked = this.#later;
@@ -43,7 +46,7 @@ export class Flushes {
     for (const flush of done) flush.done();
   }
 
-  /** Nothing is taken any more. */
+  /** Fails all flushes: the peer takes nothing any more. */
   fail(error: unknown): void {
     const all = [...this.#asked, ...this.#later];
     this.#asked = [];

@@ -7,10 +7,10 @@ import type { RecordCursor } from "../transport/records/cursor.js";
 import { IN_BLOCK, PLAIN } from "../transport/records/record-layout.js";
 import type { Delivery } from "../transport/records/shipment.js";
 
-/** Records to ask the transport for at once; it returns as many as fit its scratch. */
+/** The number of records to ask the transport for. The transport returns as many as fit its scratch. */
 const MOST = 0x7fff_ffff;
 
-/** Private memory for long messages is kept for the next one up to this many bytes. */
+/** Private memory for a long message is kept for the next one if it has at most this many bytes. */
 const KEPT_BYTES = 1024 * 1024;
 
 /** The messages that have arrived in a lane, decoded one by one as they are asked for. */
@@ -22,16 +22,19 @@ export class Inbox<Receive> {
   readonly #ending: Ending;
   /** The records that are being taken. */
   #records: RecordCursor;
-  /** Whether the lane is read no more, because it is about to go: then the rest has been saved. */
+  /** Whether the lane is about to go and is not read any more. Its rest has then been saved. */
   #over = false;
-  /** Records saved after those at the cursor, and what came with those of them that are not plain, in order. */
+  /**
+   * `#saved`: records that come after those at the cursor. `#deliveries`: what came with each saved record
+   * that is not plain, in order.
+   */
   readonly #saved: RecordCursor[] = [];
   readonly #deliveries: (Delivery | undefined)[] = [];
-  /** Where long messages are decoded from. */
+  /** The private memory that long messages are decoded from. */
   #long: Scratch | undefined;
-  /** The block of a long message that the program looks at, until the next message. */
+  /** The block of a long message that the program reads in place, until the next message. */
   #lookedAt: Block | undefined;
-  /** Why messages of a batch could not be decoded. */
+  /** The errors of a batch's messages that could not be decoded. */
   readonly #bad: unknown[] = [];
 
   constructor(lane: TransportLane, codec: Codec<never, Receive>, ending: Ending) {
@@ -41,26 +44,26 @@ export class Inbox<Receive> {
     this.#records = lane.records;
   }
 
-  /** Messages that can be taken without a look for more. */
+  /** The number of messages that can be taken without asking the transport. */
   get count(): number {
     return this.#records.left;
   }
 
-  /** Whether there is a message, after a look for one. */
+  /** Asks the transport for messages if there are none. Returns whether there is one now. */
   fill(): boolean {
     if (this.#records.left > 0) return true;
     if (this.#lookedAt !== undefined) this.lookAway();
     return this.#over ? this.#fillFromSaved() : this.#lane.drain(MOST) > 0;
   }
 
-  /** As `fill`, but blocks the thread up to `timeout` ms until there is one. */
+  /** Like `fill`, but blocks the thread for up to `timeout` ms until there is a message. */
   fillSync(lane: BlockingLane, timeout: number): boolean {
     if (this.#records.left > 0) return true;
     if (this.#lookedAt !== undefined) this.lookAway();
     return this.#over ? this.#fillFromSaved() : lane.drainWait(MOST, timeout) > 0;
   }
 
-  /** The next message; `count` must not be 0. Throws where it can't be decoded. Hot. */
+  /** Returns the next message; `count` must not be 0. Throws if the message can't be decoded. Hot. */
   next(): Receive {
     const records = this.#records;
     records.next();
@@ -74,7 +77,7 @@ export class Inbox<Receive> {
     }
   }
 
-  /** Up to `max` of `count` messages; possibly none, if all were bad: `bad` is told of each. Hot. */
+  /** Returns up to `max` of `count` messages, or none if all were bad. Calls `bad` for each bad one. Hot. */
   takeMany(max: number, bad: (error: unknown) => void): Receive[] {
     const records = this.#records;
     const { scratch } = records;
@@ -83,7 +86,7 @@ export class Inbox<Receive> {
     const messages = new Array<Receive>(count);
     let taken = 0;
     if (this.#lookedAt !== undefined) this.lookAway();
-    // A codec may run code of the program, which may end the channel: then there is no next record.
+    // A codec may run code of the program, which may end the channel. `next` then returns false.
     for (let left = count; left > 0 && records.next(); left--) {
       try {
         messages[taken] =
@@ -97,12 +100,13 @@ export class Inbox<Receive> {
       }
     }
     messages.length = taken;
-    // Told when all is in order again: a listener may do anything, also receive.
+    // The errors are reported last, when the inbox is consistent again: a listener may do anything, even
+    // receive.
     if (this.#bad.length > 0) for (const error of this.#bad.splice(0)) bad(error);
     return messages;
   }
 
-  /** Copies what the transport still has, for it is about to go. */
+  /** Copies the records that the transport still has, because the transport is about to go. */
   save(): void {
     this.#over = true;
     const { records } = this.#lane;
@@ -111,7 +115,7 @@ export class Inbox<Receive> {
     this.#fillFromSaved();
   }
 
-  /** What has arrived and was not taken is not wanted any more. */
+  /** Drops what has arrived and was not taken. */
   drop(): void {
     this.lookAway();
     this.#over = true;
@@ -123,13 +127,16 @@ export class Inbox<Receive> {
     }
   }
 
-  /** The program does not look at the last message any more: its block goes back, without which the next may have no memory to come in. */
+  /**
+   * Releases the block of the last message, which the program no longer reads. The next message may need that
+   * memory to arrive.
+   */
   lookAway(): void {
     this.#lookedAt?.release();
     this.#lookedAt = undefined;
   }
 
-  /** Takes the blocks now, as only now the transport can make them. */
+  /** Saves records, and takes their blocks now: later the transport can't make them any more. */
   #keep(records: RecordCursor): void {
     const count = records.left;
     while (records.next()) {
@@ -146,7 +153,10 @@ export class Inbox<Receive> {
     return true;
   }
 
-  /** The message at the cursor, which comes with blocks or lies in one. Whatever happens, blocks that nobody got are released. */
+  /**
+   * Decodes the message at the cursor, which comes with blocks or lies in one. Blocks that nobody got are
+   * released in every case.
+   */
   #decodeDelivery(records: RecordCursor): Receive {
     const delivery = this.#over ? this.#deliveries.shift() : this.#lane.takeBlocks(records);
     if (delivery === undefined)
@@ -161,7 +171,7 @@ export class Inbox<Receive> {
     }
   }
 
-  /** The message in the first `bytes` bytes of its body. */
+  /** Decodes the message in the first `bytes` bytes of the delivery's body. */
   #decodeLong({ body, bytes: length, blocks }: Delivery): Receive {
     const { opaque, inPlace } = this.#codec;
     if (body === undefined) throw new DecodeError("a long message came without its block", "");
@@ -178,7 +188,7 @@ export class Inbox<Receive> {
         }
         return message;
       }
-      // A copy of its own: the peer may write there while it is decoded.
+      // The message is decoded from a copy, because the peer may write to the block meanwhile.
       const scratch = this.#longScratch(length);
       scratch.buffer.set(bytes.subarray(0, length));
       return this.#codec.decode(scratch, 0, length, blocks);

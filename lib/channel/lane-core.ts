@@ -7,37 +7,40 @@ import type { MessageLimits } from "./encoder.js";
 import { ReceivingHalf } from "./receiving-half.js";
 import { SendingHalf } from "./sending-half.js";
 
-/** Stats of a lane: what the transport counts, and what waits in the library. */
+/** Counters of a lane: those of the transport, and those of the library. */
 export interface LaneStatistics extends LaneStats {
   /** Sends that wait for room. */
   readonly waitingSends: number;
-  /** Messages that arrived and could not be decoded. */
+  /** Messages that arrived and could not be decoded. A count since the channel was made. */
   readonly badMessages: number;
 }
 
 /** The channel, as the streams of its lane `main` end it. */
 export type Endable = Pick<Port, "close" | "destroy">;
 
-/** What a lane needs of its channel. */
+/** The part of a channel that its lanes use. */
 export interface LaneOwner {
   /** What the lane is a part of. Not to be asked for before it is made. */
   readonly channel: Port<never, unknown>;
   readonly ending: Ending;
-  /** Looks whether the peer has gone: then the ending tells. */
+  /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
   look(): void;
-  /** A message that could not be decoded, and that the lane's own listeners did not hear of. */
+  /** Called for a message that could not be decoded, if the lane has no listener for errors. */
   bad(error: Error): void;
-  /** All that had arrived before the end of the channel was delivered. */
+  /** Called when all that had arrived before the end of the channel was delivered. */
   finished(): void;
 }
 
 /** How the channel of a lane has ended, as far as the lane can tell. */
 export interface LaneEnd {
-  /** Whether the peer ended it, or ended itself; else this side did. */
+  /** Whether the peer ended the channel, or its process ended; otherwise this side ended it. */
   readonly byPeer: boolean;
-  /** Whether it was closed, not cut off. */
+  /** Whether the channel was closed in order. */
   readonly inOrder: boolean;
-  /** Bytes sent that the peer has not reported as taken. It reports lazily: an eighth of the capacity may be taken all the same. */
+  /**
+   * Bytes sent that the peer has not reported as taken. The peer reports late: it may have taken up to an
+   * eighth of the capacity more.
+   */
   readonly unreported: number;
 }
 
@@ -70,7 +73,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
       look,
     });
     this.receiver = new ReceivingHalf(transport, codecs.receive, ending, {
-      // As it was registered: the wrapper of `once` takes itself out.
+      // `rawListeners` keeps the wrapper of `once`, which removes itself when it is called.
       listener: () => this.emitter?.rawListeners("message")[0] as ((message: Receive) => unknown) | undefined,
       bad: (error) => {
         if ((this.emitter?.listenerCount("error") ?? 0) > 0) this.emitter?.emit("error", error);
@@ -101,8 +104,8 @@ export class LaneCore<Send, Receive> implements LaneHandler {
   }
 
   /**
-   * Calls the listener once the channel has ended, at once if it has. Where there is a listener for messages, it has had what arrived
-   * before. Returns what takes the listener back.
+   * Calls the listener when the channel has ended, or at once if it has. A listener for messages gets what
+   * arrived first. Returns a function that removes the listener.
    */
   whenEnded(listener: (end: LaneEnd) => void): () => void {
     if (this.#end === undefined) this.#endListeners.add(listener);
@@ -110,7 +113,9 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     return () => this.#endListeners.delete(listener);
   }
 
-  /** Why the channel has ended, when it has: a ClosedError if that was in order, else what went wrong. */
+  /**
+   * Resolves with the reason when the channel has ended: a ClosedError for an end in order, else the failure.
+   */
   whyEnded(): Promise<unknown> {
     return this.sender.flush(undefined).catch((why: unknown) => why);
   }

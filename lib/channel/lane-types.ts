@@ -3,7 +3,10 @@ import type { Lane } from "./lane.js";
 
 /** The types of `channel.lane(name)`, from the options that were given to `listen` and `connect`. */
 
-/** The lanes of a channel of which only the listener knows: `lane(name)` takes every name, and the caller says the types. */
+/**
+ * The lanes of a channel whose lanes only the listener knows. `lane(name)` takes every name, and the caller
+ * states the types.
+ */
 export interface UnknownLanes {
   readonly [name: string]: Lane<unknown, unknown>;
 }
@@ -11,34 +14,34 @@ export interface UnknownLanes {
 /** No lane beside `main`. */
 export type NoLanes = Readonly<Record<never, never>>;
 
-/** What a codec, or a pair of them, sends; `Default` where there is none. */
+/** The messages that a codec, or a pair of codecs, sends; `Default` without a codec. */
 type SentBy<Option, Default> = Option extends { readonly send: Codec<infer Send, unknown> }
   ? Send
   : Option extends Codec<infer Send, unknown>
     ? Send
     : Default;
 
-/** What a codec, or a pair of them, receives; `Default` where there is none. */
+/** The messages that a codec, or a pair of codecs, receives; `Default` without a codec. */
 type ReceivedBy<Option, Default> = Option extends { readonly receive: Codec<never, infer Receive> }
   ? Receive
   : Option extends Codec<never, infer Receive>
     ? Receive
     : Default;
 
-/** What the codec of an entry of `lanes` or `roles` sends, or else that of the whole. */
+/** The messages that the codec of an entry of `lanes` or `roles` sends; `Default` without a codec. */
 export type SendOf<Entry, Default> = Entry extends { readonly codec?: infer Option }
   ? SentBy<Option, Default>
   : Default;
 
-/** What the codec of an entry of `lanes` or `roles` receives, or else that of the whole. */
+/** The messages that the codec of an entry of `lanes` or `roles` receives; `Default` without a codec. */
 export type ReceiveOf<Entry, Default> = Entry extends { readonly codec?: infer Option }
   ? ReceivedBy<Option, Default>
   : Default;
 
-/** What the lane `main` sends: the option `lanes` may have an entry for it. */
+/** The messages that the lane `main` sends. The option `lanes` may have an entry for it. */
 export type MainSend<Lanes, Send> = Lanes extends { readonly main: infer Entry } ? SendOf<Entry, Send> : Send;
 
-/** What the lane `main` receives. */
+/** The messages that the lane `main` receives. */
 export type MainReceive<Lanes, Receive> = Lanes extends { readonly main: infer Entry }
   ? ReceiveOf<Entry, Receive>
   : Receive;
@@ -53,7 +56,7 @@ export type LanesOf<Lanes, Send, Receive> = string extends keyof Lanes
       >;
     };
 
-/** The names that `lane` takes where the lanes are not known: every one. */
+/** The names that `lane` takes if the lanes are not known: every string. */
 export type UnknownName<Lanes> = string extends keyof Lanes ? string : never;
 
 /** The lane of that name. */

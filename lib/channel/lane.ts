@@ -28,20 +28,28 @@ interface OfBytes {
 /**
  * Typed messages in both directions, in order, each exactly once. A channel is itself its lane `main`.
  *
- * All methods that send throw, or reject, after the end of the channel: ClosedError (ERR_RINGBELL_CLOSED) if it was closed by either
- * side, PeerDiedError (ERR_RINGBELL_PEER_DIED), CorruptError (ERR_RINGBELL_CORRUPT); EncodeError
- * (ERR_RINGBELL_ENCODE) for a message that the codec can't carry, and MessageTooLargeError (ERR_RINGBELL_MESSAGE_TOO_LARGE). All that
- * receive throw a ConsumerBusyError (ERR_RINGBELL_CONSUMER_BUSY) if something else receives already.
+ * All methods that send throw, or reject, after the end of the channel: with a ClosedError
+ * (ERR_RINGBELL_CLOSED) if either side closed it, a PeerDiedError (ERR_RINGBELL_PEER_DIED) or a CorruptError
+ * (ERR_RINGBELL_CORRUPT). A message that the codec does not carry throws an EncodeError
+ * (ERR_RINGBELL_ENCODE). A message that is too long throws a MessageTooLargeError
+ * (ERR_RINGBELL_MESSAGE_TOO_LARGE). All methods that receive throw a ConsumerBusyError
+ * (ERR_RINGBELL_CONSUMER_BUSY) if the lane has another consumer already.
  */
 export class Lane<Send = unknown, Receive = Send>
   extends EventEmitter<PortEvents<Receive>>
   implements Port<Send, Receive>
 {
-  /** Its name; `main` for the channel itself. */
+  /** The lane's name; `main` for the channel itself. */
   readonly name: string;
-  /** Bytes in flight at most, each way. A record takes 8 bytes and its message, rounded up to 8. */
+  /**
+   * The most bytes in flight, each way. A record takes 8 bytes and its message, rounded up to a multiple of
+   * 8.
+   */
   readonly capacity: number;
-  /** Without its types, as those of private members count when two lanes are compared, and this one would make them invariant. */
+  /**
+   * The core without its types. TypeScript compares the types of private members too, and these would make
+   * lanes invariant.
+   */
   readonly #core: LaneCore<never, unknown>;
   readonly #sender: SendingHalf<Send>;
   readonly #receiver: Pick<ReceivingHalf<Receive>, keyof ReceivingHalf<Receive>>;
@@ -49,9 +57,10 @@ export class Lane<Send = unknown, Receive = Send>
   #writable: LaneWritable<Send> | undefined;
 
   /**
-   * Whether microtasks run between two messages that a listener gets, as they do between the events of a socket: for code that
-   * awaits something in a listener and expects it to be done when the next message comes. Some half a microsecond slower a message. By default
-   * false: a batch is given to the listener at once. Can be switched at any time; of no effect on other ways to receive.
+   * Whether microtasks run between two messages that a listener gets, as they do between the events of a
+   * socket. Code needs this if it awaits something in a listener and expects it to be done when the next
+   * message comes. It costs some half a microsecond a message. Default false: the listener gets a batch at
+   * once. May be switched at any time; has no effect on other ways to receive.
    */
   get drainMicrotasks(): boolean {
     return this.#receiver.drainMicrotasks;
@@ -80,22 +89,26 @@ export class Lane<Send = unknown, Receive = Send>
   }
 
   /**
-   * Sends the message if there is room; else returns false, nothing was queued, and `drain` is emitted when there is room
-   * again. Also false while earlier `send`s wait.
+   * Sends the message if there is room. Otherwise returns false: nothing was queued, and `drain` is emitted
+   * when there is room again. Returns false, too, while earlier `send`s wait.
    */
   trySend(message: Send): boolean {
     return this.#sender.trySend(message);
   }
 
   /**
-   * Sends the message, as soon as there is room. It is encoded at once: the caller may change it after the call. The promise resolves
-   * when the message is on its way. Waiting sends keep their order and take memory: await them.
+   * Sends the message as soon as there is room. The message is encoded at once: the caller may change it
+   * after the call. The promise resolves when the message is on its way. Waiting sends keep their order and
+   * take memory: await them.
    */
   send(message: Send, options?: WaitOptions): Promise<void> {
     return this.#sender.send(message, abortOf(options, "the message found no room"));
   }
 
-  /** Sends the message, blocking the thread while there is no room. Returns false, and nothing was queued, on time-out. */
+  /**
+   * Sends the message, and blocks the thread while there is no room. Returns false on time-out; nothing was
+   * queued then.
+   */
   sendSync(message: Send, options?: TimeoutOptions): boolean {
     return this.#sender.sendSync(
       message,
@@ -103,7 +116,10 @@ export class Lane<Send = unknown, Receive = Send>
     );
   }
 
-  /** Sends, from index `from` on, as many as there is room for, published together; returns the index of the first that was not sent. */
+  /**
+   * Sends messages from index `from` on, as many as there is room for, and publishes them together. Returns
+   * the index of the first message that was not sent.
+   */
   trySendMany(messages: readonly Send[], from = 0): number {
     checkInteger(from, "from", 0, messages.length);
     return this.#sender.trySendMany(messages, from);
@@ -114,7 +130,7 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#sender.sendMany(messages, abortOf(options, "the messages found no room"));
   }
 
-  /** As `sendMany`, blocking the thread. Returns how many were sent: all, unless the time was over. */
+  /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
   sendManySync(messages: Iterable<Send>, options?: TimeoutOptions): number {
     return this.#sender.sendManySync(
       messages,
@@ -122,7 +138,10 @@ export class Lane<Send = unknown, Receive = Send>
     );
   }
 
-  /** The next message if one has arrived; else undefined. Throws if it can't be decoded; the next call goes on after it. */
+  /**
+   * Returns the next message if one has arrived; else undefined. Throws if the message can't be decoded; the
+   * next call continues with the message after it.
+   */
   tryReceive(): Receive | undefined {
     return this.#receiver.tryReceive();
   }
@@ -133,20 +152,26 @@ export class Lane<Send = unknown, Receive = Send>
   }
 
   /**
-   * The next message, blocking the thread until there is one; undefined on time-out. Throws at the end of the channel,
-   * and if the message can't be decoded.
+   * Returns the next message, and blocks the thread until there is one; undefined on time-out. Throws at the
+   * end of the channel, and if the message can't be decoded.
    */
   receiveSync(options?: TimeoutOptions): Receive | undefined {
     return this.#receiver.receiveSync(options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options));
   }
 
-  /** Up to `max` of the messages that have arrived. A shorter array does not mean that the ring is empty; only an empty one does. A message that does not decode is left out, and emitted as `error`. */
+  /**
+   * Returns up to `max` of the messages that have arrived. A shorter array does not mean that the ring is
+   * empty; only an empty one does. A message that can't be decoded is left out, and emitted as `error`.
+   */
   receiveMany(max: number): Receive[] {
     checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
     return this.#receiver.receiveMany(max);
   }
 
-  /** As `receiveMany`, blocking the thread until there is at least one; empty on time-out. Throws at the end of the channel. */
+  /**
+   * Like `receiveMany`, but blocks the thread until there is at least one message; empty on time-out. Throws
+   * at the end of the channel.
+   */
   receiveManySync(max: number, options?: TimeoutOptions): Receive[] {
     checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
     return this.#receiver.receiveManySync(
@@ -156,8 +181,9 @@ export class Lane<Send = unknown, Receive = Send>
   }
 
   /**
-   * All messages, as they come. Ends when either side closes the channel, after what has arrived; throws if the peer
-   * dies or breaks the protocol. Leaving the loop leaves the channel open. Messages that can't be decoded are emitted as `error`.
+   * Iterates over all messages as they come. Ends when either side closes the channel, after what has
+   * arrived. Throws if the peer dies or breaks the protocol. Leaving the loop leaves the channel open. A
+   * message that can't be decoded is emitted as `error`.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Receive> {
     return this.#receiver.iterate();
@@ -219,10 +245,13 @@ export class Lane<Send = unknown, Receive = Send>
   }
 
   /**
-   * The messages as a Web Stream. It becomes the consumer of the lane with its first read, which fails with a ConsumerBusyError where
-   * there is one already, and takes nothing that was not asked for. Closes when either side closes the channel, after what has
-   * arrived; fails if the peer dies or breaks the protocol, or this side destroys the channel with an error. Always the same
-   * object; after `cancel`, which leaves the lane open, a fresh one.
+   * The messages as a Web Stream. The stream becomes the consumer of the lane with its first read. That read
+   * fails with a ConsumerBusyError if the lane has a consumer already. The stream takes only messages that
+   * were asked for.
+   *
+   * The stream closes when either side closes the channel, after what has arrived. It fails if the peer dies
+   * or breaks the protocol, or if this side destroys the channel with an error. The property is always the
+   * same object; after `cancel`, which leaves the lane open, it is a fresh one.
    */
   get readable(): LaneReadable<Receive> {
     this.#readable ??= readableOf(this.#core, () => {
@@ -232,10 +261,13 @@ export class Lane<Send = unknown, Receive = Send>
   }
 
   /**
-   * A Web Stream that sends what is written to it, waiting for room. To close it waits until the peer has taken everything, and then, on
-   * the lane `main`, closes the channel; other lanes stay open. To abort it destroys the channel with the reason (`main`), or only stops
-   * (others). It fails with why the channel has ended, as soon as it has. Always the same object; after it was closed or
-   * aborted, or has failed by a message that can't be sent, a fresh one.
+   * A Web Stream that sends what is written to it, and waits for room. Closing it waits until the peer has
+   * taken everything. On the lane `main` it then closes the channel; other lanes stay open. Aborting it
+   * destroys the channel with the reason (`main`), or only stops the stream (other lanes).
+   *
+   * The stream fails as soon as the channel has ended, with the reason. The property is always the same
+   * object. It is a fresh one after the stream was closed or aborted, or has failed by a message that could
+   * not be sent.
    */
   get writable(): LaneWritable<Send> {
     this.#writable ??= writableOf(this.#core, this.#endable(), () => {
@@ -245,19 +277,21 @@ export class Lane<Send = unknown, Receive = Send>
   }
 
   /**
-   * A stream of bytes in both directions, as a socket is one: for `pipeline`, files, child processes, HTTP. The codec must be `bytes()`
-   * (InvalidArgumentError). It is the consumer of the lane until it is destroyed (ConsumerBusyError), and reads ahead from the beginning.
+   * A stream of bytes in both directions, like a socket: for `pipeline`, files, child processes, HTTP. The
+   * codec must be `bytes()` (else InvalidArgumentError). The stream is the consumer of the lane until it is
+   * destroyed (ConsumerBusyError if there is one already), and reads ahead from the beginning.
    *
-   * A message of no bytes is the end of one direction: `end()` sends it, and "finish" comes when the peer has taken everything. When both
-   * directions have ended, the channel is closed, if the lane is `main`; to destroy the stream before destroys the channel. A
-   * peer that closes the channel without an end is a ClosedError, one that dies a PeerDiedError.
+   * A message of no bytes ends one direction. `end()` sends it, and "finish" comes when the peer has taken
+   * everything. On the lane `main`, the channel is closed when both directions have ended. Destroying the
+   * stream earlier destroys the channel. A peer that closes the channel without an end causes a ClosedError;
+   * a peer that dies causes a PeerDiedError.
    */
   toDuplex(this: OfBytes, options: LaneDuplexOptions = {}): Duplex {
     const lane = this as unknown as Lane<Uint8Array, Uint8Array>;
     return duplexOf(lane.#core as unknown as LaneCore<Uint8Array, Uint8Array>, lane.#endable(), options);
   }
 
-  /** What the streams of this lane end: the channel, where this is it. */
+  /** Returns what the streams of this lane end: the channel on the lane `main`, else nothing. */
   #endable(): Endable | undefined {
     return this.name === MAIN_LANE ? (this as unknown as Endable) : undefined;
   }

@@ -15,16 +15,19 @@ import { Server } from "./server.js";
 import { listenSettings } from "./settings.js";
 
 /**
- * Listens under a name: `name` is a letter or digit and up to 63 of `A-Za-z0-9._-`, looked for in the namespace and
- * directory of the options, or the absolute path of a socket. When it resolves, peers can connect.
+ * Listens under a name. `name` is a letter or digit and up to 63 of `A-Za-z0-9._-`, in the namespace and
+ * directory of the options. It may also be the absolute path of a socket. Peers can connect once the promise
+ * resolves.
  *
- * What processes that were killed have left in the namespace and in shared memory is swept on the way, and a name whose owner
- * is dead is taken over. The socket is for our own user alone, unless `mode`, `directory` and `authorize` say otherwise.
- * `close` and the exit of the process remove the name; what is killed by a signal leaves it to be swept.
+ * `listen` first sweeps what killed processes have left in the namespace and in shared memory. It takes over
+ * a name whose owner is dead. Only processes of our own user reach the socket, unless `mode`, `directory` and
+ * `authorize` say otherwise. `close` and the exit of the process remove the name. A process that is killed by
+ * a signal leaves its name behind, for the next sweep.
  *
- * Rejects with an AlreadyRunningError (ERR_RINGBELL_ALREADY_RUNNING, with the owner's pid) if a live process has the
- * name; an InvalidArgumentError or UnknownOptionError; an AccessError (ERR_RINGBELL_ACCESS) if the directory is not ours
- * or not safe; a TransportError if the options ask for what can't be had here; or a SystemError.
+ * Rejects with an AlreadyRunningError (ERR_RINGBELL_ALREADY_RUNNING, with the owner's pid) if a live process
+ * has the name; an InvalidArgumentError or UnknownOptionError; an AccessError (ERR_RINGBELL_ACCESS) if the
+ * directory belongs to another user or is not safe; a TransportError if the options ask for a transport or
+ * backing that is not available here; or a SystemError.
  */
 export function listen<
   Send = unknown,
@@ -58,7 +61,7 @@ export async function listen(
   signal?.throwIfAborted();
 
   const endpoint = await openEndpoint(address, binding, settings.mode, settings.handshake.role);
-  // Another one's leftovers are no reason not to listen.
+  // A failed sweep leaves only other processes' leftovers behind, so listening goes on.
   await sweepPlace(address.place).catch((error: unknown) => trace("sweep failed: %s", error));
   if (signal?.aborted) {
     endpoint.close();

@@ -1,22 +1,22 @@
-/** Somebody who waits for one that comes. */
+/** A party that waits for an arrival. */
 export interface Waiter<T> {
   wants(arrival: T): boolean;
   take(arrival: T): void;
-  /** Nobody comes any more. */
+  /** No arrival will come any more. */
   end(): void;
 }
 
-/** Those that have come and were not taken, and those who wait for one: both in order. */
+/** Arrivals that were not taken yet, and waiters for the next arrival, both in order. */
 export class Lobby<T> {
   readonly #arrivals: T[] = [];
   readonly #waiters = new Set<Waiter<T>>();
 
-  /** How many have come and were not taken. */
+  /** The number of arrivals that were not taken yet. */
   get size(): number {
     return this.#arrivals.length;
   }
 
-  /** Gives it to the first waiter that wants it. Whether there was one. */
+  /** Gives the arrival to the first waiter that wants it. Returns whether there was one. */
   offer(arrival: T): boolean {
     for (const waiter of this.#waiters) {
       if (!waiter.wants(arrival)) continue;
@@ -27,12 +27,12 @@ export class Lobby<T> {
     return false;
   }
 
-  /** It stays until it is taken. */
+  /** Keeps the arrival until it is taken. */
   keep(arrival: T): void {
     this.#arrivals.push(arrival);
   }
 
-  /** Takes the first that is wanted. */
+  /** Takes the first arrival that `wants` accepts. */
   take(wants: (arrival: T) => boolean): T | undefined {
     const index = this.#arrivals.findIndex(wants);
     return index < 0 ? undefined : this.#arrivals.splice(index, 1)[0];
@@ -42,7 +42,7 @@ export class Lobby<T> {
     return this.#arrivals.splice(0);
   }
 
-  /** Returns what takes the waiter out again. */
+  /** Adds a waiter. Returns a function that removes it again. */
   wait(waiter: Waiter<T>): () => void {
     this.#waiters.add(waiter);
     return () => void this.#waiters.delete(waiter);

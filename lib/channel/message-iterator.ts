@@ -1,4 +1,4 @@
-/** One that waits for a message. */
+/** A call that waits for a message. */
 export interface Waiter<Receive> {
   resolve(message: Receive): void;
   reject(error: unknown): void;
@@ -6,28 +6,29 @@ export interface Waiter<Receive> {
   end(): void;
 }
 
-/** Where an iterator takes messages from. */
+/** The source from which an iterator takes messages. */
 export interface MessageSource<Receive> {
-  /** Whether a message is there that may be taken now. */
+  /** Returns whether a message is there that may be taken now. */
   canTakeNow(): boolean;
-  /** The next message; throws where it can't be decoded. */
+  /** Returns the next message. Throws if it can't be decoded. */
   take(): Receive;
-  /** A message could not be decoded. */
+  /** Reports a message that could not be decoded. */
   bad(error: unknown): void;
-  /** Whether no message is left, and none will come. */
+  /** Returns whether no message is left and none will come. */
   isDry(): boolean;
-  /** What the peer did wrong, when it is dry; undefined where the end is in order. */
+  /** Returns what the peer did wrong, once the source is dry; undefined for an end in order. */
   failure(): Error | undefined;
   wait(waiter: Waiter<Receive>): void;
-  /** The iterator is no consumer any more. */
+  /** Called when the iterator is no consumer any more. */
   leave(): void;
-  /** Returns those of its calls that wait. */
+  /** Stops the waiting calls of the iterator and returns them. */
   stopWaiting(): readonly Waiter<Receive>[];
 }
 
 /**
- * The iterator behind `for await`: takes every message until it is left, the channel is closed, or (throwing) the peer dies. A message that
- * can't be decoded does not end it. Written by hand, because an async generator costs three promises a message.
+ * Makes the iterator behind `for await`. It takes every message until the loop is left, the channel is
+ * closed, or (throwing) the peer dies. A message that can't be decoded does not end it. Written by hand,
+ * because an async generator costs three promises a message.
  */
 export function messageIterator<Receive>(source: MessageSource<Receive>): AsyncIterableIterator<Receive> {
   let open = true;
@@ -65,7 +66,7 @@ export function messageIterator<Receive>(source: MessageSource<Receive>): AsyncI
       });
     },
     return: () => {
-      // Calls of `next` that wait end as well.
+      // Waiting calls of `next` end as well.
       const waiters = open ? source.stopWaiting() : [];
       leave();
       for (const waiter of waiters) waiter.end();

@@ -1,17 +1,17 @@
 import type { ByRole, LaneOffer } from "../transport/handshake/negotiate.js";
 import { identities, type ListenSettings, type OfferedLane, offeredLanes } from "./settings.js";
 
-/** The entry of the option `roles` for peers of every role that has none, and of no role. */
+/** The entry of the option `roles` for a peer without a role, or with a role that has no entry. */
 const OTHER_ROLES = "default";
 
-/** What a listener has for a peer. */
+/** The lanes that a listener offers to a peer. */
 export interface Offer {
-  /** The entry of the option `roles`; undefined where there is no such option. */
+  /** The entry of the option `roles`. Undefined without that option. */
   readonly role: string | undefined;
   readonly lanes: readonly OfferedLane[];
 }
 
-/** What a listener has for its peers. */
+/** Returns the offers of a listener by the role of the peer. */
 export function offersOf(settings: ListenSettings): ByRole<Offer> {
   if (settings.roles === undefined) {
     return { roles: new Map(), other: { role: undefined, lanes: offeredLanes(settings) } };
@@ -21,7 +21,7 @@ export function offersOf(settings: ListenSettings): ByRole<Offer> {
   return { roles, other: roles.get(OTHER_ROLES) };
 }
 
-/** The lanes of the offers, as they are presented to peers. */
+/** Returns the lanes of the offers in the form that the handshake shows to peers. */
 export function presented({ roles, other }: ByRole<Offer>): ByRole<readonly LaneOffer[]> {
   const present = ({ lanes }: Offer) => lanes.map((lane) => ({ ...lane, codec: identities(lane.codec) }));
   return {

@@ -1,16 +1,22 @@
 import { TURN, turnIsOver } from "../transport/loop-turn.js";
 
-/** The most messages between two looks at the clock; fewer after a slow one. */
+/** The most messages between two looks at the clock. After a slow message there are fewer. */
 const LONGEST_STRIDE = 64;
 
-/** When to look at the clock, which costs as much as a short message: at every message where they are slow to handle, seldom where they are fast. */
+/**
+ * Decides when to look at the clock, because a look costs as much as a short message. Slow messages are each
+ * followed by a look; fast ones seldom.
+ */
 export class Pace {
   #stride = 1;
-  /** Messages that may still be taken before the next look; when the last was (ms). */
+  /**
+   * `#left` counts the messages that may still be taken before the next look; `#lookedAt` is the time of the
+   * last look (ms).
+   */
   #left = 0;
   #lookedAt = 0;
 
-  /** A message was taken. Whether it is time to look. */
+  /** Counts a message as taken. Returns whether it is time to look at the clock. */
   isDue(): boolean {
     return --this.#left <= 0;
   }
@@ -20,7 +26,10 @@ export class Pace {
     return this.#stride === 1;
   }
 
-  /** Looks at the clock, and decides how many messages may be taken before the next look. Returns the time (ms). */
+  /**
+   * Looks at the clock and decides how many messages may be taken before the next look. Returns the time
+   * (ms).
+   */
   look(): number {
     const now = performance.now();
     this.#stride = now - this.#lookedAt > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
@@ -29,7 +38,10 @@ export class Pace {
     return now;
   }
 
-  /** A message is about to be taken. Whether promises that go on without the event loop have used up its turn. */
+  /**
+   * Counts a message that is about to be taken. Returns whether promises that run without the event loop have
+   * used up its turn.
+   */
   turnIsOver(): boolean {
     return this.isDue() && turnIsOver(this.look());
   }

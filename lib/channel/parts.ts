@@ -1,9 +1,9 @@
 import { InvalidArgumentError } from "../errors.js";
 
-/** Messages of an iterable that are gathered before the first of them is sent. */
+/** The number of messages of an iterable that are gathered before the first of them is sent. */
 const PART = 4096;
 
-/** An array as it is; what can only be iterated, in arrays. */
+/** Yields an array as it is, and any other iterable in arrays. */
 export function* parts<T>(messages: Iterable<T>): Generator<readonly T[]> {
   if (Array.isArray(messages)) {
     yield messages as readonly T[];

@@ -10,19 +10,22 @@ import { messageIterator, type Waiter } from "./message-iterator.js";
 import { Pace } from "./pace.js";
 import { ON_ITS_WAY } from "./sending-half.js";
 
-/** What the receiving half tells its lane. */
+/** The calls of the receiving half to its lane. */
 export interface ReceivingEvents<Receive> {
-  /** The present listener for messages. */
+  /** Returns the present listener for messages. */
   listener(): ((message: Receive) => unknown) | undefined;
-  /** A message could not be decoded, and nobody asked for this one in particular. */
+  /**
+   * Called for a message that could not be decoded, unless a call that asked for this very message throws the
+   * error.
+   */
   bad(error: unknown): void;
-  /** The channel has ended, and the listener, if there is one, has got all that had arrived. */
+  /** Called when the channel has ended and the listener, if there is one, has got all that had arrived. */
   finished(): void;
-  /** Looks whether the peer has gone: then the ending tells. */
+  /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
   look(): void;
 }
 
-/** The receiving half of a lane: who takes messages out of the inbox, and when. */
+/** The receiving half of a lane. Decides which consumer takes messages out of the inbox, and when. */
 export class ReceivingHalf<Receive> {
   readonly #lane: TransportLane;
   readonly #inbox: Inbox<Receive>;
@@ -36,9 +39,9 @@ export class ReceivingHalf<Receive> {
   #listener: ((message: Receive) => unknown) | undefined;
   /** Whether microtasks run between two messages that the listener gets. */
   drainMicrotasks = false;
-  /** The listener goes on later. */
+  /** Whether the listener's next messages come later. */
   #resuming = false;
-  /** Nothing comes over the lane any more. */
+  /** Whether the lane has ended: no more records come. */
   #over = false;
   #finished = false;
 
@@ -104,7 +107,9 @@ export class ReceivingHalf<Receive> {
     );
   }
 
-  /** Takes every message until it is left, the channel is closed, or (throwing) the peer dies. */
+  /**
+   * Iterates over every message until the loop is left, the channel is closed, or (throwing) the peer dies.
+   */
   iterate(): AsyncIterableIterator<Receive> {
     if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
     this.#consumer = "iterator";
@@ -125,12 +130,12 @@ export class ReceivingHalf<Receive> {
     });
   }
 
-  /** A listener takes the messages from now on. */
+  /** Makes a listener the consumer from now on. */
   attachListener(): void {
     if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
     this.#consumer = "listener";
     this.#listener = undefined;
-    // Not from within `on`: the caller may have more to set up.
+    // Delivery begins later, because the caller of `on` may have more to set up.
     this.#resumeSoon();
   }
 
@@ -142,17 +147,20 @@ export class ReceivingHalf<Receive> {
     this.#finish();
   }
 
-  /** After the end: whether messages are left that nobody has taken. */
+  /** Whether messages are left after the end that nobody has taken. */
   get hasRest(): boolean {
     return this.#inbox.fill();
   }
 
-  /** After the end: whether a listener has not got all of them. */
+  /** Whether a listener has not yet got all messages after the end. */
   get isDelivering(): boolean {
     return this.#consumer === "listener" && this.hasRest;
   }
 
-  /** The transport: records stand at the cursor, which had none left. */
+  /**
+   * Called by the transport when records stand at the cursor, which had none left. Returns whether the turn
+   * may go on.
+   */
   onRecords(): boolean {
     if (this.#consumer === "listener") return this.#deliver();
     this.#answer();
@@ -160,26 +168,26 @@ export class ReceivingHalf<Receive> {
   }
 
   /**
-   * The channel has ended, and no more comes over the lane. What has arrived stays until it is taken (unless `drop`); then waiting
-   * receives fail, and iterators end, or throw what the peer did wrong.
+   * Ends the half: no more comes over the lane. Messages that have arrived stay until they are taken, unless
+   * `drop`. Then waiting receives fail, and iterators end, or throw what the peer did wrong.
    */
   end(drop: boolean): void {
     if (this.#over) return;
     if (drop) this.#inbox.drop();
     else this.#inbox.save();
     this.#over = true;
-    // A receive that waits gets what was still there, and then the end.
+    // A waiting receive gets what was still there, and after that the end.
     this.#answer();
     if (this.isDelivering) this.#resumeSoon();
     else this.#finish();
   }
 
-  /** What has arrived and was not taken is not wanted any more. */
+  /** Drops what has arrived and was not taken. */
   drop(): void {
     this.#inbox.drop();
   }
 
-  /** As `Inbox.fillSync`. Throws at the end of the channel. */
+  /** Like `Inbox.fillSync`. Throws at the end of the channel. */
   #fillSync(lane: BlockingLane, timeout: number): boolean {
     if (this.#inbox.fillSync(lane, timeout)) return true;
     this.#events.look();
@@ -188,8 +196,8 @@ export class ReceivingHalf<Receive> {
   }
 
   /**
-   * Gives messages to the listener, for as long as a turn allows. Returns whether the turn may go on with more: all was
-   * taken, fast, and the listener has not left anything to promises.
+   * Gives messages to the listener, for as long as a turn allows. Returns whether the turn may go on with
+   * more: all messages were taken, fast, and the listener left nothing to promises.
    */
   #deliver(): boolean {
     const inbox = this.#inbox;
@@ -207,7 +215,8 @@ export class ReceivingHalf<Receive> {
         }
         this.#listener ??= this.#events.listener();
         const result = this.#listener?.(message);
-        // A promise is one of the listener's own, unless it is what `send` returns for a message that is on its way.
+        // A promise belongs to the listener, unless it is what `send` returns for a message that is on its
+        // way.
         if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
         if (this.drainMicrotasks) {
           direct = false;
@@ -220,7 +229,7 @@ export class ReceivingHalf<Receive> {
         if (now >= turnEnd) break;
       }
     } finally {
-      // The rest is delivered although the listener threw.
+      // The rest is delivered even if the listener threw.
       if (inbox.count > 0 && this.#consumer === "listener") this.#resumeLater();
       // The listener has returned, and the peer may need the memory to send the next message.
       else inbox.lookAway();
@@ -228,7 +237,7 @@ export class ReceivingHalf<Receive> {
     return direct && inbox.count === 0 && this.#consumer === "listener" && !this.#resuming;
   }
 
-  /** Goes on with the listener, which has messages to get. */
+  /** Continues later with the listener, which has messages to get. */
   #resumeLater(): void {
     if (!this.drainMicrotasks || this.#pace.turnIsOver()) {
       this.#resumeSoon();
@@ -236,11 +245,12 @@ export class ReceivingHalf<Receive> {
     }
     if (!this.#over) this.#lane.wantRecords(false);
     this.#resuming = true;
-    // A tick that a microtask asks for comes when no microtask is left, were it one that another has added.
+    // A tick that a microtask asks for runs when no microtask is left, even those that other microtasks have
+    // added.
     queueMicrotask(() => process.nextTick(() => this.#resume()));
   }
 
-  /** Goes on with the listener in a coming turn of the event loop. */
+  /** Continues with the listener in a coming turn of the event loop. */
   #resumeSoon(): void {
     if (!this.#over) this.#lane.wantRecords(false);
     if (this.#resuming) return;
@@ -265,14 +275,14 @@ export class ReceivingHalf<Receive> {
   }
 
   /**
-   * Whether a message is there, nobody was before us, and the turn of the event loop is not used up: promises that are settled already
-   * run on and on without it.
+   * Returns whether a message is there, no other call waits for it, and the turn of the event loop is not
+   * used up. Promises that are settled already run on without the event loop.
    */
   #canTakeNow(): boolean {
     return this.#waiters.length === 0 && this.#inbox.fill() && !this.#pace.turnIsOver();
   }
 
-  /** Whether no message is left, and none will come. */
+  /** Returns whether no message is left and none will come. */
   #isDry(): boolean {
     return this.#over && !this.#inbox.fill();
   }
@@ -288,7 +298,7 @@ export class ReceivingHalf<Receive> {
     };
   }
 
-  /** Gives messages to those who wait. */
+  /** Gives messages to the calls that wait. */
   #answer(): void {
     while (this.#waiters.length > 0 && this.#inbox.fill()) {
       try {

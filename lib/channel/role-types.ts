@@ -4,14 +4,14 @@ import type { RolesOption } from "./options.js";
 
 /** The types of the channels that a listener with the option `roles` makes. */
 
-/** A channel that a listener has made by an entry of the option `roles`. */
+/** A channel that a listener made from an entry of the option `roles`. */
 export type RoleChannel<Role extends string, Send = unknown, Receive = Send, Lanes = UnknownLanes> = Channel<
   Send,
   Receive,
   Lanes
 > & { readonly role: Role };
 
-/** The lanes of an entry of `roles`; where it says nothing of them, those of the whole. */
+/** The lanes of an entry of `roles`. An entry without lanes has the lanes of the listener's own options. */
 type EntryLanes<Entry, Lanes> = Entry extends { readonly lanes: infer Own extends object } ? Own : Lanes;
 
 type OfEntry<Role extends string, Send, Receive, Lanes> = RoleChannel<

@@ -10,14 +10,17 @@ import { Flushes } from "./flushes.js";
 import { parts } from "./parts.js";
 import { WaitingSends } from "./waiting-sends.js";
 
-/** What `send` returns for a message that found room: always the same promise, resolved, so that nothing is allocated. */
+/**
+ * The promise that `send` returns for a message that found room. It is always the same one, so that nothing
+ * is allocated.
+ */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
 
-/** What the sending half tells its lane, and asks it. */
+/** The calls of the sending half to its lane. */
 export interface SendingEvents {
-  /** There is room again, after a send had found none. */
+  /** Called when there is room again, after a send had found none. */
   drain(): void;
-  /** Looks whether the peer has gone: then the ending tells. */
+  /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
   look(): void;
 }
 
@@ -26,7 +29,7 @@ export class SendingHalf<Send> {
   readonly #lane: TransportLane;
   readonly #bulk: TransportBulk;
   readonly #encoder: Encoder<Send>;
-  /** As long as any send waits, nothing overtakes it. */
+  /** The sends that wait. While any waits, no other overtakes it. */
   readonly #queue: WaitingSends<Send>;
   readonly #flushes: Flushes;
   readonly #ending: Ending;
@@ -56,7 +59,7 @@ export class SendingHalf<Send> {
     return this.#encoder.limit;
   }
 
-  /** Sends that wait. */
+  /** The number of sends that wait. */
   get waiting(): number {
     return this.#queue.length;
   }
@@ -88,7 +91,7 @@ export class SendingHalf<Send> {
       const sending = this.#queue.add(message, encoded, abort);
       // A send behind others is attempted when they have gone out.
       if (this.#queue.length === 1) this.#want(status);
-      // As in `rejected`: what can fail here is the end, or an abort, which the caller made.
+      // As in `rejected`: it fails only by the end of the channel, or by an abort, which the caller made.
       sending.catch(() => {});
       return sending;
     } catch (error) {
@@ -115,7 +118,10 @@ export class SendingHalf<Send> {
     }
   }
 
-  /** Sends as many as there is room for, from `from` on; returns the index of the first that was not sent. */
+  /**
+   * Sends messages from index `from` on, as many as there is room for. Returns the index of the first that
+   * was not sent.
+   */
   trySendMany(messages: readonly Send[], from: number): number {
     if (this.#ending.error !== undefined) throw this.#ending.error;
     if (this.#queue.length > 0 && from < messages.length) {
@@ -126,7 +132,7 @@ export class SendingHalf<Send> {
     while (next < messages.length) {
       const packed = this.#encoder.pack(messages, next);
       if (packed === 0) {
-        // A message with blocks, or longer than the place, goes alone.
+        // A message goes alone if it has blocks or is longer than the place.
         if (!this.trySend(messages[next]!)) break;
         next++;
         continue;
@@ -187,7 +193,7 @@ export class SendingHalf<Send> {
     return this.#queue.idle(abort);
   }
 
-  /** The transport: there is room. */
+  /** Called by the transport when there is room. */
   onRoom(): void {
     this.#roomWanted = false;
     const status = this.#queue.advance();
@@ -197,24 +203,24 @@ export class SendingHalf<Send> {
     this.#events.drain();
   }
 
-  /** The transport: there may be memory for blocks. */
+  /** Called by the transport when there may be memory for blocks. */
   onMemory(): void {
     if (this.#queue.length > 0 || this.#drainDue) this.onRoom();
   }
 
-  /** The transport: the peer has taken everything that was sent before it was asked. */
+  /** Called by the transport when the peer has taken everything that was sent before it was asked. */
   onTaken(): void {
     this.#flushes.onTaken();
   }
 
-  /** The channel has ended: what waits fails. */
+  /** Fails all that waits: the channel has ended. */
   end(): void {
     const { error } = this.#ending;
     this.#queue.fail(error);
     this.#flushes.fail(error);
   }
 
-  /** As `Encoder.send`, without waiting; NO_MEMORY for a message that found none. */
+  /** Like `Encoder.send`, without waiting. Returns NO_MEMORY for a message that found none. */
   #sendParcel(parcel: Parcel | undefined): SendStatus {
     if (parcel === undefined) return NO_MEMORY;
     try {
@@ -225,7 +231,7 @@ export class SendingHalf<Send> {
     }
   }
 
-  /** As `Encoder.send`; a body that does not go out is released. */
+  /** Like `Encoder.send`, but releases a body that does not go out. */
   #sendOrDrop(parcel: Parcel | undefined, timeout: number): SendStatus {
     if (parcel === undefined) return NO_MEMORY;
     try {
@@ -247,7 +253,10 @@ export class SendingHalf<Send> {
     return true;
   }
 
-  /** Blocks the thread until there may be memory. Throws where the peer is gone, which an encoding that finds no memory does not see. */
+  /**
+   * Blocks the thread until there may be memory. Throws if the peer is gone, because an encoding that finds
+   * no memory does not notice that.
+   */
   #waitMemory(lane: BlockingLane, timeout: number): void {
     lane.waitMemory(timeout);
     this.#events.look();
@@ -260,7 +269,7 @@ export class SendingHalf<Send> {
     return false;
   }
 
-  /** Asks for what is missing. */
+  /** Asks the transport for what is missing: memory or room. */
   #want(status: SendStatus): void {
     if (status === NO_MEMORY) {
       this.#bulk.wantMemory();
@@ -271,7 +280,10 @@ export class SendingHalf<Send> {
     this.#lane.wantRoom();
   }
 
-  /** The transport sends no more, and the channel has not been told yet why: it will be, in this turn of the loop or the next. */
+  /**
+   * Throws for a message that the transport does not take. If the transport has ended, the channel learns why
+   * in this turn of the loop or the next.
+   */
   #refuse(status: number): never {
     if (status !== ENDED) throw new MessageTooLargeError(this.limit, undefined);
     throw this.#whyEnded();
@@ -284,8 +296,9 @@ export class SendingHalf<Send> {
 }
 
 /**
- * A promise rejected because the channel has ended. A program that awaits it gets the error. For one that does not, it is no unhandled
- * rejection: the channel itself says that it has ended, and a peer that goes must not bring down a process that answers it.
+ * Returns a promise that is rejected because the channel has ended. A program that awaits it gets the error.
+ * For other programs it is no unhandled rejection: the channel itself reports its end, and a peer that goes
+ * must not bring down a process that answers it.
  */
 function rejected(error: RingbellError): Promise<never> {
   const promise = Promise.reject(error);

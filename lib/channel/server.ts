@@ -13,29 +13,30 @@ import { abortable, abortFrom } from "./abort.js";
 import type { Channel } from "./channel.js";
 import { Lobby, type Waiter } from "./lobby.js";
 
-/** Handshakes under way at the same time; who comes next pushes out the oldest that has not finished. */
+/** The most handshakes at the same time. One more pushes out the oldest that has not finished. */
 const MOST_HANDSHAKES = 512;
-/** Channels that wait to be taken; who comes next waits in the kernel. */
+/** The most channels that wait to be taken. Further peers wait in the kernel. */
 const MOST_WAITING = 1024;
 
 /** The events of a Server. */
 export interface ServerEvents<Accepted extends Channel> {
-  /** A peer has connected. With a listener for this event, channels do not wait for an iterator. */
+  /** A peer has connected. While this event has a listener, channels do not wait for an iterator. */
   connection: [channel: Accepted];
   /**
-   * A handshake failed (the peer was refused, fell silent, speaks another version, uses another schema, …), or a connection could
-   * not be accepted. For information: the server goes on, and nothing is thrown if nobody listens.
+   * A handshake failed (the peer was refused, fell silent, speaks another version, uses another schema, …),
+   * or a connection could not be accepted. The event only informs: the server goes on, and without a listener
+   * nothing is thrown.
    */
   peerError: [error: Error];
-  /** The name is given up, and all channels are closed. Comes once. */
+  /** The server has given up its name, and all channels are closed. Comes once. */
   close: [];
 }
 
-/** What a server needs to know about its endpoint; given by `listen`. */
+/** The parts of which `listen` makes a server. */
 export interface ServerParts<Accepted extends Channel> {
   readonly endpoint: Endpoint;
   readonly handshake: Omit<ListenerSettings, "status">;
-  /** The entries of the option `roles`; none without it. */
+  /** The names of the entries of the option `roles`; empty without that option. */
   readonly roles: readonly string[];
   /** `whenOver` is called when the channel has ended, right before its close event. */
   makeChannel(joined: Joined, whenOver: () => void): Accepted;
@@ -50,29 +51,29 @@ const any = () => true;
 const DONE = { done: true, value: undefined } as const;
 
 /**
- * A name that this process listens on, made by `listen`. An async iterable of channels, one for each peer that connects:
- * they wait (up to 1024 of them) until they are taken, and each is given to one iterator. Leaving the loop does
- * not close the server. Keeps the process alive, unless `unref` was called.
+ * A name that this process listens on, made by `listen`. An async iterable of channels, one for each peer
+ * that connects. Channels wait, up to 1024 of them, until they are taken. Each is given to one iterator.
+ * Leaving the loop does not close the server. The server keeps the process alive, unless `unref` was called.
  */
 export class Server<Accepted extends Channel = Channel>
   extends EventEmitter<ServerEvents<Accepted>>
   implements AsyncIterable<Accepted>
 {
-  /** The name, or for a path its last part. */
+  /** The name, or the last part of the path if `listen` was given a path. */
   readonly name: string;
   /** The path of the socket; `connect` takes it as a name. */
   readonly path: string;
-  /** The channels that are open, waiting ones included. */
+  /** The channels that are open, including those that wait to be taken. */
   readonly channels: ReadonlySet<Accepted>;
 
   readonly #parts: ServerParts<Accepted>;
   readonly #channels = new Set<Accepted>();
-  /** Ids are given by this process alone, and the random part makes them differ from those of the last one. */
+  /** The random part of connection ids. It makes them differ from the ids of another run of this process. */
   readonly #idPrefix = randomBytes(6).toString("hex");
   #lastId = 0;
   readonly #handshakes = new Set<Wire>();
   readonly #lobby = new Lobby<Accepted>();
-  /** Whether an iterator was ever asked for: then events do not take channels away from it. */
+  /** Whether an iterator was ever asked for. If so, events do not take channels away from it. */
   #iterated = false;
   #closing: Promise<void> | undefined;
 
@@ -83,7 +84,8 @@ export class Server<Accepted extends Channel = Channel>
     this.name = parts.endpoint.address.name;
     this.path = parts.endpoint.address.socketPath;
     this.channels = this.#channels;
-    // Who listens for connections gets those too that came before it did. (The type knows our own events only.)
+    // A "connection" listener gets the channels, too, that came before it was added. (The type knows only our
+    // own events.)
     (this as unknown as EventEmitter).on("newListener", (event) => {
       if (event === "connection") queueMicrotask(() => this.#emitWaiting());
     });
@@ -100,21 +102,22 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   /**
-   * Stops listening: the name is free at once, handshakes under way are cut off, iterators end, and all channels are closed
-   * in order, as their own `close` does (what was sent before arrives). Resolves when that is done. Idempotent.
+   * Stops listening. The name is free at once, handshakes under way are cut off, and iterators end. All
+   * channels are closed in order, as their own `close` does: what was sent before arrives. Resolves when that
+   * is done. Idempotent.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
-  /** Lets the server keep the process alive again. Channels have their own. */
+  /** Makes the server keep the process alive again, after `unref`. Channels have their own `ref`. */
   ref(): this {
     if (!this.closed) this.#parts.endpoint.acceptor.ref();
     return this;
   }
 
-  /** Lets the process end although the server listens. */
+  /** Lets the process end while the server listens. */
   unref(): this {
     if (!this.closed) this.#parts.endpoint.acceptor.unref();
     return this;
@@ -180,7 +183,7 @@ export class Server<Accepted extends Channel = Channel>
     };
   }
 
-  /** The answer to a status query. */
+  /** Returns the answer to a status query. */
   #status(): object {
     const { name, pid, version, role, created } = this.#parts.endpoint.record;
     const channels = [...this.#channels].map((channel) => ({ peer: channel.peer, stats: channel.stats() }));
@@ -258,7 +261,7 @@ export class Server<Accepted extends Channel = Channel>
     this.#tell("peerError", error);
   }
 
-  /** A listener's own error is an uncaught exception, not a failed handshake. */
+  /** Emits an event. An error of a listener becomes an uncaught exception, not a failed handshake. */
   #tell<Event extends keyof ServerEvents<Accepted>>(
     event: Event,
     ...args: ServerEvents<Accepted>[Event]

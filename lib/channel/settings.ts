@@ -35,7 +35,7 @@ import type {
   RolesOption,
 } from "./options.js";
 
-/** Codecs of the two directions; their types were checked where the options were given. */
+/** The codecs of the two directions. Their types were checked where the options were given. */
 export interface CodecPair {
   readonly send: Codec<unknown>;
   readonly receive: Codec<unknown>;
@@ -43,29 +43,29 @@ export interface CodecPair {
 
 export interface LaneSettings {
   readonly name: string;
-  /** In bytes; undefined where the other side decides. */
+  /** In bytes. Undefined: the other side decides. */
   readonly capacity: number | undefined;
-  /** Undefined: the codec of the whole. */
+  /** Undefined: the codec of the channel. */
   readonly codec: CodecPair | undefined;
 }
 
 export interface CommonSettings {
   readonly codec: CodecPair;
   readonly capacity: number | undefined;
-  /** Those named by the option, `main` among them only if it was named. */
+  /** The lanes that the option names. `main` is among them only if the option names it. */
   readonly lanes: readonly LaneSettings[] | undefined;
   readonly limits: MessageLimits;
   readonly signal: AbortSignal | undefined;
-  /** But for the addon, which is not looked for here. */
+  /** The handshake's settings without the addon, which is not loaded here. */
   readonly handshake: Omit<HandshakeSettings, "binding">;
 }
 
-/** What decides which lanes a peer gets. */
+/** The settings that decide which lanes a peer gets. */
 export type OfferSettings = Pick<CommonSettings, "codec" | "capacity" | "lanes">;
 
 export interface ListenSettings extends CommonSettings {
   readonly mode: number;
-  /** By the role of the peer; undefined: the same for all. */
+  /** Settings by the role of the peer. Undefined: every peer gets the same. */
   readonly roles: ReadonlyMap<string, OfferSettings> | undefined;
 }
 
@@ -99,7 +99,7 @@ const BACKINGS: readonly Backing[] = ["sealed", "named"];
 const DEFAULT_MESSAGE_BYTES = 256 * 1024 * 1024;
 /** 1 GiB. */
 const LARGEST_MESSAGE_BYTES = 1024 * 1024 * 1024;
-/** Where a block becomes faster than the ring: docs/performance.md has the measurement. */
+/** The length from which a block is faster than the ring; docs/performance.md has the measurement. */
 const DEFAULT_THRESHOLD = 64 * 1024;
 const DEFAULT_MODE = 0o600;
 const DEFAULT_TIMEOUT = 5000;
@@ -162,14 +162,14 @@ function commonSettings<Send, Receive>(
   };
 }
 
-/** A lane that a listener has, with nothing left open. */
+/** A lane of a listener, with every default filled in. */
 export interface OfferedLane {
   readonly name: string;
   readonly capacity: number;
   readonly codec: CodecPair;
 }
 
-/** The lanes of a listener, `main` first. */
+/** Returns the lanes of a listener, `main` first. */
 export function offeredLanes(settings: OfferSettings): OfferedLane[] {
   const named = settings.lanes ?? [];
   const main = named.find((lane) => lane.name === MAIN_LANE);
@@ -284,7 +284,7 @@ function retrySettings(retry: RetryOptions | false | undefined): RetrySettings {
   const longest = 3_600_000;
   checkInteger(attempts, "options.retry.attempts", 1, 1_000_000);
   checkNumber(minDelay, "options.retry.minDelay", 0, longest);
-  // Whoever raises only the lower limit means the upper one to follow.
+  // A program that raises only `minDelay` means `maxDelay` to follow.
   const upper = Math.max(minDelay, maxDelay);
   checkNumber(retry.maxDelay ?? upper, "options.retry.maxDelay", minDelay, longest);
   checkNumber(maxTotal, "options.retry.maxTotal", 0, 86_400_000);

@@ -4,12 +4,15 @@ import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-stat
 import { type Abort, abortable } from "./abort.js";
 import type { Encoder, Parcel } from "./encoder.js";
 
-/** A message that waits for room, encoded. */
+/** An encoded message that waits for room. */
 interface Waiting {
-  /** In private memory; undefined once it lies in the body of the parcel. */
+  /** The message in private memory. Undefined once it lies in the body of the parcel. */
   bytes: Uint8Array | undefined;
   readonly parcel: Parcel;
-  /** The program's blocks, out of which those of the parcel were moved; they get them back if the message is not sent. */
+  /**
+   * The program's blocks. The blocks of the parcel were moved out of them, and move back if the message is
+   * not sent.
+   */
   readonly originals: readonly Block[];
   sent(): void;
   failed(error: unknown): void;
@@ -47,7 +50,7 @@ export class WaitingSends<Send> {
     });
   }
 
-  /** Sends what there is room for. SENT, or why the first that is left waits. */
+  /** Sends as many as there is room for. Returns SENT, or why the first one that is left waits. */
   advance(): SendStatus {
     let done = 0;
     let status: SendStatus = SENT;
@@ -67,7 +70,10 @@ export class WaitingSends<Send> {
     return this.#queue.length === 0 ? SENT : status;
   }
 
-  /** Blocks the thread up to `timeout` ms until the first one has gone out. SENT also if none waits. */
+  /**
+   * Blocks the thread for up to `timeout` ms until the first one has gone out. Returns SENT, even if no send
+   * waits.
+   */
   advanceSync(lane: BlockingLane, timeout: number): SendStatus {
     const first = this.#queue[0];
     if (first === undefined) return SENT;
@@ -79,7 +85,7 @@ export class WaitingSends<Send> {
     return SENT;
   }
 
-  /** All fail. */
+  /** Fails all waiting sends. */
   fail(error: unknown): void {
     for (const waiting of this.#queue.splice(0)) this.#fail(waiting, error);
     this.#settleIdle();
@@ -96,7 +102,7 @@ export class WaitingSends<Send> {
     });
   }
 
-  /** The message in memory that the next one does not overwrite. */
+  /** Keeps the message in memory that the next message does not overwrite. */
   #keep(
     message: Send,
     encoded: number | Parcel | undefined,
@@ -111,7 +117,7 @@ export class WaitingSends<Send> {
     return { bytes: Uint8Array.prototype.slice.call(scratch.buffer, at, at + parcel.bytes), parcel };
   }
 
-  /** One more attempt at a message. */
+  /** Attempts once more to send a message. */
   #attempt(waiting: Waiting, timeout: number, blocking?: BlockingLane): SendStatus {
     const { parcel } = waiting;
     const { bytes, blocks } = parcel;
@@ -129,7 +135,7 @@ export class WaitingSends<Send> {
     return blocking === undefined ? lane.send(bytes) : blocking.sendWait(bytes, timeout);
   }
 
-  /** It is not sent: the blocks are the program's again. */
+  /** Gives the blocks of a message that is not sent back to the program. */
   #fail({ parcel, originals, failed }: Waiting, error: unknown): void {
     parcel.body?.release();
     for (const [i, block] of parcel.blocks.entries()) moveBack(originals[i]!, block);

@@ -37,7 +37,8 @@ export function readableOf<Send, Receive>(
           controller.enqueue(next.value);
           return;
         }
-        // A loop ends in order when this side destroys the channel; a pipe must not take that for the end of what it carries.
+        // A loop ends without an error when this side destroys the channel. A pipe must not take that for the
+        // end of its data.
         const why = await core.whyEnded();
         if (cancelled) return;
         if (why instanceof ClosedError) controller.close();
@@ -54,8 +55,9 @@ export function readableOf<Send, Receive>(
 }
 
 /**
- * Sends what is written. Closing it waits until all has been taken, and closes `channel`, which is given for the lane `main`
- * only; aborting it destroys that. `over` as for `readableOf`.
+ * Makes a Web Stream that sends what is written. Closing it waits until all has been taken, and closes
+ * `channel`, which is given for the lane `main` only. Aborting it destroys `channel`. `over` as for
+ * `readableOf`.
  */
 export function writableOf<Send, Receive>(
   core: LaneCore<Send, Receive>,
@@ -70,9 +72,9 @@ export function writableOf<Send, Receive>(
   };
   return new NodeWritableStream<Send>({
     start(controller) {
-      // Not in the types of Node 20.
+      // `signal` is missing in the types of Node 20.
       signal = (controller as unknown as { readonly signal: AbortSignal }).signal;
-      // A pipe whose source is silent hears of the end all the same.
+      // A pipe whose source is silent must learn of the channel's end, too.
       ignoreEnd = core.whenEnded(() => void core.whyEnded().then((why) => controller.error(why)));
     },
     async write(message) {
@@ -89,7 +91,7 @@ export function writableOf<Send, Receive>(
       try {
         await core.sender.flush(signal);
       } catch (error) {
-        // An abort that comes now does not get as far as `abort`.
+        // An abort during the flush never reaches `abort`, so it is handled here.
         if (signal.aborted) channel?.destroy(errorOf(signal.reason));
         throw error;
       }
@@ -102,7 +104,7 @@ export function writableOf<Send, Receive>(
   });
 }
 
-/** Whatever was given as the reason of an abort, as an error. */
+/** Returns the reason of an abort as an error. */
 function errorOf(reason: unknown): Error | undefined {
   if (reason === undefined || reason instanceof Error) return reason;
   return new ClosedError("the writable stream was aborted", { cause: reason });
