@@ -21,7 +21,7 @@ function sentencesOf(page: string): string[] {
   const prose = readPage(page)
     .replace(/^```[\s\S]*?^```$/gm, "")
     .replace(/<!--[\s\S]*?-->/g, "")
-    .replace(/^(\||#|<).*$/gm, "")
+    .replace(/^\s*(\||#|<).*$/gm, "")
     .replace(/`[^`]*`/g, "code")
     .replace(/\[[\w/.-]+\.(?:md|mjs|ts|json|svg)\]\([^)]*\)/g, "code")
     .replace(/!?\[([^\]]*)\]\([^)]*\)/g, "$1")
