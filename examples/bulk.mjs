@@ -1,5 +1,5 @@
-// Blocks: a block is memory that both processes can see. Fill it, put it anywhere in a message, and the other side has it, with
-// nothing copied. A block has one owner at a time: sending gives it away, and who has it last releases it.
+// Blocks: a block is memory that both processes can see. Fill it, put it anywhere in a message, and the other side has it. Nothing is
+// copied. A block has one holder at a time: sending gives it away, and the last holder releases it.
 //
 //   node examples/bulk.mjs
 //

@@ -7,7 +7,8 @@ import { expectLines, root, runCommand } from "./workshop.js";
 const folder = join(root, "examples");
 const examples = readdirSync(folder).filter((file) => /\.(mjs|ts)$/.test(file));
 
-describe("an example (S0.3)", () => {
+// One of them compiles first, which takes long on a busy machine.
+describe("an example (S0.3)", { timeout: 120_000 }, () => {
   it.each(examples)(
     "%s runs by its own command, prints what its head says, and leaves nothing behind",
     async (file) => {
