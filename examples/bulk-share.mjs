@@ -9,7 +9,6 @@
 //   agent-2 counts 1000000 bytes of 7
 //   agent-3 counts 1000000 bytes of 7
 //   agent-4 counts 1000000 bytes of 7
-//   agents that still hold it: 0
 //   sealed: …
 
 import { spawn } from "node:child_process";
@@ -41,8 +40,6 @@ if (process.argv[2] === "agent") {
   const handles = block.share(AGENTS.length);
   const counts = await Promise.all(channels.map((channel, i) => ask(channel, "count", handles[i])));
   for (const [i, count] of counts.entries()) console.log(`${AGENTS[i]} counts ${count} bytes of 7`);
-  const held = channels.filter((channel) => channel.stats().bulk.lentBlocks > 0).length;
-  console.log("agents that still hold it:", held);
 
   console.log("sealed:", process.platform === "linux" ? await seal(channels) : "only on Linux");
   await server.close();
