@@ -92,7 +92,7 @@ function announce(root, files, bytes) {
   print("");
 }
 
-/** Those of the first run, one line each. */
+/** Writes the results of the first run, one line each. */
 function writeResults(file, root, files, { desks }) {
   const lines = desks.flatMap(({ kind, results }) =>
     results.map((result, id) => {

@@ -10,11 +10,11 @@ export const USAGE = `Usage: npm run demo -- [options] [directory]
 
 An orchestrator and five agents, each a process of its own, work through a tree of files: ${NAMES.slice(0, 4).join(", ")}
 and ${NAMES.at(-1)}. One agent is killed in the middle, and replaced. The same job is done twice, over shared
-memory and over a plain socket. Without a directory: this repository, with its node_modules.
+memory and over a plain socket. The default directory is this repository, with its node_modules.
 
   --files N        at most so many files, an even sample of all (default ${DEFAULT_FILES})
-  --kill AGENT     which one is killed (default ${DEFAULT_VICTIM})
-  --no-kill        none is
+  --kill AGENT     the agent that is killed (default ${DEFAULT_VICTIM})
+  --no-kill        kill no agent
   --results FILE   write every result into this file, one line of JSON each
   --json           print JSON instead of a table
   --help           print this

@@ -123,9 +123,9 @@ export function meaning(shm, stream) {
   const pings = `${milliseconds(shm.idlePingMs.p50)} over shared memory and ${milliseconds(stream.idlePingMs.p50)} over the stream`;
   const verdict =
     shm.workMsPerTask > 4 * stream.idlePingMs.p50
-      ? "so the work dominates, and the transport matters little for this job"
-      : "so the transport has a part in the time of this job";
-  return `A task is ${work} of work on average, an idle round trip takes ${pings}: ${verdict}. It matters where messages are small and many.`;
+      ? "So the work dominates, and the transport matters little for this job"
+      : "So the transport has a part in the time of this job";
+  return `A task is ${work} of work on average. An idle round trip takes ${pings}. ${verdict}. It matters for messages that are small and many.`;
 }
 
 /** What the agents found out, one line each. @param {import("./orchestrator.mjs").Outcome} outcome */

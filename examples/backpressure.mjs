@@ -1,5 +1,5 @@
-// Backpressure: a ring has an end. `trySend` says false when it is full, and "drain" comes when there is room again;
-// `send` is the same as a promise. Nothing is ever dropped, and no queue grows in the background.
+// Backpressure: a ring has an end. `trySend` says false when it is full, and "drain" comes when there is room again. `send` waits for
+// room instead. Nothing is ever dropped, and no queue grows in the background.
 //
 //   node examples/backpressure.mjs
 //

@@ -1,6 +1,6 @@
-// One block for several processes. `share(4)` makes four handles of the same memory, each to be sent over a channel of its own;
-// by agreement it is only read, and it is freed when the last has released it. `seal()` (Linux) makes sure: what one process
-// writes into a sealed block, nobody else sees.
+// One block for several processes. `share(4)` makes four handles of the same memory, each to be sent over a channel of its own. By
+// agreement it is only read. It is freed when the last handle was released. `seal()` (Linux) enforces the agreement: if one process
+// writes into a sealed block, no other process sees it.
 //
 //   node examples/bulk-share.mjs
 //
@@ -9,7 +9,6 @@
 //   agent-2 counts 1000000 bytes of 7
 //   agent-3 counts 1000000 bytes of 7
 //   agent-4 counts 1000000 bytes of 7
-//   agents that still hold it: 0
 //   sealed: …
 
 import { spawn } from "node:child_process";
@@ -41,14 +40,12 @@ if (process.argv[2] === "agent") {
   const handles = block.share(AGENTS.length);
   const counts = await Promise.all(channels.map((channel, i) => ask(channel, "count", handles[i])));
   for (const [i, count] of counts.entries()) console.log(`${AGENTS[i]} counts ${count} bytes of 7`);
-  const held = channels.filter((channel) => channel.stats().bulk.lentBlocks > 0).length;
-  console.log("agents that still hold it:", held);
 
   console.log("sealed:", process.platform === "linux" ? await seal(channels) : "only on Linux");
   await server.close();
 }
 
-/** Has one agent overwrite a sealed block, and then the others say what stands in it. */
+/** One agent overwrites a sealed block. Then the others say what they read in it. */
 async function seal(channels) {
   const block = await channels[0].allocate(5);
   block.bytes.set(Buffer.from("rules"));

@@ -1,5 +1,5 @@
 // A file reaches another process with one copy, made by the kernel: it is read straight into a block, and the block is
-// handed over. Without a name of a file, it is this one.
+// handed over. Without the name of a file it sends itself.
 //
 //   node examples/file-to-block.mjs [FILE]
 //
@@ -35,7 +35,7 @@ if (process.argv[2] === "--hasher") {
       console.log(`${basename(path)}: ${size} bytes, read into a block`);
       await channel.send({ content });
     } finally {
-      // Of no effect once it was sent.
+      // This has no effect if the block was sent.
       content.release();
       await file.close();
     }
@@ -47,7 +47,7 @@ if (process.argv[2] === "--hasher") {
   await server.close();
 }
 
-/** Reads until all is there: a read may stop early. Node 20 aborts at one of 2 GiB or more. */
+/** Reads until all is there, because a read may stop early. Node 20 aborts at a read of 2 GiB or more. */
 async function readInto(bytes, file) {
   for (let at = 0; at < bytes.length; ) {
     const { bytesRead } = await file.read(bytes, at, Math.min(bytes.length - at, 2 ** 30));

@@ -1,4 +1,4 @@
-// HTTP bodies: a web server hands each request's body to a worker process and answers with what comes back. A client that
+// HTTP bodies: a web server hands each request's body to a worker process, and answers with the bytes that come back. A client that
 // uploads or downloads slowly slows down the worker, and nobody else.
 //
 //   node examples/http-body.mjs
@@ -15,7 +15,7 @@ import { pipeline } from "node:stream/promises";
 import { bytes, connect, listen } from "ringbell";
 
 if (process.argv[2] === "worker") {
-  // One channel a request.
+  // Each request has a channel of its own.
   for (let requests = 0; requests < 2; requests++) {
     const channel = await connect("workers", { codec: bytes() });
     const duplex = channel.toDuplex({ allowHalfOpen: true });

@@ -1,5 +1,5 @@
-// Iteration: a server is an async iterable of channels, a channel one of messages. A loop ends when the peer closes, after
-// what it had sent, and throws when the peer is killed; leaving it leaves the channel open.
+// Iteration: a server is an async iterable of channels, and a channel is one of messages. When the peer closes, a loop over the channel
+// takes all that was sent, and ends. When the peer is killed, it throws. Leaving the loop leaves the channel open.
 //
 //   node examples/iteration.mjs
 //

@@ -1,5 +1,5 @@
-// Lanes: several pairs of rings in one connection, each with its own capacity and codec. What is full in one does not
-// hold up another, so a control message gets through while the data lane stands still.
+// Lanes: several pairs of rings in one connection, each with its own capacity and codec. A full lane does not hold up another one, so
+// a control message gets through while the data lane stands still.
 //
 //   node examples/lanes.mjs
 //

@@ -1,5 +1,5 @@
-// The output of a child process: an agent runs a command and pipes what it prints to whoever started the agent. If nobody reads,
-// the command has to wait; nothing piles up in between.
+// The output of a command: an agent runs a command, and pipes its output to the process that started the agent. If nobody reads, the
+// command has to wait. Nothing piles up in between.
 //
 //   node examples/pipe-child.mjs
 //

@@ -1,5 +1,5 @@
-// Files: a channel of bytes is a stream, so a file is piped through another process as through a socket. Here that
-// process compresses it. It may still write when all has been read (`allowHalfOpen`), as everything that transforms must.
+// Files: a channel of bytes is a stream, so a file is piped through another process as through a socket. Here that process compresses
+// it. A process that transforms still writes when all has been read, so it needs `allowHalfOpen`.
 //
 //   node examples/pipe-file.mjs
 //

@@ -1,5 +1,5 @@
-// A child that finds its parent by the environment: RINGBELL_ENDPOINT holds the path of the parent's socket, and
-// `connect()` without a name goes there. No name is agreed on, and two such families never meet.
+// A child finds its parent by the environment: RINGBELL_ENDPOINT holds the path of the parent's socket, and `connect()` without a name
+// goes there. The two need not agree on a name, and two such families never meet.
 //
 //   node examples/spawn-child.mjs
 //
@@ -25,7 +25,7 @@ if (process.argv[2] === "child") {
     env: { ...process.env, RINGBELL_ENDPOINT: server.path },
   });
   for await (const channel of server) {
-    // The kernel says who it is.
+    // `peer.pid` comes from the kernel.
     const whose = channel.peer.pid === child.pid ? "a process of ours" : "a stranger";
     console.log(`the child, ${whose}, says:`, await channel.receive());
     await channel.send({ a: 6, b: 7 });

@@ -1,5 +1,5 @@
-// Where memory can't be shared, the same channel runs over the plain socket: here with a child that has no addon. Nothing in the
-// program changes; `channel.transport` says which it is. Who must have shared memory says so, and gets an error instead.
+// Without shared memory the same channel runs over the plain socket: here with a child that has no addon. Nothing in the program
+// changes, and `channel.transport` says which it is. A program that must have shared memory asks for it, and gets an error instead.
 //
 //   node examples/stream-fallback.mjs
 //
@@ -35,7 +35,7 @@ if (process.argv[2] === "child") {
   }
   await server.close();
 
-  // A side that takes nothing but the stream, and one that takes nothing but shared memory, have nothing in common.
+  // One side takes only the stream, the other only shared memory: they have nothing in common.
   const plain = await listen("plain", { transport: "stream" });
   await connect("plain", { transport: "shm" }).catch((error) => console.log(error.code));
   await plain.close();

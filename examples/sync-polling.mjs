@@ -1,5 +1,5 @@
-// A pair that answers each other without the event loop: each thread blocks in `receiveSync`, polling for a while and
-// then asleep. The lowest latency there is, for threads that have nothing else to do.
+// Two processes answer each other without the event loop: each thread blocks in `receiveSync`, which polls for a while and then
+// sleeps. It saves the turns of the loop, for threads that have nothing else to do.
 //
 //   node examples/sync-polling.mjs
 //
@@ -27,7 +27,7 @@ if (process.argv[2] === "wall") {
     const start = performance.now();
     for (let n = 0; n < ROUNDS; n++) {
       channel.sendSync({ n });
-      // A limit, so that a peer that hangs does not take this thread along.
+      // The limit is there so that a peer that hangs does not block this thread for ever.
       const ball = channel.receiveSync({ timeout: 5000 });
       if (ball?.n !== n) throw new Error("the ball did not come back");
     }

@@ -1,7 +1,7 @@
-// In TypeScript: a schema on one side checks what arrives and gives the types; `await using` closes what it opened,
-// in the reverse order. (TypeScript compiles `await using` for every Node; plain JavaScript has it from Node 24 on.)
+// In TypeScript: a schema on one side checks what arrives, and gives the types. `await using` closes what it opened, in the
+// reverse order. (TypeScript compiles `await using` for every Node; plain JavaScript has it from Node 24 on.)
 //
-//   npx tsc --target es2022 --module nodenext --outDir out examples/typed.ts && node out/typed.js
+//   npx tsc -p examples && node build/examples/typed.js
 //
 // Prints:
 //   task 7 in 2.5 s

@@ -1,4 +1,4 @@
-// Threads: a worker thread connects as another process would. Here it blocks in `receiveSync`, which a worker may: the main
+// Threads: a worker thread connects as another process would. Here it blocks in `receiveSync`. A worker may do that, because the main
 // thread's event loop goes on.
 //
 //   node examples/worker.mjs

@@ -1,18 +1,15 @@
 import { NONE, percent } from "./format.mjs";
 import { median } from "./stats.mjs";
-import { blocks, table } from "./table.mjs";
-
-/** How much of the title of a row is kept where columns would not fit otherwise. */
-const TITLE = 34;
+import { stacked } from "./table.mjs";
 
 /**
  * The table of a suite whose contenders differ in two ways. Columns that don't fit beside the others stand below them.
  * @param {import("./contender.mjs").Matrix} matrix
  * @param {readonly import("./run.mjs").Result[]} results
- * @param {number | undefined} width of the terminal
+ * @param {number} [width] of the terminal
  * @returns {string[][]} tables, each of a heading, a rule, and rows
  */
-export function matrixTables(matrix, results, width = Number.POSITIVE_INFINITY) {
+export function matrixTables(matrix, results, width) {
   const values = [...new Set(results.map(({ facts }) => facts[matrix.columns]))].filter(
     (value) => value !== undefined,
   );
@@ -27,26 +24,10 @@ export function matrixTables(matrix, results, width = Number.POSITIVE_INFINITY) 
         inside.find(({ facts }) => facts[matrix.columns] === value),
       ),
     );
-    return { row, cells, remark: remark(inside) };
+    return { label: String(row), cells, remark: remark(inside) };
   });
 
-  const widths = titles.map((title, i) =>
-    Math.max(title.length, ...rows.map(({ cells }) => cells[i]?.length ?? 0)),
-  );
-  const longest = Math.max(...rows.map(({ row }) => row.length));
-  return blocks(Math.min(longest, TITLE), widths, width).map(([from, to]) =>
-    table(
-      [
-        { title: "", align: "left" },
-        ...titles.slice(from, to).map((title) => ({ title, align: /** @type {const} */ ("right") })),
-      ],
-      // A remark is not repeated.
-      rows
-        .filter(({ remark }) => remark === undefined || from === 0)
-        .map(({ row, cells, remark }) => [row, ...(remark === undefined ? cells.slice(from, to) : [remark])]),
-      width,
-    ),
-  );
+  return stacked(titles, rows, width);
 }
 
 /**

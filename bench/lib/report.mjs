@@ -2,7 +2,7 @@ import { NONE } from "./format.mjs";
 import { matrixSpread, matrixTables } from "./matrix.mjs";
 import { shownSpread } from "./spread.mjs";
 import { styled, terminalWidth, wrapped } from "./style.mjs";
-import { table } from "./table.mjs";
+import { stacked, table } from "./table.mjs";
 
 /**
  * The table of a suite.
@@ -14,7 +14,7 @@ import { table } from "./table.mjs";
 export function suiteTable(suite, results, width = terminalWidth()) {
   const tables =
     suite.matrix === undefined
-      ? [columnTable(suite, results, width)]
+      ? columnTables(suite, results, width)
       : matrixTables(suite.matrix, results, width);
   const spread = suite.matrix && matrixSpread(suite.matrix, results);
   return [
@@ -30,32 +30,22 @@ export function suiteTable(suite, results, width = terminalWidth()) {
  * @param {readonly import("./run.mjs").Result[]} results
  * @param {number | undefined} width
  */
-function columnTable(suite, results, width) {
-  const columns = suite.columns.flatMap((column) =>
-    column.spread ? [{ title: column.title }, { title: "spread" }] : [{ title: column.title }],
-  );
+function columnTables(suite, results, width) {
+  const titles = suite.columns.flatMap(({ title, spread }) => (spread ? [title, "spread"] : [title]));
   const rows = results.map((result) => {
-    if (result.status === "failed") return [result.title, "failed, see below"];
-    if (result.status === "unavailable") return [result.title, result.reason ?? ""];
-    return [
-      result.title,
-      ...suite.columns.flatMap((column) => {
-        const value = result.medians[column.figure];
-        const cell = value === undefined ? NONE : column.format(value);
-        if (!column.spread) return [cell];
-        const rounds = result.rounds.flatMap((round) => round[column.figure] ?? []);
-        return [cell, shownSpread(result.spreads[column.figure], rounds, column.format)];
-      }),
-    ];
+    const { title: label, status, reason = "" } = result;
+    if (status === "failed") return { label, cells: [], remark: "failed, see below" };
+    if (status === "unavailable") return { label, cells: [], remark: reason };
+    const cells = suite.columns.flatMap((column) => {
+      const value = result.medians[column.figure];
+      const cell = value === undefined ? NONE : column.format(value);
+      if (!column.spread) return [cell];
+      const rounds = result.rounds.flatMap((round) => round[column.figure] ?? []);
+      return [cell, shownSpread(result.spreads[column.figure], rounds, column.format)];
+    });
+    return { label, cells };
   });
-  return table(
-    [
-      { title: "", align: "left" },
-      ...columns.map(({ title }) => ({ title, align: /** @type {const} */ ("right") })),
-    ],
-    rows,
-    width,
-  );
+  return stacked(titles, rows, width);
 }
 
 /**

@@ -5,6 +5,8 @@
  */
 
 const GAP = "  ";
+/** How much of the first column is kept where other columns would not fit beside it otherwise. */
+const LABEL = 34;
 /** What is left of the first column at least where the line is too long. */
 const LEAST = 20;
 
@@ -43,6 +45,35 @@ export function table(columns, rows, width = Number.POSITIVE_INFINITY) {
     widths.map((wide) => "─".repeat(wide)).join(GAP),
     ...rows.map(line),
   ];
+}
+
+/**
+ * Tables that are no wider than the terminal: columns that don't fit beside the others stand below them, behind the first column again.
+ * @param {readonly string[]} titles of the columns but for the first
+ * @param {readonly { label: string, cells: readonly string[], remark?: string | undefined }[]} rows  A remark stands in place of the cells, once.
+ * @param {number} [width] of the terminal
+ * @returns {string[][]} tables, each of a heading, a rule, and rows
+ */
+export function stacked(titles, rows, width = Number.POSITIVE_INFINITY) {
+  const widths = titles.map((title, i) =>
+    Math.max(title.length, ...rows.map(({ cells }) => cells[i]?.length ?? 0)),
+  );
+  const longest = Math.max(...rows.map(({ label }) => label.length));
+  return blocks(Math.min(longest, LABEL), widths, width).map(([from, to]) =>
+    table(
+      [
+        { title: "", align: "left" },
+        ...titles.slice(from, to).map((title) => ({ title, align: /** @type {const} */ ("right") })),
+      ],
+      rows
+        .filter(({ remark }) => remark === undefined || from === 0)
+        .map(({ label, cells, remark }) => [
+          label,
+          ...(remark === undefined ? cells.slice(from, to) : [remark]),
+        ]),
+      width,
+    ),
+  );
 }
 
 /** @param {readonly number[]} widths */

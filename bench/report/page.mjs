@@ -176,7 +176,7 @@ function verdicts(record) {
   const reasons = [...new Set(unknown.map(({ reason }) => reason))].filter((reason) => reason !== undefined);
   return [
     [
-      "What the project set itself, as ratios of medians of the same run, or as times. Spread: the round that lies farthest from the median; where",
+      "A verdict is a goal of the project: a ratio of medians of the same run, or a time. Spread: the round that lies farthest from the median; if",
       "the median is near 0, the least and the greatest round.",
       `${all.length} verdicts, ${missed} missed${unknown.length > 0 ? `, ${unknown.length} not measured` : ""}.`,
     ].join("\n"),
@@ -189,7 +189,7 @@ function verdicts(record) {
 function tiers(record) {
   const lists = [latencyTiers(record), rateTiers(record)].filter((each) => each !== undefined);
   if (lists.length === 0) return [];
-  return ["Each mechanism stands once in each table, in the best tier that its figure reaches.", ...lists];
+  return ["Each mechanism is once in each table, in the best tier that its figure reaches.", ...lists];
 }
 
 /** @param {BenchRecord} record @returns {Parts} */
@@ -278,8 +278,8 @@ function warmUps({ data }) {
   if (told.length === 0) return [];
   const stable = told.filter((each) => each === 1).length;
   return [
-    `Warm-up ends when three attempts are within 5 % of each other, as in ${stable} of ${told.length} rows, or, where the machine is too noisy for that, when it has`,
-    "taken three times as long as it must.",
+    `Warm-up ends when three attempts are within 5 % of each other, as in ${stable} of ${told.length} rows. On a machine that is too noisy for that, it ends when it`,
+    "has taken three times as long as it must.",
   ];
 }
 
@@ -318,20 +318,25 @@ export function page(record) {
     [
       "<!-- Written by npm run bench:report: do not edit. -->",
       "",
-      "ringbell, what a user would pick instead, and the floor of the machine, measured in one run. The figures are those of",
-      "[benchmarks.json](benchmarks.json). The absolute ones belong to this machine; between machines only ratios travel, and those between",
-      "something that sleeps and something that polls hardly do.",
+      "One run measured ringbell, the mechanisms that a user would pick instead, and the floor of the machine. The figures are those of",
+      "[benchmarks.json](benchmarks.json). Absolute figures belong to this machine: only ratios travel between machines. A ratio between something that",
+      "sleeps and something that polls hardly does.",
     ].join("\n"),
     ...warnings(record),
     unbroken(circumstances(record)),
     [
-      `Medians of ${data.rounds} rounds of ${data.secondsPerRound} s after warm-up (some suites say otherwise), contenders interleaved within each round; the two ends are`,
-      "processes of their own. Spread: how far the farthest round lies from the median. Mean: the time of a round by its round trips, the median over the rounds.",
-      `Percentiles are medians of those of the rounds; ${NONE} where fewer than ${BEYOND} samples of all rounds lie beyond one. max is the longest of all that were timed one by`,
-      "one, and grows with their number, which is the greater the quicker a mechanism answers.",
+      `Figures are medians of ${data.rounds} rounds of ${data.secondsPerRound} s after warm-up (some suites say otherwise). Contenders are interleaved within each round, and the two`,
+      "ends are processes of their own.",
+      "",
+      "- Spread: how far the farthest round lies from the median.",
+      "- Mean: the time of a round divided by its round trips; of that, the median over the rounds.",
+      `- Percentiles: medians of those of the rounds; ${NONE} if fewer than ${BEYOND} samples of all rounds lie beyond one.`,
+      "- max: the longest of all that were timed one by one. It grows with their number, and quick mechanisms have more of them.",
+      "",
       ...warmUps(record),
-      "[bench/README.md](../bench/README.md) says how everything is measured, each file under `bench/peers` and `bench/contenders` how a mechanism is used.",
-      "To measure it again, and to write this page, with g++, libboost-dev, strace and taskset (Debian: `apt-get install g++ libboost-dev strace util-linux`):",
+      "[bench/README.md](../bench/README.md) says how everything is measured. Each file under `bench/peers` and `bench/contenders` says how a mechanism",
+      "is used. To measure it again and write this page takes g++, libboost-dev, strace and taskset (Debian: `apt-get install g++ libboost-dev strace",
+      "util-linux`):",
     ].join("\n"),
     [
       "```sh",

@@ -138,9 +138,10 @@ export function socketSection(record) {
   const better = all.filter((each) => each.ratio < 1 && !alike(each));
   const good = all.filter(alike);
   const lines = [
-    `Compared are \`node:net\` over a Unix socket and ringbell with default settings (of several codecs the one that does worst), in everything`,
-    `that both were measured at, and where messages are ready together ("many at once"), a socket to which many are written in one call and \`sendMany\`: ${all.length} figures. A difference counts from ${TOLERANCE * 100} % on, and from the spread on where that is more.`,
-    `The socket is better in ${better.length || "none"} of them, and as good in ${good.length || "none"}.`,
+    `This section compares \`node:net\` over a Unix socket with ringbell at default settings, in everything that both were measured at. Of several`,
+    `codecs it takes the one that does worst. "Many at once" compares a socket to which many messages are written in one call with \`sendMany\`.`,
+    `There are ${all.length} figures. A difference counts from ${TOLERANCE * 100} % on, or from the spread on if that is more. The socket is better in ${better.length || "none"} of`,
+    `them, and as good in ${good.length || "none"}.`,
   ];
   const parts = [summary(better), lines.join("\n")].filter((part) => part !== undefined);
   if (better.length > 0)

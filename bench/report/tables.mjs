@@ -1,7 +1,7 @@
 // Tables of other pages, by the names that their markers have. Each throws a NoFigure where the record lacks what it needs.
 
 import { formatOf } from "../lib/figure-format.mjs";
-import { duration, rate, size, throughput } from "../lib/format.mjs";
+import { duration, rate, throughput } from "../lib/format.mjs";
 import { MIB } from "../lib/memory.mjs";
 import { NONE, table } from "./markdown.mjs";
 import { measured } from "./record.mjs";
@@ -58,11 +58,18 @@ function shown(value, format) {
   return value === undefined ? NONE : format(value);
 }
 
-/** Round trips, the lowest mean first. @param {BenchRecord} record @param {string} suite @param {string} title */
-function roundTrips(record, suite, title) {
+/**
+ * Round trips, the lowest mean first.
+ * @param {BenchRecord} record
+ * @param {string} suite
+ * @param {string} title
+ * @param {(result: import("./record.mjs").Result) => boolean} [wanted]
+ */
+function roundTrips(record, suite, title, wanted = () => true) {
   return table(
     [title, "mean", "p50", "p99"],
     results(record, suite)
+      .filter(wanted)
       .filter(({ medians }) => medians.ns !== undefined)
       .toSorted((a, b) => /** @type {number} */ (a.medians.ns) - /** @type {number} */ (b.medians.ns))
       .map((result) => [
@@ -81,58 +88,39 @@ function whyNot(peers) {
 
 /** @type {Record<string, (record: BenchRecord) => string>} */
 export const tables = {
-  /** README.md */
-  messages(record) {
+  /** README.md: what it is, in five rows. */
+  short(record) {
     const ns = (/** @type {string} */ name) => duration(number(record, name, "ns"));
     const perSecond = (/** @type {string} */ name) => rate(number(record, name, "perSecond"));
-    const socket = `\`node:net\`, bytes only counted: ${ns("net")}`;
     return table(
-      ["32 bytes", "ringbell, `struct()`", "next to it"],
+      ["", "codec, mode", "ringbell", "`node:net`, Unix socket"],
       [
-        ["round trip, both ends in their event loops", ns("loop-struct"), socket],
-        ["the same, asleep and woken every time", ns("loop-spin-0"), socket],
         [
-          "round trip, both ends polling",
-          ns("sync-struct"),
-          `C++: \`boost::lockfree::spsc_queue\`, 8 B: ${ns("boost")}; the floor: ${ns("flag")}`,
+          "object of 200 B, there and back",
+          "`json()`, event loops",
+          ns("ringbell:echo:object"),
+          ns("net-unix:echo:object"),
         ],
         [
-          "streaming, `trySend` to a listener",
-          perSecond("push"),
-          `\`node:net\`, a write a message, bytes only counted: ${perSecond("net-stream")}`,
+          "five numbers, 32 B, there and back",
+          "`struct()`, event loops",
+          ns("loop-struct"),
+          `${ns("net")} †`,
         ],
+        ["the same, both asleep each time", "`struct()`, `spin: 0`", ns("loop-spin-0"), `${ns("net")} †`],
         [
-          "streaming, `sendMany` to `receiveMany`",
+          "five numbers, one way, many at once",
+          "`struct()`, `sendMany`",
           perSecond("many"),
-          `\`node:net\`, many a write, frames read: ${perSecond("net-unix-joined:flood:32B")}; C++: \`boost::lockfree::spsc_queue\`, 8 B: ${perSecond("boost-stream")}`,
+          perSecond("net-unix-joined:flood:32B"),
         ],
-        ["`connect`, until the channel is ready, p50", duration(number(record, "connect", "p50")), ""],
+        ["64 MiB in a block, one way", "`struct()`, `…Sync`", ns("handover-64m"), ns("net-64m")],
       ],
-    );
+      ["left", "left", "right", "right"],
+    ).concat("\n\n†: its ends only count bytes.");
   },
 
-  /** README.md */
-  blocks(record) {
-    const ns = (/** @type {string} */ name) => duration(number(record, name, "ns"));
-    return table(
-      ["blocks", "ringbell", "next to it"],
-      [
-        [
-          "handing over 1 GiB, one way",
-          ns("handover-1g"),
-          `1 KiB: ${ns("handover-1k")}; 64 MiB by \`node:net\`: ${ns("net-64m")}`,
-        ],
-        ["allocate and release 64 MiB", ns("allocate-64m"), ""],
-        [
-          "one 256 MiB block to eight processes",
-          `${ns("shared")} a receiver`,
-          `resident: ${size(number(record, "shared", "pssBytes"))}, once`,
-        ],
-      ],
-    );
-  },
-
-  /** README.md: every mechanism with its usual options, the quickest to answer an object first. */
+  /** docs/performance.md: every mechanism with its usual options, the quickest to answer an object first. */
   mechanisms(record) {
     // By the title: with other options, or codecs, a peer has others.
     /** @param {string} title @param {string} suite @param {string} figure @param {number} [bytes] */
@@ -144,21 +132,29 @@ export const tables = {
       .filter(({ peer }) => peer === "ringbell" || !peer?.startsWith("ringbell"))
       .toSorted((a, b) => number(record, a.name, "ns") - number(record, b.name, "ns"));
     const rows = mechanisms.map(({ peer, title, name }) => [
-      peer === "ringbell" ? `**${title}**` : title,
+      peer === "ringbell" ? `**${title}**, default options` : title,
       duration(number(record, name, "ns")),
       shown(of(title, "latency", "ns", 32), duration),
       shown(of(title, "throughput-objects", "perSecond"), rate),
       shown(of(title, "throughput-bytes", "bytesPerSecond", MIB), throughput),
     ]);
     const text = table(
-      ["", "round trip (mean): object, 200 B as JSON", "32 B", "streaming such objects", "streaming 1 MiB"],
+      [
+        "",
+        "object of 200 B, `json()`",
+        "32 B, `bytes()`",
+        "one way: objects, `json()`",
+        "one way: 1 MiB, `bytes()`",
+      ],
       rows,
     );
     const lacking = mechanisms.filter((_, i) => rows[i]?.includes(NONE)).map(({ peer = "" }) => peer);
     return lacking.length === 0 ? text : `${text}\n\n${NONE}: not measured${whyNot(lacking)}.`;
   },
 
-  "round-trips": (record) => roundTrips(record, "latency", "round trip of 32 B"),
+  /** docs/performance.md: the programs written for one codec and mode; the mechanisms have a table of their own. */
+  "round-trips": (record) =>
+    roundTrips(record, "latency", "round trip of 32 B", ({ name }) => !name.includes(":")),
 
   streaming: (record) =>
     table(

@@ -18,7 +18,9 @@ const handover = {
   name: "bulk-handover",
   group: "bulk",
   title: "Handing over a block that was filled before, one way: from send until its first byte can be read",
-  notes: ["Half of a round trip. By node:net, until all of it is there; a block is there as a whole."],
+  notes: [
+    "Half of a round trip. A block is there as a whole; by node:net it takes until all of it is there.",
+  ],
   contenders: [handover1K, thorough(handover1M), handover64M, handover1G, netBulk],
   columns: [
     { title: "one way", figure: "ns", format: duration, spread: true },
@@ -59,7 +61,7 @@ const fill = {
   group: "bulk",
   title: "64 MiB filled and read through, again and again",
   notes: [
-    "One core works at a time, but with two blocks. Bytes count once, though each is written and read.",
+    "One core works at a time, except in the row with two blocks. Bytes count once, though each is written and read.",
   ],
   contenders: [fillAlone, thorough(fillFloor), fillPolling, thorough(fillSleeping), thorough(fillTwo)],
   columns: [
@@ -84,8 +86,8 @@ const copy = {
   group: "bulk",
   title: "Streaming one way, a Buffer of 1 MiB a message",
   notes: [
-    "Nobody reads the messages through: ringbell's receiver looks at the first and the last four bytes of each, that of node:net only counts bytes.",
-    'Where all bytes are read: "Streaming one way, by the length of the messages".',
+    "Nobody reads the messages through. ringbell's receiver looks at the first and the last four bytes of each, that of node:net only counts bytes.",
+    'All bytes are read in "Streaming one way, by the length of the messages".',
   ],
   contenders: [copyView, copyDefault, thorough(copyLittle), netBulkStream],
   columns: [
@@ -110,8 +112,8 @@ const share = {
   group: "bulk",
   title: `One block of ${size(BYTES)} shared to ${AGENTS} processes`,
   notes: [
-    "share and send, a receiver: the orchestrator's time for share() and all trySend, divided by the receivers. First: the first time,",
-    "when they map the memory. Last read: until the last of them has read its first byte. Memory: while all hold it, of all processes.",
+    "Share and send: the orchestrator's time for share() and all trySend, divided by the receivers. First: the first time, when they map the",
+    "memory. Last read: until the last of them has read its first byte. Memory: that of all processes, while all hold the block.",
   ],
   contenders: [shared],
   columns: [
@@ -166,9 +168,9 @@ const circulate = {
   group: "bulk",
   title: "Blocks of 1 MiB in circulation: what each asks of the kernel, both processes together",
   notes: [
-    "Counted under strace, which slows system calls down, so not timed: the ends poll, or have the longest spin that there is, for to sleep is a",
-    "system call. The event loop makes one in each of its turns, epoll_wait, blocks or not: counted by itself. Node runs with",
-    "--single-threaded-gc: V8's collector, which small messages keep busy too, otherwise makes some to talk to its helpers.",
+    "Counted under strace, which slows system calls down, so nothing is timed. To sleep is a system call: the ends poll, or have the longest spin",
+    "that there is. The event loop makes one system call in each of its turns, epoll_wait, with blocks or without: it has a column of its own.",
+    "Node runs with --single-threaded-gc. Otherwise V8's collector makes system calls to talk to its helpers.",
   ],
   contenders: [circulateSync, circulateLoop],
   columns: [
@@ -212,7 +214,7 @@ const allocate = {
   group: "bulk",
   title: "Allocate a block, write its first byte, release it",
   notes: [
-    "Garbage: bytes of each time. Scavenges, mark-compacts: garbage collections in 100,000 times that begin with no young garbage, by --trace-gc.",
+    "Garbage: bytes each time. Scavenges, mark-compacts: garbage collections in 100,000 times, by --trace-gc. They begin without young garbage.",
   ],
   contenders: [allocate64K, allocate64M],
   columns: [
@@ -231,7 +233,7 @@ const fragmentation = {
   group: "bulk",
   title: "Random lengths, allocated and released at random: memory taken / bytes in use",
   notes: [
-    "maxBulkBytes: 512 MiB, about half of it in use. Refused: steps that found no room. A step: an allocation or a release.",
+    "maxBulkBytes is 512 MiB, about half of it in use. A step is an allocation or a release. Refused: steps that found no room.",
   ],
   contenders: [thorough(fragment)],
   columns: [
@@ -248,7 +250,7 @@ const threshold = {
   name: "bulk-threshold",
   group: "bulk",
   title: "A Buffer by the ring or by a block: for bulkThreshold",
-  notes: ["Both ends polling; a ring of 4 MiB; 16 MiB for blocks."],
+  notes: ["Both ends poll. The ring has 4 MiB; blocks may take 16 MiB."],
   contenders: thresholds.map(thorough),
   columns: [
     { title: "ring: round trip", figure: "ringNs", format: duration },

@@ -9,12 +9,13 @@ const FEW = new Set(["timer", "net-unix", "ringbell"]);
 
 /** What is counted, wherever CPU time is. */
 const COUNTED = [
-  "CPU time, user and system, of all threads of both processes (of the one, where a thread answers), by /proc/PID/task/*/schedstat: of the",
-  "mechanism, of the program around it, and of V8's own threads. Wake-ups are voluntary context switches, preempted: involuntary ones.",
+  "CPU is user and system time of all threads of both processes, by /proc/PID/task/*/schedstat. (If a thread answers, there is one process.)",
+  "It is that of the mechanism, of the program around it, and of V8's own threads. Wake-ups are voluntary context switches, preempted",
+  "involuntary ones.",
 ];
 const CALLS = [
-  "System calls are those that strace sees in a round of its own, which isn't timed: they take longer there, which may change how often who polls",
-  "finds something.",
+  "System calls are those that strace sees in a round of its own. They take longer there, so that round is not timed, and a side that polls may",
+  "find something more or less often.",
 ];
 
 /** @type {import("../lib/contender.mjs").Column[]} */
@@ -40,9 +41,9 @@ export function costs(_choice, peers) {
     {
       name: "cost",
       group: "cost",
-      title: "What a message of 32 B costs, there and back, at almost 1,000 a second",
+      title: "Cost of a message of 32 B, there and back, at almost 1,000 a second",
       notes: [
-        "The asking end sends one each time that a timer of 1 ms fires, about 900 times a second; the row of that timer is contained in all the others. Each round is 0.3 of the usual.",
+        "The asking end sends one each time that a timer of 1 ms fires, about 900 times a second. All other rows contain the row of that timer. Each round is 0.3 of the usual.",
         ...COUNTED,
         ...CALLS,
       ],
@@ -53,9 +54,9 @@ export function costs(_choice, peers) {
     {
       name: "cost-flood",
       group: "cost",
-      title: "What a message of 32 B costs, one way, as fast as it goes",
+      title: "Cost of a message of 32 B, one way, as fast as it goes",
       notes: [
-        "CPU as above; its sum is more than the time from message to message, since two cores work. Each round is 0.2 of the usual.",
+        "CPU as above. Its sum is more than the time from message to message, because two cores work. Each round is 0.2 of the usual.",
       ],
       contenders: flooding.map(floodCost).map(thorough),
       columns: [
@@ -67,9 +68,9 @@ export function costs(_choice, peers) {
     {
       name: "cost-idle",
       group: "cost",
-      title: "What a link costs on which nothing happens, both processes",
+      title: "Cost of a link on which nothing happens, both processes",
       notes: [
-        "After some messages and two seconds of rest, five windows of three seconds, all mechanisms in the same ones; of one second for those that never sleep. Given for 10 s.",
+        "After some messages and two seconds of rest there are five windows of three seconds, the same for all mechanisms. For those that never sleep a window has one second. Figures are for 10 s.",
       ],
       contenders: idleCosts(echoing).map(thorough),
       columns: [
@@ -81,11 +82,11 @@ export function costs(_choice, peers) {
     {
       name: "cost-memory",
       group: "cost",
-      title: "What one more link takes of memory, both processes",
+      title: "Memory of one more link, both processes",
       notes: [
-        "Growth by 100 idle links, five times. Resident memory, pages that several have counted once (Pss), and of shared memory all that was allocated,",
-        "touched or not. The kernel's own buffers, of sockets and pipes, are not in it. Where a process or thread is started for a link, it is: by four of",
-        "them, or one. What V8's heap grows by meanwhile is in it, too: some KiB more or less say nothing.",
+        "Growth by 100 idle links, five times. It is resident memory, with shared pages counted once (Pss). Shared memory counts as far as it was",
+        "allocated, touched or not. The kernel's own buffers, of sockets and pipes, are not in it. A process or thread that is started for a link",
+        "is in it: four of them are started, or one. V8's heap grows meanwhile and is in it, too: some KiB more or less say nothing.",
       ],
       contenders: echoing
         .filter(({ one }) => !one)

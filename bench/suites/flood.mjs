@@ -20,8 +20,8 @@ export const floods = {
   group: "scale",
   title: "The receiver's event loop while its peer floods it, p99",
   notes: [
-    "Loop delay as monitorEventLoopDelay counts it, less its resolution; lateness of a 1 ms timer; a byte there and",
-    "back over a Unix socket whose two ends are both served by this loop.",
+    "Loop delay is that of monitorEventLoopDelay, less its resolution. Timer: how late a timer of 1 ms is. Socket: a byte there and back over a",
+    "Unix socket whose two ends are both served by this loop.",
   ],
   contenders: [thorough(quiet), flood, thorough(answered), thorough(eight), thorough(streaming)],
   columns: [

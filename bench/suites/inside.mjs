@@ -30,7 +30,7 @@ function coding(sample, what, codecs, quick = false) {
     name: `inside-${sample}`,
     group: "inside",
     title: `Encoding and decoding ${what}, without a channel`,
-    notes: ["By tinybench. JSON ends with a string here, which is not yet bytes; the others end with bytes."],
+    notes: ["By tinybench. JSON ends with a string here, the others with bytes."],
     contenders: codecs.map((name) => codec(sample, name, !(quick && MAIN.includes(name)))),
     columns: [
       { title: "encode", figure: "encodeNs", format: duration, spread: true },
@@ -45,9 +45,9 @@ function coding(sample, what, codecs, quick = false) {
 const channel = {
   name: "inside-channel",
   group: "inside",
-  title: "What a call takes by itself: both ends of a channel in one process",
+  title: "Time of one call: both ends of a channel in one process",
   notes: [
-    "By tinybench. Messages of five numbers, or of 32 bytes, a thousand at a time; no cache line goes from core to core.",
+    "By tinybench. Messages have five numbers, or 32 bytes, and go a thousand at a time. No cache line goes from core to core.",
   ],
   contenders: calls,
   columns: [{ title: "a message, or a block", figure: "ns", format: duration, spread: true }],

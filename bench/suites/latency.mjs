@@ -15,6 +15,9 @@ const PART = 0.5;
 const QUICK_PART = 0.25;
 /** Of an object, about, as JSON. */
 const OBJECT_BYTES = 200;
+/** In the table the same channel stands twice. */
+const BY_HAND =
+  'Rows of ringbell that name a mode (both polling, event loop) and a codec are programs of their own. All other rows share one program. There "ringbell" is bytes() with default options.';
 /** Messages a second. */
 const RATES = [1_000, 10_000, 100_000];
 
@@ -91,9 +94,10 @@ function echo(bytes, { quick }) {
     group: "latency",
     title: `Round trips between two processes, ${size(bytes)}`,
     notes: [
-      "One after the other; the percentiles are those of single ones. Each message is looked at as a whole message: on a stream of bytes it stands",
-      `behind its length${direct ? `; "${net.title}" only counts bytes` : ""}.`,
-      `${disruptor.title}: it has nothing that wakes a sleeper, so its ends look in every turn of their event loops and never sleep.`,
+      "One after the other; the percentiles are those of single round trips. Each message is read as a whole: on a stream of bytes its length stands",
+      `before it.${direct ? ` "${net.title}" only counts bytes.` : ""}`,
+      ...(direct ? [BY_HAND] : []),
+      `The ends of "${disruptor.title}" look in every turn of their event loops and never sleep, because it has nothing that wakes a sleeper.`,
     ],
     contenders: [
       ...(direct ? DIRECT : []),
@@ -113,7 +117,9 @@ function objects({ quick }) {
     name: "latency-objects",
     group: "latency",
     title: `Round trips of an object, ${OBJECT_BYTES} B as JSON`,
-    notes: ["Sent as it is usual for each: JSON, the structured clone, or a type that both ends know."],
+    notes: [
+      'Sent as is usual for each: JSON, the structured clone, or a type that both ends know. The row "ringbell" is json() with default options.',
+    ],
     contenders: [polling({ ...work, codec: "struct" }), polling(work), ...peersFor(work)].map(thorough),
     columns: roundTripColumns,
     targets: [],
@@ -127,8 +133,8 @@ function paced({ quick }) {
     group: "latency",
     title: `Round trips of ${MESSAGE_BYTES} B at a fixed rate: p50 / p99 / max`,
     notes: [
-      "Each is timed from the moment its message was due, sent or not: a stall counts for all that it delays. For those that could",
-      "not keep up: how many of the messages were answered by the end of the round. The record has the whole distributions.",
+      "Each is timed from the moment its message was due, sent or not: a stall counts for all that it delays. A mechanism that did not keep up has",
+      "the part of its messages that was answered by the end of the round. The record has the whole distributions.",
     ],
     contenders: RATES.flatMap((rate) =>
       peersFor({ kind: "paced", rate, part: quick ? QUICK_PART : PART }),

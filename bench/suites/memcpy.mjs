@@ -15,9 +15,7 @@ export function memcpy({ sizes = SIZES }) {
       name: "memcpy",
       group: "bulk",
       title: "Memory itself: one C++ process by itself",
-      notes: [
-        "Bytes copied, read or filled, over and over: the same ones, so that short ones stay in the cache.",
-      ],
+      notes: ["The same bytes are copied, read or filled over and over, so short ones stay in the cache."],
       contenders: sizes.flatMap((bytes) => [
         memoryFloor("copy", bytes),
         memoryFloor("read", bytes),

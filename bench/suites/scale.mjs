@@ -19,7 +19,7 @@ export const scale = {
   group: "scale",
   title: `${count} idle channels in one process`,
   notes: [
-    "CPU is that of the process that holds them, in five windows of 10 s after 15 s of rest; /proc counts it in ticks of 10 ms.",
+    "CPU is that of the process that holds them, in five windows of 10 s after 15 s of rest. /proc counts it in ticks of 10 ms.",
   ],
   contenders: [lone, crowded, idle],
   columns: [
@@ -62,8 +62,9 @@ export function scales(_choice, peers) {
       group: "scale",
       title: `1 to ${count} links into one process, 32 B`,
       notes: [
-        "Two processes hold all links, one end each. Round trips through one, the others idle; through each in its turn; and how many a second when all",
-        "of them have one message under way. Each of the three takes 0.1 of the usual. A thousand ringbell channels have about 0.5 GiB of shared memory.",
+        "Two processes hold all links, one end each. There are three rounds, each 0.1 of the usual: round trips through one link while the others",
+        "are idle, round trips through each in its turn, and one message under way in all at once. A thousand ringbell channels have about",
+        "0.5 GiB of shared memory.",
       ],
       contenders: peers
         .filter(({ name }) => LINKED.has(name))
@@ -82,8 +83,8 @@ export function scales(_choice, peers) {
       group: "scale",
       title: "1 to 8 processes that send without a pause to one, 32 B",
       notes: [
-        "The receiver has one core, and the senders share the other. Least/most: what the slowest of the senders got through for what the fastest did;",
-        "loop delay: of the receiver, p99, less the resolution of monitorEventLoopDelay. Each round is 0.3 of the usual.",
+        "The receiver has one core, and the senders share the other. Least/most: messages of the slowest sender, divided by those of the fastest.",
+        "Loop delay: that of the receiver, p99, less the resolution of monitorEventLoopDelay. Each round is 0.3 of the usual.",
       ],
       contenders: peers
         .filter(({ name }) => SENT.has(name))

@@ -15,8 +15,8 @@ export function startUps(_choice, peers) {
       group: "startup",
       title: "From connect to the first reply, 32 B",
       notes: [
-        "One link after the other, each closed before the next. Where a process or a thread is started for the link, that is contained. Each round is 0.3 of",
-        "the usual, or four links: of so few p99 is the longest, and benchmarks.md leaves it out.",
+        "One link after the other, each closed before the next. If a process or a thread is started for the link, that is contained. Each round is",
+        "0.3 of the usual, or four links. Of so few links p99 is the longest, and benchmarks.md leaves it out.",
       ],
       contenders: peers
         .filter((peer) => carries(peer, { kind: "echo" }))

@@ -69,7 +69,7 @@ function bySize({ sizes, quick }) {
     group: "throughput",
     title: "Streaming one way, by the length of the messages",
     notes: [
-      "The sender waits where it is told to; the receiver reads through all bytes of each message, checks their order, and answers the last.",
+      'The sender waits when it is told to. The receiver reads through all bytes of each message, checks their order, and answers the last. The row "ringbell" is bytes() with default options.',
     ],
     contenders: (sizes ?? (quick ? QUICK_SIZES : SIZES)).flatMap((bytes) => {
       /** @type {import("../lib/linked.mjs").Work} */
@@ -104,7 +104,9 @@ function objects({ quick }) {
     name: "throughput-objects",
     group: "throughput",
     title: `Streaming objects one way, ${OBJECT_BYTES} B each as JSON`,
-    notes: ["Sent as it is usual for each: JSON, the structured clone, or a type that both ends know."],
+    notes: [
+      'Sent as is usual for each: JSON, the structured clone, or a type that both ends know. The row "ringbell" is json() with default options.',
+    ],
     contenders: [polling({ ...work, codec: "struct" }), polling(work), ...peersFor(work)].map(thorough),
     columns: [
       { title: "messages", figure: "perSecond", format: rate, spread: true },

@@ -9,7 +9,9 @@ export function wakeUps() {
       name: "wake-ups",
       group: "latency",
       title: "Waking each other in turn, in C++: there and back",
-      notes: ["The floor of everything that sleeps until a message comes. Two wake-ups a round trip."],
+      notes: [
+        "This is the floor of everything that sleeps until a message comes: two wake-ups a round trip.",
+      ],
       contenders: contenders.map(thorough),
       columns: roundTripColumns,
       targets: [],

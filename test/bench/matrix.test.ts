@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { size } from "../../bench/lib/format.mjs";
 import { matrixSpread, matrixTables } from "../../bench/lib/matrix.mjs";
+import { suiteTable } from "../../bench/lib/report.mjs";
 import type { Result } from "../../bench/lib/run.mjs";
 import { blocks, table } from "../../bench/lib/table.mjs";
 import { measured, ns } from "./results.js";
@@ -66,6 +67,36 @@ describe("a matrix", () => {
       ["256 B", "512 B"],
     ]);
     for (const line of tables.flat()) expect(line.length).toBeLessThanOrEqual(54);
+  });
+});
+
+describe("the table of a suite", () => {
+  it("fits a terminal of 80 columns, and tells its contenders apart there", () => {
+    const column = { figure: "ns", format: (value: number) => `${value} ns` };
+    const suite = {
+      name: "latency",
+      title: "Round trips",
+      columns: ["mean", "p50", "p90", "p99", "p99.9", "max"].map((title) => ({
+        ...column,
+        title,
+        spread: true,
+      })),
+      contenders: [],
+      targets: [],
+    };
+    const titles = ["struct()", "struct(), spin: 0", 'struct(), transport: "stream"', "bytes()"].map(
+      (what) => `ringbell, event loop, ${what}`,
+    );
+    const results = [
+      ...titles.map((title) => measured(title, ns(123_456, 234_567), { title })),
+      measured("absent", ns(1), { ...UNAVAILABLE, title: "absent" }),
+    ];
+    const lines = suiteTable(suite, results, 80).split("\n");
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+    const labels = lines.filter((line) => line.startsWith("ringbell")).map((line) => line.split(/ {2,}/)[0]);
+    expect(new Set(labels).size).toBe(titles.length);
+    expect(labels.length).toBeGreaterThan(titles.length);
+    expect(lines.filter((line) => /^absent .*needs a package$/.test(line))).toHaveLength(1);
   });
 });
 

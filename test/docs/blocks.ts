@@ -71,8 +71,12 @@ export function headOf(source: string): { usage: string; prints: string[]; code:
   const length = lines.findIndex((line) => !line.startsWith("//"));
   const head = lines.slice(0, length).map((line) => line.slice(2));
   const printsAt = head.indexOf(" Prints:");
+  const before = printsAt < 0 ? head : head.slice(0, printsAt);
   return {
-    usage: head.filter((line) => line.startsWith("   ")).join("\n"),
+    usage: before
+      .filter((line) => line.startsWith("   "))
+      .map((line) => line.trim())
+      .join("\n"),
     prints: printsAt < 0 ? [] : head.slice(printsAt + 1).map((line) => line.slice(3)),
     code: lines.slice(length).join("\n").replace(/^\n+/, ""),
   };

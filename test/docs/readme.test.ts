@@ -13,6 +13,7 @@ declare global {
   const channel: Channel<any>;
   const server: Server<Channel<any>>;
   const signal: AbortSignal;
+  function answer(question: any): Promise<any>;
 }
 `;
 

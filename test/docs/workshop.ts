@@ -26,11 +26,16 @@ export function privateDirectory(): string {
   return directory;
 }
 
-/** Runs a program with a directory of endpoints of its own, and expects it to end well and to leave nothing there. */
-export async function run(program: string, args: readonly string[] = []): Promise<string> {
+/** Runs a program as `runCommand` does, in the directory where it lies. */
+export function run(program: string): Promise<string> {
+  return runCommand(`exec node ${program}`, dirname(program));
+}
+
+/** Runs a shell's command with a directory of endpoints of its own, and expects it to end well and to leave nothing there. */
+export async function runCommand(command: string, cwd: string): Promise<string> {
   const endpoints = privateDirectory();
-  const { code, output } = await start(process.execPath, [program, ...args], {
-    cwd: dirname(program),
+  const { code, output } = await start("sh", ["-c", command], {
+    cwd,
     env: { ...process.env, RINGBELL_DIRECTORY: endpoints },
   });
   expect(code, output).toBe(0);
