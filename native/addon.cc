@@ -12,8 +12,8 @@
 //   js/instance.*       what belongs to one environment; calls from the event loop
 //   js/values.*         values and arguments; the rule for terminated workers
 //
-// Only this file and native/js/ know JavaScript. Functions that are called for every message or batch are plain C Node-API without
-// arguments; all others use node-addon-api, without C++ exceptions.
+// Only this file and native/js/ know JavaScript. Methods are plain C Node-API, and a method for every message or batch takes no
+// arguments. Functions get their arguments through node-addon-api, without C++ exceptions.
 #include <napi.h>
 
 #include "js/exports.h"

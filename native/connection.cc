@@ -13,9 +13,9 @@ namespace ringbell {
 
 namespace {
 
-// Descriptors of segments that nobody has asked for yet. A peer announces each in a ring that holds fewer.
+// Descriptors of segments that nobody has asked for yet, at most. A peer announces each in a ring that holds fewer announcements.
 constexpr size_t kMostDescriptors = 1024;
-// Looks at the socket for a descriptor that was sent before we were asked for it: more than a socket's buffer can hold.
+// Reads of the socket to find a descriptor that was sent already: more than a socket's buffer can hold.
 constexpr int kMostLooks = 1024;
 
 }  // namespace
@@ -50,8 +50,7 @@ int Connection::start(std::span<const std::byte> pending, int passed) {
 void Connection::ring() {
   if (socket_ < 0) return;
   ++bells;
-  // Not sent because the socket is full: then it holds bells that the peer has not heard yet. Not sent because the peer is
-  // gone: the poll tells.
+  // A full socket holds bells that the peer has not heard yet, so one more is not needed. Of a peer that has gone the poll tells.
   (void)socket_send(socket_, &kBell, 1, -1);
 }
 
@@ -77,10 +76,10 @@ int Connection::watch() {
       connection->socket_has_room_ = true;
       (void)connection->watch();
     }
-    // libuv stops the handle when the socket has an error. There may be bells before it: the error is read after them.
+    // libuv stops the handle when the socket has an error. Bells may stand before the error, which is read after them.
     if (status < 0) (void)connection->watch();
-    // A bell, most likely. What it rings for comes first: whoever waits for the answer need not wait for our reading of the byte as
-    // well.
+    // A bell, most likely. The records that it rings for come first: a peer that waits for the answer need not wait for our reading
+    // of the byte as well.
     for (auto& lane : connection->lanes_) {
       if (connection->over()) break;
       lane->wake();
@@ -94,7 +93,7 @@ bool Connection::read_socket() {
   if (socket_ < 0) return false;
   std::byte bytes[256];
   bool any = false;
-  // Bounded, so that a peer that floods the bell does not keep us here; the rest is read in the next turn.
+  // Reads are bounded, so that a peer that floods the bell does not keep us here; the rest is read in the next turn.
   for (int reads = 0; reads < 8 && end_ == End::none; ++reads) {
     int passed = -1;
     const ssize_t received = socket_receive(socket_, bytes, sizeof bytes, passed);
@@ -105,7 +104,7 @@ bool Connection::read_socket() {
       break;
     }
     understand({bytes, static_cast<size_t>(received)}, passed);
-    // A read ends with a descriptor, however much there is.
+    // A read ends at a descriptor, even if more bytes are there.
     if (static_cast<size_t>(received) < sizeof bytes && passed == -1) break;
   }
   if (has_news()) reactor_.post(this);
@@ -116,7 +115,7 @@ int Connection::pass(int descriptor) {
   if (over()) return EPIPE;
   const ssize_t sent = socket_send(socket_, &kSegment, 1, descriptor);
   if (sent == 1) return 0;
-  // The kernel limits the descriptors that are on their way, over all sockets, as it does those that are open.
+  // The kernel limits the descriptors that are on their way, over all sockets, as it limits open ones.
   if (sent != kWouldBlock) return errno == ETOOMANYREFS ? EAGAIN : errno;
   want_socket_ = true;
   if (poll_ != nullptr) (void)watch();
@@ -124,7 +123,7 @@ int Connection::pass(int descriptor) {
 }
 
 int Connection::take_descriptor() {
-  // A peer that floods the bell does not keep us here.
+  // Looks are bounded, so that a peer that floods the bell does not keep us here.
   for (int looks = 0; descriptors_.empty() && looks < kMostLooks; ++looks) {
     if (!read_socket()) break;
   }
@@ -144,14 +143,14 @@ void Connection::understand(std::span<const std::byte> bytes, int passed) {
     } else if (byte == kAccusation) {
       end_ = End::accused;
     } else if (byte == kSegment && passed != -1 && descriptors_.size() < kMostDescriptors) {
-      // What it is for stands in the ring of the blocks. One that was lost keeps its place, or the next would be taken for it.
+      // The ring of the blocks says which segment the descriptor is of, by order: so a lost descriptor keeps its place.
       descriptors_.push_back(std::exchange(passed, -1));
     } else {
       fail();
     }
   }
   if (passed == -1) return;
-  // It belongs to no byte.
+  // A descriptor without a byte for it is a breach of the protocol.
   if (passed >= 0) ::close(passed);
   fail();
 }
@@ -172,7 +171,7 @@ void Connection::process() {
   if (end_ == End::none || end_told_ || closed_) return;
   end_told_ = true;
   for (auto& lane : lanes_) {
-    // What came before the end goes before it, as far as it is wanted.
+    // Records that came before the end are delivered before it is told, as far as they are wanted.
     if (!unreadable()) lane->deliver_rest();
     lane->detach();
   }

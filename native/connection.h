@@ -16,14 +16,14 @@ namespace ringbell {
 
 class Reactor;
 
-// Why a connection has ended. Numbers are known to lib/transport/shm/shm.ts.
+// Why a connection has ended. `accused`: the peer says that we broke the protocol.
 enum class End : int32_t { none = 0, peer_closed = 1, peer_died = 2, corrupt = 3, accused = 4 };
 
 // The bytes on the socket.
 inline constexpr std::byte kBell{1};
 inline constexpr std::byte kClosing{2};
 inline constexpr std::byte kAccusation{3};
-// A segment's descriptor comes with it.
+// This byte comes with the descriptor of a segment.
 inline constexpr std::byte kSegment{4};
 
 // Told from the event loop. An implementation may close the connection within.
@@ -43,13 +43,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
              std::unique_ptr<Events> events);
   ~Connection();
 
-  // Begins to listen for bells; `pending` were received during the handshake, and with the last of them the descriptor `passed`, if
-  // it is not -1. Returns 0 or a libuv error.
+  // Begins to listen for bells. `pending`: bytes that the handshake has read too far; `passed`: the descriptor that came with the
+  // last of them, or -1. Returns 0 or a libuv error.
   int start(std::span<const std::byte> pending, int passed);
   // Tells the peer (closed, corrupt), or nothing (none: as if we had died), and frees everything. Idempotent.
   void close(End why);
-  // After `close`, when nothing on the stack can refer to them any more: unmaps the region, and lets go of the events (whose
-  // references would keep the JavaScript side alive, and that us).
+  // Unmaps the region, and lets go of the events, whose references keep the JavaScript side alive, which keeps us alive. To be
+  // called after `close`, when nothing on the stack refers to region or events any more.
   void release();
   void set_ref(bool ref);
 
@@ -61,7 +61,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool over() const { return end_ != End::none || closed_; }
   bool closed() const { return closed_; }
   End end() const { return end_; }
-  // Nothing can be received any more either: there is no memory, or no trust in it.
+  // Nothing can be received any more either: the memory has gone, or is not trusted.
   bool unreadable() const { return closed_ || end_ == End::corrupt || end_ == End::accused; }
 
   void ring();
@@ -69,17 +69,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void fail();
   // Takes what has come over the socket. Calls nobody; what follows from it is done by `process`. Returns whether anything came.
   bool read_socket();
-  // Passes the descriptor of a segment. 0, or what went wrong: EAGAIN where the socket is full, as the peer has not read it for
-  // long: then `room` of the last lane, that of the blocks, is told when it is not any more. Or where too many descriptors are on
-  // their way: nobody tells when they have arrived.
+  // Passes the descriptor of a segment. Returns 0 or an errno. EAGAIN where the socket is full, because the peer has not read it for
+  // long: `room` of the last lane, the lane of the blocks, is told when the socket takes bytes again. EAGAIN also where too many
+  // descriptors are on their way; nobody tells when they have arrived.
   int pass(int descriptor);
-  // The oldest descriptor that was passed to us and not taken, the caller's from now on; -1 if none has come, kLost (socket.h) if
-  // we could not have it.
+  // The oldest descriptor that was passed to us and not taken; the caller owns it. -1 if none has come, kLost (socket.h) in place
+  // of one that this process had no room for.
   int take_descriptor();
-  // In the event loop: what bells and ends mean to the lanes and to JavaScript.
+  // Tells lanes and JavaScript of bells and of the end. To be called from the event loop.
   void process();
   bool has_news() const { return belled_ || (end_ != End::none && !end_told_); }
-  // For something that is to be told from the event loop, not from within this call.
+  // As if a bell had come: what this call has found is told from the event loop, not from within.
   void post_bell();
 
   uint64_t bells = 0;
@@ -89,7 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
  private:
   // Has the loop tell when the socket can be read. Returns 0 or a libuv error.
   int watch();
-  // What was read at once, and the descriptor that came with it: consumed.
+  // Acts on bytes that were read at once, and consumes the descriptor that came with them.
   void understand(std::span<const std::byte> bytes, int passed);
   void stop_polling();
 

@@ -1,7 +1,7 @@
-// Sleeping on a 32-bit word in shared memory, and waking who sleeps there.
+// Sleeping on a 32-bit word in shared memory, and waking the sleeper.
 //
 // Linux: futex(2), without FUTEX_PRIVATE_FLAG since the word is in two processes. macOS: os_sync_wait_on_address (14.4 and
-// later), looked up at run time, else __ulock_wait, which libc++ uses as well.
+// later), looked up at run time, else __ulock_wait, which libc++ uses, too.
 #pragma once
 
 #include <atomic>

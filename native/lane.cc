@@ -1,4 +1,4 @@
-// What a lane is made of, and its counters. Its work is in lane_sending.cc, lane_receiving.cc and lane_sleeping.cc.
+// Lane: its parts and its counters. Its work is in lane_sending.cc, lane_receiving.cc and lane_sleeping.cc.
 #include "lane.h"
 
 #include <algorithm>

@@ -13,7 +13,7 @@ namespace ringbell {
 
 class Connection;
 
-// What came of a send.
+// The outcome of a send.
 enum class Sent : int32_t { sent = 0, full = 1, ended = 2, too_large = 3 };
 
 // Zeroed private memory, shared with the ArrayBuffer that JavaScript sees. It lives until the last of both lets go.
@@ -29,7 +29,7 @@ struct Memory {
   bool owned = true;
 };
 
-// What `demand` says: whether records are looked for, or only a look is wanted whenever the bell rings.
+// Values of `demand`: whether records are looked for, or only a look is wanted whenever the bell rings.
 inline constexpr int32_t kNoDemand = 0;
 inline constexpr int32_t kDemand = 1;
 inline constexpr int32_t kAtTheBell = 2;
@@ -85,7 +85,7 @@ class Lane {
 
   // ---- for the reactor and the connection
 
-  // What one look at the ring came to. `gone`: no records are wanted, the lane is to be polled no more.
+  // The outcome of one look at the ring. `gone`: no records are wanted, the lane is to be polled no more.
   enum class Poll { found, dry, gone };
   Poll poll();
   // The bell rang: looks after everything that it may have rung for.
@@ -109,7 +109,7 @@ class Lane {
 
  private:
   friend class Connection;
-  // What waits unserved, numbered from 1; 0: nothing.
+  // A record or a wish for room that waits unserved; 0: none.
   struct Sighting {
     uint64_t record = 0;  // the number of the next record, in a ring that sleeps
     uint64_t room = 0;    // the position at which room was asked for, plus 1

@@ -121,7 +121,7 @@ void Lane::want_room() {
   want_room_ = true;
   producer_.announce(Parked::loop);
   ask_for_report();
-  // Another look after the announcement (parking.h). What it finds is told from the loop.
+  // Another look after the announcement (parking.h). Room that it finds is told from the loop.
   if (!producer_.refresh()) {
     connection_.fail();
   } else if (producer_.consumed() != room_mark_) {
@@ -148,7 +148,7 @@ void Lane::look_for_room() {
   if (!want_room_ && !want_taken_) return;
   bool room = false;
   bool taken = false;
-  // Twice: what is still missing after the first look is announced again, for the peer took the announcement back.
+  // Twice: the peer has taken the announcement back, so a wish that the first look does not grant is announced again.
   for (int look = 0; look < 2; ++look) {
     if (!producer_.refresh()) return connection_.fail();
     room = want_room_ && producer_.consumed() != room_mark_;

@@ -18,12 +18,12 @@ namespace ringbell {
 namespace {
 
 #if defined(__linux__)
-// A quarter of a millisecond's work.
+// Allocating a piece takes the kernel a quarter of a millisecond.
 constexpr uint64_t kPiece = uint64_t{1} << 20;
-// Smaller files are not worth the look at what the machine has left.
+// Smaller files are not worth a look at how much memory the machine has left.
 constexpr uint64_t kLarge = uint64_t{16} << 20;
 
-// What programs can still have, in bytes, by the kernel's own estimate; no limit where it can't be known.
+// Bytes that programs can still have, by the kernel's own estimate; UINT64_MAX where it gives none.
 uint64_t available_memory() {
   std::FILE* file = std::fopen("/proc/meminfo", "re");
   if (file == nullptr) return UINT64_MAX;
@@ -40,7 +40,7 @@ uint64_t available_memory() {
   return found ? kilobytes * 1024 : UINT64_MAX;
 }
 
-// A memfd belongs to no file system that could be full: asked for more than there is, the kernel does not refuse, it kills.
+// A memfd belongs to no file system that could be full: asked for more than there is, the kernel kills rather than refuses.
 bool has_room(int descriptor, uint64_t bytes) {
   struct statfs file_system {};
   if (fstatfs(descriptor, &file_system) == 0 && file_system.f_blocks > 0 &&
@@ -57,7 +57,7 @@ bool allocate(int descriptor, uint64_t bytes, Failure& failure) {
 #endif
   if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) return fail(failure, "ftruncate");
 #if defined(__linux__)
-  // In pieces: many kernels undo the whole call when a signal comes, and with a profiler's timer a large one would never end.
+  // In pieces: many kernels undo the whole call when a signal comes, so that under a profiler's timer a large one would never end.
   for (uint64_t from = 0; from < bytes; from += kPiece) {
     const auto piece = static_cast<off_t>(std::min(kPiece, bytes - from));
     int error;
@@ -111,7 +111,7 @@ bool memory_file_is_safe(int descriptor, bool immutable) {
 #if defined(__linux__)
   const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | (immutable ? F_SEAL_WRITE : 0);
   const int seals = fcntl(descriptor, F_GET_SEALS);
-  // Huge pages are not safe either: where their pool is empty, an access is a SIGBUS, too.
+  // Huge pages are refused: where their pool is empty, an access is a SIGBUS, too.
   struct statfs file_system {};
   return seals >= 0 && (seals & wanted) == wanted && fstatfs(descriptor, &file_system) == 0 &&
          file_system.f_type == TMPFS_MAGIC;
@@ -138,7 +138,7 @@ bool memory_file_make_immutable(int descriptor, Failure& failure) {
 
 void memory_file_close_seals(int descriptor) {
 #if defined(__linux__)
-  // Where the file takes no seals (shm_open), none can be added by others either.
+  // A file that takes no seals (shm_open) takes none from others either.
   (void)fcntl(descriptor, F_ADD_SEALS, F_SEAL_SEAL);
 #else
   (void)descriptor;

@@ -1,4 +1,4 @@
-// Files that live in memory, the stuff of regions and segments.
+// Files that live in memory: regions and segments are made of them.
 #pragma once
 
 #include <cstdint>
@@ -6,34 +6,33 @@
 
 namespace ringbell {
 
-// What went wrong in a system call, or 0.
+// The errno and the name of a system call that failed; 0 if none has.
 struct Failure {
   int error = 0;
   const char* syscall = "";
   explicit operator bool() const { return error != 0; }
 };
 
-// Notes what has just failed; returns false, for the caller to return.
+// Notes the system call that has just failed, by errno or by `error`. Returns false, for the caller to return.
 bool fail(Failure& failure, const char* syscall);
 bool fail(Failure& failure, const char* syscall, int error);
 
-// A new file of `bytes` bytes, all of them allocated, so that a full file system is an error here and not a SIGBUS later, and
-// more than the machine has is one, too (ENOSPC), and not the end of some process.
-// `name` empty: a memfd that can't be resized any more (Linux); else shm_open of a new name, 0600, which is the caller's to
-// unlink. -1 on failure, with nothing left behind.
+// A new file of `bytes` bytes, all of them allocated. So a full file system is an error here (ENOSPC) and not a SIGBUS later; more
+// than the machine has is an error, too, and not the end of some process. `name` empty: a memfd sealed against resizing (Linux);
+// else shm_open of a new name, 0600, which the caller unlinks. Returns -1 on failure, with nothing left behind.
 int memory_file_create(uint64_t bytes, const std::string& name, Failure& failure);
 
-// Whether nobody can resize the file, and its memory is of the ordinary kind: what came from a peer must be so, or a later access
-// could be a SIGBUS. `immutable`: nor write to it.
+// Whether nobody can resize the file (nor, if `immutable`, write to it), and its memory is of the ordinary kind. A file that came
+// from a peer must be so, or a later access could be a SIGBUS.
 bool memory_file_is_safe(int descriptor, bool immutable);
 
-// The file's length, or 0 if it is none.
+// The length in bytes; 0 if the descriptor is of no file.
 uint64_t memory_file_bytes(int descriptor);
 
-// Nobody can write to the file any more, or open the question again. Fails (EBUSY) while it is mapped for writing by anyone.
+// Seals the file against writing, for good. Fails (EBUSY) while anyone has it mapped for writing.
 bool memory_file_make_immutable(int descriptor, Failure& failure);
 
-// No further seals.
+// Seals the file against further seals.
 void memory_file_close_seals(int descriptor);
 
 }  // namespace ringbell

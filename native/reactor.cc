@@ -13,17 +13,17 @@ namespace ringbell {
 
 namespace {
 
-// A turn that delivers messages ends after this long, so that timers and sockets have theirs. The clock is looked at after so many messages,
-// of which the entry into JavaScript, which comes with each lane's, counts for some: a look costs about as much as one of them.
+// A turn that delivers messages ends after this long, so that timers and sockets have their time. A look at the clock costs about as
+// much as a message, so there is one in so many messages; an entry into JavaScript counts for some.
 constexpr uint64_t kBusyTurn = 500'000;
 constexpr uint64_t kMessagesAClock = 64;
 constexpr uint64_t kMessagesAnEntry = 4;
 // A turn that finds nothing ends after this long; a turn of the rest of the loop costs about a microsecond.
 constexpr uint64_t kIdleTurn = 20'000;
-// Looks without a pause: an answer that is on its way is taken without delay.
+// Passes without a pause: an answer that is on its way is taken without delay.
 constexpr unsigned kHotPasses = 256;
 constexpr unsigned kPassesAClock = 32;
-// So many looks that find nothing end a turn where the program itself has something to do at once.
+// So many passes that find nothing end a turn where the program itself has something to do at once.
 constexpr unsigned kHurriedPasses = 16;
 // A lane that has had nothing for so long is put to sleep though the loop goes on polling for others.
 constexpr uint64_t kForgotten = 10'000'000;
@@ -41,7 +41,7 @@ uv_handle_t* as_handle(Handle* handle) {
   return reinterpret_cast<uv_handle_t*>(handle);
 }
 
-// What runs is of no matter: where an idle handle is started, the loop does not wait.
+// An idle handle keeps the loop from waiting; its callback has nothing to do.
 void keep_awake(uv_idle_t*) {}
 
 struct Closing {
@@ -120,7 +120,7 @@ void Reactor::remove(Connection* connection) {
   removed_.push_back(std::move(*found));
   *found = std::move(connections_.back());
   connections_.pop_back();
-  // Freed in the next turn.
+  // The next turn frees it.
   schedule();
 }
 
@@ -152,7 +152,7 @@ void Reactor::schedule() {
   }
 }
 
-// libuv says at once that it would not wait, for ours is among the idle handles: so ours is put aside for the question.
+// libuv does not wait while an idle handle is started, so ours is stopped for the question.
 bool Reactor::others_wait() {
   if (idling_) uv_idle_stop(idle_);
   const bool waiting = uv_backend_timeout(loop_) == 0;
@@ -167,7 +167,7 @@ bool Reactor::has_time(uint64_t now) {
 
 void Reactor::turn() {
   release_removed();
-  // Those that are posted have their time, and those that a bell wakes from here on have theirs, whatever the polling took.
+  // Connections that are posted have time of their own, and so have lanes that a bell wakes after this turn, however long it takes.
   woken_from_ = 0;
   process_posted();
   if (!active_.empty()) poll_active();
@@ -176,18 +176,18 @@ void Reactor::turn() {
   schedule();
 }
 
-// We were called by the loop itself, so nothing further up the stack refers to what was closed.
+// The loop itself has called us, so nothing further up the stack refers to connections that were closed.
 void Reactor::release_removed() {
   for (const auto& connection : removed_) connection->release();
   removed_.clear();
 }
 
 void Reactor::process_posted() {
-  // Those posted from now on have their turn in the next.
+  // Connections that are posted from now on have their time in the next turn.
   std::vector<Connection*> posted;
   posted.swap(posted_);
   for (size_t i = 0; i < posted.size(); ++i) {
-    // One that was closed by the one before it is in removed_, alive, and does nothing.
+    // A connection that was closed by the one before it is in removed_, alive, and does nothing.
     if (posted[i] != nullptr) posted[i]->process();
   }
 }
@@ -199,7 +199,7 @@ void Reactor::poll_active() {
   uint64_t unclocked = 0;
   while (!active_.empty() && !stopping_) {
     bool found = false;
-    // Lanes may be added and taken out by what is called.
+    // The handlers of JavaScript may add lanes and take lanes out.
     for (size_t i = 0; i < active_.size(); ++i) {
       Lane* lane = active_[i];
       if (lane == nullptr) continue;
@@ -208,7 +208,7 @@ void Reactor::poll_active() {
       if (outcome == Lane::Poll::gone) active_[i] = nullptr;
       if (outcome != Lane::Poll::found) continue;
       idle_from_ = 0;
-      // It may have been taken out, and be in the list again; in memory it is until the turn is over.
+      // The lane may have been taken out, and be in the list again; it stays in memory until the turn is over.
       if (active_[i] == lane && dry > 0) lane->spin().hit();
       found = true;
       unclocked += kMessagesAnEntry + lane->received() - before;
@@ -237,7 +237,7 @@ void Reactor::poll_active() {
       if (now - start > (busy ? kBusyTurn : kIdleTurn)) break;
     }
     if (dry > kHotPasses) relax_cpu();
-    // Something that must be told from the loop, such as an end found by a lane.
+    // A posted connection has something to tell from the loop, such as an end that a lane has found.
     if (!posted_.empty()) break;
   }
 }
@@ -257,7 +257,7 @@ void Reactor::park_idle(uint64_t now) {
   std::erase(active_, nullptr);
   if (!missed) return;
   slept_from_ = now;
-  // Once for all of them.
+  // One miss for all of them.
   if (spin_.window() > 0) spin_.miss();
 }
 

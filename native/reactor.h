@@ -1,8 +1,8 @@
 // One reactor an event loop: polls the rings where traffic flows, parks them when it stops, and lets the loop sleep.
 //
-// A ring that is in use is looked at in a loop in the prepare phase, without leaving native code until there is a message. Each
-// such turn is bounded, so that timers and sockets have theirs. A ring without traffic is parked: it is no more looked at,
-// and its producer rings the bell. So a thousand idle rings cost nothing, and don't slow the busy one.
+// A ring that is in use is looked at again and again in the loop's prepare phase, without leaving native code until there is a
+// message. Such a turn is bounded, so that timers and sockets have their time. A ring without traffic is parked: nobody looks at it
+// any more, and its producer rings the bell. So a thousand idle rings cost nothing, and do not slow the busy one.
 #pragma once
 
 #include <cstddef>
@@ -25,7 +25,7 @@ class Lane;
 
 class Reactor {
  public:
-  // `watchdog`: look after parked rings, and count what was forgotten (which must be nothing).
+  // `watchdog`: has Lane::rescue called for each lane every tenth of a second.
   Reactor(uv_loop_t* loop, bool watchdog);
   ~Reactor() = default;
   Reactor(const Reactor&) = delete;
@@ -39,17 +39,17 @@ class Reactor {
   void remove(Connection* connection);
   void activate(Lane* lane);
   void deactivate(Lane* lane);
-  // Have Connection::process called soon.
+  // Has Connection::process called soon.
   void post(Connection* connection);
 
-  // The policy of all lanes that adapt. One for all: a process that hears of many peers in turn hears of each but rarely, and still
+  // The policy of all lanes that adapt. They share one, because a process that hears of many peers in turn hears of each rarely, and
   // of one or another all the time.
   SpinPolicy& spin() { return spin_; }
   // A lane that slept was woken by a record.
   void woken(uint64_t now) { spin_.woken(now - slept_from_); }
 
-  // Whether one more lane that was woken may deliver in this turn of the loop: where a hundred are woken at once, together they may
-  // take as long as one turn of polling.
+  // Whether one more lane that was woken may deliver in this turn of the loop: all lanes that are woken at once may together take as
+  // long as one turn of polling.
   bool has_time(uint64_t now);
 
   uv_loop_t* loop() { return loop_; }
@@ -61,8 +61,8 @@ class Reactor {
   void process_posted();
   void release_removed();
   void schedule();
-  // Whether the program itself has something to do at once: an immediate, most likely, or a handle that closes. Timers, libuv judges by the
-  // time of its last look: one that fell due since then waits for the end of the turn.
+  // Whether the program itself has something to do at once: an immediate, most likely, or a handle that closes. libuv judges timers by
+  // the time of its last look, so a timer that fell due since then waits for the end of the turn.
   bool others_wait();
   void check_parked();
 
@@ -74,12 +74,12 @@ class Reactor {
   bool stopping_ = false;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::vector<std::shared_ptr<Connection>> removed_;
-  std::vector<Lane*> active_;  // null where one was taken out during a pass
+  std::vector<Lane*> active_;  // null where a lane was taken out during a pass
   std::vector<Connection*> posted_;
-  SpinPolicy spin_{-1, 2};   // whether there is a second core, each lane knows for itself
+  SpinPolicy spin_{-1, 2};   // as if there were two cores: each lane knows whether it may adapt at all
   uint64_t idle_from_ = 0;   // since when no lane had anything; 0 until the clock was looked at
-  uint64_t woken_from_ = 0;  // when the first was woken, before or after the polling of this turn; 0 until then
-  uint64_t slept_from_ = 0;  // when the last of them was put to sleep
+  uint64_t woken_from_ = 0;  // when the first lane was woken, before or after the polling of this turn; 0 until then
+  uint64_t slept_from_ = 0;  // when the last lane that adapts was put to sleep
 };
 
 // The cores that this thread, or the process `peer` (0: none), may run on.

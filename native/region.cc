@@ -70,7 +70,7 @@ std::shared_ptr<Region> Region::create(std::span<const uint64_t> capacities, con
     if (!name.empty()) shm_unlink(name.c_str());
     return nullptr;
   }
-  // By name the peer opens it itself.
+  // The peer opens a region that has a name itself.
   if (!name.empty()) region->close_descriptor();
 
   RegionHeader header{};

@@ -16,18 +16,17 @@ class Region {
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
-  // Makes a region for lanes of these capacities, all of its memory allocated, so that a full file system is an error here and
-  // not a SIGBUS later. `name` empty: a memfd sealed against resizing (Linux); else shm_open of a new name.
+  // Makes a region for lanes of these capacities, with a random nonce in it. `name` as for memory_file_create.
   static std::shared_ptr<Region> create(std::span<const uint64_t> capacities, const std::string& name, Failure& failure);
 
-  // Maps what the peer made, and refuses (EINVAL) what is not as agreed: its size, its seals, its header. The
-  // descriptor (used where `name` is empty) is consumed.
+  // Maps the region that the peer made: by name, or where `name` is empty by `descriptor`, which is consumed also on failure. Refuses
+  // (EINVAL) a region whose size, seals or header are not as agreed.
   static std::shared_ptr<Region> open(std::span<const uint64_t> capacities, const std::string& name, int descriptor,
                                       Failure& failure);
 
   RingControl* control(uint32_t lane, uint32_t ring) const;
   std::byte* data(uint32_t lane, uint32_t ring) const;
-  // As agreed in the handshake; never taken from shared memory.
+  // Capacities and their number were agreed in the handshake; they are never taken from shared memory.
   std::span<const uint64_t> capacities() const { return {capacities_, lanes_}; }
   uint32_t lanes() const { return lanes_; }
   uint64_t bytes() const { return bytes_; }

@@ -7,6 +7,8 @@
 //
 // The other process may write anything into the shared words at any time. Each is loaded once into a local, and checked
 // against what this side knows for itself, before it is used.
+//
+// Both ends stand in this one file, though it is long: each atomic operation names its partner at the other end.
 #pragma once
 
 #include <cstring>
@@ -44,7 +46,7 @@ inline constexpr uint64_t kReportShare = 8;
 enum class Push { ok, full, too_large, corrupt };
 enum class Take { ok, empty, too_small, corrupt };
 
-// What both ends of a ring know for themselves.
+// Where a ring lies: private to each end.
 class Ring {
  protected:
   Ring(RingControl* control, std::byte* data, uint64_t capacity)
@@ -133,13 +135,13 @@ class Producer : public Ring {
     return accepted;
   }
 
-  // Who must be woken after a publication. See parking.h for its partner.
+  // Whether the consumer must be woken after a publication, and where. parking.h has the partner.
   Parked wake_consumer() { return claim_wake(control_->consumer_state); }
 
   // Looks how far the peer has come. False if what it says is impossible.
   bool refresh() {
-    // Acquire: pairs with the store in Consumer::report. What the consumer read before it reported is over before we
-    // write there again. Sequentially consistent, because a producer that has announced that it sleeps must not read a
+    // Acquire: pairs with the store in Consumer::report. The consumer's reads of records that it reported are over before we write
+    // there again. Sequentially consistent, because a producer that has announced that it sleeps must not read a
     // position from before its announcement (parking.h).
     const uint64_t consumed = control_->consumed.load(std::memory_order_seq_cst);
     if (consumed < consumed_ || consumed > produced_) return false;
@@ -272,7 +274,7 @@ class Consumer : public Ring {
   // The word that this side sleeps on, and the one that the peer does.
   std::atomic<uint32_t>& state() { return control_->consumer_state; }
   std::atomic<uint32_t>& producer_state() { return control_->producer_state; }
-  // Who must be woken when the consumer goes for good.
+  // Whether the producer must be woken when the consumer goes for good, and where.
   Parked wake_producer() { return claim_wake(control_->producer_state); }
 
   // Bytes of published records that have not been taken, for people: walks at most `limit` headers and trusts none.

@@ -26,7 +26,7 @@ bool Segment::map(int flags, Failure& failure) {
 std::shared_ptr<Segment> Segment::create(uint64_t bytes, const std::string& name, Failure& failure) {
   const int descriptor = memory_file_create(bytes, name, failure);
   if (descriptor < 0) return nullptr;
-  // It goes by its descriptor.
+  // A segment is passed by its descriptor.
   if (!name.empty()) shm_unlink(name.c_str());
   std::shared_ptr<Segment> segment(new Segment(descriptor, bytes));
   return segment->map(MAP_SHARED, failure) ? segment : nullptr;
@@ -47,13 +47,13 @@ std::shared_ptr<Segment> Segment::open(int descriptor, uint64_t bytes, bool resi
 }
 
 void Segment::discard() {
-  // Of a private mapping the pages are then those of the file again. It can't fail for a mapping that is there.
+  // The pages of a private mapping are those of the file again. madvise does not fail for a mapping that is there.
   (void)madvise(memory_, bytes_, MADV_DONTNEED);
 }
 
 bool Segment::make_immutable(Failure& failure) {
   if (descriptor_ < 0) return fail(failure, "fcntl", EBADF);
-  // In place, so that the memory is never without a mapping: views of it stay what they are.
+  // The new mapping replaces the old in place, so that the memory is never unmapped: views of it stay what they are.
   if (!map(MAP_PRIVATE | MAP_FIXED, failure)) return false;
   if (memory_file_make_immutable(descriptor_, failure)) return true;
   Failure ignored;

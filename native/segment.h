@@ -1,6 +1,6 @@
-// Memory for blocks: made by one process, mapped by those that it hands blocks to. docs/bulk.md
+// Memory for blocks: made by one process, mapped by the processes that it hands blocks to. docs/bulk.md
 //
-// Who may use which part of it is no business of this file: the owner's ledger says it (lib/bulk/), in private memory.
+// The owner's ledger (lib/bulk/), which is private, says which side may use which part of a segment. This file does not know.
 #pragma once
 
 #include <cstddef>
@@ -14,21 +14,21 @@ namespace ringbell {
 
 class Segment {
  public:
-  // Unmaps. Whoever shows the memory to others holds a reference until they have let go.
+  // Unmaps. A view of the memory holds a reference until it is let go.
   ~Segment();
   Segment(const Segment&) = delete;
   Segment& operator=(const Segment&) = delete;
 
-  // Makes one of `bytes` bytes (a multiple of the page size), all allocated. `name` as for memory_file_create; the name is
-  // gone when this returns.
+  // Makes a segment of `bytes` bytes, a multiple of the page size. `name` as for memory_file_create; the name is gone when this
+  // returns.
   static std::shared_ptr<Segment> create(uint64_t bytes, const std::string& name, Failure& failure);
 
-  // Maps what the peer made; the descriptor is consumed also on failure. Refuses (EINVAL) what is too short, what could be resized
-  // under us, unless it is `resizable` by agreement (shm_open), and, if it is to be `immutable`, what can still be written;
-  // that is mapped privately.
+  // Maps a segment that the peer made; the descriptor is consumed also on failure. Refuses (EINVAL) a file that is too short; one that
+  // can be resized, unless it is `resizable` by agreement (shm_open); and one that can still be written to, if it is said to be
+  // `immutable`. An immutable segment is mapped privately.
   static std::shared_ptr<Segment> open(int descriptor, uint64_t bytes, bool resizable, bool immutable, Failure& failure);
 
-  // Nobody can write to it any more; our own mapping becomes a private one, at the same place. EBUSY: somebody else has it
+  // Seals the segment against writing; our own mapping becomes a private one, at the same place. EBUSY where somebody else has it
   // mapped for writing; then it stays as it was.
   bool make_immutable(Failure& failure);
 
@@ -37,7 +37,7 @@ class Segment {
 
   std::byte* memory() const { return memory_; }
   uint64_t bytes() const { return bytes_; }
-  // To be passed on; -1 after `close_descriptor`.
+  // The descriptor to pass on; -1 after `close_descriptor`.
   int descriptor() const { return descriptor_; }
   void close_descriptor();
 

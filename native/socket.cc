@@ -19,7 +19,7 @@ namespace ringbell {
 
 namespace {
 
-// Room for this many descriptors in one message; the kernel discards what does not fit.
+// Descriptors that one message may bring; the kernel discards more.
 constexpr size_t kPassedAtMost = 8;
 
 void close_keeping_errno(int descriptor) {
@@ -90,14 +90,14 @@ int socket_listen(const std::string& path, mode_t mode, int backlog, const char*
     return -1;
   };
 #if defined(__linux__)
-  // Linux gives the file the rights of the unbound socket, so there is no moment with wider ones.
+  // Linux gives the file the rights of the unbound socket, so that there is no moment with wider rights.
   *syscall = "fchmod";
   if (fchmod(descriptor, mode) != 0) return give_up();
 #endif
   *syscall = "bind";
   if (bind(descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return give_up();
   bound = true;
-  // The umask may have taken rights away. Nobody can connect before listen.
+  // The umask may have taken rights away. No peer can connect before `listen`.
   *syscall = "chmod";
   if (chmod(path.c_str(), mode) != 0) return give_up();
   *syscall = "listen";

@@ -3,10 +3,10 @@
 // Polling as long as a sleep and a wake-up would cost is at most twice as expensive as the best choice made with hindsight
 // (Karlin, Li, Manasse, Owicki: Empirical studies of competitive spinning for a shared-memory multiprocessor, SOSP 1991).
 //
-// On top of that, adaptive polling stops where it has not paid for a while: because messages are far apart, or because the peer
-// wants the very core that we poll on, and can answer only once we sleep. Wake-ups soon after falling asleep come from that, and
-// from peers that are slow to wake; which of the two, only a trial tells. So trials are made now and then, longer than a
-// wake-up takes, and less and less often where they fail.
+// Adaptive polling stops where it has not paid for a while: because messages are far apart, or because the peer wants the very core
+// that we poll on, and can answer only once we sleep. A wake-up soon after falling asleep may come from that, or from a peer that is
+// slow to wake; only a trial tells which. So trials are made now and then, longer than a wake-up takes, and ever more rarely where
+// they fail.
 #pragma once
 
 #include <algorithm>
@@ -30,13 +30,13 @@ inline constexpr uint64_t kSpinNanoseconds = 50'000;
 inline constexpr unsigned kMissesAllowed = 16;
 inline constexpr uint64_t kTrialNanoseconds = 200'000;
 inline constexpr unsigned kTrialMisses = 2;
-// Wake-ups soon after falling asleep before the first trial, and at most.
+// Wake-ups soon after falling asleep before the first trial, and before any trial at most.
 inline constexpr unsigned kPatience = 64;
 inline constexpr unsigned kMostPatience = 8192;
 
 class SpinPolicy {
  public:
-  // Negative: adaptive. Otherwise so many nanoseconds, always. One core: never, since the peer can't run meanwhile.
+  // `fixed`: nanoseconds to poll, always; negative: adaptive. On one core there is no polling: the peer could not run meanwhile.
   SpinPolicy(int64_t fixed, unsigned cores)
       : adaptive_(fixed < 0 && cores > 1), fixed_(fixed < 0 || cores < 2 ? 0 : static_cast<uint64_t>(fixed)) {}
 
@@ -60,7 +60,7 @@ class SpinPolicy {
       early_ = 0;
     }
   }
-  // Woken by a message so long after falling asleep.
+  // A message has woken us, `slept` nanoseconds after we fell asleep.
   void woken(uint64_t slept) {
     if (misses_ < kMissesAllowed || trial_ > 0 || slept >= kTrialNanoseconds) return;
     if (++early_ < patience_) return;
@@ -73,7 +73,7 @@ class SpinPolicy {
   uint64_t fixed_;
   unsigned misses_ = 0;  // in a row
   unsigned trial_ = 0;   // misses that the present trial may still have
-  unsigned early_ = 0;   // wake-ups soon after falling asleep since polling stopped, or since the last trial
+  unsigned early_ = 0;   // wake-ups soon after falling asleep, since polling stopped or since the last trial
   unsigned patience_ = kPatience;
 };
 

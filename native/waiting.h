@@ -24,11 +24,11 @@ inline double wall_clock() {
 }
 
 inline uint64_t deadline_after(double milliseconds) {
-  // A million seconds and more is no limit; nor is what is no number.
+  // A million seconds and more, and NaN, are no limit.
   return milliseconds < 1e9 ? uv_hrtime() + static_cast<uint64_t>(milliseconds * 1e6) : UINT64_MAX;
 }
 
-// Polls `found` for the policy's window or until the deadline. True if it was found.
+// Calls `found` for the policy's window or until the deadline. True if it has returned true.
 template <typename Found>
 bool spin_until(SpinPolicy& spin, uint64_t deadline, Found found) {
   const uint64_t window = spin.window();

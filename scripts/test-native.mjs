@@ -1,4 +1,4 @@
-// Builds the tests in native/test/ and runs them: the ring, memory and sockets by themselves, without Node.
+// Builds the tests in native/test/ and runs them: the ring, lanes, memory and sockets, without Node.
 //
 //   node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name]
 //
@@ -19,12 +19,27 @@ const tests = join(native, "test");
 const output = join(root, "build", "native-test");
 const compiler = process.env.CXX || "g++";
 const RUN_LIMIT_MS = 120_000;
-/** What a test is linked with; most need headers only. */
+/** The files that a test is linked with; most need headers only. */
 const LINKED = {
   long_memory: ["long_memory.cc"],
   segment: ["memory_file.cc", "segment.cc", "socket.cc"],
+  segment_immutable: ["memory_file.cc", "segment.cc"],
+  segment_peer: ["memory_file.cc", "segment.cc"],
   socket: ["socket.cc"],
+  watchdog: [
+    "connection.cc",
+    "lane.cc",
+    "lane_receiving.cc",
+    "lane_sending.cc",
+    "lane_sleeping.cc",
+    "memory_file.cc",
+    "reactor.cc",
+    "region.cc",
+    "socket.cc",
+  ],
 };
+/** Tests that need libuv's header, which comes with Node's; they have a loop of their own. */
+const ON_LIBUV = ["watchdog"];
 const BUILDS_AT_ONCE = 2;
 
 const COMMON = ["-std=c++20", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-g", "-pthread"];
@@ -76,6 +91,22 @@ function headers() {
     .sort();
 }
 
+/** The folder of uv.h: of this installation of Node, or where node-gyp put Node's headers when it built the addon. */
+function libuvFolder() {
+  const prefixes = [dirname(dirname(process.execPath))];
+  const configuration = join(root, "build", "config.gypi");
+  if (existsSync(configuration)) {
+    const text = readFileSync(configuration, "utf8");
+    prefixes.push(/"nodedir":\s*"([^"]+)"/.exec(text)?.[1] ?? "");
+  }
+  const folder = prefixes
+    .map((prefix) => join(prefix, "include", "node"))
+    .find((candidate) => existsSync(join(candidate, "uv.h")));
+  if (folder === undefined)
+    throw new Failure("uv.h was not found: npm run build:native brings Node's headers");
+  return folder;
+}
+
 function plan({ only, filter }, version) {
   const shared = createHash("sha256").update(version);
   for (const path of headers()) shared.update(path).update(readFileSync(path));
@@ -91,7 +122,8 @@ function plan({ only, filter }, version) {
       const source = join(tests, name === "latency" ? "latency.cc" : `${name}_test.cc`);
       const sources = [source, ...(LINKED[name] ?? []).map((file) => join(native, file))];
       const program = join(output, variant, name);
-      const command = [...COMMON, ...flags, ...sources, "-o", program];
+      const libuv = ON_LIBUV.includes(name) ? ["-isystem", libuvFolder()] : [];
+      const command = [...COMMON, ...flags, ...libuv, ...sources, "-o", program];
       const made = shared.copy().update(command.join("\0"));
       for (const path of sources) made.update(readFileSync(path));
       jobs.push({ name, variant, program, command, made: made.digest("hex"), stamp: `${program}.stamp` });

@@ -26,7 +26,7 @@ export interface Binding {
   socketSend(descriptor: number, bytes: Uint8Array, offset: number, passed: number): number;
   /** Reads into `into`. Returns the bytes read, 0 at the end, -1 if there are none now. */
   socketReceive(descriptor: number, into: Uint8Array): number;
-  /** The descriptor that came with the last `socketReceive` on any socket of this thread, once; -1 if none. One that is not taken is closed by the next `socketReceive`. */
+  /** The descriptor that came with the last `socketReceive` on any socket of this thread, once; -1 if none. The next `socketReceive` closes a descriptor that was not taken. */
   socketTakeDescriptor(): number;
   /** Blocks until readable (writable, if `writable`) or hung up, at most `timeout` ms (-1: no limit). */
   socketWait(descriptor: number, writable: boolean, timeout: number): boolean;
@@ -40,7 +40,7 @@ export interface Binding {
 
   /** Makes a region for the lanes with a random nonce in it. `name` is "" for a sealed one (memfd, Linux only), else such as `/ringbell-…`. Throws ENOSPC, ENOMEM, EMFILE. */
   regionCreate(capacities: readonly number[], name: string): Region;
-  /** Maps what the peer made: by name, or (name "") by descriptor, which is consumed also on failure. Throws EINVAL where size, seals or header are not as agreed. */
+  /** Maps the region that the peer made: by name, or (name "") by descriptor, which is consumed also on failure. Throws EINVAL where size, seals or header are not as agreed. */
   regionOpen(capacities: readonly number[], name: string, descriptor: number): Region;
   /** Removes the name of a region; no error if it has gone. */
   regionUnlink(name: string): void;
@@ -53,15 +53,15 @@ export interface Binding {
   /** The same on another thread: the kernel clears the memory, and a gigabyte takes it tenths of a second. */
   segmentCreateSoon(bytes: number, name: string): Promise<Segment>;
   /**
-   * Maps what the peer made; the descriptor is consumed also on failure. Throws EINVAL where it is too short, it can be
-   * resized though it is not `resizable` by agreement, or it can still be written though it is said to be `immutable`.
+   * Maps a segment that the peer made; the descriptor is consumed also on failure. Throws EINVAL for a file that is too short, that can
+   * be resized though it is not `resizable` by agreement, or that can still be written to though it is said to be `immutable`.
    */
   segmentOpen(descriptor: number, bytes: number, resizable: boolean, immutable: boolean): Segment;
   /** Detaches an ArrayBuffer: its length, and that of its views, is 0 from then on. */
   detach(buffer: ArrayBuffer): void;
   /** Has glibc keep up to 64 MiB of freed memory for what is allocated next. For the process; only the first call does something. */
   keepFreedMemory(): void;
-  /** Says that all of it is about to be written to: where the kernel has huge pages for those who ask, it gets them. */
+  /** Asks the kernel for huge pages, where it gives them to programs that ask: all of the bytes are about to be written. */
   adviseHugePages(bytes: Uint8Array): void;
 
   /**
@@ -86,7 +86,7 @@ export interface Binding {
   readonly interfaceVersion: number;
   /** Every number that both languages must know; deeply frozen. */
   readonly layout: Layout;
-  /** Whether ArrayBuffers can look at shared memory; Electron forbids it, and there are no blocks there. */
+  /** Whether ArrayBuffers can look at shared memory. Electron forbids it, so it has no blocks. */
   readonly externalBuffers: boolean;
 }
 
@@ -100,10 +100,10 @@ export interface Watcher {
 }
 
 export interface Region {
-  /** 32 hex digits that stand in the region: who can read them sees the same memory. */
+  /** 32 hex digits that stand in the region: a peer that can read them sees the same memory. */
   readonly nonce: string;
   readonly bytes: number;
-  /** To be passed to the peer; -1 where it goes by name, and after `closeDescriptor`. */
+  /** The descriptor to pass to the peer; -1 for a region that has a name, and after `closeDescriptor`. */
   readonly descriptor: number;
   closeDescriptor(): void;
   /** Unmaps, unless a connection uses it. */
@@ -115,11 +115,11 @@ export interface Segment {
   readonly bytes: number;
   /** A new ArrayBuffer over `length` bytes at `offset`. */
   view(offset: number, length: number): ArrayBuffer;
-  /** Nobody can write to it any more; what is written to views of it from now on is seen by nobody else. Throws EBUSY if somebody else has mapped it. */
+  /** Seals the segment against writing: bytes that are written to its views from now on are seen by nobody else. Throws EBUSY while somebody else has mapped it. */
   makeImmutable(): void;
-  /** Forgets what was written to a private mapping, of one that is immutable. */
+  /** Forgets bytes that were written to the private mapping of an immutable segment. */
   discard(): void;
-  /** It will not be passed on any more. */
+  /** Closes the descriptor of a segment that will not be passed on any more. */
   closeDescriptor(): void;
   close(): void;
 }
@@ -143,7 +143,7 @@ export interface NativeLane {
   sendBatch(): void;
   sendWait(): void;
   drain(): void;
-  /** As `drain`, after polling for about a microsecond for an answer to what was sent since the last time; nothing if nothing was, or where the lane does not poll (spin 0, or it did not pay). */
+  /** As `drain`, after polling for about a microsecond for an answer. Does nothing where nothing was sent since the last time, or where the lane does not poll (spin 0, or polling did not pay). */
   drainMore(): void;
   drainWait(): void;
   /** To be called when the control word `demand` becomes `Layout.demand.records` while `watching` is 0. */
@@ -163,9 +163,9 @@ export interface NativeConnection {
   /** Writes the counters of `Layout.connectionStats`, of which `end` is one of `Layout.end`. Does nothing where `into` is too short. */
   stats(into: Float64Array): void;
   /**
-   * Passes the segment's descriptor to the peer. False where the socket is full, as the peer has not read it for long; then `onRoom` comes
-   * for the last lane when it takes more. Also where the kernel has too many descriptors on their way, of which nobody
-   * tells. Throws EPIPE or ECONNRESET where the peer has gone.
+   * Passes the segment's descriptor to the peer. False where the socket is full, because the peer has not read it for long: `onRoom`
+   * comes for the last lane when the socket takes more. False also where the kernel has too many descriptors on their way; nobody tells
+   * when they have arrived. Throws EPIPE or ECONNRESET where the peer has gone.
    */
   pass(segment: Segment): boolean;
   /** The oldest descriptor that the peer has passed and that was not taken; the caller owns it. -1: none has come. Throws EMFILE in place of one that this process had no room for. */

@@ -1,9 +1,9 @@
 import type { Binding } from "./binding.js";
 import { loadBinding } from "./load.js";
 
-/** From here on the C library may give memory back to the system as soon as it is freed, and it is dear to get it again. */
+/** Bytes from which on the C library may give freed memory back to the system at once; getting it again is slow. */
 const LONG = 64 * 1024;
-/** From here on glibc maps and unmaps each piece of memory, whatever is done about it. */
+/** Bytes from which on glibc maps and unmaps each piece of memory, whatever its thresholds. */
 const OWN_MAPPING = 32 * 1024 * 1024;
 
 let asked = false;
@@ -24,6 +24,6 @@ function prepare(): void {
     loaded.keepFreedMemory();
     binding = loaded;
   } catch {
-    // Without the addon it is as slow as it is.
+    // Without the addon, long memory stays slow.
   }
 }

@@ -1,4 +1,4 @@
-// What belongs to one environment: the main thread of JavaScript, or a worker.
+// Instance: all that belongs to one environment of JavaScript, which is the main thread or a worker.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,7 @@
 
 namespace ringbell::js {
 
-// Goes up when lib/native/binding.ts needs what an older addon does not have, or has otherwise. What two peers must agree on is
+// Goes up when lib/native/binding.ts needs something that an older addon lacks or does otherwise. The version that two peers compare is
 // kAbiVersion (layout.h).
 inline constexpr uint32_t kInterfaceVersion = 1;
 

@@ -54,7 +54,7 @@ struct Call {
   void* data_ = nullptr;
 };
 
-// What the methods of an object act on. The object owns it.
+// A C++ object that methods of a JavaScript object act on. The latter owns the holder.
 template <typename T>
 struct Holder {
   std::shared_ptr<T> value;

@@ -139,7 +139,7 @@ const Case plain_only{"the records of a batch are plain messages, whatever stand
   for (at = 0; at < 5 * record_bytes(16); at += record_bytes(16)) {
     check_equal(ends.ring.header(at).load(), make_header(16, kMessage), "header");
   }
-  // What is drained can be sent as a batch, and is plain then.
+  // Drained records can be sent as a batch, and are plain then.
   check_equal(ends.producer.push(nullptr, 0, kWithBlocks), Push::ok);
   check_equal(ends.drain(), Take::ok);
   check_equal(ends.count, 6u);

@@ -1,4 +1,4 @@
-// What a test program needs: named cases, checks that say where they failed, and a main that runs them.
+// A test program's needs: named cases, checks that say where they failed, and a main that runs them.
 //
 // A failed check ends the program at once: after it nothing about the shared state can be relied on, and it also works
 // from a thread or a forked child. Linked without a framework so that the same files build under every sanitizer.

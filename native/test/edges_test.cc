@@ -1,51 +1,7 @@
 // Where records begin and end: every length at every offset, full, empty, wrap, padding. One thread.
-#include <algorithm>
-#include <deque>
-
-#include "rig.h"
+#include "bench.h"
 
 namespace test {
-
-constexpr uint64_t kCapacity = kMinCapacity;
-
-// A ring, both its ends, and a place for what comes out of it.
-struct Bench {
-  explicit Bench(uint64_t capacity = kCapacity)
-      : ring(capacity), producer(ring.producer()), consumer(ring.consumer()), inbox(2 * capacity) {}
-
-  Take drain(uint32_t max = UINT32_MAX) { return consumer.drain(inbox.data(), inbox.size(), max, count, needed); }
-
-  // Takes all there is and reports it, so that the ring is empty for both sides.
-  void empty() {
-    while (drain() == Take::ok) {
-    }
-    consumer.report();
-    check(producer.refresh(), "refresh");
-    check_equal(producer.fill(), 0u, "fill of an empty ring");
-  }
-
-  // Moves both sides to `offset` within the data, with an empty ring.
-  void advance_to(uint64_t offset) {
-    empty();
-    uint64_t way = (offset - producer.produced()) & (ring.capacity - 1);
-    const std::vector<std::byte> zeros(ring.capacity);
-    while (way > 0) {
-      const uint64_t rest = ring.capacity - (producer.produced() & (ring.capacity - 1));
-      uint64_t size = std::min({way, rest, ring.capacity / 2});
-      check_equal(producer.push(zeros.data(), size - kHeaderBytes), Push::ok, "filler");
-      way -= size;
-      empty();
-    }
-    check_equal(producer.produced() & (ring.capacity - 1), offset, "offset reached");
-  }
-
-  PrivateRing ring;
-  Producer producer;
-  Consumer consumer;
-  std::vector<std::byte> inbox;
-  uint32_t count = 0;
-  uint64_t needed = 0;
-};
 
 const Case copies{"copy_bytes copies every length at every alignment and nothing beside it", [] {
   for (uint64_t shift = 0; shift < 16; ++shift) {
@@ -149,7 +105,7 @@ const Case full_everywhere{"a full ring refuses, keeps what it has, and takes ag
       check_equal(bench.producer.push(payload.data(), length), Push::full);
       check_equal(bench.producer.fill(), fill, "a refused push changes nothing");
 
-      // What the consumer took does not count until it says so.
+      // Records that the consumer took do not count until it reports.
       check_equal(bench.drain(1), Take::ok);
       check_equal(bench.count, 1u);
       uint32_t received = 1;
@@ -197,111 +153,6 @@ const Case limits{"drain takes at most what it is told to, none for none", [] {
   check_equal(bench.drain(1), Take::empty);
   check_equal(bench.consumer.messages(), 50u);
   check_equal(bench.producer.messages(), 50u);
-}};
-
-const Case against_model{"a random walk of every operation agrees with a queue and exact arithmetic", [] {
-  Random random(20240607);
-  for (int walk = 0; walk < 40; ++walk) {
-    Bench bench(kCapacity << random.below(3));
-    const uint64_t capacity = bench.ring.capacity;
-    const Stream stream(random.next(), longest_payload(capacity));
-    std::deque<uint64_t> queue;  // numbers of the records inside
-    std::deque<uint32_t> kinds;  // and their kinds
-    uint64_t next = 0;           // the next to send
-    uint64_t expected = 0;       // the next to receive
-    uint64_t reported = 0;
-    uint64_t consumed = 0;
-    uint64_t produced = 0;
-    std::vector<std::byte> payload(capacity);
-    Packed packed;
-
-    const auto end_of = [&](uint64_t from, uint64_t n) {
-      const uint64_t size = record_bytes(stream.length(n));
-      const uint64_t rest = capacity - (from & (capacity - 1));
-      return from + (size > rest ? rest : 0) + size;
-    };
-    const auto fits = [&](uint64_t from, uint64_t n) { return end_of(from, n) + kHeaderBytes - reported <= capacity; };
-
-    for (int step = 0; step < 2000; ++step) {
-      switch (random.below(5)) {
-        case 0: case 1: {
-          const uint64_t length = stream.length(next);
-          stream.write(next, payload.data(), length);
-          const uint32_t kind = stream.kind(next);
-          const Push result = bench.producer.push(payload.data(), length, kind);
-          check_equal(result, fits(produced, next) ? Push::ok : Push::full, "push");
-          if (result == Push::ok) {
-            produced = end_of(produced, next);
-            kinds.push_back(kind);
-            queue.push_back(next++);
-          }
-          break;
-        }
-        case 2: {
-          packed.clear();
-          const uint32_t many = static_cast<uint32_t>(random.below(20));
-          for (uint32_t i = 0; i < many; ++i) {
-            const uint64_t length = stream.length(next + i);
-            stream.write(next + i, payload.data(), length);
-            packed.add(payload.data(), length);
-          }
-          uint32_t fitting = 0;
-          uint64_t end = produced;
-          while (fitting < many && fits(end, next + fitting)) end = end_of(end, next + fitting++);
-          bool corrupt = false;
-          const uint32_t accepted = bench.producer.push_batch(packed.bytes.data(), packed.bytes.size(), many, corrupt);
-          check(!corrupt, "corrupt");
-          check_equal(accepted, fitting, "accepted");
-          produced = end;
-          for (uint32_t i = 0; i < accepted; ++i) {
-            queue.push_back(next++);
-            kinds.push_back(kMessage);
-          }
-          break;
-        }
-        case 3: {
-          const uint32_t max = static_cast<uint32_t>(random.below(12));
-          const uint64_t room = random.below(2 * capacity);
-          const Take result = bench.consumer.drain(bench.inbox.data(), room, max, bench.count, bench.needed);
-          if (result == Take::too_small) {
-            check(max > 0 && !queue.empty() && record_bytes(stream.length(queue.front())) > room, "too small");
-            break;
-          }
-          check_equal(result, bench.count > 0 ? Take::ok : Take::empty, "drain");
-          check(bench.count <= max, "more than asked for");
-          uint64_t at = 0;
-          for (uint32_t i = 0; i < bench.count; ++i) {
-            const uint64_t length = packed_length(bench.inbox.data() + at);
-            check(!queue.empty() && queue.front() == expected, "a record too many");
-            check(stream.matches(expected, bench.inbox.data() + at + kHeaderBytes, length), "content");
-            check_equal(packed_kind(bench.inbox.data() + at), kinds.front(), "kind");
-            consumed = end_of(consumed, expected);
-            queue.pop_front();
-            kinds.pop_front();
-            ++expected;
-            at += record_bytes(length);
-          }
-          check(at <= room, "wrote too far");
-          if (bench.count < max && !queue.empty()) {
-            check(record_bytes(stream.length(expected)) > room - at, "left a record that had room");
-          }
-          break;
-        }
-        default:
-          if (random.one_in(2)) {
-            // A padding record that was passed without a record behind it counts as taken already.
-            bench.consumer.report();
-            reported = bench.ring.control->consumed.load();
-            check(reported >= consumed && reported <= produced, "reported");
-          } else {
-            check(bench.producer.refresh(), "refresh");
-            check_equal(bench.producer.produced(), produced, "produced");
-          }
-      }
-    }
-    check_equal(bench.producer.messages(), next);
-    check_equal(bench.consumer.messages(), expected);
-  }
 }};
 
 }  // namespace test

@@ -10,7 +10,7 @@ namespace test {
 
 constexpr uint64_t kCapacity = kMinCapacity;
 
-// What a consumer at `position` may answer to this header, by the rules of docs/layout.md.
+// The answer that a consumer at `position` may give to this header, by the rules of docs/layout.md.
 Take verdict(uint64_t header, uint64_t position) {
   if ((header >> 31 & 1) == 0) return Take::empty;
   const uint64_t length = header & 0x7fffffff;
@@ -206,7 +206,7 @@ bool turn(Random& random, Producer& producer, Consumer& consumer, std::byte* mem
       const uint64_t limit = random.below(room);
       const Take take = consumer.drain(memory, limit, static_cast<uint32_t>(random.below(100)), count, needed);
       if (take == Take::too_small) check(needed > limit && needed <= producer.capacity() / 2, "needed");
-      // What came out is packed as promised, whatever stands in the ring by now.
+      // Records that came out are packed as promised, whatever stands in the ring by now.
       uint64_t at = 0;
       for (uint32_t i = 0; i < count; ++i) {
         check(packed_length(memory + at) <= longest_payload(producer.capacity()), "length");

@@ -124,7 +124,7 @@ const Case stepped{"after every single machine instruction of a producer, a read
     }
     check_equal(waitpid(child, &status, 0), child, "waitpid");
     check(WIFSTOPPED(status) && WSTOPSIG(status) == SIGTRAP, "the producer failed");
-    // What a consumer would find if the producer had died here: tried on a copy of its position.
+    // A consumer is tried on a copy of its position, as if the producer had died here.
     Consumer now = consumer;
     const uint64_t whole = take_all(now, stream, taken, inbox);
     check(!now.ready(), "a header after the last record");

@@ -1,5 +1,5 @@
-// S1.9: the numbers that docs/layout.md tells other languages. Who changes one of these changes the ABI: raise kAbiVersion and
-// correct the page and examples/c.
+// S1.9: the numbers that docs/layout.md tells other languages. A change of one of them changes the ABI: raise kAbiVersion and correct
+// the page and examples/c.
 #include "rig.h"
 
 namespace test {

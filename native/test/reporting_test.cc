@@ -1,4 +1,4 @@
-// What the two sides tell each other: positions, and who sleeps. One thread; the orders are for the torture tests.
+// The two sides tell each other positions, and which of them sleeps. One thread; the torture tests are about memory orders.
 #include <algorithm>
 
 #include "rig.h"

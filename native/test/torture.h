@@ -197,7 +197,7 @@ inline Outcome consume(Consumer consumer, RingControl* control, const Plan& plan
       const uint64_t length = packed_length(inbox.data() + at);
       if (length == last_length(plan)) return {n, sleeper.sleeps, sleeper.wakes};
       check(stream.matches(n, inbox.data() + at + kHeaderBytes, length), "a wrong record");
-      // Those of a batch are plain.
+      // Records of a batch are plain.
       const uint32_t kind = packed_kind(inbox.data() + at);
       check(kind == kMessage || kind == stream.kind(n), "a wrong kind");
       at += record_bytes(length);
@@ -205,7 +205,7 @@ inline Outcome consume(Consumer consumer, RingControl* control, const Plan& plan
     }
     if (consumer.should_report()) sleeper.wake(consumer.report(), control->producer_state);
     if (take == Take::empty && max > 0) {
-      // Who may sleep tells all it took before: the producer can't ask who sleeps.
+      // A consumer that may sleep reports all that it took before: the producer can't ask a sleeper.
       if (plan.consumer != Waiting::spin && consumer.unreported()) sleeper.wake(consumer.report(), control->producer_state);
       sleeper.wait(consumer, [&] { return consumer.ready(); });
     }
