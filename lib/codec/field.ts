@@ -73,6 +73,17 @@ export interface Member {
   readonly shape: Shape;
   readonly offset: number;
 }
+/** The slot holds the position of the variant; its struct is in the tail. */
+export interface UnionShape extends Slot {
+  readonly kind: "union";
+  /** The property whose value names the variant. */
+  readonly tag: string;
+  readonly variants: readonly Variant[];
+}
+export interface Variant {
+  readonly name: string;
+  readonly shape: StructShape;
+}
 
 export type Shape =
   | NumberShape
@@ -83,7 +94,16 @@ export type Shape =
   | BlockShape
   | OptionalShape
   | ArrayShape
-  | StructShape;
+  | StructShape
+  | UnionShape;
+
+/** What a codec can be made of. */
+export type RootShape = StructShape | UnionShape;
+
+/** The next multiple of `align`, a power of two. */
+export function alignUp(bytes: number, align: number): number {
+  return Math.ceil(bytes / align) * align;
+}
 
 /** Whether there may be blocks in a value. */
 export function holdsBlocks(shape: Shape): boolean {
@@ -95,6 +115,8 @@ export function holdsBlocks(shape: Shape): boolean {
       return holdsBlocks(shape.of);
     case "struct":
       return shape.members.some((member) => holdsBlocks(member.shape));
+    case "union":
+      return shape.variants.some((variant) => holdsBlocks(variant.shape));
     default:
       return false;
   }

@@ -96,6 +96,9 @@ export function optional<T>(field: Field<T>): OptionalField<T> {
 /** An array of any length, or of exactly `length` (at least 1) elements. */
 export function array<T>(of: Field<T>, length?: number): Field<T[]> {
   const element = shapeOf(of, "array(…)");
+  // Its count would be held to nothing: a message of a few bytes could have billions of elements.
+  if (element.size === 0)
+    throw new InvalidArgumentError("array(…)", "a field that takes at least a byte", of);
   if (length !== undefined) checkLength(length, "the length of an array");
   const shape: ArrayShape = {
     kind: "array",

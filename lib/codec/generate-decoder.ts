@@ -1,12 +1,46 @@
 import { putBack, takeBlock } from "./blocks.js";
 import { copyBytes, viewBytes } from "./bytes.js";
-import { Code, type Decode, numbers, type Place, plus, show } from "./code.js";
-import { type ArrayShape, holdsBlocks, type Shape, type StructShape } from "./field.js";
+import { Code, type Decode, FEW_VARIANTS, numbers, type Place, plus, show } from "./code.js";
+import {
+  type ArrayShape,
+  holdsBlocks,
+  type RootShape,
+  type Shape,
+  type StructShape,
+  type UnionShape,
+  type Variant,
+} from "./field.js";
 import { textEnd } from "./readers.js";
 import { readText } from "./utf8.js";
 
-/** Generates the decoder of a struct. */
-export function generateDecoder(shape: StructShape, slow: Decode): Decode {
+/** Generates the decoder of a struct or union. */
+export function generateDecoder(shape: RootShape, slow: Decode): Decode {
+  const outside = { slow, ...reading };
+  const start = { base: "offset", at: 0 };
+  if (shape.kind === "struct" || shape.variants.length <= FEW_VARIANTS) {
+    return decoderOf(shape, outside, (code) => readShape(code, shape, start));
+  }
+  // A function for each variant: V8 does not optimize one that is too long.
+  const decoders = shape.variants.map((variant) =>
+    decoderOf(shape, outside, (code) => readVariant(code, shape, variant)),
+  );
+  const code = new Code("return slow(scratch, offset, bytes, blocks);");
+  code.fail(`bytes < ${shape.size}`);
+  code.line("const view = scratch.view;");
+  code.line(`const decode = decoders[${tagAt(shape, start)}];`);
+  code.fail("decode === undefined");
+  code.line("return decode(scratch, offset, bytes, blocks);");
+  return code.compile<Decode>(PARAMETERS, { ...outside, decoders });
+}
+
+const PARAMETERS = ["scratch", "offset", "bytes", "blocks"];
+
+/** `read` appends what reads the message, and returns the expression of it. */
+function decoderOf(
+  shape: RootShape,
+  outside: Readonly<Record<string, unknown>> & { readonly slow: Decode },
+  read: (code: Code) => string,
+): Decode {
   const blocks = holdsBlocks(shape);
   // The closures begin anew, with all blocks on the list again.
   const code = new Code(
@@ -16,7 +50,7 @@ export function generateDecoder(shape: StructShape, slow: Decode): Decode {
   code.fail(shape.variable ? `bytes < ${shape.size}` : `bytes !== ${shape.size}`);
   code.line("const view = scratch.view;");
   if (shape.variable) code.line(`const end = offset + bytes; let tail = offset + ${shape.size};`);
-  const message = readShape(code, shape, { base: "offset", at: 0 });
+  const message = read(code);
   if (shape.variable) {
     code.line(`const message = ${message};`);
     code.fail("tail !== end");
@@ -24,7 +58,7 @@ export function generateDecoder(shape: StructShape, slow: Decode): Decode {
   } else {
     code.line(`return ${message};`);
   }
-  return code.compile<Decode>(["scratch", "offset", "bytes", "blocks"], { slow, ...reading });
+  return code.isTooLong ? outside.slow : code.compile<Decode>(PARAMETERS, outside);
 }
 
 /** What the generated code calls. */
@@ -95,14 +129,48 @@ function readShape(code: Code, shape: Shape, place: Place): string {
     }
     case "array":
       return readArray(code, shape, place);
-    case "struct": {
-      const fields = shape.members.map(
-        (member) =>
-          `${JSON.stringify(member.name)}: ${readShape(code, member.shape, plus(place, member.offset))}`,
-      );
-      return `{ ${fields.join(", ")} }`;
-    }
+    case "struct":
+      return `{ ${readMembers(code, shape, place).join(", ")} }`;
+    case "union":
+      return readUnion(code, shape, place);
   }
+}
+
+/** The properties of the object, as they stand in a literal. */
+function readMembers(code: Code, shape: StructShape, place: Place): string[] {
+  return shape.members.map(
+    ({ name, shape, offset }) => `${JSON.stringify(name)}: ${readShape(code, shape, plus(place, offset))}`,
+  );
+}
+
+function readUnion(code: Code, union: UnionShape, place: Place): string {
+  const value = code.name();
+  code.line(`let ${value};`);
+  code.line(`switch (${tagAt(union, place)}) {`);
+  for (const [i, variant] of union.variants.entries()) {
+    code.line(`case ${i}: {`);
+    code.line(`${value} = ${readVariant(code, union, variant)};`);
+    code.line("break; }");
+  }
+  code.line("default:");
+  code.fail("true");
+  code.line("}");
+  return value;
+}
+
+function tagAt(union: UnionShape, place: Place): string {
+  return union.size === 1 ? `view.getUint8(${show(place)})` : `view.getUint16(${show(place)}, true)`;
+}
+
+/** Appends what takes the variant's struct from the tail, and returns the expression of the object. */
+function readVariant(code: Code, union: UnionShape, { name, shape }: Variant): string {
+  const start = code.name();
+  const gap = shape.align === 1 ? "" : ` + ((offset - tail) & ${shape.align - 1})`;
+  code.line(`const ${start} = tail${gap};`);
+  code.fail(`${start} + ${shape.size} > end`);
+  code.line(`tail = ${start} + ${shape.size};`);
+  const tag = `${JSON.stringify(union.tag)}: ${JSON.stringify(name)}`;
+  return `{ ${[tag, ...readMembers(code, shape, { base: start, at: 0 })].join(", ")} }`;
 }
 
 /** Takes as many bytes from the tail as the word at `at` says; returns where they start, `tail` being where they end. */

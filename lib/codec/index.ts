@@ -29,3 +29,5 @@ export { assertCodec } from "./resolve.js";
 export type { StructCodec, StructFields, StructOf } from "./struct.js";
 export { struct } from "./struct.js";
 export { text } from "./text.js";
+export type { UnionCodec, UnionOf, UnionVariants } from "./union.js";
+export { union } from "./union.js";

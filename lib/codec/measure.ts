@@ -1,9 +1,9 @@
 import { isBytes } from "./bytes.js";
 import { noRoom } from "./codec.js";
-import type { Shape, StructShape } from "./field.js";
+import { alignUp, type RootShape, type Shape, type StructShape, type UnionShape } from "./field.js";
 
 /*
- * How many bytes a message of a struct takes, found out only when it did not fit. What is no value of its field counts nothing: encoding will
+ * How many bytes a message of a struct or union takes, found out only when it did not fit. What is no value of its field counts nothing: encoding will
  * come to it.
  */
 
@@ -13,8 +13,8 @@ type Measure = (value: unknown, tail: number) => number;
 /** Past this nobody has the room; and a sparse array may have more elements than can be looked at. */
 const LONGEST = 2 ** 31;
 
-/** What the encoder of a struct returns for a message that does not fit. */
-export function noRoomOf(shape: StructShape): (message: unknown) => number {
+/** What the encoder of a struct or union returns for a message that does not fit. */
+export function noRoomOf(shape: RootShape): (message: unknown) => number {
   const { size } = shape;
   if (!shape.variable) return () => noRoom(size);
   const measure = measureOf(shape);
@@ -36,22 +36,41 @@ function measureOf(shape: Shape): Measure {
       return (value, tail) => {
         if (!Array.isArray(value)) return tail;
         let end = tail;
-        if (length === undefined) end = Math.ceil(tail / of.align) * of.align + value.length * of.size;
+        if (length === undefined) end = alignUp(tail, of.align) + value.length * of.size;
         if (of.variable) for (let i = 0; i < value.length && end < LONGEST; i++) end = measure(value[i], end);
         return end;
       };
     }
-    case "struct": {
-      const members = shape.members.filter((member) => member.shape.variable);
-      const names = members.map((member) => member.name);
-      const measures = members.map((member) => measureOf(member.shape));
-      return (value, tail) => {
-        if (typeof value !== "object" || value === null) return tail;
-        const source = value as Readonly<Record<string, unknown>>;
-        return measures.reduce((end, measure, i) => measure(source[names[i]!], end), tail);
-      };
-    }
+    case "struct":
+      return measureOfStruct(shape);
+    case "union":
+      return measureOfUnion(shape);
     default:
       return (_value, tail) => tail;
   }
+}
+
+function measureOfStruct(shape: StructShape): Measure {
+  const members = shape.members.filter((member) => member.shape.variable);
+  const names = members.map((member) => member.name);
+  const measures = members.map((member) => measureOf(member.shape));
+  return (value, tail) => {
+    if (typeof value !== "object" || value === null) return tail;
+    const source = value as Readonly<Record<string, unknown>>;
+    return measures.reduce((end, measure, i) => measure(source[names[i]!], end), tail);
+  };
+}
+
+function measureOfUnion({ tag, variants }: UnionShape): Measure {
+  const measures = new Map<unknown, Measure>(
+    variants.map(({ name, shape }) => {
+      const measure = measureOf(shape);
+      return [name, (value, tail) => measure(value, alignUp(tail, shape.align) + shape.size)];
+    }),
+  );
+  return (value, tail) => {
+    if (typeof value !== "object" || value === null) return tail;
+    const measure = measures.get((value as Readonly<Record<string, unknown>>)[tag]);
+    return measure === undefined ? tail : measure(value, tail);
+  };
 }

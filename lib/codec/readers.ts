@@ -4,7 +4,14 @@ import { missing, releasing, takeBlock } from "./blocks.js";
 import { copyBytes, viewBytes } from "./bytes.js";
 import type { Decode } from "./code.js";
 import type { Scratch } from "./codec.js";
-import { holdsBlocks, type NumberType, type Shape, type StructShape } from "./field.js";
+import {
+  holdsBlocks,
+  type NumberType,
+  type RootShape,
+  type Shape,
+  type StructShape,
+  type UnionShape,
+} from "./field.js";
 import { Path } from "./path.js";
 import { readText } from "./utf8.js";
 
@@ -27,7 +34,7 @@ interface Cursor {
 type Read = (cursor: Cursor, at: number) => unknown;
 
 /** Makes a decoder out of closures. */
-export function closureDecoder(shape: StructShape): Decode {
+export function closureDecoder(shape: RootShape): Decode {
   const read = readerOf(shape, new Path());
   const { size, variable } = shape;
   const decode: Decode = (scratch, offset, bytes, blocks) => {
@@ -118,20 +125,44 @@ function readerOf(shape: Shape, path: Path): Read {
     case "array":
       return arrayReader(shape.of, shape.length, path);
     case "struct":
-      return structReader(shape, path);
+      return structReader(shape, path, {});
+    case "union":
+      return unionReader(shape, path);
   }
 }
 
-function structReader(shape: StructShape, path: Path): Read {
+/** `fixed`: properties that each value begins with. */
+function structReader(shape: StructShape, path: Path, fixed: Readonly<Record<string, unknown>>): Read {
   const names = shape.members.map((member) => member.name);
   const offsets = shape.members.map((member) => member.offset);
   const readers = shape.members.map((member) => readerOf(member.shape, new Path(path, member.name)));
   const count = readers.length;
-  const template = Object.fromEntries(names.map((name) => [name, undefined]));
+  const template = { ...fixed, ...Object.fromEntries(names.map((name) => [name, undefined])) };
   return (cursor, at) => {
     const value: Record<string, unknown> = { ...template };
     for (let i = 0; i < count; i++) value[names[i]!] = readers[i]!(cursor, at + offsets[i]!);
     return value;
+  };
+}
+
+function unionReader({ tag, variants, size }: UnionShape, path: Path): Read {
+  const shapes = variants.map((variant) => variant.shape);
+  const readers = variants.map(({ name, shape }) => structReader(shape, path, { [tag]: name }));
+  const tagPath = new Path(path, tag);
+  return (cursor, at) => {
+    const index = size === 1 ? cursor.view.getUint8(at) : cursor.view.getUint16(at, true);
+    const variant = shapes[index];
+    if (variant === undefined) {
+      const text = `must be the position of a variant, 0 to ${shapes.length - 1}; it is ${index}`;
+      throw new DecodeError(text, tagPath.toString());
+    }
+    const start = cursor.tail + ((cursor.base - cursor.tail) & (variant.align - 1));
+    if (start + variant.size > cursor.end) {
+      const what = `the variant ${JSON.stringify(variants[index]!.name)} of ${variant.size} bytes`;
+      throw tooLong(path, what, cursor.end - start);
+    }
+    cursor.tail = start + variant.size;
+    return readers[index]!(cursor, start);
   };
 }
 

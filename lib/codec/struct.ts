@@ -2,7 +2,15 @@ import { createHash } from "node:crypto";
 import { InvalidArgumentError } from "../errors.js";
 import { canGenerate, type Decode, type Encode } from "./code.js";
 import type { Codec } from "./codec.js";
-import { type Field, fieldOf, type Member, type OptionalField, type StructShape } from "./field.js";
+import {
+  alignUp,
+  type Field,
+  fieldOf,
+  type Member,
+  type OptionalField,
+  type RootShape,
+  type StructShape,
+} from "./field.js";
 import { checkSize, shapeOf } from "./fields.js";
 import { generateDecoder } from "./generate-decoder.js";
 import { generateEncoder } from "./generate-encoder.js";
@@ -33,7 +41,7 @@ export interface StructCodec<T> extends Codec<T>, Field<T> {
   readonly name: "struct";
   /** The canonical text of the fields, such as `{ id: u32, price: f64 }`. */
   readonly schema: string;
-  /** Bytes of the fixed part; of the whole message, where no field is of variable length. */
+  /** Bytes of the fixed part; of the whole message, where `maxBytes` is there. */
   readonly size: number;
 }
 
@@ -90,27 +98,30 @@ export interface StructCodec<T> extends Codec<T>, Field<T> {
  *   |<---------------- fixed part: struct message ---------->|<-------------- tail ---------------------->|
  * ```
  *
- * @throws InvalidArgumentError (`ERR_RINGBELL_INVALID_ARGUMENT`) for a struct without fields, what is no field, and for names that are array indexes
+ * @throws InvalidArgumentError (`ERR_RINGBELL_INVALID_ARGUMENT`) for what is no field, and for names that are array indexes
  * (they have no order of their own) or `__proto__`.
  */
 export function struct<F extends StructFields>(fields: F): StructCodec<StructOf<F>> {
   return makeStruct<StructOf<F>>(layOut(fields), canGenerate());
 }
 
-/** Makes the codec of a shape; `generated`: by generated code, else by closures. */
+/** Makes the codec of a struct; `generated`: by generated code, else by closures. */
 export function makeStruct<T>(shape: StructShape, generated: boolean): StructCodec<T> {
+  const codec = { ...makeCodec<T>(shape, generated), name: "struct", size: shape.size } as const;
+  return Object.freeze(shape.variable ? codec : { ...codec, maxBytes: () => shape.size });
+}
+
+/** What the codecs of structs and unions have in common. */
+export function makeCodec<T>(shape: RootShape, generated: boolean): Omit<Codec<T>, "name"> & Field<T> {
   const noRoom = noRoomOf(shape);
   const slowEncode: Encode = closureEncoder(shape, noRoom);
   const slowDecode: Decode = closureDecoder(shape);
-  const codec = {
+  return {
     ...fieldOf<T>(shape),
-    name: "struct",
     fingerprint: fingerprintOf(shape.text),
-    size: shape.size,
     encode: generated ? generateEncoder(shape, slowEncode, noRoom) : slowEncode,
     decode: (generated ? generateDecoder(shape, slowDecode) : slowDecode) as Codec<T>["decode"],
-  } as const;
-  return Object.freeze(codec);
+  };
 }
 
 // The number is that of the wire layout; it goes up when a message of the same text would look different.
@@ -118,24 +129,34 @@ function fingerprintOf(text: string): string {
   return createHash("sha256").update(`ringbell struct 1 ${text}`).digest("hex").slice(0, 16);
 }
 
+/** Refuses what is no key whose place among the others is that of its definition. */
+export function checkKey(name: string, argument: string): void {
+  if (name === "__proto__" || /^(0|[1-9][0-9]*)$/.test(name)) {
+    throw new InvalidArgumentError(argument, 'neither a number nor "__proto__"', name);
+  }
+}
+
+/** A key in the canonical text. */
+export function keyText(name: string): string {
+  return isIdentifier(name) ? name : JSON.stringify(name);
+}
+
 /** Gives each field its offset. */
 export function layOut(fields: StructFields): StructShape {
-  if (typeof fields !== "object" || fields === null || Object.keys(fields).length === 0) {
-    throw new InvalidArgumentError("struct(…)", "an object with at least one field", fields);
+  if (typeof fields !== "object" || fields === null) {
+    throw new InvalidArgumentError("struct(…)", "an object with a field for each key", fields);
   }
   const members: Member[] = [];
   const gaps: [number, number][] = [];
   let size = 0;
   let align = 1;
   const padTo = (alignment: number) => {
-    const next = Math.ceil(size / alignment) * alignment;
+    const next = alignUp(size, alignment);
     if (next !== size) gaps.push([size, next]);
     size = next;
   };
   for (const [name, field] of Object.entries(fields)) {
-    if (name === "__proto__" || /^(0|[1-9][0-9]*)$/.test(name)) {
-      throw new InvalidArgumentError("the name of a field", 'neither a number nor "__proto__"', name);
-    }
+    checkKey(name, "the name of a field");
     const shape = shapeOf(field, `the field ${JSON.stringify(name)}`);
     padTo(shape.align);
     members.push({ name, shape, offset: size });
@@ -143,9 +164,7 @@ export function layOut(fields: StructFields): StructShape {
     align = Math.max(align, shape.align);
   }
   padTo(align);
-  const text = members.map(
-    ({ name, shape }) => `${isIdentifier(name) ? name : JSON.stringify(name)}: ${shape.text}`,
-  );
+  const text = members.map(({ name, shape }) => `${keyText(name)}: ${shape.text}`);
   const variable = members.some(({ shape }) => shape.variable);
   const whole: StructShape = {
     kind: "struct",
@@ -154,7 +173,7 @@ export function layOut(fields: StructFields): StructShape {
     size,
     align,
     variable,
-    text: `{ ${text.join(", ")} }`,
+    text: text.length === 0 ? "{}" : `{ ${text.join(", ")} }`,
   };
   checkSize(size, whole.text);
   return whole;

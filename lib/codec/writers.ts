@@ -3,10 +3,12 @@ import { EncodeError } from "../errors.js";
 import { attachBlock, foreignBlock } from "./blocks.js";
 import { clear, isBytes, writeBytes } from "./bytes.js";
 import type { Encode } from "./code.js";
-import { NO_ROOM, type Scratch } from "./codec.js";
-import type { NumberType, Shape, StructShape } from "./field.js";
-import { describe, Path } from "./path.js";
+import { NO_ROOM } from "./codec.js";
+import type { RootShape, Shape, StructShape, UnionShape } from "./field.js";
+import { numberWriter } from "./number-writers.js";
+import { Path } from "./path.js";
 import { ILL_FORMED, writeText } from "./utf8.js";
+import { type Cursor, refuse, type Write } from "./writing.js";
 
 /*
  * Encoding by closures: one for each field, made once. It is what runs where code may not be generated from strings, and
@@ -17,24 +19,8 @@ import { ILL_FORMED, writeText } from "./utf8.js";
  * names, each call many closures.
  */
 
-/** Where a message is being written. */
-interface Cursor {
-  scratch: Scratch;
-  blocks: Block[];
-  view: DataView;
-  /** Where the message begins. */
-  base: number;
-  /** Where the next bytes of the tail go. */
-  tail: number;
-  /** Where the room ends. */
-  end: number;
-}
-
-/** Writes a value into its slot at `at`, the rest of it into the tail; false if there is no room. */
-type Write = (value: unknown, cursor: Cursor, at: number) => boolean;
-
 /** Makes an encoder out of closures. `noRoom` is what it returns where there is none. */
-export function closureEncoder(shape: StructShape, noRoom: (message: unknown) => number): Encode {
+export function closureEncoder(shape: RootShape, noRoom: (message: unknown) => number): Encode {
   const write = writerOf(shape, new Path());
   const size = shape.size;
   return (message, scratch, offset, blocks) => {
@@ -49,15 +35,6 @@ export function closureEncoder(shape: StructShape, noRoom: (message: unknown) =>
     if (cursor.tail > cursor.end) return noRoom(message);
     return write(message, cursor, offset) ? cursor.tail - offset : noRoom(message);
   };
-}
-
-function refuse(path: Path, value: unknown, expected: string): EncodeError {
-  return new EncodeError(
-    value === undefined
-      ? `is missing; it must be ${expected}`
-      : `must be ${expected}; it is ${describe(value)}`,
-    path.toString(),
-  );
 }
 
 function writerOf(shape: Shape, path: Path): Write {
@@ -75,10 +52,7 @@ function writerOf(shape: Shape, path: Path): Write {
       const indexes = new Map<unknown, number>(values.map((value, index) => [value, index]));
       return (value, { view }, at) => {
         const index = indexes.get(value);
-        if (index === undefined) {
-          const few = values.slice(0, 10).map((known) => JSON.stringify(known));
-          throw refuse(path, value, `one of ${few.join(", ")}${values.length > few.length ? ", …" : ""}`);
-        }
+        if (index === undefined) throw refuse(path, value, oneOf(values));
         if (size === 1) view.setUint8(at, index);
         else view.setUint16(at, index, true);
         return true;
@@ -113,6 +87,8 @@ function writerOf(shape: Shape, path: Path): Write {
       return arrayWriter(shape.of, shape.length, path);
     case "struct":
       return structWriter(shape, path);
+    case "union":
+      return unionWriter(shape, path);
   }
 }
 
@@ -131,6 +107,28 @@ function structWriter(shape: StructShape, path: Path): Write {
     }
     for (const gap of gaps) clear(cursor.scratch, at + gap[0], at + gap[1]);
     return true;
+  };
+}
+
+function unionWriter({ tag, variants, size, text }: UnionShape, path: Path): Write {
+  const names = variants.map((variant) => variant.name);
+  const indexes = new Map<unknown, number>(names.map((name, index) => [name, index]));
+  const shapes = variants.map((variant) => variant.shape);
+  const writers = shapes.map((shape) => structWriter(shape, path));
+  const tagPath = new Path(path, tag);
+  return (value, cursor, at) => {
+    if (typeof value !== "object" || value === null) throw refuse(path, value, `an object: ${brief(text)}`);
+    const name = (value as Readonly<Record<string, unknown>>)[tag];
+    const index = indexes.get(name);
+    if (index === undefined) throw refuse(tagPath, name, oneOf(names));
+    const variant = shapes[index]!;
+    const start = cursor.tail + ((cursor.base - cursor.tail) & (variant.align - 1));
+    if (start + variant.size > cursor.end) return false;
+    if (size === 1) cursor.view.setUint8(at, index);
+    else cursor.view.setUint16(at, index, true);
+    clear(cursor.scratch, cursor.tail, start);
+    cursor.tail = start + variant.size;
+    return writers[index]!(value, cursor, start);
   };
 }
 
@@ -211,107 +209,10 @@ function bytesWriter(length: number | undefined, path: Path): Write {
   };
 }
 
-/** One closure a type, each with its own inline caches: a table of setters would cost a second call. */
-function numberWriter(type: NumberType, path: Path): Write {
-  switch (type) {
-    case "u8":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || (value & 0xff) !== value) throw refuse(path, value, expected.u8);
-        view.setUint8(at, value);
-        return true;
-      };
-    case "i8":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || (value << 24) >> 24 !== value)
-          throw refuse(path, value, expected.i8);
-        view.setInt8(at, value);
-        return true;
-      };
-    case "u16":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || (value & 0xffff) !== value) throw refuse(path, value, expected.u16);
-        view.setUint16(at, value, true);
-        return true;
-      };
-    case "i16":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || (value << 16) >> 16 !== value)
-          throw refuse(path, value, expected.i16);
-        view.setInt16(at, value, true);
-        return true;
-      };
-    case "u32":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || value >>> 0 !== value) throw refuse(path, value, expected.u32);
-        view.setUint32(at, value, true);
-        return true;
-      };
-    case "i32":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || (value | 0) !== value) throw refuse(path, value, expected.i32);
-        view.setInt32(at, value, true);
-        return true;
-      };
-    case "u53":
-      return (value, { view }, at) => {
-        if (!Number.isSafeInteger(value) || (value as number) < 0) throw refuse(path, value, expected.u53);
-        view.setUint32(at, (value as number) >>> 0, true);
-        view.setUint32(at + 4, (value as number) / 4294967296, true);
-        return true;
-      };
-    case "i53":
-      return (value, { view }, at) => {
-        if (!Number.isSafeInteger(value)) throw refuse(path, value, expected.i53);
-        view.setUint32(at, (value as number) >>> 0, true);
-        view.setInt32(at + 4, Math.floor((value as number) / 4294967296), true);
-        return true;
-      };
-    case "u64":
-      return (value, { view }, at) => {
-        if (typeof value !== "bigint" || BigInt.asUintN(64, value) !== value) {
-          throw refuse(path, value, expected.u64);
-        }
-        view.setBigUint64(at, value, true);
-        return true;
-      };
-    case "i64":
-      return (value, { view }, at) => {
-        if (typeof value !== "bigint" || BigInt.asIntN(64, value) !== value)
-          throw refuse(path, value, expected.i64);
-        view.setBigInt64(at, value, true);
-        return true;
-      };
-    case "f32":
-      return (value, { view }, at) => {
-        if (typeof value !== "number" || (!Number.isFinite(Math.fround(value)) && Number.isFinite(value))) {
-          throw refuse(path, value, expected.f32);
-        }
-        view.setFloat32(at, value, true);
-        return true;
-      };
-    case "f64":
-      return (value, { view }, at) => {
-        if (typeof value !== "number") throw refuse(path, value, expected.f64);
-        view.setFloat64(at, value, true);
-        return true;
-      };
-  }
+function oneOf(values: readonly string[]): string {
+  const few = values.slice(0, 10).map((known) => JSON.stringify(known));
+  return `one of ${few.join(", ")}${values.length > few.length ? ", …" : ""}`;
 }
-
-const expected: Readonly<Record<NumberType, string>> = {
-  u8: "an integer from 0 to 255",
-  i8: "an integer from -128 to 127",
-  u16: "an integer from 0 to 65535",
-  i16: "an integer from -32768 to 32767",
-  u32: "an integer from 0 to 4294967295",
-  i32: "an integer from -2147483648 to 2147483647",
-  u53: "an integer from 0 to 9007199254740991",
-  i53: "an integer from -9007199254740991 to 9007199254740991",
-  u64: "a bigint from 0 to 2^64 - 1",
-  i64: "a bigint from -2^63 to 2^63 - 1",
-  f32: "a number of single precision",
-  f64: "a number",
-};
 
 function brief(text: string): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;

@@ -1,5 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { expect, it } from "vitest";
+import { f64, struct } from "../../lib/codec/index.js";
+import { roundTrip } from "./support.js";
 
 const program = `
   import { Scratch, array, f64, struct, text, u32 } from ${JSON.stringify(new URL("../../dist/codec/index.js", import.meta.url).href)};
@@ -17,6 +19,16 @@ function run(flags: readonly string[], env: NodeJS.ProcessEnv = {}) {
   });
   return JSON.parse(output) as { generated: boolean };
 }
+
+it("a struct goes by closures where V8 would not optimize the code that is generated for it", () => {
+  const isGenerated = (fields: number) => {
+    const codec = struct(Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, f64])));
+    const message = Object.fromEntries(Array.from({ length: fields }, (_, i) => [`f${i}`, i]));
+    expect(roundTrip(codec, message)).toEqual(message);
+    return !codec.encode.toString().includes("cursor");
+  };
+  expect([10, 300, 500, 2000].map(isGenerated)).toEqual([true, true, false, false]);
+});
 
 it("a struct works, with the same bytes, where code may not be generated", () => {
   const usual = run([]);

@@ -416,6 +416,16 @@ describe.each([
     expect(make({ id: u32, name: text() }).size).toBe(8);
   });
 
+  it("carries an object without fields in no bytes", () => {
+    const codec = make({});
+    expect([codec.schema, codec.size, encode(codec, { more: 1 }).length]).toEqual(["{}", 0, 0]);
+    expect(decode(codec, new Uint8Array(0))).toEqual({});
+    expect(() => decode(codec, new Uint8Array(1))).toThrow(DecodeError);
+    expect(() => encode(codec, null as never)).toThrow(EncodeError);
+    const inside = make({ a: u8, b: struct({}), c: optional(struct({})), d: u16 });
+    expect(roundTrip(inside, { a: 1, b: {}, c: {}, d: 2 })).toEqual({ a: 1, b: {}, c: {}, d: 2 });
+  });
+
   it("carries field names that look like code", () => {
     const codec = make({ 'a"]; throw 1; //': u8, "`${1}`\u2028\\": u8, constructor: u8 } as StructFields);
     const m = { 'a"]; throw 1; //': 1, "`${1}`\u2028\\": 2, constructor: 3 };
@@ -435,7 +445,9 @@ describe("the definition of a struct", () => {
 
   it("is refused where it makes no sense", () => {
     const bad: (() => unknown)[] = [
-      () => struct({}),
+      // It would take no bytes, so that a message of four could have billions.
+      () => array(struct({})),
+      () => array(struct({ a: struct({}) }), 2),
       () => struct({ a: 5 as never }),
       () => struct({ a: undefined as never }),
       () => struct(null as never),

@@ -101,7 +101,9 @@ function checkCodec(
 
 function describeCodec({ name, schema, fingerprint }: CodecIdentity, words: boolean): string {
   if (!words) return `${name} with the fingerprint ${fingerprint}`;
-  return schema === undefined || schema === name ? name : `${name} ${schema}`;
+  if (schema === undefined || schema === name) return name;
+  // The words of a union, for one, begin with what it is.
+  return schema.startsWith(`${name}(`) ? schema : `${name} ${schema}`;
 }
 
 /** What one side can do, or is willing to, best first. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { struct, u32, union } from "../../../lib/codec/index.js";
 import {
   HandshakeTimeoutError,
   LaneMismatchError,
@@ -148,6 +149,23 @@ describe("what goes wrong becomes the same error on both sides", () => {
     expect(theirs.message).toContain(
       "this side sends struct { id: u64 }, the other receives struct { id: u32 }",
     );
+  });
+
+  it("unions that list their variants in another order, each side seeing both", async () => {
+    const [bye, hello] = [struct({}), struct({ id: u32 })];
+    const shown = (codec: Parameters<typeof presentCodec>[0]) => ({
+      send: presentCodec(codec),
+      receive: presentCodec(codec),
+    });
+    const [ours, theirs] = await quarrel(
+      await wirePair(),
+      { lanes: [lane("main", 65536, shown(union("type", { bye, hello })))] },
+      { codec: shown(union("type", { hello, bye })) },
+    );
+    const words = ["union(type: bye {} | hello { id: u32 })", "union(type: hello { id: u32 } | bye {})"];
+    expect(ours).toMatchObject({ ours: words[0], theirs: words[1] });
+    expect(theirs).toMatchObject({ ours: words[1], theirs: words[0] });
+    expect(theirs.message).toContain(`this side sends ${words[1]}, the other receives ${words[0]}`);
   });
 
   it("schemas with the same words and other fingerprints", async () => {
