@@ -25,6 +25,7 @@ export type { LaneReadable, LaneWritable } from "./channel/web-streams.js";
 export * from "./codec/index.js";
 export type { CloseReason } from "./ending.js";
 export * from "./errors.js";
+export { type MemoryPairOptions, memoryPair } from "./memory-pair.js";
 export type { Credentials } from "./native/binding.js";
 export type {
   Cells,

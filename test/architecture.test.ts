@@ -5,6 +5,15 @@ import { describe, expect, it } from "vitest";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** Folders above the waist, from the ground up: connections are ports to them, which they get by a name. */
+const upper: readonly (readonly string[])[] = [
+  ["rpc", "store", "relay"],
+  ["session", "mailbox"],
+  ["bridge", "mcp", "vscode-jsonrpc", "acp"],
+];
+/** What they may import besides each other and the codecs. */
+const waist = ["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts"];
+
 /**
  * From the ground up. A file may import from its own part, and from those on floors below, types included. A part is a file or a
  * folder of lib/; the folders of lib/transport/ are parts of their own.
@@ -23,7 +32,9 @@ const floors: readonly (readonly string[])[] = [
   ["transport/handshake"],
   ["port"],
   ["channel"],
+  ["memory-pair"],
   ["index"],
+  ...upper,
   ["cli"],
 ];
 
@@ -37,6 +48,13 @@ interface Import {
 function partOf(file: string): string {
   const path = file.replace(/\.ts$/, "").split("/");
   return path.slice(0, path[0] === "transport" && path.length > 2 ? 2 : 1).join("/");
+}
+
+const isUpper = (file: string): boolean => upper.flat().includes(partOf(file));
+
+/** Whether a file above the waist imports what it may not. */
+function bypassesWaist({ from, to }: Pick<Import, "from" | "to">): boolean {
+  return isUpper(from) && !isUpper(to) && !waist.includes(to) && partOf(to) !== "codec";
 }
 
 function floorOf(file: string): number {
@@ -88,6 +106,39 @@ describe("the house", () => {
       ({ from, to }) => partOf(from) !== partOf(to) && floorOf(from) <= floorOf(to),
     );
     expect(upwards.map(say)).toEqual([]);
+  });
+
+  it("has a waist: what stands above it imports ports and names, and nothing of how they are made", () => {
+    expect(imports.filter(bypassesWaist).map(say)).toEqual([]);
+  });
+
+  it("would notice what bypasses the waist", () => {
+    const bypass = (from: string, to: string) => bypassesWaist({ from, to });
+    const allowed = [
+      "port.ts",
+      "codec/index.ts",
+      "codec/json.ts",
+      "errors.ts",
+      "check.ts",
+      "rpc/contract.ts",
+    ];
+    for (const to of [...allowed, "channel/connect.ts"]) expect(bypass("rpc/serve.ts", to), to).toBe(false);
+    const refused = [
+      "channel/channel.ts",
+      "transport/contract.ts",
+      "native/load.ts",
+      "bulk/block.ts",
+      "index.ts",
+    ];
+    for (const to of refused) expect(bypass("rpc/serve.ts", to), to).toBe(true);
+    expect(bypass("session/attach.ts", "rpc/serve.ts")).toBe(false);
+    expect(bypass("channel/channel.ts", "rpc/serve.ts")).toBe(false);
+  });
+
+  it("has a waist of types only", () => {
+    const source = readFileSync(join(root, "lib/port.ts"), "utf8");
+    expect(importsOf("port.ts").filter(({ typeOnly }) => !typeOnly)).toEqual([]);
+    expect(source.match(/^export (?!type |interface )/gm)).toBe(null);
   });
 
   it("has no circle of files, of types neither", () => {

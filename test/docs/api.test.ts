@@ -76,6 +76,8 @@ describe("docs/api.md names", () => {
       () => channel.receive(wrong),
       () => channel.receiveSync(wrong),
       () => channel.flush(wrong),
+      () => channel.allocate(1, wrong),
+      () => ringbell.memoryPair(wrong),
       () => (channel as ringbell.Channel<unknown> as ringbell.Channel<Uint8Array>).toDuplex(wrong),
       () => ringbell.bytes(wrong),
     ];
