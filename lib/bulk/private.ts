@@ -8,37 +8,33 @@ import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
  * that was kept from before a block was sent is not seen by the receiver once the bytes are on their way; until then it may be.
  */
 
-/** Whose the memory is. */
-export interface PrivateOwner {
+/** The account that private blocks stand in. */
+export interface PrivateLedger {
   readonly memory: PrivateMemory;
-  /** Nobody has the block any more. `id`: what the peer calls it, or OURS. `length`: in bytes; those may have been taken away. */
-  released(bytes: PrivateBytes, id: number, length: number): void;
+  readonly kind: Tenancy["kind"];
+  /** Nobody has a block of `length` bytes any more. Its bytes may have been transferred to elsewhere. */
+  released(bytes: PrivateBytes, length: number): void;
 }
 
 /** A block's memory, and how many leases there are of it. Knows no lease, for those may be garbage-collected. */
 class Holding {
-  readonly owner: PrivateOwner;
-  readonly id: number;
+  ledger: PrivateLedger;
   readonly length: number;
   leases = 1;
 
-  constructor(owner: PrivateOwner, id: number, length: number) {
-    this.owner = owner;
-    this.id = id;
+  constructor(ledger: PrivateLedger, length: number) {
+    this.ledger = ledger;
     this.length = length;
   }
 
   /** A lease less; the last brings the memory back. */
   drop(bytes: PrivateBytes): void {
     this.leases--;
-    if (this.leases === 0) this.owner.released(bytes, this.id, this.length);
+    if (this.leases === 0) this.ledger.released(bytes, this.length);
     // Checked, each lease has bytes of its own.
-    else if (this.owner.memory.checked) this.owner.memory.give(bytes);
+    else if (this.ledger.memory.checked) this.ledger.memory.give(bytes);
   }
 }
-
-/** The id of a block of this side. */
-export const OURS = -1;
 
 export class PrivateLease implements Lease {
   readonly memory = undefined;
@@ -50,15 +46,9 @@ export class PrivateLease implements Lease {
   /** What the program sees. */
   #shown: PrivateBytes | undefined;
 
-  /** The only lease of a block. `id`: what the peer calls it, or OURS. */
-  static of(
-    owner: PrivateOwner,
-    bytes: PrivateBytes,
-    id: number,
-    sealed: boolean,
-    shared: boolean,
-  ): PrivateLease {
-    return new PrivateLease(new Holding(owner, id, bytes.length), bytes, sealed, shared, tracePlace());
+  /** The only lease of a block. */
+  static of(ledger: PrivateLedger, bytes: PrivateBytes, sealed: boolean, shared: boolean): PrivateLease {
+    return new PrivateLease(new Holding(ledger, bytes.length), bytes, sealed, shared, tracePlace());
   }
 
   private constructor(
@@ -76,7 +66,7 @@ export class PrivateLease implements Lease {
       lost: () => holding.drop(tenancy.view),
       held: true,
       bytes: holding.length,
-      kind: holding.id === OURS ? "allocated" : "received",
+      kind: holding.ledger.kind,
       place,
       view: bytes,
     };
@@ -94,13 +84,8 @@ export class PrivateLease implements Lease {
     return this.#shown;
   }
 
-  get ledger(): PrivateOwner {
-    return this.#holding.owner;
-  }
-
-  /** What the peer calls the block, or OURS. */
-  get id(): number {
-    return this.#holding.id;
+  get ledger(): PrivateLedger {
+    return this.#holding.ledger;
   }
 
   release(): void {
@@ -108,15 +93,14 @@ export class PrivateLease implements Lease {
     this.#holding.drop(this.#tenancy.view);
   }
 
-  /** Takes the only lease of a block away from its program; returns the bytes. */
-  surrender(): PrivateBytes {
-    this.#tenancy.held = false;
-    return this.#pages.handOver(this.#tenancy.view);
-  }
-
   /** Takes the bytes away from the program, but not from this lease. */
   withdraw(): void {
-    this.#tenancy.view = this.#pages.handOver(this.#tenancy.view);
+    this.#tenancy.view = this.#memory.handOver(this.#tenancy.view);
+  }
+
+  /** Moves the block, of which this is the only lease, to another account. */
+  moveTo(ledger: PrivateLedger): void {
+    this.#holding.ledger = ledger;
   }
 
   share(count: number): Lease[] {
@@ -130,16 +114,16 @@ export class PrivateLease implements Lease {
 
   /** The receivers have copies in any case; so this only says so, and this side's views can still be written to. */
   seal(): Lease {
-    if (this.sealed) return this;
     this.#mustBeOurs("seal");
+    if (this.sealed) return this;
     if (this.shared)
       throw new BlockError("a shared block can't be sealed any more; seal it first, then share it");
     this.withdraw();
     return this.#successor(this.#tenancy.view, true, false);
   }
 
-  get #pages(): PrivateMemory {
-    return this.#holding.owner.memory;
+  get #memory(): PrivateMemory {
+    return this.#holding.ledger.memory;
   }
 
   /** A lease of the same block in place of this one. */
@@ -150,14 +134,14 @@ export class PrivateLease implements Lease {
 
   /** The bytes for one more lease: checked, a buffer must be each one's own, to be taken away from it. */
   #another(view: PrivateBytes): PrivateBytes {
-    if (!this.#pages.checked) return view;
-    const copy = this.#pages.take(view.length);
+    if (!this.#memory.checked) return view;
+    const copy = this.#memory.take(view.length);
     copy.set(view);
     return copy;
   }
 
   #mustBeOurs(verb: string): void {
-    if (this.id === OURS) return;
+    if (this.#holding.ledger.kind === "allocated") return;
     throw new BlockError(
       `a block that was received is its sender's to ${verb}; copy it into one of your own`,
     );
