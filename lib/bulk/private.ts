@@ -9,14 +9,12 @@ import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
  * once the bytes are on their way; until then it may.
  */
 
-/** The owner of the memory. */
-export interface PrivateOwner {
+/** The account that private blocks stand in. */
+export interface PrivateLedger {
   readonly memory: PrivateMemory;
-  /**
-   * Called when no lease of the block is left. `id`: the peer's number for the block, or OURS. `length`: in
-   * bytes; a program may have transferred the buffer, so `bytes` may be empty.
-   */
-  released(bytes: PrivateBytes, id: number, length: number): void;
+  readonly kind: Tenancy["kind"];
+  /** Nobody has a block of `length` bytes any more. Its bytes may have been transferred to elsewhere. */
+  released(bytes: PrivateBytes, length: number): void;
 }
 
 /**
@@ -24,28 +22,23 @@ export interface PrivateOwner {
  * garbage-collected.
  */
 class Holding {
-  readonly owner: PrivateOwner;
-  readonly id: number;
+  ledger: PrivateLedger;
   readonly length: number;
   leases = 1;
 
-  constructor(owner: PrivateOwner, id: number, length: number) {
-    this.owner = owner;
-    this.id = id;
+  constructor(ledger: PrivateLedger, length: number) {
+    this.ledger = ledger;
     this.length = length;
   }
 
   /** Counts one lease less. The last one gives the memory back. */
   drop(bytes: PrivateBytes): void {
     this.leases--;
-    if (this.leases === 0) this.owner.released(bytes, this.id, this.length);
-    // In checked mode each lease has bytes of its own.
-    else if (this.owner.memory.checked) this.owner.memory.give(bytes);
+    if (this.leases === 0) this.ledger.released(bytes, this.length);
+    // Checked, each lease has bytes of its own.
+    else if (this.ledger.memory.checked) this.ledger.memory.give(bytes);
   }
 }
-
-/** The id of a block of this side. */
-export const OURS = -1;
 
 export class PrivateLease implements Lease {
   readonly memory = undefined;
@@ -57,15 +50,9 @@ export class PrivateLease implements Lease {
   /** The view that the program sees. */
   #shown: PrivateBytes | undefined;
 
-  /** Makes the only lease of a block. `id`: the peer's number for the block, or OURS. */
-  static of(
-    owner: PrivateOwner,
-    bytes: PrivateBytes,
-    id: number,
-    sealed: boolean,
-    shared: boolean,
-  ): PrivateLease {
-    return new PrivateLease(new Holding(owner, id, bytes.length), bytes, sealed, shared, tracePlace());
+  /** The only lease of a block. */
+  static of(ledger: PrivateLedger, bytes: PrivateBytes, sealed: boolean, shared: boolean): PrivateLease {
+    return new PrivateLease(new Holding(ledger, bytes.length), bytes, sealed, shared, tracePlace());
   }
 
   private constructor(
@@ -83,7 +70,7 @@ export class PrivateLease implements Lease {
       lost: () => holding.drop(tenancy.view),
       held: true,
       bytes: holding.length,
-      kind: holding.id === OURS ? "allocated" : "received",
+      kind: holding.ledger.kind,
       place,
       view: bytes,
     };
@@ -101,13 +88,8 @@ export class PrivateLease implements Lease {
     return this.#shown;
   }
 
-  get ledger(): PrivateOwner {
-    return this.#holding.owner;
-  }
-
-  /** The peer's number for the block, or OURS. */
-  get id(): number {
-    return this.#holding.id;
+  get ledger(): PrivateLedger {
+    return this.#holding.ledger;
   }
 
   release(): void {
@@ -115,15 +97,14 @@ export class PrivateLease implements Lease {
     this.#holding.drop(this.#tenancy.view);
   }
 
-  /** Takes the only lease of a block away from its program. Returns the bytes. */
-  surrender(): PrivateBytes {
-    this.#tenancy.held = false;
-    return this.#pages.handOver(this.#tenancy.view);
+  /** Takes the bytes away from the program, but not from this lease. */
+  withdraw(): void {
+    this.#tenancy.view = this.#memory.handOver(this.#tenancy.view);
   }
 
-  /** Takes the bytes away from the program; the lease keeps them. */
-  withdraw(): void {
-    this.#tenancy.view = this.#pages.handOver(this.#tenancy.view);
+  /** Moves the block, of which this is the only lease, to another account. */
+  moveTo(ledger: PrivateLedger): void {
+    this.#holding.ledger = ledger;
   }
 
   share(count: number): Lease[] {
@@ -140,15 +121,16 @@ export class PrivateLease implements Lease {
    * views.
    */
   seal(): Lease {
-    if (this.sealed) return this;
     this.#mustBeOurs("seal");
-    if (this.shared) throw new BlockError("the block is shared already; seal a block first, then share it");
+    if (this.sealed) return this;
+    if (this.shared)
+      throw new BlockError("a shared block can't be sealed any more; seal it first, then share it");
     this.withdraw();
     return this.#successor(this.#tenancy.view, true, false);
   }
 
-  get #pages(): PrivateMemory {
-    return this.#holding.owner.memory;
+  get #memory(): PrivateMemory {
+    return this.#holding.ledger.memory;
   }
 
   /** Makes a lease of the same block in place of this one. */
@@ -162,14 +144,14 @@ export class PrivateLease implements Lease {
    * taken away.
    */
   #another(view: PrivateBytes): PrivateBytes {
-    if (!this.#pages.checked) return view;
-    const copy = this.#pages.take(view.length);
+    if (!this.#memory.checked) return view;
+    const copy = this.#memory.take(view.length);
     copy.set(view);
     return copy;
   }
 
   #mustBeOurs(verb: string): void {
-    if (this.id === OURS) return;
+    if (this.#holding.ledger.kind === "allocated") return;
     throw new BlockError(
       `only its sender can ${verb} a block that was received; copy it into one of your own`,
     );

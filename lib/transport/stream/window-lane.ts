@@ -3,7 +3,7 @@ import { Scratch } from "../../codec/codec.js";
 import { InvalidArgumentError, MessageTooLargeError } from "../../errors.js";
 import type { LaneGeometry, LaneHandler, LaneStats, TransportLane } from "../contract.js";
 import { RecordCursor } from "../records/cursor.js";
-import { COMES_HOME, readTable, tabledBytes, writeTable } from "../records/handle-table.js";
+import { readTable, tabledBytes, writeTable } from "../records/handle-table.js";
 import { Place } from "../records/place.js";
 import {
   type BlocksKind,
@@ -16,75 +16,56 @@ import {
 import { ENDED, FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, deliveryOf, LENGTH_BYTES, writeLength } from "../records/shipment.js";
 import { Arrivals } from "./arrivals.js";
-import { ASK, frameWord, HOME, RECORD } from "./frame-layout.js";
-import { Outgoing } from "./outgoing.js";
-import type { ReceivingLane } from "./parser.js";
+import { Breach } from "./breach.js";
+import { ASK, frameWord, RECORD, TAKEN } from "./frame-layout.js";
+import type { StreamHost } from "./host.js";
 import { powerOfTwo, RecordQueue } from "./queue.js";
-import type { Arrival, StreamBulk, StreamOwner } from "./stream-bulk.js";
-import { SendWindow } from "./window.js";
+import type { Arrival } from "./stream-bulk.js";
+import { ReceiveWindow, SendWindow } from "./window.js";
 
-const FIRST_OUTBOX = 16 * 1024;
-const FIRST_INBOX = 4096;
-/** The receiver reports what it has taken each time that it is this part of the capacity. */
-const REPORT_PART = 8;
+const FIRST_PLACE = 16 * 1024;
+const FIRST_RECORDS = 4096;
 /** What a record takes for each of its blocks, at least. */
 const HANDLE_BYTES = 24;
 
-/** What a lane needs of its connection. */
-export interface WindowOwner extends StreamOwner {
-  /** The kernel takes no more at the moment. */
-  readonly backlogged: boolean;
-  readonly bulk: StreamBulk;
-  flush(): void;
-  /** Writes a message with blocks, now or as the kernel takes it. */
-  post(message: Outgoing): void;
-  /** The peer broke the protocol: ends the connection. Calls no handler. */
-  fail(what: string): void;
-}
-
 /** One lane: a window of `capacity` bytes each way, and a queue of what has arrived. */
-export class WindowLane implements TransportLane, ReceivingLane {
+export class WindowLane implements TransportLane {
   readonly name: string;
   readonly capacity: number;
   readonly maxBytes: number;
   /** A thread can't wait here: what arrives comes by the event loop. */
   readonly blocking = undefined;
   readonly place: Place;
-  readonly records = new RecordCursor(new Scratch(new ArrayBuffer(FIRST_INBOX)));
+  readonly records = new RecordCursor(new Scratch(new ArrayBuffer(FIRST_RECORDS)));
   readonly queue = new RecordQueue();
   readonly arrivals: Arrivals;
-  readonly window: SendWindow;
+  /** Undefined before the start and after the end: then nobody is told anything. */
   handler: LaneHandler | undefined;
-  /** Whether the handler is to be called with records. */
-  wanted = false;
-  readonly #host: WindowOwner;
+  readonly #host: StreamHost;
   readonly #index: number;
   readonly #word: number;
-
-  /** Bytes taken from the queue that the peer does not know of. */
-  #unreported = 0;
-  /** The peer has asked, and so many bytes were before its question in the queue; -1 if it has not. */
-  #reportAfter = -1;
-  #reportDue = false;
+  readonly #sending: SendWindow;
+  readonly #receiving: ReceiveWindow;
+  #wanted = false;
   /** The peer is to be asked as soon as the message with blocks has gone out that takes up the lane. */
   #askDue = false;
-
   #sentMessages = 0;
   #sentBytes = 0;
   #receivedMessages = 0;
   #receivedBytes = 0;
   #idleSince: number | undefined = Date.now();
 
-  constructor(host: WindowOwner, index: number, geometry: LaneGeometry) {
+  constructor(host: StreamHost, index: number, { name, capacity }: LaneGeometry) {
     this.#host = host;
     this.#index = index;
     this.#word = frameWord(RECORD, index);
-    this.name = geometry.name;
-    this.capacity = geometry.capacity;
-    this.maxBytes = longestPayload(geometry.capacity);
-    this.window = new SendWindow(geometry.capacity);
+    this.name = name;
+    this.capacity = capacity;
+    this.maxBytes = longestPayload(capacity);
+    this.#sending = new SendWindow(capacity);
+    this.#receiving = new ReceiveWindow(capacity);
     this.arrivals = new Arrivals(host.bulk, this.maxBytes / HANDLE_BYTES);
-    this.place = new Place(new Scratch(new ArrayBuffer(Math.min(FIRST_OUTBOX, recordBytes(this.maxBytes)))));
+    this.place = new Place(new Scratch(new ArrayBuffer(Math.min(FIRST_PLACE, recordBytes(this.maxBytes)))));
   }
 
   grow(bytes: number): void {
@@ -98,13 +79,33 @@ export class WindowLane implements TransportLane, ReceivingLane {
   send(bytes: number): SendStatus {
     this.#check(bytes, 0);
     const size = recordBytes(bytes);
-    const room = this.window.fits(size) || this.#roomByNow(0, size);
-    if (this.#host.ended) return ENDED;
+    const room = this.#hasRoom(0, size);
+    if (this.#host.outlet.ended) return ENDED;
     if (!room) return FULL;
-    this.#scratch.words[0] = bytes;
+    this.place.scratch.words[0] = bytes;
     this.#stamp(0, bytes);
     this.#go(1, size, bytes);
     return SENT;
+  }
+
+  sendPacked(): number {
+    const count = this.place.restart();
+    const { words } = this.place.scratch;
+    let sent = 0;
+    let size = 0;
+    let payload = 0;
+    while (sent < count) {
+      const bytes = words[size >>> 2]!;
+      this.#check(bytes, size);
+      if (!this.#hasRoom(size, recordBytes(bytes))) break;
+      this.#stamp(size, bytes);
+      size += recordBytes(bytes);
+      payload += bytes;
+      sent++;
+    }
+    if (this.#host.outlet.ended) return 0;
+    if (sent > 0) this.#go(sent, size, payload);
+    return sent;
   }
 
   fits(bytes: number, blocks: number): boolean {
@@ -127,59 +128,38 @@ export class WindowLane implements TransportLane, ReceivingLane {
     const bytes = payloadOf(records, arrivals);
     if (bytes < 0) {
       for (const arrival of arrivals) bulk.refuse(arrival);
-      this.#host.fail(`a record in lane ${this.#index} names other blocks than those that came with it`);
+      this.#host.fail(`a record in lane ${this.#index} tells of other blocks than those that came with it`);
       return undefined;
     }
-    const blocks = arrivals.map((arrival) => bulk.take(arrival));
+    const blocks = arrivals.map((arrival, i) => bulk.take(arrival, records.kind === IN_BLOCK && i === 0));
     return deliveryOf(records, bytes, blocks);
-  }
-
-  sendPacked(): number {
-    const count = this.place.restart();
-    const { words } = this.#scratch;
-    let sent = 0;
-    let size = 0;
-    let payload = 0;
-    while (sent < count) {
-      const bytes = words[size >>> 2]!;
-      this.#check(bytes, size);
-      const next = recordBytes(bytes);
-      if (!this.window.fits(size + next) && !this.#roomByNow(size, next)) break;
-      this.#stamp(size, bytes);
-      size += next;
-      payload += bytes;
-      sent++;
-    }
-    if (this.#host.ended) return 0;
-    if (sent > 0) this.#go(sent, size, payload);
-    return sent;
   }
 
   drain(max: number): number {
     if (this.queue.count === 0) this.#host.poll();
-    return this.take(max);
+    return this.#take(max);
   }
 
   wantRecords(on: boolean): void {
-    this.wanted = on;
+    this.#wanted = on;
     if (on && this.queue.count > 0) this.#host.schedule();
   }
 
   wantRoom(): void {
-    if (!this.#host.ended && this.window.wantRoom()) this.#host.schedule();
+    if (!this.#host.outlet.ended && this.#sending.wantRoom()) this.#host.schedule();
   }
 
   wantTaken(): void {
-    if (this.#host.ended) return;
-    this.window.wantTaken();
-    if (this.window.inFlight === 0) {
+    const { outlet } = this.#host;
+    if (outlet.ended) return;
+    this.#sending.wantTaken();
+    this.#askDue = this.#sending.reserved;
+    if (this.#sending.inFlight === 0) {
       this.#host.schedule();
-      return;
+    } else if (!this.#askDue) {
+      outlet.writer.frame(ASK, this.#index);
+      outlet.wrote();
     }
-    this.#askDue = this.window.reserved;
-    if (this.#askDue) return;
-    this.#host.writer.frame(ASK, this.#index);
-    this.#host.wrote();
   }
 
   stats(): LaneStats {
@@ -190,29 +170,22 @@ export class WindowLane implements TransportLane, ReceivingLane {
       sentBytes: this.#sentBytes,
       receivedMessages: this.#receivedMessages,
       receivedBytes: this.#receivedBytes,
-      sendFill: this.window.inFlight,
+      sendFill: this.#sending.inFlight,
       receiveFill: this.queue.fill,
-      fullCount: this.window.fullCount,
-      blockedSince: this.window.blockedSince,
+      fullCount: this.#sending.fullCount,
+      blockedSince: this.#sending.blockedSince,
       idleSince: this.#idleSince,
     };
   }
 
-  windowLeft(): number {
-    return this.capacity - this.queue.fill - this.#unreported;
-  }
-
-  arrived(): void {
-    this.#idleSince = undefined;
-  }
-
-  peerTook(bytes: number): boolean {
-    return this.window.peerTook(bytes);
-  }
-
-  peerAsks(): void {
-    this.#reportAfter = this.queue.fill;
-    if (this.#reportAfter === 0) this.#report();
+  /** Tells the handler what is due. Whether there may be more. */
+  tell(): boolean {
+    if (this.#sending.answersRoom()) this.handler?.onRoom();
+    while (this.handler !== undefined && this.#sending.answersTaken()) this.handler.onTaken();
+    if (!this.#wanted || this.handler === undefined) return false;
+    const count = this.#take(Number.POSITIVE_INFINITY);
+    if (count > 0) this.handler.onRecords(count);
+    return count > 0;
   }
 
   /** What has arrived is not wanted any more. */
@@ -221,129 +194,137 @@ export class WindowLane implements TransportLane, ReceivingLane {
     this.arrivals.clear();
   }
 
-  /** Moves records to the inbox, and reports them as taken when that is due. */
-  take(max: number): number {
-    const queue = this.queue;
+  /** Bytes that the peer may still send. */
+  windowLeft(): number {
+    return this.#receiving.left(this.queue.fill);
+  }
+
+  /** The peer: what was put into the queue is so many whole records. */
+  arrived(count: number, payload: number): void {
+    this.queue.publish(count, payload);
+    this.#idleSince = undefined;
+  }
+
+  /** The peer says that it has taken so many bytes. Throws a Breach. */
+  peerTook(bytes: number): void {
+    if (this.#sending.peerTook(bytes)) return;
+    throw new Breach(
+      `${bytes} bytes of lane ${this.#index} were reported as taken, and were not on their way`,
+    );
+  }
+
+  /** The peer wants to know when everything up to here has been taken. */
+  peerAsks(): void {
+    this.#receiving.asks(this.queue.fill);
+    this.report();
+  }
+
+  /** Reports what was taken, if that is due. A peer that reads nothing must not make us queue reports for it without end. */
+  report(): void {
+    const { outlet } = this.#host;
+    if (!this.#receiving.isDue || outlet.ended || outlet.backlogged) return;
+    const bytes = this.#receiving.report();
+    if (bytes === 0) return;
+    outlet.writer.frame(TAKEN, this.#index, [bytes, 0]);
+    outlet.wrote();
+  }
+
+  /** Moves records to the scratch of the cursor. */
+  #take(max: number): number {
+    const { queue } = this;
     const count = this.records.begin(queue.take(this.records.scratch, max));
     if (count === 0) return 0;
     this.#receivedMessages += count;
     this.#receivedBytes += queue.tookPayload;
     if (queue.count === 0) this.#idleSince = Date.now();
-    this.#unreported += queue.tookBytes;
-    if (this.#reportAfter >= 0) {
-      this.#reportAfter = Math.max(0, this.#reportAfter - queue.tookBytes);
-      if (this.#reportAfter === 0) this.#report();
-    }
-    if (this.#unreported >= this.capacity / REPORT_PART) this.#report();
+    this.#receiving.took(queue.tookBytes);
+    this.report();
     return count;
-  }
-
-  /** The kernel takes bytes again: sends the report that had to wait. */
-  catchUp(): void {
-    if (this.#reportDue) this.#report();
-  }
-
-  get #scratch(): Scratch {
-    return this.place.scratch;
   }
 
   /** Sends the payload of `bytes` bytes at the place, and these blocks. */
   #ship(kind: BlocksKind, bytes: number, blocks: readonly Block[]): SendStatus {
-    const host = this.#host;
+    const { bulk, outlet } = this.#host;
     const content = tabledBytes(bytes, blocks.length);
     if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
-    if (host.ended) return ENDED;
-    const shipment = host.bulk.ship(blocks, kind === IN_BLOCK);
-    if (typeof shipment === "number") return host.ended ? ENDED : shipment;
+    if (outlet.ended) return ENDED;
+    const shipment = bulk.ship(blocks, kind === IN_BLOCK);
+    if (typeof shipment === "number") return shipment;
     const size = recordBytes(content);
-    const room = this.window.fits(size) || this.#roomByNow(0, size);
-    if (host.ended || !room) return host.ended ? ENDED : FULL;
+    if (!this.#hasRoom(0, size)) return outlet.ended ? ENDED : FULL;
     this.#lengthen(bytes, content);
-    const parcels = shipment.pack();
     const { scratch, at } = this.place;
     writeTable(scratch, at, bytes, shipment.handles, shipment.count);
     scratch.words[0] = content;
     scratch.words[1] = frameWord(RECORD, this.#index, kind);
-    this.window.reserve(size);
+    this.#sending.reserve(size);
     this.#sentMessages++;
     this.#sentBytes += content;
-    host.post(new Outgoing(this.#index, host.bulk, parcels, scratch, size, () => this.#isPosted()));
+    shipment.commit();
+    shipment.goWith(this.#index, scratch, size, () => this.#isPosted());
+    outlet.post(shipment);
     return SENT;
+  }
+
+  /** The message with blocks is with the wire. */
+  #isPosted(): void {
+    if (this.#sending.unreserve()) this.#host.schedule();
+    if (!this.#askDue) return;
+    this.#askDue = false;
+    this.#host.outlet.writer.frame(ASK, this.#index);
   }
 
   #check(bytes: number, at: number): void {
     if (bytes > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, bytes);
-    if (!(bytes >= 0 && at + RECORD_HEADER + bytes <= this.#scratch.length)) {
-      throw new InvalidArgumentError("bytes", "the length of what stands in the outbox", bytes);
-    }
+    if (bytes >= 0 && at + RECORD_HEADER + bytes <= this.place.scratch.length) return;
+    throw new InvalidArgumentError("bytes", "the length of what stands at the place", bytes);
   }
 
   /** Completes the header of the record at `at`, and clears its padding: what stood there before is nobody's business. */
   #stamp(at: number, bytes: number): void {
-    const { words, buffer } = this.#scratch;
+    const { words, buffer } = this.place.scratch;
     words[(at >>> 2) + 1] = this.#word;
     const end = at + recordBytes(bytes);
     for (let i = at + RECORD_HEADER + bytes; i < end; i++) buffer[i] = 0;
   }
 
   #go(count: number, size: number, payload: number): void {
-    this.window.inFlight += size;
+    const { outlet } = this.#host;
+    this.#sending.inFlight += size;
     this.#sentMessages += count;
     this.#sentBytes += payload;
-    this.#host.writer.records(this.#scratch, size);
-    this.#host.wrote();
+    outlet.writer.records(this.place.scratch, size);
+    outlet.wrote();
   }
 
-  /** There was no room for a record of `size` bytes behind `before` bytes of a batch: the peer may have reported something by now. */
-  #roomByNow(before: number, size: number): boolean {
-    if (this.#host.ended) return false;
-    this.window.needs(size);
+  /** Whether there is room for a record of `size` bytes behind `before` bytes of a batch; the peer may have reported something by now. */
+  #hasRoom(before: number, size: number): boolean {
+    const window = this.#sending;
+    if (window.fits(before + size)) return true;
+    if (this.#host.outlet.ended) return false;
+    window.needs(size);
     this.#host.poll();
-    if (this.window.fits(before + size)) return true;
-    this.window.fullCount++;
+    if (window.fits(before + size)) return true;
+    window.fullCount++;
     return false;
   }
 
   /** As `grow`, but the first `bytes` bytes of the payload stay. */
   #lengthen(bytes: number, content: number): void {
     const { scratch, at } = this.place;
-    if (recordBytes(content) <= scratch.length) return;
     const before = scratch.buffer;
     this.grow(content);
-    before.copy(scratch.buffer, at, at, at + bytes);
-  }
-
-  /** The message with blocks is with the wire. */
-  #isPosted(): void {
-    if (this.window.unreserve()) this.#host.schedule();
-    if (!this.#askDue) return;
-    this.#askDue = false;
-    this.#host.writer.frame(ASK, this.#index);
-  }
-
-  #report(): void {
-    if (this.#host.ended) return;
-    // A peer that reads nothing must not make us queue reports for it without end.
-    this.#reportDue = this.#host.backlogged;
-    if (this.#reportDue) return;
-    // A report because much was taken does not answer the peer's question, which is about the records behind as well.
-    if (this.#reportAfter === 0) this.#reportAfter = -1;
-    if (this.#unreported === 0) return;
-    const bytes = this.#unreported;
-    this.#unreported = 0;
-    this.#host.writer.taken(this.#index, bytes);
-    this.#host.wrote();
+    if (scratch.buffer !== before) before.copy(scratch.buffer, at, at, at + bytes);
   }
 }
 
-/** The length of the payload of a record with blocks; -1 if its table does not name just those that came with it. */
+/** The length of the payload of a record with blocks; -1 if its table does not number just those that came with it. */
 function payloadOf(records: RecordCursor, arrivals: readonly Arrival[]): number {
   const table = readTable(records);
   if (typeof table === "string" || table.handles.length !== arrivals.length) return -1;
-  const named = arrivals.every(({ id, flags, length }, i) => {
-    const handle = table.handles[i]!;
-    const home = (flags & HOME) === 0 ? 0 : COMES_HOME;
-    return handle.segment === id && handle.slot === 0 && handle.flags === home && handle.bytes === length;
-  });
-  return named ? table.bytes : -1;
+  const right = table.handles.every(
+    ({ segment, slot, flags, bytes }, i) =>
+      segment === i && slot === 0 && flags === 0 && bytes === arrivals[i]!.bytes.length,
+  );
+  return right ? table.bytes : -1;
 }

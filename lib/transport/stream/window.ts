@@ -1,15 +1,18 @@
+/** A receiver reports what it has taken each time that it is this part of the capacity. */
+const REPORT_PART = 8;
+
 /** What a sender may still send in a lane, and who waits for what of it. Counts bytes of records, headers and padding included. */
 export class SendWindow {
   readonly capacity: number;
-  /** What may be in flight: the capacity, or -1 while the lane is taken up by a message with blocks. */
-  #limit: number;
   /** Bytes sent that the peer has not reported as taken. */
   inFlight = 0;
   /** How often a send found no room. */
   fullCount = 0;
   /** Since when (ms since the epoch) a sender has been waiting for room. */
   blockedSince: number | undefined;
-  /** Those of them that are not with the wire yet. */
+  /** What may be in flight: the capacity, or -1 while the lane is taken up by a message with blocks. */
+  #limit: number;
+  /** Bytes in flight that are not with the wire yet. */
   #reserved = 0;
   /** All bytes that the peer has reported as taken. */
   #taken = 0;
@@ -45,8 +48,7 @@ export class SendWindow {
   unreserve(): boolean {
     this.#reserved = 0;
     this.#limit = this.capacity;
-    if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;
-    return this.#roomDue;
+    return this.#look();
   }
 
   /** A record of `bytes` bytes found no room, or may not have. */
@@ -59,7 +61,7 @@ export class SendWindow {
     if (bytes === 0 || bytes > this.inFlight - this.#reserved) return false;
     this.inFlight -= bytes;
     this.#taken += bytes;
-    if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;
+    this.#look();
     return true;
   }
 
@@ -67,13 +69,7 @@ export class SendWindow {
   wantRoom(): boolean {
     this.blockedSince ??= Date.now();
     this.#roomAsked = true;
-    this.#roomDue = this.fits(this.#need);
-    return this.#roomDue;
-  }
-
-  /** A sender that blocked the thread waits no more. */
-  unblock(): void {
-    if (!this.#roomAsked) this.blockedSince = undefined;
+    return this.#look();
   }
 
   /** Someone waits until all that was sent before has been taken. */
@@ -95,5 +91,51 @@ export class SendWindow {
     if (this.#targets.length === 0 || this.#targets[0]! > this.#taken) return false;
     this.#targets.shift();
     return true;
+  }
+
+  #look(): boolean {
+    if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;
+    return this.#roomDue;
+  }
+}
+
+/** What a receiver has taken, and when the sender is to hear of it. */
+export class ReceiveWindow {
+  readonly #capacity: number;
+  /** Bytes taken that the sender does not know of. */
+  #unreported = 0;
+  /** The sender has asked, and so many bytes were before its question and are not taken yet; -1 if it has not. */
+  #asked = -1;
+
+  constructor(capacity: number) {
+    this.#capacity = capacity;
+  }
+
+  /** Bytes that the sender may still send while `fill` bytes wait to be taken. */
+  left(fill: number): number {
+    return this.#capacity - fill - this.#unreported;
+  }
+
+  /** The sender wants a report when the `fill` bytes that wait now have been taken. */
+  asks(fill: number): void {
+    this.#asked = fill;
+  }
+
+  took(bytes: number): void {
+    this.#unreported += bytes;
+    if (this.#asked > 0) this.#asked = Math.max(0, this.#asked - bytes);
+  }
+
+  /** Whether a report is due: much was taken, or the sender's question is to be answered. */
+  get isDue(): boolean {
+    return this.#asked === 0 || this.#unreported >= this.#capacity / REPORT_PART;
+  }
+
+  /** Bytes to be reported, now. A report because much was taken does not answer a question about the records behind as well. */
+  report(): number {
+    const bytes = this.#unreported;
+    this.#unreported = 0;
+    if (this.#asked === 0) this.#asked = -1;
+    return bytes;
   }
 }

@@ -11,7 +11,7 @@ const READS_A_TURN = 4;
 const PIECE_BYTES = 16 * 1024;
 
 /**
- * One buffer a depth. The depth is 0 but where a handler, called with a chunk, waits for another wire (or this one)
+ * One buffer a depth. The depth is 0 but where a handler, called with a chunk, polls another wire (or this one)
  * in turn: the chunk that it holds must stay as it is.
  */
 const readBuffers: Uint8Array[] = [];
@@ -95,19 +95,10 @@ class NativeWire extends WireBase implements Wire {
     return descriptor === -1 ? undefined : descriptor;
   }
 
-  wait(direction: "readable" | "writable", timeout: number): boolean {
-    if (this.deliverBack() || this.#gone) return true;
-    if (timeout > 0 || direction === "writable") {
-      const limit = timeout < 0x7fffffff ? Math.max(0, Math.ceil(timeout)) : -1;
-      try {
-        if (!this.#binding.socketWait(this.#descriptor, direction === "writable", limit)) return false;
-      } catch (error) {
-        this.#fail(error as Error);
-        return true;
-      }
-    }
+  poll(): void {
+    if (this.deliverBack()) return;
     this.#flush();
-    return this.#read() || direction === "writable" || timeout > 0;
+    this.#read();
   }
 
   detach(): number {
@@ -161,11 +152,10 @@ class NativeWire extends WireBase implements Wire {
     this.#watcher.set(readable, writable);
   }
 
-  /** Reads what there is, within limits. Whether there was anything. */
-  #read(): boolean {
-    let some = false;
+  /** Reads what there is, within limits. */
+  #read(): void {
     for (let reads = 0; reads < READS_A_TURN; reads++) {
-      if (this.#gone || !(this.reading || (this.#ending !== undefined && !this.#hungUp))) return some;
+      if (this.#gone || !(this.reading || (this.#ending !== undefined && !this.#hungUp))) return;
       let buffer = readBuffers[readDepth];
       if (buffer === undefined) {
         buffer = new Uint8Array(READ_BYTES);
@@ -177,24 +167,22 @@ class NativeWire extends WireBase implements Wire {
         this.#keepDescriptor(bytes > 0 ? this.#binding.socketTakeDescriptor() : -1);
       } catch (error) {
         this.#fail(error as Error);
-        return true;
+        return;
       }
       if (bytes === 0) {
         this.#endOfFile();
-        return true;
+        return;
       }
       if (bytes < 0) {
         if (this.#writeError !== undefined) this.#fail(this.#writeError);
-        return some || this.#gone;
+        return;
       }
-      some = true;
       readDepth++;
       this.deliver(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
       readDepth--;
       // A short read was most likely all; if not, the loop calls again. As it does in the next turn, when this one is over.
-      if (this.#writeError === undefined && (bytes < buffer.length || !hasTime())) return true;
+      if (this.#writeError === undefined && (bytes < buffer.length || !hasTime())) return;
     }
-    return some;
   }
 
   #readSoon(): void {

@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { SyncUnavailableError, TransportError } from "../../errors.js";
+import { TransportError } from "../../errors.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";
 
@@ -79,8 +79,8 @@ class NetWire extends WireBase implements Wire {
     return undefined;
   }
 
-  wait(): never {
-    throw new SyncUnavailableError("waiting needs the addon; use the asynchronous methods");
+  poll(): void {
+    // Without its event loop node:net does nothing.
   }
 
   detach(): never {

@@ -16,7 +16,7 @@ export interface WireHandler {
 export interface Wire {
   /** The peer as the kernel names it; undefined without the addon. */
   readonly credentials: Credentials | undefined;
-  /** Whether descriptors can be passed, the thread can wait, and the descriptor can be taken over (the addon's wire). */
+  /** Whether descriptors can be passed, and the descriptor can be taken over (the addon's wire). */
   readonly native: boolean;
   /** Bytes written that the kernel has not taken. */
   readonly buffered: number;
@@ -28,8 +28,8 @@ export interface Wire {
   write(bytes: Uint8Array, descriptor?: number): void;
   /** The descriptor that came with the data read last; the caller owns it. Undefined if none. Those not taken are closed. */
   takeDescriptor(): number | undefined;
-  /** Blocks the thread until the wire is readable (or writable, or has ended) or `timeout` ms have gone by, and then reads and writes what is possible, calling the handler. Native only. */
-  wait(direction: "readable" | "writable", timeout: number): boolean;
+  /** Writes and reads what is possible now, calling the handler: for a thread that does not come to its event loop. Of no effect without the addon. */
+  poll(): void;
   /** Gives up the descriptor without closing it: the caller owns it, the wire is dead. Native only. What was `unread` is lost. */
   detach(): number;
   ref(): void;

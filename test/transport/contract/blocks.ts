@@ -4,8 +4,9 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Block } from "../../../lib/bulk/block.js";
 import { BlockError, BlockTooLargeError, MessageTooLargeError, NoSpaceError } from "../../../lib/errors.js";
+import { LONG_WINDOW } from "../../../lib/transport/contract.js";
 import { IN_BLOCK, PLAIN, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
-import { ENDED, FULL, SENT } from "../../../lib/transport/records/send-status.js";
+import { ENDED, FULL, NO_MEMORY, SENT } from "../../../lib/transport/records/send-status.js";
 import { differsAt, type End, fill, payload, postBlocks, readMessages, turns } from "./harness.js";
 import type { BulkPair } from "./suite.js";
 
@@ -22,6 +23,11 @@ function filled(end: End, seed: number, length: number): Block {
 /** Whether the block has just these bytes. */
 function has(block: Block | undefined, seed: number, length: number): boolean {
   return block !== undefined && Buffer.compare(block.bytes, payload(seed, length)) === 0;
+}
+
+/** Whether the bytes of blocks are sent: what is sent back is then a new block. */
+function copied(end: End): boolean {
+  return end.connection.bulk.mode === "copied";
 }
 
 function releaseAll(blocks: Iterable<Block>): void {
@@ -146,7 +152,7 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
       await a.lent(0);
     });
 
-    it("come home when they are sent back, with what the other side wrote, as often as one likes", async () => {
+    it("go back and forth with what each side wrote, as often as one likes", async () => {
       const [a, b] = await pair(MIB);
       a.lane().wantRecords(true);
       b.lane().wantRecords(true);
@@ -165,28 +171,84 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
         block = a.log().blocks[round - 1]![0]!;
         expect(block.bytes[0]).toBe(round);
         expect(block.bytes[511 * KIB]).toBe(payload(1, 512 * KIB)[511 * KIB]);
-        expect(a.connection.bulk.stats()).toMatchObject({ ownBlocks: 2, lentBlocks: 0, heldBlocks: 0 });
-        expect(a.connection.bulk.allocate(512 * KIB)).toBeUndefined();
+        // Copied, it is a block of the other side's.
+        const counts = copied(a) ? { ownBlocks: 1, heldBlocks: 1 } : { ownBlocks: 2, heldBlocks: 0 };
+        expect(a.connection.bulk.stats()).toMatchObject({ ...counts, lentBlocks: 0 });
+        const free = a.connection.bulk.allocate(512 * KIB);
+        expect(free !== undefined).toBe(copied(a));
+        free?.release();
       }
       releaseAll([block, other]);
       await allIsFree(a);
       await allIsFree(b);
     });
 
-    it("come home though the other side has no memory for blocks of its own left", async () => {
+    it("are sent back though the other side has no memory for blocks left; copied, when some is released", async () => {
       const [a, b] = await pair(MIB);
       a.lane().wantRecords(true);
       b.lane().wantRecords(true);
       await a.give(payload(1, 1), [filled(a, 1, 512 * KIB), filled(a, 2, 512 * KIB)]);
       await b.give(payload(1, 1), [filled(b, 3, 512 * KIB), filled(b, 4, 512 * KIB)]);
       await Promise.all([a.received(1), b.received(1)]);
-      expect(await b.give(payload(2, 2), b.log().blocks[0]!)).toBe(SENT);
+      const [first, second] = b.log().blocks[0] as [Block, Block];
+      if (copied(a)) {
+        expect(postBlocks(b.lane(), payload(2, 2), [first])).toBe(NO_MEMORY);
+        expect(has(first, 1, 512 * KIB)).toBe(true);
+        const there = a.log().blocks[0]!;
+        expect(has(there[1], 4, 512 * KIB)).toBe(true);
+        releaseAll(there);
+      }
+      expect(await b.give(payload(2, 2), [first, second])).toBe(SENT);
       await a.received(2);
       expect([has(a.log().blocks[1]![0], 1, 512 * KIB), has(a.log().blocks[1]![1], 2, 512 * KIB)]).toEqual([
         true,
         true,
       ]);
-      expect(has(a.log().blocks[0]![1], 4, 512 * KIB)).toBe(true);
+      if (!copied(a)) expect(has(a.log().blocks[0]![1], 4, 512 * KIB)).toBe(true);
+    });
+
+    it("that were received can be neither shared nor sealed", async () => {
+      const [a, b] = await pair(MIB);
+      b.lane().wantRecords(true);
+      await a.give(payload(1, 1), [filled(a, 1, 1000), filled(a, 2, 1000).seal()]);
+      await b.received(1);
+      const [plain, sealed] = b.log().blocks[0] as [Block, Block];
+      for (const block of [plain, sealed]) {
+        expect(() => block.seal()).toThrow(BlockError);
+        expect(() => block.share(2)).toThrow(BlockError);
+      }
+      expect([has(plain, 1, 1000), has(sealed, 2, 1000)]).toEqual([true, true]);
+    });
+
+    it("in which messages lie are LONG_WINDOW bytes at most, or one, until the peer has released some", async () => {
+      const [a, b] = await pair(64 * MIB);
+      const { bulk } = a.connection;
+      const sendBody = (mib: number) => {
+        const body = bulk.allocate(mib * MIB)!;
+        const status = a.lane().sendInBlock(body, mib * MIB, [], 0);
+        expect(body.gone).toBe(status === SENT);
+        body.release();
+        return status;
+      };
+      expect(bulk.admitsLong(50 * MIB)).toBe(true);
+      while (sendBody(3) !== SENT) await a.room();
+      expect([bulk.admitsLong(LONG_WINDOW - 3 * MIB), bulk.admitsLong(LONG_WINDOW - 3 * MIB + 1)]).toEqual([
+        true,
+        false,
+      ]);
+      b.lane().wantRecords(true);
+      await b.received(1);
+      expect(sendBody(2)).toBe(NO_MEMORY);
+      // Others have their own limit, and make no room for these.
+      await a.give(payload(1, 1), [filled(a, 1, 8 * MIB)]);
+      await b.received(2);
+      b.log().blocks[1]![0]!.release();
+      await a.lent(1);
+      expect(sendBody(2)).toBe(NO_MEMORY);
+      const memory = a.memory();
+      b.log().bodies[0]!.release();
+      await memory;
+      expect(sendBody(2)).toBe(SENT);
     });
 
     it("are no more than the limit lets, until the peer releases some", async () => {
@@ -363,9 +425,8 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
       await Promise.all([a, b].map(allIsFree));
     });
 
-    it("sealed say so everywhere, can be shared then, and what the receiver writes is not seen when they come home", async () => {
+    it("sealed say so everywhere, and can be shared then", async () => {
       const [a, b] = await pair(4 * MIB);
-      a.lane().wantRecords(true);
       b.lane().wantRecords(true);
       const block = filled(a, 5, 300_000);
       expect([block.seal(), block.sealed, block.seal()]).toEqual([block, true, block]);
@@ -373,30 +434,45 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
       const unsealed = filled(a, 6, 10).share(1)[0]!;
       expect(() => unsealed.seal()).toThrow(BlockError);
       unsealed.release();
-      await a.give(payload(1, 1), [block]);
-      await b.received(1);
-      const [there] = b.log().blocks[0]!;
-      expect([has(there, 5, 300_000), there!.sealed]).toEqual([true, true]);
-      there!.bytes.fill(0);
-      await b.give(payload(1, 1), [there!]);
-      await a.received(1);
-      const [back] = a.log().blocks[0]!;
-      expect([has(back, 5, 300_000), back!.sealed]).toEqual([true, true]);
-      const handles = back!.share(2);
+      const handles = block.share(2);
       expect(handles.map((each) => [each.sealed, each.shared])).toEqual([
         [true, true],
         [true, true],
       ]);
+      await a.give(payload(1, 1), handles);
+      await a.give(payload(2, 1), [filled(a, 7, 1000).seal()]);
+      await b.received(2);
+      const [first, second, third] = b.log().blocks.flat() as [Block, Block, Block];
+      expect([first, second].map((each) => [each.sealed, has(each, 5, 300_000)])).toEqual([
+        [true, true],
+        [true, true],
+      ]);
+      expect([third.sealed, has(third, 7, 1000)]).toEqual([true, true]);
+    });
+
+    it("sealed say so when they are sent back; what was written to them is not seen, unless they are copied", async () => {
+      const [a, b] = await pair(4 * MIB);
+      a.lane().wantRecords(true);
+      b.lane().wantRecords(true);
+      await a.give(payload(1, 1), [filled(a, 5, 300_000).seal()]);
+      await b.received(1);
+      const [there] = b.log().blocks[0]!;
+      there!.bytes[0]! ^= 0xff;
+      await b.give(payload(1, 1), [there!]);
+      await a.received(1);
+      const [back] = a.log().blocks[0]!;
+      expect([back!.sealed, has(back, 5, 300_000)]).toEqual([true, !copied(a)]);
+      if (copied(a)) {
+        expect(() => back!.share(2)).toThrow(BlockError);
+        return;
+      }
+      const handles = back!.share(2);
       await a.give(payload(1, 1), handles);
       await b.received(2);
       expect(b.log().blocks[1]!.map((each) => [each.sealed, has(each, 5, 300_000)])).toEqual([
         [true, true],
         [true, true],
       ]);
-      const received = filled(a, 1, 5);
-      await a.give(payload(1, 1), [received]);
-      await b.received(3);
-      expect(() => b.log().blocks[2]![0]!.seal()).toThrow(BlockError);
     });
 
     it("that were sent before close all arrive", async () => {

@@ -2,19 +2,19 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Block, makeBlock } from "../../../lib/bulk/block.js";
 import type { Lease } from "../../../lib/bulk/lease.js";
 import { PrivateMemory } from "../../../lib/bulk/private-memory.js";
+import { Scratch } from "../../../lib/codec/codec.js";
 import { BlockError, BlockTooLargeError, NoSpaceError } from "../../../lib/errors.js";
 import { tryBinding } from "../../../lib/native/load.js";
-import { tabledBytes } from "../../../lib/transport/records/handle-table.js";
-import { recordBytes } from "../../../lib/transport/records/record-layout.js";
+import { tabledBytes, writeTable } from "../../../lib/transport/records/handle-table.js";
+import { recordBytes, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
 import { FULL, NO_MEMORY, SENT } from "../../../lib/transport/records/send-status.js";
 import {
   ASK,
   BLOCK,
   CHUNK,
   CLOSING,
-  HOME,
+  FREED,
   RECORD,
-  RETURN,
   TAKEN,
 } from "../../../lib/transport/stream/frame-layout.js";
 import { createStream } from "../../../lib/transport/stream/stream.js";
@@ -39,18 +39,34 @@ function frames(bytes: Buffer): [type: number, lane: number, length: number][] {
   return found;
 }
 
-/** A frame with one number. */
-function frame(type: number, lane: number, number: number): Buffer {
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt32LE(4, 0);
+/** A frame whose payload is these words. */
+function frame(type: number, lane: number, ...words: number[]): Buffer {
+  const bytes = Buffer.alloc(8 + 4 * words.length);
+  bytes.writeUInt32LE(4 * words.length, 0);
   bytes[4] = lane;
   bytes[5] = type;
-  bytes.writeUInt32LE(number, 8);
+  for (const [i, word] of words.entries()) bytes.writeUInt32LE(word, 8 + 4 * i);
   return bytes;
 }
 
-function returnOf(id: number): Buffer {
-  return frame(RETURN, 0, id);
+/** A report of one released block. */
+function freed(bytes: number): Buffer {
+  return frame(FREED, 0, bytes, 0, 0, 0, 1, 0);
+}
+
+/** A message with one block. */
+function message(block: Uint8Array): Buffer {
+  const begin = frame(BLOCK, 0, block.length, 0, 0, 0);
+  const chunk = Buffer.alloc(recordBytes(block.length));
+  chunk.writeUInt32LE(block.length, 0);
+  chunk[5] = CHUNK;
+  chunk.set(block, 8);
+  const record = new Scratch(new ArrayBuffer(recordBytes(tabledBytes(0, 1))));
+  const handles = [{ segment: 0, slot: 0, flags: 0, bytes: block.length }];
+  record.view.setUint32(0, writeTable(record, 8, 0, handles, 1), true);
+  record.buffer[5] = RECORD;
+  record.buffer[6] = WITH_BLOCKS;
+  return Buffer.concat([begin, chunk, record.buffer]);
 }
 
 // Where checked mode matters, it is said.
@@ -232,7 +248,7 @@ describe("blocks that a stream writes", () => {
     const [end, wire] = made();
     wire.slow = true;
     postBlocks(end.lane(), payload(1, 5), [filled(end, 1, 100_000)]);
-    wire.handler!.onData(frame(TAKEN, 0, recordBytes(tabled)));
+    wire.handler!.onData(frame(TAKEN, 0, recordBytes(tabled), 0));
     expect(end.ends[0]?.why).toBe("protocol-error");
   });
 
@@ -289,21 +305,22 @@ describe("blocks that a stream writes", () => {
 });
 
 describe("the memory of a stream's blocks", () => {
-  it("is zeros at first, and used again once the peer has released the block, not before", () => {
+  it("is zeros at first, and used again once the bytes are with the wire, not before", () => {
     const [end, wire] = made();
-    const block = end.connection.bulk.allocate(1000)!;
-    expect(block.bytes.every((byte) => byte === 0)).toBe(true);
-    const { buffer } = block.bytes;
-    postBlocks(end.lane(), payload(1, 1), [block]);
-    const second = end.connection.bulk.allocate(1000)!;
+    const block = filled(end, 0, 100_000);
+    block.release();
+    const fresh = end.connection.bulk.allocate(200_000)!;
+    expect(fresh.bytes.every((byte) => byte === 0)).toBe(true);
+    const { buffer } = fresh.bytes;
+    wire.slow = true;
+    postBlocks(end.lane(), payload(1, 1), [fresh]);
+    const second = end.connection.bulk.allocate(200_000)!;
     expect(second.bytes.buffer).not.toBe(buffer);
-    second.release();
-    const third = end.connection.bulk.allocate(1000)!;
-    const fourth = end.connection.bulk.allocate(1000)!;
-    expect([third.bytes.buffer, fourth.bytes.buffer]).not.toContain(buffer);
-    wire.handler!.onData(returnOf(1));
+    for (let i = 0; i < 4; i++) wire.drain();
+    expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 1, ownBlocks: 1 });
+    expect(end.connection.bulk.allocate(200_000)!.bytes.buffer).toBe(buffer);
+    wire.handler!.onData(freed(200_000));
     expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 0, ownBlocks: 2 });
-    expect(end.connection.bulk.allocate(1000)!.bytes.buffer).toBe(buffer);
   });
 
   it("is kept for later only up to a limit, and not after the end", () => {
@@ -363,18 +380,18 @@ describe("the memory of a stream's blocks", () => {
   it("is told of that came back before anybody asked, and not of what came back before there was too little", async () => {
     const [end, wire] = made(MIB);
     const lend = () => postBlocks(end.lane(), payload(1, 1), [end.connection.bulk.allocate(MIB)!]);
-    for (const id of [1, 2]) {
+    for (const count of [1, 2]) {
       expect(lend()).toBe(SENT);
       await turns(2);
       expect(end.connection.bulk.allocate(1)).toBeUndefined();
-      if (id === 2) {
+      if (count === 2) {
         end.connection.bulk.wantMemory();
         await turns(2);
         expect(end.memories).toBe(1);
       }
-      wire.handler!.onData(returnOf(id));
-      if (id === 1) end.connection.bulk.wantMemory();
-      await end.signal.until(() => end.memories === id);
+      wire.handler!.onData(freed(MIB));
+      if (count === 1) end.connection.bulk.wantMemory();
+      await end.signal.until(() => end.memories === count);
     }
   });
 
@@ -382,20 +399,15 @@ describe("the memory of a stream's blocks", () => {
     const [end, wire] = made(MIB);
     end.connection.bulk.allocate(1000)!.release();
     expect(end.connection.bulk.stats().allocatedBytes).toBeGreaterThan(0);
-    const blocks = [1, 2].map((seed) => filled(end, seed, 1000));
-    for (const block of blocks) postBlocks(end.lane(), payload(1, 1), [block]);
-    // One comes home, and is not taken.
-    const home = Buffer.alloc(24);
-    home.writeUInt32LE(16, 0);
-    home[5] = BLOCK;
-    for (const [i, word] of [1, HOME, 1000, 0].entries()) home.writeUInt32LE(word, 8 + 4 * i);
-    const chunk = Buffer.concat([Buffer.alloc(8), payload(5, 1000)]);
-    chunk.writeUInt32LE(1000, 0);
-    chunk[5] = CHUNK;
-    wire.handler!.onData(Buffer.concat([home, chunk]));
-    expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 1, ownBlocks: 0 });
+    wire.slow = true;
+    for (const length of [1000, 100_000]) postBlocks(end.lane(), payload(1, 1), [filled(end, 1, length)]);
+    // One comes, and is not taken.
+    wire.handler!.onData(message(payload(5, 1000)));
+    expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 2, ownBlocks: 0, heldBlocks: 1 });
     wire.handler!.onEnd(undefined);
     expect(end.connection.bulk.stats()).toMatchObject({ lentBlocks: 0, ownBlocks: 0, allocatedBytes: 0 });
+    await end.connection.close();
+    expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
   });
 
   it("that is shared is taken away from the program at once in checked mode, though it is not written yet", () => {
@@ -444,9 +456,84 @@ describe("the memory of a stream's blocks", () => {
     handles[1].release();
     expect(end.connection.bulk.allocate(600 * KIB)).toBeUndefined();
     end.connection.bulk.wantMemory();
-    wire.handler!.onData(returnOf(1));
+    wire.handler!.onData(freed(600 * KIB));
     expect(end.memories).toBe(1);
     expect(end.connection.bulk.allocate(MIB)?.byteLength).toBe(MIB);
+  });
+});
+
+describe("what a stream says of the blocks that its program releases", () => {
+  async function received(count: number, length: number): Promise<readonly [End, FakeWire, Block[]]> {
+    const [end, wire] = made(MIB);
+    await turns(1);
+    end.lane().wantRecords(true);
+    for (let i = 0; i < count; i++) wire.handler!.onData(message(payload(i, length)));
+    while (end.log().records.length < count) await turns(1);
+    return [end, wire, end.log().blocks.flat()];
+  }
+
+  it("is one report at the end of the turn", async () => {
+    const [end, wire, blocks] = await received(10, 1000);
+    expect(end.connection.bulk.stats()).toMatchObject({
+      heldBlocks: 10,
+      heldBytes: 10_000,
+      receivedBlocks: 10,
+    });
+    for (const block of blocks) block.release();
+    expect(wire.writes).toEqual([]);
+    await turns(1);
+    expect(wire.writes).toEqual([frame(FREED, 0, 10_000, 0, 0, 0, 10, 0)]);
+    expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
+  });
+
+  it("goes along with what is sent in the same turn", async () => {
+    const [end, wire, [block]] = await received(1, 1000);
+    block!.release();
+    post(end.lane(), payload(1, 5));
+    await turns(1);
+    expect(wire.writes.map((bytes) => frames(bytes).map(([type]) => type))).toEqual([[RECORD, FREED]]);
+  });
+
+  it("comes before the message that brings the block back, so that the peer has its credit again by then", async () => {
+    const [end, wire, blocks] = await received(1, 1000);
+    postBlocks(end.lane(), payload(1, 5), blocks);
+    await turns(1);
+    expect(frames(Buffer.concat(wire.writes)).map(([type]) => type)).toEqual([BLOCK, CHUNK, FREED, RECORD]);
+    expect(end.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, lentBlocks: 1, copiedBytes: 2000 });
+  });
+
+  it("waits until the kernel takes something, and counts against the peer as long", async () => {
+    const [end, wire, blocks] = await received(2, MIB / 2);
+    wire.buffered = 1;
+    for (const block of blocks) block.release();
+    await turns(2);
+    expect(wire.writes).toEqual([]);
+    expect(end.connection.bulk.stats().heldBytes).toBe(0);
+    wire.buffered = 0;
+    wire.handler!.onDrain();
+    expect(wire.writes).toEqual([frame(FREED, 0, MIB, 0, 0, 0, 2, 0)]);
+    wire.handler!.onData(frame(BLOCK, 0, MIB, 0, 0, 0));
+    wire.buffered = 1;
+    wire.handler!.onData(frame(BLOCK, 1, 1, 0, 0, 0));
+    await end.ended();
+    expect(end.ends.map(({ why }) => why)).toEqual(["protocol-error"]);
+  });
+
+  it("is not believed before it is said: more than the limit ends the connection", async () => {
+    const [end, wire, blocks] = await received(1, MIB);
+    wire.buffered = 1;
+    blocks[0]!.release();
+    wire.handler!.onData(frame(BLOCK, 0, 1, 0, 0, 0));
+    await end.ended();
+    expect(end.ends.map(({ why }) => why)).toEqual(["protocol-error"]);
+  });
+
+  it("is nothing after the end", async () => {
+    const [end, wire, blocks] = await received(1, 1000);
+    wire.handler!.onData(frame(CLOSING, 0));
+    blocks[0]!.release();
+    await turns(2);
+    expect([wire.writes, end.connection.bulk.stats().heldBlocks]).toEqual([[], 0]);
   });
 });
 
@@ -488,19 +575,6 @@ describe.each(wires)("blocks of a stream over %s", (_, wirePair) => {
     expect(b.log(0).records.length).toBe(0);
     await b.received(1, 0);
     expect(b.log(0).blocks[0]![0]!.byteLength).toBe(32 * MIB);
-  });
-
-  it("that were sealed come home without their bytes", async () => {
-    const [a, b] = await pair();
-    a.lane().wantRecords(true);
-    b.lane().wantRecords(true);
-    await a.give(payload(1, 1), [filled(a, 1, 100_000).seal()]);
-    await b.received(1);
-    expect(b.connection.bulk.stats()).toMatchObject({ copiedBytes: 100_000, heldBytes: 100_000 });
-    await b.give(payload(1, 1), b.log().blocks[0]!);
-    await a.received(1);
-    expect(Buffer.compare(a.log().blocks[0]![0]!.bytes, payload(1, 100_000))).toBe(0);
-    expect([a, b].map((end) => end.connection.bulk.stats().copiedBytes)).toEqual([100_000, 100_000]);
   });
 
   it("that were being received are let go when either side closes", async () => {

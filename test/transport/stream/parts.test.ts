@@ -85,7 +85,7 @@ describe("what a stream writes", () => {
     expect(wire.writes).toEqual([]);
     wire.handler?.onData(record(payload(7, 96)));
     const report = Buffer.alloc(16);
-    report.writeUInt32LE(4, 0);
+    report.writeUInt32LE(8, 0);
     report.writeUInt32LE(frameWord(TAKEN, 0), 4);
     report.writeUInt32LE(7 * 56 + 104, 8);
     await turns(1);
@@ -150,11 +150,11 @@ describe("what a stream writes", () => {
     end.lane(0).wantRecords(true);
     end.log(0).after = () => void end.connection.close();
     const taken = Buffer.alloc(16);
-    taken.writeUInt32LE(4, 0);
+    taken.writeUInt32LE(8, 0);
     taken.writeUInt32LE(frameWord(TAKEN, 1), 4);
     taken.writeUInt32LE(recordBytes(500), 8);
     wire.handler?.onData(Buffer.concat([record(payload(1, 5)), taken]));
-    expect([end.log(0).records.length, end.log(1).rooms]).toEqual([1, 0]);
+    while (end.log(0).records.length === 0) await turns(1);
     await turns(2);
     expect(end.log(1).rooms).toBe(0);
   });

@@ -4,8 +4,6 @@ import type { Wire, WireHandler } from "../../../lib/transport/wire/wire.js";
 export class FakeWire implements Wire {
   readonly credentials = undefined;
   native = false;
-  /** Run within `wait`, which comes back at once. */
-  onWait: ((timeout: number) => void) | undefined;
   buffered = 0;
   /** Whether the kernel takes nothing of what is written until `drain`. */
   slow = false;
@@ -32,9 +30,8 @@ export class FakeWire implements Wire {
   takeDescriptor(): undefined {
     return undefined;
   }
-  wait(_direction: "readable" | "writable", timeout: number): boolean {
-    this.onWait?.(timeout);
-    return false;
+  poll(): void {
+    // Nothing comes but by the test.
   }
   detach(): number {
     return -1;

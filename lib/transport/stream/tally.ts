@@ -1,0 +1,32 @@
+/** Blocks that are counted together: how many, their bytes, and how many of these are of bodies, blocks in which a message lies. */
+export class Tally {
+  blocks = 0;
+  bytes = 0;
+  bodyBytes = 0;
+
+  add(blocks: number, bytes: number, bodyBytes: number): void {
+    this.blocks += blocks;
+    this.bytes += bytes;
+    this.bodyBytes += bodyBytes;
+  }
+
+  addBlock(length: number, isBody: boolean): void {
+    this.add(1, length, isBody ? length : 0);
+  }
+
+  removeBlock(length: number, isBody: boolean): void {
+    this.add(-1, -length, isBody ? -length : 0);
+  }
+
+  clear(): void {
+    this.blocks = this.bytes = this.bodyBytes = 0;
+  }
+
+  /** Whether so many can be among them: bytes go with the last block, and not before those of bodies. */
+  covers(blocks: number, bytes: number, bodyBytes: number): boolean {
+    const left = this.bytes - bytes;
+    const bodyLeft = this.bodyBytes - bodyBytes;
+    if (bodyBytes > bytes || bodyLeft < 0 || left < bodyLeft) return false;
+    return blocks < this.blocks || (blocks === this.blocks && left === 0);
+  }
+}
