@@ -192,7 +192,10 @@ export interface BulkStats {
   readonly allocatedBytes: number;
   /** The blocks of this side that were allocated and neither sent nor released. */
   readonly ownBlocks: number;
-  /** The blocks of this side that the peer holds. */
+  /**
+   * The blocks of this side that the peer holds, as far as this side knows. It learns of releases when it
+   * allocates, or up to 2.5 s later.
+   */
   readonly lentBlocks: number;
   /** The blocks of the peer that this side holds. */
   readonly heldBlocks: number;
