@@ -1,15 +1,21 @@
 import type { Binding } from "./binding.js";
 import { loadBinding } from "./load.js";
 
-/** From here on the C library may give memory back to the system as soon as it is freed, and it is dear to get it again. */
+/**
+ * From this length on the C library may give freed memory back to the system at once, and getting it again is
+ * expensive.
+ */
 const LONG = 64 * 1024;
-/** From here on glibc maps and unmaps each piece of memory, whatever is done about it. */
+/** From this length on glibc maps and unmaps each piece of memory, with any settings. */
 const OWN_MAPPING = 32 * 1024 * 1024;
 
 let asked = false;
 let binding: Pick<Binding, "adviseHugePages"> | undefined;
 
-/** `length` bytes that nobody has cleared, to be written to at once, in an ArrayBuffer of their own like any other. */
+/**
+ * Returns `length` bytes that were not cleared, in an ArrayBuffer of their own. The caller must write to all
+ * of them at once.
+ */
 export function unclearedBytes(length: number): Uint8Array<ArrayBuffer> {
   if (length >= LONG && !asked) prepare();
   const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
@@ -24,6 +30,6 @@ function prepare(): void {
     loaded.keepFreedMemory();
     binding = loaded;
   } catch {
-    // Without the addon it is as slow as it is.
+    // Without the addon, long memory stays slow.
   }
 }
