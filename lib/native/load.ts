@@ -76,7 +76,7 @@ function load(): Binding {
   const family = libc();
   let binding: Binding;
   try {
-    // node-gyp-build reads LIBC when it is loaded, and guesses by the file system without it.
+    // node-gyp-build reads LIBC when it is loaded. Without LIBC it guesses from the file system.
     const before = process.env.LIBC;
     if (before === undefined && family !== undefined) process.env.LIBC = family;
     try {

@@ -256,7 +256,7 @@ export interface ConnectionStats {
   readonly parks: number;
   /** Messages that the watchdog found in a parked ring. Any value but 0 means that a wake-up was lost. */
   readonly rescues: number;
-  /** Bytes of shared memory, 0 for a stream. */
+  /** The bytes of shared memory; 0 for a stream. */
   readonly sharedBytes: number;
 }
 

@@ -16,7 +16,7 @@ const PREFIX = 8;
 
 export type Frame = Readonly<Record<string, unknown>>;
 
-/** The frame as bytes, or undefined if its body would be longer than FRAME_LIMIT. */
+/** Returns the frame as bytes, or undefined if its body would be longer than FRAME_LIMIT. */
 export function encodeFrame(frame: Frame): Uint8Array | undefined {
   const text = JSON.stringify(frame);
   const length = Buffer.byteLength(text);

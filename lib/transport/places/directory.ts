@@ -56,7 +56,7 @@ export function removeDirectory(place: ResolvedPlace | undefined): boolean {
     rmdirSync(place.directory);
     return true;
   } catch {
-    return false; // In use again, or gone.
+    return false; // The directory is in use again, or gone.
   }
 }
 

@@ -55,7 +55,7 @@ export function removeIfDead(path: string): boolean {
   try {
     renameSync(path, aside);
   } catch {
-    return true; // Another one was faster.
+    return true; // Another process was faster.
   }
   const moved = read(aside);
   unlinkSync(aside);

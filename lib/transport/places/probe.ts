@@ -69,7 +69,7 @@ function judge(error: NodeJS.ErrnoException, path: string): Probe {
       return { state: "free" };
     case "ECONNREFUSED":
       return { state: "stale" };
-    case "EAGAIN": // Its backlog is full: somebody is there, and busy.
+    case "EAGAIN": // The backlog is full: a process listens, and is busy.
       return { state: "live", pid: undefined };
     case "EACCES":
     case "EPERM":

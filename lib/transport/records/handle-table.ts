@@ -60,7 +60,7 @@ export function writeTable(
 
 /** The content of a table. Lengths and flags are in their ranges; the ledgers check whether they are true. */
 export interface Table {
-  /** Bytes of the payload. */
+  /** The bytes of the payload. */
   readonly bytes: number;
   readonly handles: readonly Handle[];
 }

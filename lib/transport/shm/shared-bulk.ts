@@ -183,7 +183,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
         const { segment, slot, bytes, flags } = handle;
         const kind = flags === COMES_HOME ? "came home" : "was handed over";
         this.#broken(
-          `a block of ${bytes} bytes in slot ${slot} of segment ${segment} ${kind}, which the ledger does not know so`,
+          `a block of ${bytes} bytes in slot ${slot} of segment ${segment} ${kind}; the ledger has no such block`,
         );
         return undefined;
       }
