@@ -252,13 +252,13 @@ export class TransportError extends RingbellError {
   override readonly code = "ERR_RINGBELL_TRANSPORT";
 }
 
-/** What was waited for did not happen in the time that the option `timeout` gave it. */
+/** The event that a call waited for did not happen within its option `timeout`. */
 export class TimeoutError extends RingbellError {
   override readonly name = "TimeoutError";
   override readonly code = "ERR_RINGBELL_TIMEOUT";
   constructor(
     message: string,
-    /** In ms. */
+    /** The value of the option `timeout`, in ms. */
     readonly timeout: number,
   ) {
     super(message);

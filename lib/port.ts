@@ -3,8 +3,9 @@ import type { CloseReason } from "./ending.js";
 import type { Peer } from "./transport/handshake/peer.js";
 
 /*
- * The waist: what the floors above need of a connection, and all that they may know of it. Types only. A lane, a channel and the ends of a
- * memoryPair() are ports; so is whatever else keeps the promises that test/port has tests for.
+ * The waist between the channel and the layers above. Those layers use connections only through these types.
+ * A lane, a channel and the ends of a memoryPair() are ports, and so is any other object that passes the
+ * tests of test/port. The file has types only.
  */
 
 export type { Block, CloseReason, Peer };
@@ -18,21 +19,27 @@ export interface SignalOptions {
 }
 
 export interface TimeoutOptions {
-  /** How long to wait, in ms; 0: not at all; Infinity (the default): until it works or the port ends. */
+  /**
+   * How long to wait, in ms. 0: not at all. Infinity (the default): until the call succeeds or the port ends.
+   */
   readonly timeout?: number | undefined;
 }
 
 /** Limits of a wait. */
 export interface WaitOptions extends SignalOptions {
   /**
-   * How long to wait, in ms, 0 to Infinity (the default). Then it gives up, as by `signal`: rejects with a TimeoutError
-   * (ERR_RINGBELL_TIMEOUT). 0 waits for what is there or comes in this turn of the event loop.
+   * How long to wait, in ms, 0 to Infinity (the default). Then the call rejects with a TimeoutError
+   * (ERR_RINGBELL_TIMEOUT), and gives up as with `signal`. 0 waits for events that are there or come in this
+   * turn of the event loop.
    */
   readonly timeout?: number | undefined;
 }
 
 export interface CloseOptions extends SignalOptions {
-  /** How long sends that wait for room may still take, in ms; then they fail. Default 5000. What the kernel does not take has 5 s more. */
+  /**
+   * How long sends that wait for room may still take, in ms; then they fail. Default 5000. After that the
+   * kernel has 5 s more to take what was sent.
+   */
   readonly timeout?: number | undefined;
 }
 
@@ -43,7 +50,8 @@ export interface CloseInfo {
 }
 
 /**
- * What sends messages: a lane, a channel, or a port of which one direction is needed. A `Sender<Animal>` is a `Sender<Dog>`.
+ * A sender of messages: a lane, a channel, or a port of which one direction is needed. A `Sender<Animal>` is
+ * a `Sender<Dog>`.
  *
  * The members are properties, because TypeScript compares the parameters of methods both ways.
  */
@@ -61,9 +69,12 @@ export interface Sender<Message> {
   off(event: "drain", listener: () => void): unknown;
 }
 
-/** What receives messages: a lane, a channel, or a port of which one direction is needed. A `Receiver<Dog>` is a `Receiver<Animal>`. */
+/**
+ * A receiver of messages: a lane, a channel, or a port of which one direction is needed. A `Receiver<Dog>` is
+ * a `Receiver<Animal>`.
+ */
 export interface Receiver<Message> extends AsyncIterable<Message> {
-  /** The next message. Rejects at the end, and if the message can't be decoded. */
+  /** Returns the next message. Rejects at the end, and if the message can't be decoded. */
   readonly receive: (options?: WaitOptions) => Promise<Message>;
   on(event: "message", listener: (message: Message) => unknown): unknown;
   off(event: "message", listener: (message: Message) => unknown): unknown;
@@ -71,49 +82,61 @@ export interface Receiver<Message> extends AsyncIterable<Message> {
 
 /** The events of a port. */
 export interface PortEvents<Receive> {
-  /** A message. A port has one consumer at a time: one listener, or one `for await`, or calls of `receive…`. */
+  /**
+   * A message has arrived. A port has one consumer at a time: one listener, one `for await`, or calls of
+   * `receive…`.
+   */
   message: [message: Receive];
-  /** After `trySend` or `trySendMany` found no room: there is room again. */
+  /** There is room again, after `trySend` or `trySendMany` found none. */
   drain: [];
   /**
-   * A message arrived that is none (DecodeError, ValidationError); it was skipped, and the port lives on. With
-   * no listener for this event, it is a process warning.
+   * A message arrived that could not be decoded (DecodeError, ValidationError). It was skipped, and the port
+   * lives on. Without a listener for this event, a process warning is emitted.
    */
   error: [error: Error];
-  /** The port has ended, and what had arrived was given to the listener for messages. Comes once, also to a listener that comes later. */
+  /**
+   * The port has ended, and the listener for messages has got what had arrived. Comes once; a listener that
+   * is added later gets it, too.
+   */
   close: [reason: CloseReason, error: Error | undefined];
 }
 
-/** Words that both sides of a connection see: what one sets, the other reads at once, while its event loop is busy, too. */
+/**
+ * Words that both sides of a connection see. What one side sets, the other reads at once, even while its
+ * event loop is busy.
+ */
 export interface Cells {
-  /** How many each side has. */
+  /** The number of cells of each side. */
   readonly length: number;
-  /** Sets a cell of this side, for the peer to read: a 32-bit unsigned integer. */
+  /** Sets a cell of this side, for the peer to read, to a 32-bit unsigned integer. */
   set(index: number, value: number): void;
-  /** What stands in a cell of the peer; 0 at first. */
+  /** Returns the value of a cell of the peer; 0 at first. */
   get(index: number): number;
 }
 
-/** Typed messages in both directions, in order, each exactly once, between two parties of which each can end it. */
+/**
+ * Typed messages in both directions, in order, each exactly once, between two parties. Each party can end the
+ * port.
+ */
 export interface Port<Send = unknown, Receive = Send> extends Sender<Send>, Receiver<Receive> {
-  /** Bytes in flight at most, each way. */
+  /** The most bytes in flight, each way. */
   readonly capacity: number;
   /** `open`; `closing` while `close` waits for sends; `closed`. */
   readonly state: "open" | "closing" | "closed";
   /** Resolves when the port has ended, with the reason. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   readonly peer: Peer;
-  /** A block of memory to fill and send. Waits for room under the limit of all blocks, in order. */
+  /** Returns a block of memory to fill and send. Waits, in order, for room under the limit of all blocks. */
   allocate(bytes: number, options?: WaitOptions): Promise<Block>;
-  /** As `allocate`; undefined where there is no room now. */
+  /** Like `allocate`, but returns undefined if there is no room now. */
   tryAllocate(bytes: number): Block | undefined;
-  /** Ends it in order: what was sent arrives first. Resolves when nothing is left to do. */
+  /** Ends the port in order: what was sent arrives first. Resolves when nothing is left to do. */
   close(options?: CloseOptions): Promise<void>;
-  /** Ends it at once: waiting sends fail, with the error if one is given. */
+  /** Ends the port at once. Waiting sends fail, with the error if one is given. */
   destroy(error?: Error): void;
-  /** Lets the port keep the process alive again. */
+  /** Makes the port keep the process alive again, after `unref`. */
   ref(): unknown;
-  /** Lets the process end although the port is open. */
+  /** Lets the process end while the port is open. */
   unref(): unknown;
   on(event: "message", listener: (message: Receive) => unknown): unknown;
   on(event: "drain", listener: () => unknown): unknown;
@@ -123,8 +146,8 @@ export interface Port<Send = unknown, Receive = Send> extends Sender<Send>, Rece
   off(event: "drain", listener: () => unknown): unknown;
   off(event: "error", listener: (error: Error) => unknown): unknown;
   off(event: "close", listener: (reason: CloseReason, error: Error | undefined) => unknown): unknown;
-  /** A port beside this one that data can't hold up, with the same end, where there is one. */
+  /** A port beside this one with the same end, which data can't hold up; undefined without one. */
   readonly control?: Port | undefined;
-  /** Where both sides have memory in common. */
+  /** The cells, if both sides have memory in common. */
   readonly cells?: Cells | undefined;
 }

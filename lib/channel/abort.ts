@@ -5,7 +5,7 @@ import type { WaitOptions } from "../port.js";
 /** The longest time (ms) that a timer of Node takes. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** What ends a wait before its time: an AbortSignal, or a Deadline. */
+/** The end of a wait before its time: an AbortSignal, or a Deadline. */
 export interface Abort {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -15,8 +15,8 @@ export interface Abort {
 }
 
 /**
- * A promise that an abort can reject, with its reason. `start` begins to wait and returns how to stop waiting, which is
- * called on abort only.
+ * Makes a promise that an abort can reject, with the abort's reason. `start` begins the wait and returns a
+ * function that stops it; that function is called on abort only.
  */
 export function abortable<T>(
   abort: Abort | undefined,
@@ -54,14 +54,17 @@ export function abortable<T>(
 
 const WAIT_OPTIONS = ["signal", "timeout"];
 
-/** The options of a method that waits, checked: what ends the wait, or undefined. `missed`: what has not happened when it times out. */
+/**
+ * Checks the options of a method that waits. Returns what ends the wait, or undefined. `missed` says in an
+ * error what has not happened in time.
+ */
 export function abortOf(options: WaitOptions | undefined, missed: string): Abort | undefined {
   if (options === undefined) return undefined;
   checkOptions(options, WAIT_OPTIONS, "options");
   return abortFrom(options, missed);
 }
 
-/** As `abortOf`, where other options stand beside these. */
+/** Like `abortOf`, for options that contain others besides these. */
 export function abortFrom(options: WaitOptions, missed: string): Abort | undefined {
   const signal = checkSignal(options.signal, "options.signal");
   const { timeout = Number.POSITIVE_INFINITY } = options;
@@ -70,8 +73,9 @@ export function abortFrom(options: WaitOptions, missed: string): Abort | undefin
 }
 
 /**
- * Aborts when its time is over, or with its signal. One listener at a time. The timer runs while there is one: a wait that is over at
- * once costs none, and one that is over leaves none behind. It does not keep the process alive, which is for the channel to do.
+ * Aborts when its time is over, or with its signal. Takes one listener at a time. The timer runs only while
+ * there is a listener. So a wait that ends at once starts no timer, and a finished wait leaves none behind.
+ * The timer does not keep the process alive; the channel decides that.
  */
 class Deadline implements Abort {
   readonly #timeout: number;

@@ -23,7 +23,7 @@ export interface ChannelStatistics extends ConnectionStats {
   readonly bulk: BulkStats;
 }
 
-/** What `listen` and `connect` make a channel of. */
+/** The parts of which `listen` and `connect` make a channel. */
 export interface ChannelParts<Send, Receive> {
   readonly connection: Connection;
   /** One entry for each lane of the connection, in its order; the first is `main`. */
@@ -53,7 +53,10 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   readonly role: string | undefined;
   /** The transport that carries the channel: shared memory, or the plain socket. */
   readonly transport: "shm" | "stream";
-  /** The lanes beside `main`, by name. (Mapped, so that TypeScript compares channels by their members: `lane` hides how they vary.) */
+  /**
+   * The lanes beside `main`, by name. (`Readonly` lets TypeScript compare channels by their lanes; the method
+   * `lane` does not show how they vary.)
+   */
   readonly lanes: Readonly<Lanes>;
 
   readonly #peer: Peer;
@@ -74,7 +77,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   /** Made by `listen` and `connect`. */
   constructor(parts: ChannelParts<Send, Receive>) {
     const { connection, peer } = parts;
-    // The owner's members need `this`, which is there by the time they are asked for.
+    // The owner's members need `this`, which exists by the time they are used.
     const channel = (): Port<never, unknown> => this;
     const owner = {
       get channel(): Port<never, unknown> {
@@ -124,7 +127,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return this.#news.closed;
   }
 
-  /** `open`; `closing` while `close` waits for sends; `closed`. */
+  /** `closing` while `close` waits for sends; `open` before, `closed` after the end. */
   override get state(): "open" | "closing" | "closed" {
     return this.#state;
   }
@@ -148,8 +151,9 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * `maxBulkBytes`: until this side has released blocks, or the peer has released blocks that were sent to
    * it.
    *
-   * Rejects with a BlockTooLargeError (ERR_RINGBELL_BLOCK_TOO_LARGE) for more than that limit; a NoSpaceError (ERR_RINGBELL_NO_SPACE) if
-   * the system has no memory, which may be tried again; at the end of the channel; on abort or time-out.
+   * Rejects with a BlockTooLargeError (ERR_RINGBELL_BLOCK_TOO_LARGE) for more bytes than that limit; with a
+   * NoSpaceError (ERR_RINGBELL_NO_SPACE) if the system has no memory, which may be tried again; with the
+   * reason at the end of the channel; and on abort or time-out.
    */
   override async allocate(bytes: number, options?: WaitOptions): Promise<Block> {
     checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
@@ -168,7 +172,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return this.#allocations.tryAllocate(bytes);
   }
 
-  /** As `Lane.flush`, for all lanes. */
+  /** Like `Lane.flush`, for all lanes. */
   override async flush(options?: WaitOptions): Promise<void> {
     await Promise.all([
       super.flush(options),
@@ -207,20 +211,23 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#connection.destroy();
   }
 
-  /** Ends the channel at once: waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */
+  /**
+   * Ends the channel at once. Waiting sends fail, with the error if one is given. The peer gets what was sent
+   * before. Idempotent.
+   */
   override destroy(error?: Error): void {
     this.#ending.byUs(error);
     this.#end();
     this.#drop();
   }
 
-  /** Lets the channel keep the process alive again. */
+  /** Makes the channel keep the process alive again, after `unref`. */
   override ref(): this {
     this.#connection.ref();
     return this;
   }
 
-  /** Lets the process end although the channel is open. */
+  /** Lets the process end while the channel is open. */
   override unref(): this {
     this.#connection.unref();
     return this;

@@ -3,21 +3,24 @@ import type { Ending } from "../ending.js";
 import type { CloseInfo } from "../port.js";
 import { raise } from "../raise.js";
 
-/** What a lane has left after the end. */
+/** The part of a lane that has messages left after the end. */
 interface Rest {
-  /** Whether messages are left that nobody has taken. */
+  /** Whether messages are left that were not taken. */
   readonly hasRest: boolean;
   /** Whether a listener is getting them. */
   readonly isDelivering: boolean;
 }
 
-/** A lane, which tells the end of its channel, too. */
+/** A lane as it reports the end of its channel. */
 export interface TellingLane {
   readonly emitter: EventEmitter;
   readonly receiver: Rest;
 }
 
-/** Tells the end of a channel: by a close event of each lane once all have finished, by the promise `closed`, and to listeners that come later. */
+/**
+ * Reports the end of a channel: by a close event of each lane once all have finished, by the promise
+ * `closed`, and to "close" listeners that are added later.
+ */
 export class CloseNews {
   readonly #ending: Ending;
   readonly #lanes: readonly TellingLane[];
@@ -87,7 +90,7 @@ export class CloseNews {
   }
 
   #call(emitter: EventEmitter, listener: (...args: unknown[]) => void): void {
-    // The program may have taken the listener off meanwhile.
+    // The program may have removed the listener meanwhile.
     if (!emitter.listeners("close").includes(listener)) return;
     const { reason, error } = this.#told!;
     emitter.removeListener("close", listener);

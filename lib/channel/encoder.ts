@@ -219,7 +219,7 @@ function parcelOf(bytes: number, blocks: Block[]): number | Parcel {
   return blocks.length === 0 ? bytes : { body: undefined, bytes, blocks };
 }
 
-/** A scratch that ends where the block does. */
+/** Makes a scratch that ends where the block does. */
 function scratchOver(bytes: Uint8Array): Scratch {
   const scratch = new Scratch(bytes.buffer as ArrayBuffer);
   scratch.length = bytes.byteOffset + bytes.byteLength;

@@ -15,12 +15,12 @@ export interface LaneStatistics extends LaneStats {
   readonly badMessages: number;
 }
 
-/** The channel, as the streams of its lane `main` end it. */
+/** The part of a channel that the streams of its lane `main` use to end it. */
 export type Endable = Pick<Port, "close" | "destroy">;
 
 /** The part of a channel that its lanes use. */
 export interface LaneOwner {
-  /** What the lane is a part of. Not to be asked for before it is made. */
+  /** The channel of the lane. Must not be used before it is made. */
   readonly channel: Port<never, unknown>;
   readonly ending: Ending;
   /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
@@ -51,7 +51,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
   readonly sender: SendingHalf<Send>;
   readonly receiver: ReceivingHalf<Receive>;
   readonly #owner: LaneOwner;
-  /** The Lane; it sets itself. */
+  /** The Lane above this core. It sets this field itself. */
   emitter: EventEmitter | undefined;
   #end: LaneEnd | undefined;
   readonly #endListeners = new Set<(end: LaneEnd) => void>();

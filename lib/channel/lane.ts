@@ -125,7 +125,10 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#sender.trySendMany(messages, from);
   }
 
-  /** Sends all, in batches that are published together, waiting for room between them. Rejects in the middle on abort or end. */
+  /**
+   * Sends all messages in batches that are published together, and waits for room between them. Rejects in
+   * the middle on abort or at the end of the channel.
+   */
   sendMany(messages: Iterable<Send>, options?: WaitOptions): Promise<void> {
     return this.#sender.sendMany(messages, abortOf(options, "the messages found no room"));
   }
@@ -146,7 +149,10 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#receiver.tryReceive();
   }
 
-  /** The next message. Rejects at the end of the channel, and if the message can't be decoded. Several may wait; they are served in order. */
+  /**
+   * Returns the next message. Rejects at the end of the channel, and if the message can't be decoded. Several
+   * calls may wait; they are served in order.
+   */
   receive(options?: WaitOptions): Promise<Receive> {
     return this.#receiver.receive(abortOf(options, "no message came"));
   }
@@ -194,46 +200,52 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#core.channel.peer;
   }
 
-  /** Of its channel: `open`; `closing` while `close` waits for sends; `closed`. */
+  /**
+   * The state of the lane's channel: `closing` while `close` waits for sends; `open` before, `closed` after
+   * the end.
+   */
   get state(): "open" | "closing" | "closed" {
     return this.#core.channel.state;
   }
 
   /**
-   * Resolves when its channel has ended, with the reason. Never rejects. Where a listener for messages is attached, it has got what had
-   * arrived before.
+   * Resolves when the lane's channel has ended, with the reason. Never rejects. A listener for messages first
+   * gets what had arrived.
    */
   get closed(): Promise<CloseInfo> {
     return this.#core.channel.closed;
   }
 
-  /** As `Channel.allocate`: the lanes of a channel have their memory for blocks in common. */
+  /** Like `Channel.allocate`: all lanes of a channel share its memory for blocks. */
   allocate(bytes: number, options?: WaitOptions): Promise<Block> {
     return this.#core.channel.allocate(bytes, options);
   }
 
-  /** As `Channel.tryAllocate`. */
+  /** Like `Channel.tryAllocate`. */
   tryAllocate(bytes: number): Block | undefined {
     return this.#core.channel.tryAllocate(bytes);
   }
 
-  /** Ends its channel, as `Channel.close`: lanes have one end in common, for both sides must hear of it, and of its reason. */
+  /**
+   * Ends the lane's channel, as `Channel.close` does. All lanes end together, because both sides must learn
+   * of the end and its reason.
+   */
   close(options?: CloseOptions): Promise<void> {
     return this.#core.channel.close(options);
   }
 
-  /** Ends its channel at once, as `Channel.destroy`. */
+  /** Ends the lane's channel at once, as `Channel.destroy` does. */
   destroy(error?: Error): void {
     this.#core.channel.destroy(error);
   }
 
-  /** Lets its channel keep the process alive again. */
+  /** Makes the lane's channel keep the process alive again, after `unref`. */
   ref(): this {
     this.#core.channel.ref();
     return this;
   }
 
-  /** Lets the process end although its channel is open. */
+  /** Lets the process end while the lane's channel is open. */
   unref(): this {
     this.#core.channel.unref();
     return this;

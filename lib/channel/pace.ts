@@ -21,7 +21,7 @@ export class Pace {
     return --this.#left <= 0;
   }
 
-  /** Whether messages are slow: each one is followed by a look. */
+  /** Whether messages are slow, so that each one is followed by a look. */
   get isSlow(): boolean {
     return this.#stride === 1;
   }

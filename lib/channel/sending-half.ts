@@ -89,7 +89,7 @@ export class SendingHalf<Send> {
         if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
       }
       const sending = this.#queue.add(message, encoded, abort);
-      // A send behind others is attempted when they have gone out.
+      // A send behind others needs no wish of its own: it is attempted when the others have gone out.
       if (this.#queue.length === 1) this.#want(status);
       // As in `rejected`: it fails only by the end of the channel, or by an abort, which the caller made.
       sending.catch(() => {});
@@ -154,7 +154,8 @@ export class SendingHalf<Send> {
       while (next < part.length) {
         next = this.trySendMany(part, next);
         if (next === part.length) break;
-        // One by the queue: it waits for room, keeps the order, and knows of aborts and ends.
+        // `send` puts one message into the queue, which waits for room, keeps the order, and handles aborts
+        // and the end.
         await this.send(part[next]!, abort);
         next++;
       }

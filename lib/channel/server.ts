@@ -43,7 +43,10 @@ export interface ServerParts<Accepted extends Channel> {
 }
 
 export interface AcceptOptions extends WaitOptions {
-  /** The entry of the option `roles` that the channel must have got; others stay for those who want them. Default: any. */
+  /**
+   * The entry of the option `roles` that the channel must have got. Channels of other entries stay for other
+   * calls. Default: any.
+   */
   readonly role?: string | undefined;
 }
 
@@ -128,8 +131,9 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   /**
-   * The next channel, or the next of one role: the one that has waited longest, or the next that connects. Rejects with a ClosedError
-   * (ERR_RINGBELL_CLOSED) when the server is closed, on abort or time-out.
+   * Returns the channel that has waited longest, or the next that connects; with `role`, only channels of
+   * that entry count. Rejects with a ClosedError (ERR_RINGBELL_CLOSED) when the server is closed, and on
+   * abort or time-out.
    */
   accept<Role extends Accepted["role"]>(
     options: AcceptOptions & { readonly role: Role },

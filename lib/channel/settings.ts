@@ -181,7 +181,7 @@ export function offeredLanes(settings: OfferSettings): OfferedLane[] {
   }));
 }
 
-/** Presents codecs to the other side. */
+/** Returns the codecs in the form that the handshake shows to the other side. */
 export function identities({ send, receive }: CodecPair): CodecIdentities {
   return { send: presentCodec(send), receive: presentCodec(receive) };
 }

@@ -34,7 +34,10 @@ export class WaitingSends<Send> {
     return this.#queue.length;
   }
 
-  /** Takes over what `Encoder.encode` returned for a message; the promise resolves when it has gone out. */
+  /**
+   * Takes over what `Encoder.encode` returned for a message. The promise resolves when the message has gone
+   * out.
+   */
   add(message: Send, encoded: number | Parcel | undefined, abort: Abort | undefined): Promise<void> {
     const { bytes, parcel } = this.#keep(message, encoded);
     const originals = parcel.blocks;
@@ -91,7 +94,7 @@ export class WaitingSends<Send> {
     this.#settleIdle();
   }
 
-  /** Resolves when none waits any more, because all went out or failed. */
+  /** Resolves when no send waits any more, because all went out or failed. */
   idle(abort?: Abort): Promise<void> {
     if (this.#queue.length === 0) return Promise.resolve();
     return abortable<void>(abort, (resolve) => {

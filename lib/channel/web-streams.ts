@@ -4,17 +4,18 @@ import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { Endable, LaneCore } from "./lane-core.js";
 
 /**
- * A Web Stream as both the globals and `node:stream/web` have it. Where a program's globals are those of a browser (TypeScript's lib "dom"),
- * the two are different types of the same object.
+ * A Web Stream with the types of both the globals and `node:stream/web`. In a program with a browser's
+ * globals (TypeScript's lib "dom"), these are two types of the same object.
  */
 export type LaneReadable<Message> = ReadableStream<Message> & NodeReadableStream<Message>;
 
-/** As LaneReadable, for what is written. */
+/** Like LaneReadable, for the writable side. */
 export type LaneWritable<Message> = WritableStream<Message> & NodeWritableStream<Message>;
 
 /**
- * The messages of a lane as a Web Stream. Becomes the consumer of the lane when it is read for the first time; takes nothing that
- * nobody asked for. `over` is called when the stream can't be used any more, but the lane can.
+ * Makes a Web Stream of the messages of a lane. The stream becomes the consumer of the lane with its first
+ * read, and takes only messages that were asked for. `over` is called when the stream is finished while the
+ * lane goes on.
  */
 export function readableOf<Send, Receive>(
   core: LaneCore<Send, Receive>,

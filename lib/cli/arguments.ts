@@ -3,7 +3,10 @@ import type { Option, Values } from "./command.js";
 import { nearest } from "./nearest.js";
 import { UsageError } from "./usage-error.js";
 
-/** Reads the options of `command`; throws a UsageError that names what is wrong with them, and what may have been meant. */
+/**
+ * Reads the options of `command`. Throws a UsageError that names the mistake, and the option that was
+ * probably meant.
+ */
 export function parseOptions(args: readonly string[], options: readonly Option[], command: string): Values {
   const { tokens } = parseArgs({
     args: [...args],
@@ -30,7 +33,7 @@ export function parseOptions(args: readonly string[], options: readonly Option[]
       if (token.value !== undefined) throw new UsageError(`--${option.name} takes no value`);
       values[option.name] = true;
     } else {
-      // What begins with a hyphen is rather the next option than a value.
+      // A word that begins with a hyphen is more likely the next option than a value.
       if (token.value === undefined || (!token.inlineValue && token.value.startsWith("-"))) {
         throw new UsageError(`--${option.name} needs a value: --${option.name} ${option.value}`);
       }
@@ -50,13 +53,13 @@ function unknownOption(raw: string, options: readonly Option[]): string {
   return `unknown option ${raw}; ${hint}`;
 }
 
-/** The value of an option that takes a text. */
+/** Returns the value of an option that takes a text. */
 export function text(values: Values, name: string): string | undefined {
   const value = values[name];
   return value === true ? undefined : value;
 }
 
-/** Whether a switch is given. */
+/** Returns whether a switch is given. */
 export function isOn(values: Values, name: string): boolean {
   return values[name] !== undefined;
 }

@@ -1,11 +1,11 @@
 import type { Style } from "./style.js";
 
-/** What a command has to do with the outside. */
+/** The output of a command. */
 export interface Output {
   /** Writes lines to standard output. */
   print(text: string): void;
   readonly style: Style;
-  /** Columns of the terminal, or undefined where the output is none: then nothing is cut. */
+  /** The columns of the terminal. Undefined if the output is not a terminal; then no line is cut. */
   readonly width: number | undefined;
 }
 
@@ -18,25 +18,25 @@ export interface Option {
   readonly text: string;
 }
 
-/** Values of options by name: a text, or true for a switch. */
+/** The values of options by name: a text, or true for a switch. */
 export type Values = Readonly<Record<string, string | true | undefined>>;
 
 interface CommandHelp {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
-  /** Lines below the usage in the command's own help. */
+  /** The paragraphs below the usage in the command's own help. */
   readonly text: readonly string[];
   readonly options: readonly Option[];
 }
 
 interface OwnCommand extends CommandHelp {
-  /** Does it; resolves with the exit code. */
+  /** Runs the command. Resolves with the exit code. */
   run(values: Values, output: Output): Promise<number>;
 }
 
 interface ForwardingCommand extends CommandHelp {
-  /** Hands all arguments on to another program, which reads them by itself; resolves with its exit code. */
+  /** Hands all arguments on to another program, which reads them itself. Resolves with its exit code. */
   forward(args: readonly string[]): Promise<number>;
 }
 
@@ -57,7 +57,7 @@ export const DIRECTORY: Option = {
 };
 export const JSON_OPTION: Option = { name: "json", text: "print JSON" };
 
-/** Understood by every command. */
+/** The options of every command. */
 export const COMMON: readonly Option[] = [
   { name: "verbose", text: "show the stack trace of an error" },
   { name: "help", short: "h", text: "show this help" },

@@ -1,8 +1,8 @@
-/** Words for people. */
+/** Numbers and texts for people. */
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 
-/** "1.5 GiB", "256 KiB": binary units, three digits at most where it is not exact. */
+/** Formats bytes, such as "1.5 GiB" or "256 KiB": binary units, and at most one decimal. */
 export function bytes(count: number): string {
   let value = count;
   let unit = 0;
@@ -13,7 +13,7 @@ export function bytes(count: number): string {
   return `${value < 100 && !Number.isInteger(value) ? value.toFixed(1) : Math.round(value)} ${UNITS[unit]}`;
 }
 
-/** "350 ms", "12 s", "3 min", "2 h", "5 d": one unit, rounded down. */
+/** Formats a duration, such as "350 ms", "12 s", "3 min", "2 h" or "5 d": one unit, rounded down. */
 export function duration(milliseconds: number): string {
   const ms = Math.max(0, milliseconds);
   if (ms < 1000) return `${Math.floor(ms)} ms`;
@@ -24,7 +24,7 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 86400)} d`;
 }
 
-/** "950", "12.3k", "4.5M": a count in at most five characters. */
+/** Formats a count, such as "950", "12.3k" or "4.5M", in at most five characters. */
 export function count(value: number): string {
   let rest = value;
   for (const unit of ["", "k", "M", "G", "T"]) {
@@ -39,20 +39,20 @@ function floor1(value: number): string {
   return (Math.floor(value * 10) / 10).toFixed(1);
 }
 
-/** "1 endpoint", "2 endpoints". */
+/** Formats a number with its word, such as "1 endpoint" or "2 endpoints". */
 export function plural(number: number, word: string): string {
   return `${number} ${word}${number === 1 ? "" : "s"}`;
 }
 
 /**
- * What came from elsewhere (a role, a name of a file), so that it can't steer the terminal: control characters, and
- * those that turn the direction of writing, become "?".
+ * Makes foreign text (a role, the name of a file) safe for the terminal. Control characters, and characters
+ * that turn the direction of writing, become "?".
  */
 export function safe(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, "?");
 }
 
-/** "on" in "a and b", "a, b and c". */
+/** Joins words, such as "a and b" or "a, b and c". */
 export function listed(words: readonly string[]): string {
   return words.length < 2 ? words.join("") : `${words.slice(0, -1).join(", ")} and ${words.at(-1)}`;
 }

@@ -2,7 +2,7 @@ import { COMMON, type Command, type Option } from "./command.js";
 import type { Style } from "./style.js";
 import { table, wrap } from "./table.js";
 
-/** Help is laid out for a terminal of this many columns. */
+/** The columns of the terminal for which help is laid out. */
 const WIDTH = 80;
 
 export function programHelp(commands: readonly Command[], style: Style): string {

@@ -6,7 +6,7 @@ import { styleFor } from "./style.js";
 const NARROWEST = 60;
 
 const { stdout, stderr } = process;
-// Who reads has read enough (`ringbell ls | head`).
+// EPIPE means that the reader has read enough (`ringbell ls | head`).
 stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit();
   throw error;

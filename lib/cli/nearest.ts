@@ -1,4 +1,4 @@
-/** The known word that is most likely meant, or undefined if none is near. */
+/** Returns the known word that is most likely meant, or undefined if none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
@@ -13,7 +13,10 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** Letters to insert, remove, replace or swap with their neighbour, to get from one word to the other. */
+/**
+ * Returns how many letters must be inserted, removed, replaced or swapped with their neighbour to get from
+ * one word to the other.
+ */
 function distance(from: string, to: string): number {
   let before: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, i) => i);

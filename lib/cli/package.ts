@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-/** The package's own directory. */
+/** Returns the package's own directory. */
 export function packageDirectory(): string {
   return fileURLToPath(new URL("../..", import.meta.url));
 }
 
-/** Its version, such as `1.2.3`. */
+/** Returns the package's version, such as `1.2.3`. */
 export function packageVersion(): string {
   const path = new URL("../../package.json", import.meta.url);
   return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;

@@ -5,13 +5,13 @@ import { text } from "./arguments.js";
 import type { Values } from "./command.js";
 import { UsageError } from "./usage-error.js";
 
-/** The place that `--namespace` and `--directory` mean. Throws a UsageError where one is invalid. */
+/** Returns the place that `--namespace` and `--directory` mean. Throws a UsageError if one is invalid. */
 export function placeOf(values: Values): ResolvedPlace {
   const directory = text(values, "directory");
   try {
     return resolvePlace({
       namespace: text(values, "namespace"),
-      // At the shell, paths are relative to where one is.
+      // A path on the command line is relative to the working directory.
       directory: directory && resolve(directory),
     });
   } catch (error) {

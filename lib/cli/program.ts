@@ -11,20 +11,23 @@ import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { UsageError } from "./usage-error.js";
 
-/** All commands, in the order in which the help shows them. */
+/** The commands, in the order in which the help shows them. */
 const COMMANDS: readonly Command[] = [ls, doctor, gc, bench];
 
-/** Exit codes beside 0. */
+/** The exit codes besides 0. */
 const FAILED = 1;
 const MISUSED = 2;
 
-/** Runs a command line (without node and the script); resolves with the exit code. `complain` writes to standard error. */
+/**
+ * Runs a command line (without node and the script). Resolves with the exit code. `complain` writes to
+ * standard error.
+ */
 export async function runProgram(
   args: readonly string[],
   output: Output,
   complain: (text: string) => void,
 ): Promise<number> {
-  // Also where the command line is not understood, so that its error can be looked at.
+  // `verbose` is read first, so that it works even for the errors of the command line itself.
   const verbose = args.includes("--verbose") || /\bringbell\b/i.test(process.env.NODE_DEBUG ?? "");
   try {
     return await dispatch(args, output, complain);
@@ -54,7 +57,7 @@ async function dispatch(
   }
   if (args[at] === "help") return explain(args.slice(at + 1), output);
   const command = find(args[at]!);
-  // Help is wanted most by who got the other options wrong.
+  // `--help` works beside invalid options, because a user who got those wrong needs it most.
   const rest = args.slice(at + 1);
   if (help || rest.includes("--help") || rest.includes("-h")) {
     output.print(commandHelp(command, output.style));
@@ -80,7 +83,7 @@ function find(name: string): Command {
   throw new UsageError(`unknown command "${name}"; ${hint}`);
 }
 
-/** What went wrong, with its code, in one line. */
+/** Returns the message of an error, with its code, in one line. */
 export function oneLine(error: unknown): string {
   if (!(error instanceof Error)) return safe(String(error));
   const { code } = error as NodeJS.ErrnoException;

@@ -1,4 +1,4 @@
-/** Colours, or none. */
+/** The colours of the output, or none. */
 export interface Style {
   good(text: string): string;
   warn(text: string): string;
@@ -19,7 +19,7 @@ const COLOURED: Style = {
   strong: paint(1),
 };
 
-/** Colours for a terminal, unless NO_COLOR is set (and not empty) or the terminal says that it can't. */
+/** Returns colours for a terminal, unless NO_COLOR is set (and not empty) or TERM is "dumb". */
 export function styleFor(
   stream: { readonly isTTY?: boolean },
   env: Readonly<Record<string, string | undefined>>,

@@ -3,14 +3,17 @@
 export interface Column {
   readonly title: string;
   readonly align?: "left" | "right";
-  /** The least width (characters) to which it may be cut where the table is too wide; not cut at all without it. */
+  /**
+   * The least width (characters) to which the column may be cut if the table is too wide. Without it the
+   * column is never cut.
+   */
   readonly least?: number;
 }
 
 export interface TableOptions {
-  /** Blanks before each line. Default 0. */
+  /** The number of blanks before each line. Default 0. */
   readonly indent?: number;
-  /** The most characters in a line; undefined: no limit. */
+  /** The most characters in a line. Undefined: no limit. */
   readonly width?: number | undefined;
   readonly title?: (text: string) => string;
   /** Gives a cell its colour, after padding. */
@@ -19,7 +22,10 @@ export interface TableOptions {
 
 const GAP = 2;
 
-/** The lines of a table, with a head unless no column has a title. Columns that are empty in all rows are left out. */
+/**
+ * Returns the lines of a table. The head is left out if no column has a title. Columns that are empty in all
+ * rows are left out.
+ */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -55,7 +61,10 @@ export function table(
   ];
 }
 
-/** Takes from the widest column that can be cut, character by character, until the table fits or nothing is left to take. */
+/**
+ * Takes characters one by one from the widest column that may be cut, until the table fits or no column may
+ * be cut further.
+ */
 function shrink(columns: readonly Column[], widths: Map<number, number>, limit: number): void {
   const total = (): number =>
     [...widths.values()].reduce((sum, width) => sum + width, 0) + GAP * Math.max(0, widths.size - 1);
@@ -72,7 +81,7 @@ function shrink(columns: readonly Column[], widths: Map<number, number>, limit: 
   }
 }
 
-/** Cuts a text to `width` columns, with "…" where something is missing. */
+/** Cuts a text to `width` columns, with "…" at the cut. */
 export function cut(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let result = "";
@@ -86,7 +95,7 @@ export function cut(text: string, width: number): string {
 const WIDE =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
-/** Columns that a text takes in a terminal, near enough. */
+/** Returns the number of columns that a text takes in a terminal, near enough. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const character of text) {

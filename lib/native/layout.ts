@@ -1,41 +1,50 @@
 import { AddonError } from "../errors.js";
 
 /**
- * The numbers that TypeScript and the addon must both know, as native/js/layout.cc exports them: one object, deeply frozen. Whatever
- * TypeScript must know without the addon is compared with it by `assertLayout`.
+ * The numbers that TypeScript and the addon must both know, as native/js/layout.cc exports them: one object,
+ * deeply frozen. `assertLayout` compares the numbers that TypeScript must know without the addon with it.
  */
 export interface Layout {
-  /** Where each control word stands in `NativeLane.control`: as 32-bit integers are counted, but `timeout` as doubles are. */
+  /**
+   * The index of each control word in `NativeLane.control`. It counts 32-bit integers, except for `timeout`,
+   * where it counts doubles.
+   */
   readonly control: {
-    /** In: payload bytes to send; or the number of records of a batch, or the most to drain. */
+    /** In: the payload's bytes to send, the number of records of a batch, or the most records to drain. */
     readonly argument: number;
-    /** Out: what it came to: one of `sent`, or the number of records. */
+    /** Out: the result: one of `sent`, or a number of records. */
     readonly result: number;
     /** In: one of `demand`. */
     readonly demand: number;
-    /** Out: the bytes that the next record needs in the inbox, where the inbox is too small; else 0. */
+    /** Out: the bytes that the next record needs in the inbox if the inbox is too small; else 0. */
     readonly needed: number;
-    /** Out: 1 while the reactor polls the lane or has parked it, so that `watch` need not be called. */
+    /** Out: 1 while the reactor polls the lane or has parked it. `watch` need not be called then. */
     readonly watching: number;
     /** In: the kind of record that `send` and `sendWait` make, one of `record.kinds`. */
     readonly kind: number;
-    /** In: how long `sendWait` and `drainWait` block, in ms; Infinity for no limit. */
+    /** In: how long `sendWait` and `drainWait` block, in ms; Infinity: no limit. */
     readonly timeout: number;
   };
-  /** What the control word `demand` says: records are not wanted; wanted as they come; looked for when a bell rings. */
+  /**
+   * The values of the control word `demand`: records are not wanted, wanted as they come, or looked for when
+   * a bell rings.
+   */
   readonly demand: { readonly none: number; readonly records: number; readonly atTheBell: number };
-  /** What a send comes to. */
+  /** The results of a send. */
   readonly sent: {
     readonly sent: number;
     readonly full: number;
     readonly ended: number;
     readonly tooLarge: number;
   };
-  /** Records at once: the most that may be asked for, and how many the reactor asks for. */
+  /** The numbers of records at once: `most` that may be asked for, and `polled` that the reactor asks for. */
   readonly batch: { readonly most: number; readonly polled: number };
-  /** What `NativeConnection.close` takes. */
+  /** The values that `NativeConnection.close` takes. */
   readonly close: { readonly closed: number; readonly corrupt: number };
-  /** What `onEnd` and the counter `end` say. `accused`: the peer says that this side broke the protocol. */
+  /**
+   * The values of `onEnd` and of the counter `end`. `accused`: the peer says that this side broke the
+   * protocol.
+   */
   readonly end: {
     readonly none: number;
     readonly peerClosed: number;
@@ -68,30 +77,33 @@ export interface Layout {
   };
   /** A record, in a ring and in a scratch: a header of two 32-bit words, and the payload. */
   readonly record: {
-    /** Bytes before the payload. */
+    /** The bytes before the payload. */
     readonly headerBytes: number;
     /** A record begins at a multiple of this. */
     readonly alignment: number;
     /** The bit of the header's first word that publishes. In a scratch it is 0. */
     readonly published: number;
-    /** The bits of the header's first word that are the payload's length in bytes. */
+    /** The bits of the header's first word that hold the payload's length in bytes. */
     readonly lengthMask: number;
-    /** Which word of the header holds the kind: 1, the second. */
+    /** The index of the header's word that holds the kind: 1, the second. */
     readonly kindWord: number;
-    /** By how many bits the kind is shifted in that word, in a ring. */
+    /** The bits by which the kind is shifted in that word, in a ring. */
     readonly kindShift: number;
-    /** By how many bits the kind is shifted in that word, in a scratch. The bits below belong to the transport. */
+    /**
+     * The bits by which the kind is shifted in that word, in a scratch. The bits below belong to the
+     * transport.
+     */
     readonly scratchKindShift: number;
     readonly kinds: {
       readonly message: number;
-      /** Fills what is left at the end of a ring. Never in a scratch. */
+      /** The kind that fills the rest at the end of a ring. It never stands in a scratch. */
       readonly padding: number;
       readonly withBlocks: number;
       readonly inBlock: number;
     };
   };
   readonly ring: {
-    /** Bytes; a capacity is a power of two. */
+    /** In bytes. A capacity is a power of two. */
     readonly smallestCapacity: number;
     readonly largestCapacity: number;
     /** A record, header included, takes at most `capacity / recordShare` bytes. */
@@ -105,30 +117,39 @@ export interface Layout {
    * the order of the controls. docs/layout.md
    */
   readonly region: {
-    /** The version of all this, which two peers compare. The same number as `Binding.abiVersion`. */
+    /** The version of this layout, which two peers compare. The same number as `Binding.abiVersion`. */
     readonly version: number;
-    /** Lanes of a region at most, the lane of the blocks included. */
+    /** The most lanes of a region, including the bulk lane. */
     readonly mostLanes: number;
     readonly headerBytes: number;
     readonly controlBytes: number;
     readonly ringsALane: number;
     readonly dataAlignment: number;
-    /** Within the control of a ring: the 64-bit position that the consumer has reported. */
+    /** The offset in a ring's control of the 64-bit position that the consumer has reported. */
     readonly consumed: number;
-    /** Within the control of a ring: the 32-bit word that says whether the consumer sleeps, one of `parked`. */
+    /**
+     * The offset in a ring's control of the 32-bit word that says whether the consumer sleeps, one of
+     * `parked`.
+     */
     readonly consumerState: number;
-    /** Within the control of a ring: the 32-bit word that says whether the producer sleeps, one of `parked`. */
+    /**
+     * The offset in a ring's control of the 32-bit word that says whether the producer sleeps, one of
+     * `parked`.
+     */
     readonly producerState: number;
   };
-  /** Where a side sleeps: nowhere; in its event loop, to be woken by the bell; on a futex. */
+  /** The state of a side: awake, asleep in its event loop until the bell wakes it, or asleep on a futex. */
   readonly parked: { readonly awake: number; readonly loop: number; readonly futex: number };
 }
 
-/** A part of a layout: the numbers that somebody relies on. */
+/** A part of a layout: the numbers that a caller relies on. */
 export type ExpectedLayout = Expected<Layout>;
 type Expected<T> = T extends number ? number : { readonly [Key in keyof T]?: Expected<T[Key]> };
 
-/** Throws an AddonError (ERR_RINGBELL_ADDON) where a number of the layout is not as expected; its message names each of them. */
+/**
+ * Throws an AddonError (ERR_RINGBELL_ADDON) if numbers of the layout are not as expected. Its message names
+ * each of them.
+ */
 export function assertLayout(layout: Layout, expected: ExpectedLayout): void {
   const wrong = [...differences(layout, expected, "")];
   if (wrong.length === 0) return;

@@ -5,17 +5,20 @@ import { fileURLToPath } from "node:url";
 import { AddonError, UnsupportedPlatformError } from "../errors.js";
 import type { Binding } from "./binding.js";
 
-/** kInterfaceVersion of native/js/numbers.h; an addon of another one is refused. */
+/**
+ * The version of the addon's interface: kInterfaceVersion of native/js/numbers.h. An addon of another version
+ * is refused.
+ */
 const INTERFACE_VERSION = 1;
 
 let loaded: Binding | undefined;
 let failure: AddonError | UnsupportedPlatformError | undefined;
 
 /**
- * The addon, loaded once a thread.
+ * Returns the addon, loaded once a thread.
  *
- * Throws UnsupportedPlatformError (ERR_RINGBELL_UNSUPPORTED_PLATFORM) on Windows and the like, and AddonError
- * (ERR_RINGBELL_ADDON) where there is no addon that loads, or RINGBELL_NO_ADDON is set.
+ * Throws an UnsupportedPlatformError (ERR_RINGBELL_UNSUPPORTED_PLATFORM) on a platform that is neither Linux
+ * nor macOS. Throws an AddonError (ERR_RINGBELL_ADDON) if no addon loads, or if RINGBELL_NO_ADDON is set.
  */
 export function loadBinding(): Binding {
   if (loaded === undefined && failure === undefined) {
@@ -29,7 +32,10 @@ export function loadBinding(): Binding {
   throw failure;
 }
 
-/** The addon, or undefined where it does not load. Throws UnsupportedPlatformError all the same. */
+/**
+ * Returns the addon, or undefined if it does not load. Throws an UnsupportedPlatformError as `loadBinding`
+ * does.
+ */
 export function tryBinding(): Binding | undefined {
   try {
     return loadBinding();
@@ -39,12 +45,12 @@ export function tryBinding(): Binding | undefined {
   }
 }
 
-/** Why there is no addon, after it was asked for; undefined if there is one. */
+/** Returns why the addon did not load, after it was asked for; undefined if it did. */
 export function addonFailure(): Error | undefined {
   return failure;
 }
 
-/** `glibc` or `musl` on Linux, else undefined. */
+/** Returns `glibc` or `musl` on Linux, else undefined. */
 export function libc(): "glibc" | "musl" | undefined {
   if (process.platform !== "linux") return undefined;
   try {
@@ -70,7 +76,7 @@ function load(): Binding {
   const family = libc();
   let binding: Binding;
   try {
-    // node-gyp-build reads LIBC when it is loaded, and guesses by the file system without it.
+    // node-gyp-build reads LIBC when it is loaded. Without LIBC it guesses from the file system.
     const before = process.env.LIBC;
     if (before === undefined && family !== undefined) process.env.LIBC = family;
     try {
@@ -103,7 +109,10 @@ function explain(root: string, family: string | undefined, error: Error): string
   ].join("\n");
 }
 
-/** The directory with package.json: the module's own place is dist/native, or lib/native when run from source. */
+/**
+ * Returns the directory with package.json. This module lies in dist/native, or in lib/native when it runs
+ * from source.
+ */
 function packageRoot(): string {
   let directory = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(directory, "package.json"))) {

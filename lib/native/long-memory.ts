@@ -9,7 +9,10 @@ const OWN_MAPPING = 32 * 1024 * 1024;
 let asked = false;
 let binding: Pick<Binding, "adviseHugePages"> | undefined;
 
-/** `length` bytes that nobody has cleared, to be written to at once, in an ArrayBuffer of their own like any other. */
+/**
+ * Returns `length` bytes that were not cleared, in an ArrayBuffer of their own. The caller must write to all
+ * of them at once.
+ */
 export function unclearedBytes(length: number): Uint8Array<ArrayBuffer> {
   if (length >= LONG && !asked) prepare();
   const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);

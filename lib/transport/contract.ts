@@ -5,78 +5,104 @@ import type { Place } from "./records/place.js";
 import type { SendStatus } from "./records/send-status.js";
 import type { Delivery } from "./records/shipment.js";
 
-/** What a transport is: records of bytes, in lanes, between two processes, with backpressure and one end. */
+/**
+ * The contract of a transport: it carries records of bytes in lanes between two processes, with backpressure
+ * and one end.
+ */
 
 export interface LaneHandler {
   /**
-   * `count` records (at least one) were drained: the lane's cursor stands before the first. The handler takes all of them, or
-   * calls `wantRecords(false)` before it returns and takes the rest later: as long as records are wanted, the transport
-   * may move the cursor as soon as the handler has returned (also by an exception).
+   * Called when `count` records (at least one) were drained: the lane's cursor stands before the first. The
+   * handler takes all of them, or calls `wantRecords(false)` before it returns and takes the rest later. As
+   * long as records are wanted, the transport may move the cursor once the handler has returned, even by an
+   * exception.
    *
-   * Returns whether the transport may look for more at once and call again, before microtasks and ticks have had their turn (for some
-   * 50 µs at most): calling into JavaScript anew costs as much as all the rest of a short message's way. Undefined is a no.
+   * Returns whether the transport may look for more at once and call again, before microtasks and ticks have
+   * had their turn, for some 50 µs at most. A new call into JavaScript costs as much as the rest of a short
+   * message's way. Undefined means no.
    */
   onRecords(count: number): boolean | undefined;
-  /** After `wantRoom()`: the peer has taken something. Once a call of `wantRoom()`. */
+  /** Called once for each `wantRoom()`, when the peer has taken something. */
   onRoom(): void;
-  /** After `wantTaken()`: the peer has taken all that was sent before. Once a call of `wantTaken()`. */
+  /** Called once for each `wantTaken()`, when the peer has taken all that was sent before. */
   onTaken(): void;
 }
 
-/** One pair of rings, or what behaves like one. */
+/** A pair of rings, or its equivalent over a stream. */
 export interface TransportLane {
   readonly name: string;
-  /** Bytes in flight at most, each way; a power of two. */
+  /** The most bytes in flight, each way; a power of two. */
   readonly capacity: number;
   /** The longest message that goes without a block, in bytes. */
   readonly maxBytes: number;
-  /** This lane, if its thread can wait; undefined over a stream. */
+  /** This lane, if its thread can wait for the peer; undefined over a stream. */
   readonly blocking: BlockingLane | undefined;
-  /** Where the next message is encoded. */
+  /** The place where the next message is encoded. */
   readonly place: Place;
-  /** The records that were drained. */
+  /** The cursor over the records that were drained. */
   readonly records: RecordCursor;
-  /** Makes room for a message of `bytes` bytes (at most `maxBytes`) at the place, in front of which nothing is packed. Its content is lost. */
+  /**
+   * Makes the place long enough for a message of `bytes` bytes (at most `maxBytes`). No messages may be
+   * packed before it. The content of the place is lost.
+   */
   grow(bytes: number): void;
-  /** Sends the message of `bytes` bytes that stands at the place, in front of which nothing is packed. */
+  /** Sends the message of `bytes` bytes that stands at the place. No messages may be packed before it. */
   send(bytes: number): SendStatus;
   /**
-   * Sends the messages that were packed with one publication, as many as there is room for; returns how many went out, from the first on. The
-   * place is at the beginning again. 0 once the lane has ended.
+   * Sends the packed messages with one publication, as many as there is room for, from the first on. Returns
+   * how many went out; 0 once the lane has ended. The place is at the beginning again.
    */
   sendPacked(): number;
-  /** Whether a message of `bytes` bytes fits a record together with so many blocks. */
+  /** Returns whether one record holds a message of `bytes` bytes together with this many blocks. */
   fits(bytes: number, blocks: number): boolean;
   /**
-   * Sends the message of `bytes` bytes that stands at the place together with `blocks` (at least one, none of them gone). If it comes back
-   * SENT they are the peer's, and gone; else they are as they were. Blocks the thread up to `timeout` ms while the lane has no room, if
-   * the lane is a blocking one. Throws a
-   * MessageTooLargeError where they do not fit a record, a BlockError for a block that belongs to another channel.
+   * Sends the message of `bytes` bytes that stands at the place together with `blocks`: at least one, none of
+   * them gone. On SENT the blocks are the peer's, and gone; otherwise they are unchanged. A blocking lane
+   * without room blocks the thread for up to `timeout` ms. Throws a MessageTooLargeError if they do not fit
+   * one record, and a BlockError for a block of another channel.
    */
   sendWithBlocks(bytes: number, blocks: readonly Block[], timeout: number): SendStatus;
-  /** As `sendWithBlocks`, for a message that lies in the first `bytes` bytes of `body`, which goes along. NO_MEMORY where `admitsLong` says no. */
+  /**
+   * Like `sendWithBlocks`, for a message that lies in the first `bytes` bytes of `body`. The body goes along.
+   * Returns NO_MEMORY if `admitsLong` returns false.
+   */
   sendInBlock(body: Block, bytes: number, blocks: readonly Block[], timeout: number): SendStatus;
   /**
-   * What came with the record at the cursor, whose kind is not PLAIN; undefined if the record is malformed: then the connection ends.
-   * To be called once for each such record, in order, and before `close`.
+   * Returns what came with the record at the cursor, whose kind is not PLAIN. Returns undefined for a
+   * malformed record; the connection then ends. Must be called once for each such record, in order, and
+   * before `close`.
    */
   takeBlocks(records: RecordCursor): Delivery | undefined;
-  /** Drains up to `max` records, as many as the scratch holds (at least one, growing it); the cursor stands before the first. Returns their number. */
+  /**
+   * Drains up to `max` records, as many as the scratch holds; it grows for a record that is too long for it.
+   * The cursor then stands before the first. Returns the number of records.
+   */
   drain(max: number): number;
-  /** Whether `onRecords` is to be called as records arrive. Off at first. Cheap to switch. */
+  /** Switches on or off whether `onRecords` is called as records arrive. Off at first. Cheap to switch. */
   wantRecords(on: boolean): void;
-  /** Asks for one `onRoom`. Called after a send came back FULL; if there is room by now, `onRoom` comes all the same, asynchronously. */
+  /**
+   * Asks for one `onRoom`. Called after a send returned FULL. If there is room by now, `onRoom` still comes,
+   * asynchronously.
+   */
   wantRoom(): void;
-  /** Asks for one `onTaken`, asynchronously also where everything is taken already. To be called again only after it came. */
+  /**
+   * Asks for one `onTaken`. It comes asynchronously, even if everything is taken already. May be called again
+   * only after it came.
+   */
   wantTaken(): void;
   stats(): LaneStats;
 }
 
-/** A lane whose thread can wait for the peer without the event loop: one in shared memory. */
+/** A lane whose thread can wait for the peer without the event loop: a lane in shared memory. */
 export interface BlockingLane extends TransportLane {
-  /** As `send`, but blocks the thread up to `timeout` ms (Infinity: without limit) until there is room. */
+  /**
+   * Like `send`, but blocks the thread for up to `timeout` ms (Infinity: without limit) until there is room.
+   */
   sendWait(bytes: number, timeout: number): SendStatus;
-  /** As `drain`, but blocks the thread up to `timeout` ms until there is a record. 0 in the end, or once the lane has ended and is empty. */
+  /**
+   * Like `drain`, but blocks the thread for up to `timeout` ms until there is a record. Returns 0 on
+   * time-out, and once the lane has ended and is empty.
+   */
   drainWait(max: number, timeout: number): number;
   /** Blocks the thread until the peer has released a block, the connection has ended, or `timeout` ms have gone by. */
   waitMemory(timeout: number): void;
@@ -92,30 +118,38 @@ export interface LaneStats {
   readonly receivedBytes: number;
   /** Bytes sent that the peer has not reported as taken, headers included. */
   readonly sendFill: number;
-  /** Bytes that have arrived and were not drained, headers included; as far as is known without asking the peer. */
+  /**
+   * Bytes that have arrived and were not drained, headers included, as far as this side knows without asking
+   * the peer.
+   */
   readonly receiveFill: number;
-  /** How often a send found no room. */
+  /** The number of sends that found no room. */
   readonly fullCount: number;
-  /** Since when (ms since the epoch) a sender has been waiting for room, or undefined. */
+  /**
+   * The time (ms since the epoch) since which a sender has been waiting for room; undefined while none waits.
+   */
   readonly blockedSince: number | undefined;
-  /** Since when (ms since the epoch) the receiving side has had nothing to read, or undefined while it has. */
+  /**
+   * The time (ms since the epoch) since which the receiving side has had nothing to read; undefined while it
+   * has something.
+   */
   readonly idleSince: number | undefined;
 }
 
 export interface ConnectionHandler {
   /**
-   * Called once when the peer is gone or has broken the protocol, which `ending` tells, never after `close()`. From then on nothing is sent
-   * and no lane handler is called; records that arrived before can still be had by `drain` until `close()`
-   * (none after a protocol error).
+   * Called once when the peer is gone or has broken the protocol; `ending` has the reason. Never called after
+   * `close()`. From then on nothing is sent and no lane handler is called. Records that arrived before can
+   * still be drained until `close()`, except after a protocol error.
    */
   onEnd(): void;
-  /** After `wantMemory()`: memory for blocks may have come back. Once a call of `wantMemory()`. */
+  /** Called once for each `wantMemory()`, when memory for blocks may have come back. */
   onMemory(): void;
 }
 
 /**
- * Bytes of messages in blocks on their way at most: what the capacity of the ring is for short ones. More would not make them faster, for
- * it would not stay in the processors' caches.
+ * The most bytes of long messages in blocks on their way: it limits them as the ring's capacity limits short
+ * ones. More would not make them faster, because more does not stay in the processors' caches.
  */
 export const LONG_WINDOW = 4 * 1024 * 1024;
 
@@ -123,21 +157,27 @@ export const LONG_WINDOW = 4 * 1024 * 1024;
 export interface TransportBulk {
   /** `shared`: blocks are handed over as they are; `copied`: their bytes are sent. */
   readonly mode: "shared" | "copied";
-  /** Bytes of all blocks of this side together, those that the peer holds included; the smaller wish of the two sides. */
+  /**
+   * The most bytes of all blocks of this side together, including blocks that the peer holds: the smaller
+   * value of the two sides.
+   */
   readonly limit: number;
   /**
-   * A block of `bytes` bytes, or undefined where there is no room under the limit now. Throws a BlockTooLargeError if there never is, a
-   * NoSpaceError if the system has no memory, and after the end of the connection why it ended.
+   * Returns a block of `bytes` bytes, or undefined if there is no room under the limit now. Throws a
+   * BlockTooLargeError if there never is, and a NoSpaceError if the system has no memory. After the end of
+   * the connection it throws the reason of the end.
    */
   allocate(bytes: number): Block | undefined;
-  /** The same, without blocking the thread where much memory must be got from the system. */
+  /** Like `allocate`, but does not block the thread while the system makes much memory. */
   allocateSoon(bytes: number): Promise<Block | undefined>;
   /**
-   * Whether a message of `bytes` bytes can be sent IN_BLOCK now: of those that the peer has not released there are LONG_WINDOW
-   * bytes at most, or one. Else `sendBlocks` returns NO_MEMORY.
+   * Returns whether a message of `bytes` bytes may be sent IN_BLOCK now. At most LONG_WINDOW bytes of such
+   * messages, or one message, wait for the peer to release them. Beyond that `sendInBlock` returns NO_MEMORY.
    */
   admitsLong(bytes: number): boolean;
-  /** Asks for one `onMemory`, asynchronously; it comes when the peer has released something, and at the end. */
+  /**
+   * Asks for one `onMemory`. It comes asynchronously, when the peer has released something, and at the end.
+   */
   wantMemory(): void;
   stats(): BulkStats;
 }
@@ -146,64 +186,83 @@ export interface TransportBulk {
 export interface BulkStats {
   /** `shared`: blocks are handed over as they are; `copied`: their bytes are sent over the socket. */
   readonly mode: "shared" | "copied";
-  /** Bytes that the blocks of this side may take. */
+  /** The most bytes that the blocks of this side may take. */
   readonly limit: number;
-  /** Bytes of memory got for blocks of this side, used or not. */
+  /** The bytes of memory that this side has for blocks, used or not. */
   readonly allocatedBytes: number;
-  /** Blocks of this side that were allocated and neither sent nor released. */
+  /** The blocks of this side that were allocated and neither sent nor released. */
   readonly ownBlocks: number;
-  /** Blocks of this side that the peer holds, as far as this side has heard: it hears of releases when it allocates, or up to 2.5 s later. */
+  /**
+   * The blocks of this side that the peer holds, as far as this side knows. It learns of releases when it
+   * allocates, or up to 2.5 s later.
+   */
   readonly lentBlocks: number;
-  /** Blocks of the peer that this side holds. */
+  /** The blocks of the peer that this side holds. */
   readonly heldBlocks: number;
-  /** Bytes of the peer's memory that this side has mapped (or, copied, has). */
+  /**
+   * The bytes of the peer's memory that this side has mapped, or, if `mode` is `copied`, that it has as
+   * copies.
+   */
   readonly heldBytes: number;
-  /** Blocks sent, received. */
+  /** Blocks that were sent and received, since the connection was made. */
   readonly sentBlocks: number;
   readonly receivedBlocks: number;
-  /** Bytes of blocks that were copied on the way, in either direction. */
+  /** The bytes of blocks that were copied on the way, in either direction. */
   readonly copiedBytes: number;
 }
 
-/** Two processes joined. */
+/** A connection of two processes. */
 export interface Connection {
   readonly transport: "shm" | "stream";
-  /** How it ends: set as soon as the transport knows, which may be before `onEnd` comes, or by whoever calls `close()`. */
+  /**
+   * How the connection ends. The transport sets it as soon as it knows, which may be before `onEnd` comes; a
+   * caller of `close()` may set it, too.
+   */
   readonly ending: Ending;
   readonly lanes: readonly TransportLane[];
   readonly bulk: TransportBulk;
-  /** Installs the handlers (`lanes[i]` of the connection goes with `lanes[i]` here) and starts. Called once. No handler is called before it returns. */
+  /**
+   * Installs the handlers and starts; `lanes[i]` handles lane `i` of the connection. Called once. No handler
+   * is called before it returns.
+   */
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void;
   /**
-   * Ends the connection, for `ending.reason`: what was sent before reaches the peer, which is told that this was on purpose, or
-   * (after a protocol error) that it broke the protocol. Calls no handler any more; frees everything. Idempotent. Safe inside a handler.
-   * Resolves when everything has been handed to the kernel or the peer, or can't be any more.
+   * Ends the connection, for `ending.reason`. What was sent before reaches the peer. The peer learns that
+   * this side closed on purpose, or, after a protocol error, that it broke the protocol. No handler is called
+   * any more, and everything is freed. Idempotent. Safe inside a handler. Resolves when the kernel or the
+   * peer has everything, or never will.
    */
   close(): Promise<void>;
-  /** Frees everything at once, closed or not; what the kernel has not taken is lost. Settles `close`. Idempotent. */
+  /**
+   * Frees everything at once, closed or not. What the kernel has not taken is lost. Settles `close`.
+   * Idempotent.
+   */
   destroy(): void;
-  /** Looks whether the peer has gone, without waiting for the event loop: then `ending` tells. For threads that block. */
+  /**
+   * Looks whether the peer has gone, without waiting for the event loop; if so, `ending` has the reason
+   * afterwards. For threads that block.
+   */
   look(): void;
-  /** Whether this connection keeps the process alive. It does at first. */
+  /** Makes the connection keep the process alive, or not (`unref`). It does at first. */
   ref(): void;
   unref(): void;
   stats(): ConnectionStats;
 }
 
 export interface ConnectionStats {
-  /** Bells rung: system calls made to wake the peer. */
+  /** The number of bells rung: system calls that woke the peer. */
   readonly bells: number;
-  /** Times that a receiving lane parked. */
+  /** The number of times that a receiving lane parked. */
   readonly parks: number;
-  /** Messages found by the watchdog in a parked ring: 0, or a wake-up was lost. */
+  /** Messages that the watchdog found in a parked ring. Any value but 0 means that a wake-up was lost. */
   readonly rescues: number;
-  /** Bytes of shared memory, 0 for a stream. */
+  /** The bytes of shared memory; 0 for a stream. */
   readonly sharedBytes: number;
 }
 
-/** What was agreed about one lane in the handshake. */
+/** The form of one lane, as agreed in the handshake. */
 export interface LaneGeometry {
   readonly name: string;
-  /** Bytes of each of its two rings: a power of two, 4 KiB to 1 GiB. */
+  /** The bytes of each of its two rings: a power of two, 4 KiB to 1 GiB. */
   readonly capacity: number;
 }

@@ -1,41 +1,51 @@
 /**
- * The turn of the event loop, of which all channels of a thread together take no more than a part: the rest of the program, its timers and
- * sockets, waits no longer than that, however much arrives. What is not done then is done in the turns that follow, in order.
+ * The turn of the event loop. All channels of a thread together take only a part of it, however much arrives.
+ * Timers, sockets and the rest of the program wait no longer than that. The rest of the work is done in the
+ * turns that follow, in order.
  *
- * The shared-memory transport bounds what it delivers natively (reactor.cc), by as much; what is here is for that which runs in JavaScript:
- * the stream transport, listeners that a batch keeps for more than a turn, and what goes on from promise to promise.
+ * The shared-memory transport bounds by as much what it delivers natively (reactor.cc). This file bounds the
+ * work that runs in JavaScript: the stream transport, listeners that a batch keeps for more than a turn, and
+ * work that goes from promise to promise.
  */
 
-// This one, and not the global one: a program's tests may replace that, and a turn that never began would hold up all others, for good.
+// `setImmediate` is imported, because a program's tests may replace the global one. A turn that never began
+// would hold up all others for good.
 import { setImmediate } from "node:timers";
 
-/** How long (ms) channels may go on in one turn before others have theirs. */
+/** How long (ms) channels may work in one turn. */
 export const TURN = 0.5;
 
-/** Time (ms) that was taken of this turn; when the work that runs now began, 0 where none does. */
+/**
+ * `spent`: the time (ms) that was used of this turn. `since`: when the present work began; 0 while none runs.
+ */
 let spent = 0;
 let since = 0;
-/** When the turn of those that go on from promise to promise ends, 0 before the first has asked. */
+/**
+ * When the turn of the work that goes from promise to promise ends; 0 before the first call of `turnIsOver`.
+ */
 let end = 0;
-/** Those whose turn was over before their work was, in the order in which they asked. */
+/** Callbacks whose turn was over before their work was, in the order of asking. */
 const waiting: (() => void)[] = [];
 let arranged = false;
-/** One of those is at work. */
+/** Whether one of `waiting` is running. */
 let resuming = false;
 
-/** Work begins, whose time counts until `leave`. False within such work: the outer one counts for both, and leaves. */
+/**
+ * Begins work whose time counts until `leave`. Returns false inside other such work: the outer work counts
+ * for both, and leaves.
+ */
 export function enter(): boolean {
   if (since !== 0) return false;
   since = performance.now();
   return true;
 }
 
-/** Whether there is time left in this turn. */
+/** Returns whether this turn has time left. */
 export function hasTime(): boolean {
   return spent + (since === 0 ? 0 : performance.now() - since) < TURN;
 }
 
-/** Whether there is time left, and nobody has waited for it longer. */
+/** Returns whether this turn has time left and no earlier callback waits for it. */
 export function mayGoOn(): boolean {
   return (resuming || waiting.length === 0) && hasTime();
 }
@@ -43,11 +53,14 @@ export function mayGoOn(): boolean {
 export function leave(): void {
   spent += performance.now() - since;
   since = 0;
-  // Where little was done the loop need not turn at once on our account: it counts for the next turn, too.
+  // After little work no turn is asked for; the time counts for the next turn instead.
   if (spent > TURN / 4) arrange();
 }
 
-/** Whether those that go on from promise to promise, and so without the event loop, have used up its turn. Begins it if nobody has. */
+/**
+ * Returns whether work that goes from promise to promise, and so without the event loop, has used up its
+ * turn. The first call begins the turn.
+ */
 export function turnIsOver(now = performance.now()): boolean {
   if (end !== 0) return now >= end;
   end = now + TURN;
@@ -55,7 +68,10 @@ export function turnIsOver(now = performance.now()): boolean {
   return false;
 }
 
-/** Calls `resume` in a coming turn, after those who asked before: as many in each as there is time for, at least one. */
+/**
+ * Calls `resume` in a coming turn, after the callbacks that came before. Each turn runs as many as it has
+ * time for, at least one.
+ */
 export function resumeInTurn(resume: () => void): void {
   waiting.push(resume);
   arrange();
@@ -67,7 +83,7 @@ function arrange(): void {
   setImmediate(begin);
 }
 
-/** Others have had their time: the next turn begins, with those who wait. */
+/** Begins the next turn, after the rest of the program has had its time. The waiting callbacks come first. */
 function begin(): void {
   arranged = false;
   spent = 0;
@@ -78,7 +94,7 @@ function begin(): void {
   try {
     for (let left = waiting.length; left > 0 && hasTime(); left--) waiting.shift()!();
   } finally {
-    // Also where one of them has thrown: the others still have their turns.
+    // `finally` also covers a callback that has thrown: the others still get their turns.
     resuming = false;
     leave();
     if (waiting.length > 0) arrange();

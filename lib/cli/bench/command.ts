@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Command } from "../command.js";
 import { packageDirectory } from "../package.js";
 
-/** What a shell makes of a signal that ended a process. */
+/** The number that a shell adds to a signal that ended a process. */
 const SIGNALLED = 128;
 
 /** `ringbell bench`: the benchmark of a checkout (bench/), as far as it needs nothing else, in its quick form. */
@@ -43,7 +43,7 @@ export const bench: Command = {
       );
     }
     const child = spawn(process.execPath, [program, "--quick", "--bare", ...args], { stdio: "inherit" });
-    // Ctrl+C reaches both; the benchmark cleans up, and its end is ours.
+    // Ctrl+C reaches both processes. The benchmark cleans up, and its end is ours.
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
     return new Promise((resolve, reject) => {
       child.on("error", reject);

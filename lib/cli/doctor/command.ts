@@ -8,7 +8,7 @@ import type { DoctorReport, TestResult } from "./report.js";
 import { selfTest } from "./self-test.js";
 import { showReport } from "./view.js";
 
-/** `ringbell doctor`: what this machine offers, and whether messages can flow. */
+/** `ringbell doctor` shows what this machine offers, and whether messages can flow. */
 export const doctor: Command = {
   name: "doctor",
   summary: "look at this machine and try whether messages can flow",
@@ -38,12 +38,12 @@ async function examine(): Promise<DoctorReport> {
     directory: directoryFacts(),
     container: containerFacts(),
     environment: ourVariables(),
-    // The last, so that it does not change what the others find.
+    // The self-test comes last, so that it does not change what the others find.
     tests: await selfTest(),
   };
   const byDefault = facts.tests.find(({ name }) => name === "default")!;
   const problems = findProblems(facts);
-  // The test brings a namespace of its own: what is wrong with that of the environment shows here only.
+  // The test uses a namespace of its own. A mistake in the environment's namespace shows only here.
   const obstacle = problems.find(({ severity }) => severity === "error");
   const ok = byDefault.state === "passed" && obstacle === undefined;
   return {
@@ -55,7 +55,7 @@ async function examine(): Promise<DoctorReport> {
   };
 }
 
-/** Why this transport and no other. */
+/** Returns why this transport is used. */
 function reasonOf(
   test: TestResult,
   { addon, environment }: Pick<DoctorReport, "addon" | "environment">,

@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What the control groups (version 2) around this process grant it. */
+/** The limits of the control groups (version 2) around this process. */
 export interface ControlGroup {
-  /** Bytes; the least of all groups around it. */
+  /** The memory limit in bytes: the least of all groups around the process. */
   readonly memoryLimit: number | undefined;
-  /** Bytes used in the group that has that limit. */
+  /** The bytes used in the group that has this limit. */
   readonly memoryUsed: number | undefined;
-  /** In cores. */
+  /** The time that the groups grant, in cores. */
   readonly cpuQuota: number | undefined;
 }
 
-/** `read` gives the text of a file, or undefined. */
+/** Reads the limits. `read` returns the text of a file, or undefined. */
 export function controlGroup(read: (path: string) => string | undefined = readText): ControlGroup {
   let memoryLimit: number | undefined;
   let memoryUsed: number | undefined;
@@ -27,13 +27,13 @@ export function controlGroup(read: (path: string) => string | undefined = readTe
       cpuQuota = Math.min(cpuQuota ?? Number.POSITIVE_INFINITY, quota / period);
     }
   }
-  // The first version of control groups: node knows how to ask it.
+  // Node itself knows the limit of the first version of control groups.
   const constrained = memoryLimit === undefined ? process.constrainedMemory() : 0;
   if (constrained > 0 && constrained < Number.MAX_SAFE_INTEGER) memoryLimit = constrained;
   return { memoryLimit, memoryUsed, cpuQuota };
 }
 
-/** The directories of our group and those around it, innermost first. */
+/** Returns the directories of our group and the groups around it, innermost first. */
 function groups(read: (path: string) => string | undefined): string[] {
   const path = /^0::(\/.*)$/m.exec(read("/proc/self/cgroup") ?? "")?.[1];
   if (path === undefined) return [];

@@ -16,7 +16,9 @@ const UNKNOWN: DirectoryFacts = {
   error: null,
 };
 
-/** Where names lie, and whether we can put them there. Does not throw, and makes nothing. */
+/**
+ * Finds out where names lie, and whether this process can put them there. Does not throw, and makes nothing.
+ */
 export function directoryFacts(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): DirectoryFacts {

@@ -16,7 +16,7 @@ import {
   type SharedMemoryFacts,
 } from "./report.js";
 
-/** Facts about the machine and this process; nothing here throws. */
+/** Facts about the machine and this process. No function here throws. */
 
 const SHM_DIRECTORY = "/dev/shm";
 /** The number that the kernel gives the first pid namespace, that of the machine itself. */
@@ -31,7 +31,7 @@ export function addonFacts(): AddonFacts {
   }
 }
 
-/** The file that was loaded: by the same search, which has been made before with the same outcome. */
+/** Returns the file that was loaded. The search that loaded it runs again, with the same result. */
 function addonPath(): string | null {
   try {
     const build = createRequire(import.meta.url)("node-gyp-build") as { path(directory: string): string };
@@ -100,7 +100,7 @@ export function limitFacts(): LimitFacts {
   };
 }
 
-/** Node raises the soft limit to the hard one as it starts; this is what then is in force. */
+/** Returns the limit in force. Node raises the soft limit to the hard one when it starts. */
 function openFiles(): LimitFacts["openFiles"] {
   const number = (text: unknown): number | null =>
     text === "unlimited" || !Number.isFinite(Number(text)) ? null : Number(text);

@@ -16,14 +16,14 @@ const VARIABLES = [
 ];
 
 const LEAST_NODE = [20, 19] as const;
-/** Below these, things work but soon run into the end. */
+/** Below these limits the library works, but soon runs out of files, memory or room for names. */
 const FEW_FILES = 1024;
 const LITTLE_MEMORY = 16 * 1024 * 1024;
 const SHORT_NAME = 24;
 
 type Facts = Omit<DoctorReport, "ok" | "transport" | "reason" | "problems">;
 
-/** What is wrong with the facts, and what helps; errors first. */
+/** Returns the problems in the facts, and what helps; errors first. */
 export function findProblems(facts: Facts): Problem[] {
   const problems: Problem[] = [];
   const add = (severity: Problem["severity"], message: string, help: string) =>
@@ -54,7 +54,7 @@ function addonProblems({ addon, environment }: Facts, add: Add): void {
     return;
   }
   const supported = addon.error.code !== "ERR_RINGBELL_UNSUPPORTED_PLATFORM";
-  // The message brings its own lines of what was tried; what helps has its place here.
+  // The addon's message has its own line of what helps, which is shown in another place here.
   const message = addon.error.message.split("\nMend:")[0]!;
   add(
     supported ? "warning" : "error",
@@ -72,7 +72,7 @@ function addonProblems({ addon, environment }: Facts, add: Add): void {
 function testProblems({ tests, environment, addon, directory }: Facts, add: Add): void {
   const failed = tests.filter(({ state }) => state === "failed");
   const byDefault = failed.find(({ name }) => name === "default");
-  // Where there is no place for the names, nothing works, and that is said below.
+  // Without a place for names nothing works. `directoryProblems` reports that.
   if (noPlace(directory)) return;
   if (byDefault !== undefined) {
     const help =
@@ -86,7 +86,7 @@ function testProblems({ tests, environment, addon, directory }: Facts, add: Add)
     add("error", `Messages can't flow: ${textOf(byDefault.error)}`, help);
   }
   for (const { name, error } of failed) {
-    // What is the same for all of them is said once.
+    // A failure that all tests share is reported once.
     if (name === "default" || error?.message === byDefault?.error?.message) continue;
     add(
       "warning",

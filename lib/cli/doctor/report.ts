@@ -1,8 +1,11 @@
-/** What `ringbell doctor --json` prints. Sizes are bytes; what is not known, or not to be had, is null. */
+/**
+ * The report that `ringbell doctor --json` prints. Sizes are in bytes. A fact that is unknown or does not
+ * exist is null.
+ */
 export interface DoctorReport {
   /** Whether messages can flow with the options' defaults. */
   readonly ok: boolean;
-  /** What carries them, and why; null if they can't flow. */
+  /** The transport that carries messages; null if they can't flow. `reason` says why. */
   readonly transport: "shm" | "stream" | null;
   readonly reason: string;
   readonly version: string;
@@ -13,7 +16,7 @@ export interface DoctorReport {
   readonly limits: LimitFacts;
   readonly directory: DirectoryFacts;
   readonly container: ContainerFacts;
-  /** What is set of the variables that begin with RINGBELL_. */
+  /** The variables of the environment that begin with RINGBELL_. */
   readonly environment: Readonly<Record<string, string>>;
   readonly tests: readonly TestResult[];
   /** Errors first. */
@@ -37,18 +40,18 @@ export interface PlatformFacts {
   readonly arch: string;
   readonly libc: "glibc" | "musl" | null;
   readonly kernel: string;
-  /** Cores that this process may run on. */
+  /** The number of cores that this process may run on. */
   readonly cores: number;
-  /** Cores' worth of time that its control group grants. */
+  /** The time that the control group grants, in cores. */
   readonly cpuQuota: number | null;
 }
 
 export interface SharedMemoryFacts {
-  /** Where named memory lies; null where the platform does not show it. */
+  /** The directory of named memory; null if the platform does not show it. */
   readonly path: string | null;
   readonly size: number | null;
   readonly free: number | null;
-  /** Whether memory can be made, by backing; null without the addon. */
+  /** Whether memory of each backing can be made; null without the addon. */
   readonly sealed: Availability | null;
   readonly named: Availability | null;
 }
@@ -63,7 +66,7 @@ export interface LimitFacts {
   readonly memory: {
     readonly total: number;
     readonly free: number;
-    /** Of the control group. Shared memory counts towards it. */
+    /** The limit of the control group. Shared memory counts towards it. */
     readonly limit: number | null;
     readonly used: number | null;
   };
@@ -71,20 +74,20 @@ export interface LimitFacts {
 
 export interface DirectoryFacts {
   readonly path: string | null;
-  /** What decided it: `RINGBELL_DIRECTORY`, `XDG_RUNTIME_DIR` or `tmpdir`. */
+  /** The source of the path: `RINGBELL_DIRECTORY`, `XDG_RUNTIME_DIR` or `tmpdir`. */
   readonly source: string | null;
   readonly exists: boolean;
   readonly uid: number | null;
   /** Permission bits in octal, such as `0700`. */
   readonly mode: string | null;
   readonly writable: boolean;
-  /** The longest name (bytes) for which the path of the socket still fits, 64 at most, in the default namespace. */
+  /** The longest name (bytes, at most 64) whose socket path still fits, in the present namespace. */
   readonly longestName: number | null;
   readonly error: Failure | null;
 }
 
 export interface ContainerFacts {
-  /** The number of the pid namespace; null where there are none. */
+  /** The number of the pid namespace; null on a platform without them. */
   readonly pidNamespace: string | null;
   /** Signs that this is a container or a guest, such as `docker`. */
   readonly signs: readonly string[];
@@ -95,18 +98,18 @@ export interface TestResult {
   readonly state: "passed" | "failed" | "skipped";
   readonly transport: "shm" | "stream" | null;
   readonly rounds: number;
-  /** Microseconds of a round trip. */
+  /** The time of a round trip, in microseconds. */
   readonly p50: number | null;
   readonly p99: number | null;
-  /** Why it failed or was skipped. */
+  /** Why the test failed or was skipped. */
   readonly error: Failure | null;
 }
 
 export interface Problem {
-  /** error: messages can't flow; warning: something does not work, or not as well; note: worth knowing. */
+  /** `error`: messages can't flow. `warning`: something does not work, or not well. `note`: worth knowing. */
   readonly severity: "error" | "warning" | "note";
   readonly message: string;
-  /** What helps. */
+  /** A step that mends the problem. */
   readonly help: string;
 }
 

@@ -5,14 +5,20 @@ import type { CommonOptions } from "../../channel/options.js";
 import { tryBinding } from "../../native/load.js";
 import { failureOf, type TestResult } from "./report.js";
 
-/** Round trips that are not counted, that are, and how long (ms) all may take. */
+/**
+ * WARM_UP: round trips that are not counted. ROUNDS: round trips that are. DEADLINE: how long (ms) all of
+ * them may take.
+ */
 const WARM_UP = 2000;
 const ROUNDS = 3000;
 const DEADLINE = 5000;
 
 type Options = Pick<CommonOptions<unknown, unknown>, "transport" | "backing">;
 
-/** Sends messages to and fro between two ends in this process: by default, and by every way there is. One after the other. */
+/**
+ * Sends messages to and fro between two ends in this process: with the defaults, and by every transport and
+ * backing. The tests run one after the other.
+ */
 export async function selfTest(): Promise<TestResult[]> {
   const shm = (backing: "sealed" | "named"): Options => ({ transport: "shm", backing });
   const cases: [TestResult["name"], Options, string | undefined][] = [
@@ -42,7 +48,7 @@ function whyNot(backing: "sealed" | "named"): string | undefined {
 }
 
 async function runTest(name: TestResult["name"], options: Options): Promise<TestResult> {
-  // Where names are usually put, but in a namespace of its own, which goes away with the server.
+  // The names lie in the usual directory, in a namespace of their own that goes away with the server.
   const place = { namespace: `doctor-${process.pid.toString(36)}`, handshakeTimeout: DEADLINE, ...options };
   try {
     const server = await listen("t", place);
@@ -73,7 +79,10 @@ async function runTest(name: TestResult["name"], options: Options): Promise<Test
   }
 }
 
-/** Times of round trips in µs, sorted. Rejects if an answer is wrong or does not come in time. */
+/**
+ * Measures round trips. Returns the times in µs, sorted. Rejects if an answer is wrong or does not come in
+ * time.
+ */
 function roundTrips(channel: Channel): Promise<Float64Array> {
   return new Promise((resolve, reject) => {
     const times = new Float64Array(ROUNDS);

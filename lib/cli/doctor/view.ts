@@ -3,7 +3,7 @@ import { bytes, plural, safe } from "../format.js";
 import { table, wrap } from "../table.js";
 import type { Availability, DirectoryFacts, DoctorReport, TestResult } from "./report.js";
 
-/** The report for people: what there is, what was tried, what is wrong, and what it comes to. */
+/** Makes the report for people: the facts, the tests, the problems, and the verdict. */
 export function showReport(report: DoctorReport, { style, width }: Output): string[] {
   const lines: string[] = [];
   const section = (title: string, facts: readonly (readonly [string, string])[]) => {
@@ -46,7 +46,7 @@ export function showReport(report: DoctorReport, { style, width }: Output): stri
   return lines;
 }
 
-/** Columns before the values. */
+/** The columns before the values. */
 const INDENT = 18;
 
 type Fact = readonly [string, string];

@@ -7,16 +7,16 @@ import { placeOf } from "../place.js";
 import { table, wrap } from "../table.js";
 import { findLeftovers, type Item, type Kept, type Kind, kindOf } from "./leftovers.js";
 
-/** What `ringbell gc --json` prints. */
+/** The data that `ringbell gc --json` prints. */
 interface Collection {
   readonly directory: string;
-  /** Null: all of them. */
+  /** Null: all namespaces. */
   readonly namespace: string | null;
   readonly dryRun: boolean;
-  /** What was removed, or with `dryRun` would be. */
+  /** The items that were removed, or with `dryRun` would be. */
   readonly removed: readonly Item[];
   readonly kept: readonly Kept[];
-  /** What should have gone and could not be looked at or removed. */
+  /** The items that could not be examined or removed. */
   readonly failed: readonly {
     readonly path: string;
     readonly code: string | null;
@@ -24,7 +24,7 @@ interface Collection {
   }[];
 }
 
-/** `ringbell gc`: removes what dead processes left. */
+/** `ringbell gc` removes what dead processes left. */
 export const gc: Command = {
   name: "gc",
   summary: "remove what dead processes left behind",
@@ -52,7 +52,7 @@ export const gc: Command = {
 
 async function collect(place: ResolvedPlace, everyNamespace: boolean, dryRun: boolean): Promise<Collection> {
   const places = everyNamespace ? everyPlace(place) : [place];
-  // Looked at before: afterwards nobody knows any more whose it was.
+  // The leftovers are listed first: after the sweep their owners' pids are unknown.
   const { stale, kept } = await findLeftovers(places);
   const base = { directory: place.base, namespace: everyNamespace ? null : place.namespace, dryRun };
   if (dryRun) return { ...base, removed: stale, kept, failed: [] };
@@ -120,7 +120,7 @@ function show(collection: Collection, { style, width }: Output): string[] {
   return lines;
 }
 
-/** The path below the directory, which the last line names. */
+/** Returns the path below the directory; the last line of the output names the directory. */
 function short(path: string, directory: string): string {
   return path.startsWith(`${directory}/`) ? path.slice(directory.length + 1) : path;
 }

@@ -10,23 +10,23 @@ import { regionOwner } from "../../transport/places/region-names.js";
 import { namesIn } from "../../transport/places/sweep.js";
 import { plural } from "../format.js";
 
-/** What a file of ringbell is. */
+/** The kind of a file of ringbell. */
 export type Kind = "socket" | "lock" | "memory" | "directory" | "other";
 
-/** Something that lies about. */
+/** A file or name that was found. */
 export interface Item {
   readonly kind: Kind;
   readonly path: string;
-  /** Of the process that made it, where known. */
+  /** The pid of the process that made it, if it is known. */
   readonly pid: number | null;
 }
 
-/** Something that is left alone, and why. */
+/** An item that is left alone, and why. */
 export interface Kept extends Item {
   readonly reason: string;
 }
 
-/** What `sweep` would find, found without touching anything. */
+/** The leftovers that `sweep` would find, found without touching anything. */
 export interface Leftovers {
   readonly stale: Item[];
   readonly kept: Kept[];
@@ -34,7 +34,10 @@ export interface Leftovers {
 
 const SHM_DIRECTORY = "/dev/shm";
 
-/** Looks at the places and at the names of shared memory; changes nothing. Throws an AccessError if a directory is not safe to use. */
+/**
+ * Looks at the places and at the names of shared memory. Changes nothing. Throws an AccessError if a
+ * directory is not safe to use.
+ */
 export async function findLeftovers(
   places: readonly ResolvedPlace[],
   memory = SHM_DIRECTORY,
@@ -50,7 +53,7 @@ export async function findLeftovers(
     }
     for (const file of list(place.directory)) {
       const path = join(place.directory, file);
-      // Others (links and directories that live for a moment, while a name is taken) are the business of the sweep.
+      // Links and directories that exist for a moment while a name is taken are left to the sweep.
       if (ours.has(path) || /^\.r[A-Za-z0-9]{6}$/.test(file) || file.includes(".sock.turn")) continue;
       found.kept.push({ kind: "other", path, pid: null, reason: "is not of ringbell" });
     }
@@ -59,7 +62,7 @@ export async function findLeftovers(
   return found;
 }
 
-/** What kind of thing a path is that a sweep has removed. */
+/** Returns the kind of a path that a sweep has removed. */
 export function kindOf(path: string): Kind {
   const file = basename(path);
   if (file.endsWith(".sock")) return "socket";

@@ -9,7 +9,7 @@ import { UsageError } from "../usage-error.js";
 import { type EndpointEntry, type Listing, listEndpoint } from "./data.js";
 import { showListing } from "./view.js";
 
-/** `ringbell ls`: who listens, who is connected, and who is stuck. */
+/** `ringbell ls` lists the listening endpoints, their peers, and the lanes that are stuck. */
 export const ls: Command = {
   name: "ls",
   summary: "list endpoints, their peers, and how full the lanes are",
@@ -47,7 +47,7 @@ async function list(values: Values): Promise<Listing> {
   const everyNamespace = isOn(values, "all");
   const infos = await endpoints({
     namespace: place.namespace,
-    // Only what was asked for: a directory that is given is held to other rules than the user's own.
+    // The directory is passed only if it was given: it is held to other rules than the user's own.
     ...(place.given ? { directory: place.base } : {}),
     everyNamespace,
     timeout: timeoutOf(values),
@@ -66,7 +66,7 @@ function byPlace(a: EndpointEntry, b: EndpointEntry): number {
   return a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : a.name < b.name ? -1 : 1;
 }
 
-/** Sockets that are there, and were left out of the answer: of others, who don't let us ask. */
+/** Returns the sockets that exist and are not in the answer: those of other users, which we may not ask. */
 function unreadable(places: readonly ResolvedPlace[], infos: readonly EndpointInfo[]): string[] {
   const known = new Set(infos.map(({ path }) => path));
   return places

@@ -2,10 +2,13 @@ import { readFileSync } from "node:fs";
 import { isAlive, pidSpace } from "../../transport/places/identity.js";
 import type { EndpointInfo, EndpointState } from "../../transport/places/status.js";
 
-/** What `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes bytes; what is not known is null. */
+/**
+ * The listing that `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes are in bytes. Unknown values
+ * are null.
+ */
 export interface Listing {
   readonly directory: string;
-  /** Null: all of them. */
+  /** Null: all namespaces. */
   readonly namespace: string | null;
   readonly time: string;
   readonly endpoints: readonly EndpointEntry[];
@@ -19,11 +22,11 @@ export interface EndpointEntry {
   readonly path: string;
   readonly state: EndpointState;
   readonly pid: number | null;
-  /** What the operating system says of the process of one that does not answer. */
+  /** The state of the process, from the operating system, if the endpoint does not answer. */
   readonly process: "running" | "sleeping" | "waiting" | "stopped" | null;
   readonly role: string | null;
   readonly since: string | null;
-  /** Null unless it is healthy. */
+  /** Null unless the endpoint is healthy. */
   readonly channels: readonly ChannelEntry[] | null;
 }
 
@@ -50,18 +53,24 @@ export interface LaneEntry {
 export interface WayEntry {
   readonly messages: number;
   readonly bytes: number;
-  /** Bytes sent and not taken, headers included. */
+  /** The bytes sent and not taken, headers included. */
   readonly fill: number;
-  /** Whether something has been waiting for more than a second without getting on; of what comes in, also whether the ring is all but full. */
+  /**
+   * Whether a message has been waiting for more than a second without progress. For incoming messages also
+   * whether the ring is nearly full.
+   */
   readonly stalled: boolean;
 }
 
-/** How long (ms) something must have been waiting to be called stalled. */
+/** How long (ms) a message must have been waiting to count as stalled. */
 const STALLED = 1000;
-/** The part of a ring that is not filled in passing. */
+/** The filled part of a ring that means it has not been read for some time. */
 const FULL = 0.9;
 
-/** What an endpoint answered, in the shape of the listing. An answer comes from another process, maybe of another version: nothing in it is taken for granted. */
+/**
+ * Brings the answer of an endpoint into the shape of the listing. The answer comes from another process,
+ * maybe of another version, so every field is checked.
+ */
 export function listEndpoint(info: EndpointInfo, now: number): EndpointEntry {
   const { status, record } = info;
   return {
@@ -110,7 +119,8 @@ function listLane(lane: Fields, now: number): LaneEntry {
       messages: numberOf(lane.receivedMessages),
       bytes: numberOf(lane.receivedBytes),
       fill: receiveFill,
-      // Something lies there, and for so long nobody has come for it; or so much that it must have been so.
+      // `idle` shows for how long no record was taken. A ring that is nearly full counts as stalled even
+      // without it.
       stalled:
         receiveFill > 0 && ((idle !== undefined && now - idle > STALLED) || receiveFill >= FULL * capacity),
       idleSince: iso(idle),
@@ -118,7 +128,10 @@ function listLane(lane: Fields, now: number): LaneEntry {
   };
 }
 
-/** What a process that does not answer does instead. Only on Linux, and only where its pid means something to us. */
+/**
+ * Returns what a process that does not answer is doing. Known only on Linux, and only if its pid is valid in
+ * our space.
+ */
 function processState({ record }: EndpointInfo): EndpointEntry["process"] {
   if (process.platform !== "linux" || record === undefined) return null;
   if (record.space !== pidSpace() || !isAlive(record)) return null;
@@ -150,7 +163,7 @@ function numberOf(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) ? value : 0;
 }
 
-/** A user id; -1 stands for "not known". */
+/** Reads a user id; -1 stands for "not known". */
 function idOf(value: unknown): number | null {
   return typeof value === "number" && value >= 0 ? value : null;
 }
@@ -159,7 +172,7 @@ function textOf(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** Milliseconds since the epoch; 0 and what is no date is none. */
+/** Reads milliseconds since the epoch; 0 and invalid dates become undefined. */
 function timeOf(value: unknown): number | undefined {
   return typeof value === "number" && value > 0 && value < 8.64e15 ? value : undefined;
 }

@@ -7,7 +7,9 @@ import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "
 const BAR = 8;
 const STATES = { healthy: "healthy", blocked: "not answering", dead: "dead" } as const;
 
-/** The listing for people: a table of endpoints, a table for each that has peers, and what is wrong. */
+/**
+ * Makes the listing for people: a table of endpoints, a table for each endpoint with peers, and the problems.
+ */
 export function showListing(listing: Listing, output: Output): string[] {
   const { style, width } = output;
   const where = listing.namespace === null ? "" : ` (namespace ${listing.namespace})`;
@@ -100,7 +102,7 @@ function channelTable(channels: readonly ChannelEntry[], now: number, { style, w
 
 function fillCells({ fill, messages }: WayEntry, { capacity }: LaneEntry): string[] {
   const part = capacity > 0 ? Math.min(1, fill / capacity) : 0;
-  // What is not empty must not look so, and only what has no room left looks full.
+  // The bar shows at least one mark unless the ring is empty, and all marks only if it is full.
   const marks = part === 0 ? 0 : Math.max(1, Math.floor(part * BAR));
   const percent = part === 0 ? 0 : Math.max(1, Math.floor(part * 100));
   const bar = "#".repeat(marks) + ".".repeat(BAR - marks);
@@ -120,7 +122,7 @@ function stateIn(lane: LaneEntry, now: number): string {
   return idle === "" ? "active" : `idle${idle}`;
 }
 
-/** What somebody has to look after, most urgent first. */
+/** Returns the problems that need attention, most urgent first. */
 function notesOf(listing: Listing, now: number): string[] {
   const stalled: string[] = [];
   const blocked: string[] = [];

@@ -22,28 +22,29 @@ import { readGo, readWelcome } from "./read-greetings.js";
 
 export interface ConnectorSettings extends HandshakeSettings {
   readonly codec: CodecIdentities;
-  /** The most for lanes that are not named, in bytes; undefined: what the listener says. */
+  /** The most bytes for lanes that are not named. Undefined: the listener decides. */
   readonly capacity: number | undefined;
-  /** Undefined: all that the listener has. */
+  /** Undefined: all lanes that the listener has. */
   readonly lanes: readonly LaneRequest[] | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
-/** What came of trying to map the listener's region. */
+/** The result of mapping the listener's region. */
 type Mapped =
   | { readonly region: Region; readonly failure?: undefined }
   | { readonly region?: undefined; readonly failure: RingbellError | undefined };
 
 /**
- * The connector's half of the handshake. Owns the wire: either it becomes part of the connection, or it is closed.
- * Rejects with what went wrong, on this side or on the other.
+ * The connector's half of the handshake. Owns the wire: either it becomes part of the connection, or it is
+ * closed. Rejects with the failure of this side or of the other.
  */
 export async function introduce(wire: Wire, settings: ConnectorSettings): Promise<Joined> {
   const { binding, timeout, signal } = settings;
   const pipe = new FramePipe(wire, (descriptor) => binding?.closeDescriptor(descriptor), timeout, signal);
   let region: Region | undefined;
   try {
-    // A listener of another user is a trap, unless we were told to expect it.
+    // A listener of another user may be a trap, so it is refused unless the program has the option
+    // `authorize`.
     const stranger = describePeer(wire, undefined, "");
     if (stranger.verified && settings.authorize === undefined && !isOurs(stranger)) {
       await checkPeer(stranger, undefined);
@@ -75,7 +76,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
         named: welcome.backing === "named",
         pid: peer.pid,
       };
-      // A segment may have come right behind the frame.
+      // The listener may have passed a segment right behind the frame.
       const passed = pipe.takeDescriptor();
       const connection = createShm(
         binding!,
@@ -116,13 +117,15 @@ function makeHello(wire: Wire, settings: ConnectorSettings): Hello {
   };
 }
 
-/** Schemas are for people: where they make the frame too long, it goes without. */
+/** Makes the hello frame. Schemas are for people: if they make the frame too long, they are left out. */
 function fitting(hello: Hello): Frame {
   const frame = helloFrame(hello, true);
   return encodeFrame(frame) === undefined ? helloFrame(hello, false) : frame;
 }
 
-/** The next frame, unless it is an error. `cause`: what we know of the matter ourselves. */
+/**
+ * Returns the next frame, or throws the error that it carries. `cause`: the failure of this side behind it.
+ */
 async function answer(pipe: FramePipe, cause?: RingbellError): Promise<Frame> {
   const frame = (await pipe.read()) as Frame;
   if (!isErrorFrame(frame)) return frame;
@@ -131,7 +134,7 @@ async function answer(pipe: FramePipe, cause?: RingbellError): Promise<Frame> {
   throw error;
 }
 
-/** Holds the listener to what we offered. */
+/** Checks that the listener chose only what this side offered. */
 function checkWelcome(welcome: Welcome, hello: Hello): void {
   const wrong = (what: string, chosen: string, ours: string) =>
     new HandshakeError(`the listener chose ${what} ${chosen}; this side offered ${ours}`);

@@ -21,7 +21,7 @@ import { mismatchOf, schemaMismatch } from "./negotiate.js";
 const LONGEST_MESSAGE = 1000;
 const LONGEST_SCHEMA = 700;
 
-/** Errors travel as frames, and become the same errors at the other end. */
+/** Makes a frame of an error. The other end makes the same error of it. */
 export function errorFrame(error: RingbellError): Frame {
   return {
     t: "error",
@@ -43,12 +43,15 @@ function details(error: RingbellError): Frame {
   return {};
 }
 
-/** Whether the other side ended the handshake by this frame. */
+/** Returns whether the frame carries an error, by which the other side ended the handshake. */
 export function isErrorFrame(frame: Frame): boolean {
   return frame.t === "error";
 }
 
-/** The error that the other side reports, from our point of view. Never throws: a malformed one is a HandshakeError. */
+/**
+ * Returns the error that the other side reports, from our point of view. Never throws: a malformed frame
+ * gives a HandshakeError.
+ */
 export function readErrorFrame(frame: Frame): RingbellError {
   try {
     return readKnown(frame);

@@ -1,8 +1,8 @@
 import { HandshakeError } from "../../errors.js";
 
 /**
- * Reads the fields of JSON that a stranger sent: each function returns a value of its type within its limits, or
- * throws a HandshakeError that names the field.
+ * Reads the fields of JSON that a stranger sent. Each function returns a value of its type within its limits,
+ * or throws a HandshakeError that names the field.
  */
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -13,7 +13,7 @@ function wrong(field: string, expected: string, value: unknown): HandshakeError 
   );
 }
 
-/** What came instead, in words: nothing that the stranger wrote but numbers. */
+/** Describes a wrong value in words. Of the stranger's own text it repeats only numbers. */
 function describe(value: unknown): string {
   if (value === undefined) return "missing";
   if (typeof value === "string") return `a string of ${value.length} characters`;
@@ -25,7 +25,7 @@ function own(from: Fields, field: string): unknown {
   return Object.hasOwn(from, field) ? from[field] : undefined;
 }
 
-/** A string of at most `longest` UTF-16 units. */
+/** Reads a string of at most `longest` UTF-16 units. */
 export function readString(from: Fields, field: string, longest: number): string {
   const value = own(from, field);
   if (typeof value !== "string" || value.length > longest) {
@@ -38,7 +38,7 @@ export function readOptionalString(from: Fields, field: string, longest: number)
   return own(from, field) === undefined ? undefined : readString(from, field, longest);
 }
 
-/** An integer from `least` to `most`. */
+/** Reads an integer from `least` to `most`. */
 export function readInteger(from: Fields, field: string, least: number, most: number): number {
   const value = own(from, field);
   if (typeof value !== "number" || !Number.isSafeInteger(value) || value < least || value > most) {
@@ -67,7 +67,7 @@ export function readOptionalObject(from: Fields, field: string): Fields | undefi
   return own(from, field) === undefined ? undefined : readObject(from, field);
 }
 
-/** A list of at most `most` objects. */
+/** Reads a list of at most `most` objects. */
 export function readObjects(from: Fields, field: string, most: number): readonly Fields[] {
   const list = readList(from, field, most);
   for (const [i, item] of list.entries()) {
@@ -78,7 +78,7 @@ export function readObjects(from: Fields, field: string, most: number): readonly
   return list as Fields[];
 }
 
-/** A list of at most `most` strings of at most `longest` characters. */
+/** Reads a list of at most `most` strings of at most `longest` characters. */
 export function readStrings(from: Fields, field: string, most: number, longest: number): readonly string[] {
   const list = readList(from, field, most);
   for (const [i, item] of list.entries()) {
@@ -95,7 +95,7 @@ function readList(from: Fields, field: string, most: number): readonly unknown[]
   return value;
 }
 
-/** What a stranger wrote, fit for a message or a log: no control characters, not too long. */
+/** Makes a stranger's text fit for a message or a log: without control characters, and not too long. */
 export function printable(text: string, longest: number): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is to be removed.
   const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ");

@@ -3,7 +3,7 @@ import { HungUpError } from "../wire/protocol.js";
 import type { Wire } from "../wire/wire.js";
 import { encodeFrame, FRAME_LIMIT, type Frame, JsonFrameReader } from "./json-frames.js";
 
-/** The most bytes that are kept of what comes before its turn. */
+/** The most bytes that are kept of data that comes out of turn. */
 const EARLY_LIMIT = 2 * FRAME_LIMIT;
 
 interface Waiting {
@@ -13,8 +13,8 @@ interface Waiting {
 }
 
 /**
- * Frames over a wire, one at a time, until a deadline. Between two reads the wire is not read, so that nobody can make
- * it buffer more than a frame and what the kernel delivers at once.
+ * Carries frames over a wire, one at a time, until a deadline. Between two reads the wire is not read. So a
+ * peer can make it buffer no more than a frame and what the kernel delivers at once.
  */
 export class FramePipe {
   readonly #wire: Wire;
@@ -25,14 +25,16 @@ export class FramePipe {
   readonly #onAbort = () => this.#fail(this.#signal!.reason);
   #waiting: Waiting | undefined;
   #drained: (() => void) | undefined;
-  /** Rejects whatever is under way beside a read. */
+  /** Rejects the work that runs in `during`. */
   #interrupt: ((error: unknown) => void) | undefined;
   #descriptor: number | undefined;
   #failed = false;
   #silent = true;
   #failure: unknown;
 
-  /** `closeDescriptor` closes descriptors that nobody asked for; `timeout` in ms, for all frames together. */
+  /**
+   * `closeDescriptor` closes descriptors that were not asked for. `timeout`: in ms, for all frames together.
+   */
   constructor(
     wire: Wire,
     closeDescriptor: (descriptor: number) => void,
@@ -51,14 +53,14 @@ export class FramePipe {
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  /** Whether not a byte has come. */
+  /** Whether no byte has come yet. */
   get silent(): boolean {
     return this.#silent;
   }
 
   /**
-   * The next frame; "status" for a status query, which is looked for only if `query`. Rejects with a HandshakeError, a
-   * HandshakeTimeoutError, or the signal's reason.
+   * Returns the next frame, or "status" for a status query, which is looked for only if `query`. Rejects with
+   * a HandshakeError, a HandshakeTimeoutError, or the signal's reason.
    */
   read(query = false): Promise<Frame | "status"> {
     return new Promise((resolve, reject) => {
@@ -68,7 +70,7 @@ export class FramePipe {
     });
   }
 
-  /** Sends a frame, if need be with a descriptor. */
+  /** Sends a frame, and a descriptor with it if one is given. */
   write(frame: Frame, descriptor?: number): void {
     const bytes = encodeFrame(frame);
     if (bytes === undefined)
@@ -87,7 +89,7 @@ export class FramePipe {
     );
   }
 
-  /** As the promise, unless the deadline or the end comes first. */
+  /** Settles as the promise does, unless the deadline, an abort or the end of the wire comes first. */
   during<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#interrupt = reject;
@@ -98,14 +100,17 @@ export class FramePipe {
     });
   }
 
-  /** The first descriptor that came along, once; the caller owns it. */
+  /** Returns the first descriptor that came along, once. The caller owns it. */
   takeDescriptor(): number | undefined {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     return descriptor;
   }
 
-  /** Takes the hands off the wire; returns the bytes that were read too far. A descriptor that nobody took is closed. */
+  /**
+   * Leaves the wire to its next user. Returns the bytes behind the frames that were read. A descriptor that
+   * was not taken is closed.
+   */
   finish(): Uint8Array {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);
@@ -142,7 +147,7 @@ export class FramePipe {
     }
   }
 
-  /** Whether whoever waits for a frame has got one, or an error. */
+  /** Gives a frame, or an error, to the waiting read. Returns whether the read has ended. */
   #look(): boolean {
     const { query, resolve, reject } = this.#waiting!;
     try {

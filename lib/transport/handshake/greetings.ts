@@ -10,7 +10,9 @@ export type Backing = "sealed" | "named";
 
 /** The longest role, in characters. */
 export const LONGEST_ROLE = 64;
-/** The most roles that a listener can tell apart: a peer that has none of them is told of all. */
+/**
+ * The most roles that a listener may have. An error frame lists them all for a peer that has none of them.
+ */
 export const MOST_ROLES = 64;
 /** The longest names, schemas and fingerprints that a frame carries, in characters. */
 export const LONGEST_NAME = 64;
@@ -21,7 +23,7 @@ export const LONGEST_FINGERPRINT = 128;
 export interface CodecIdentity {
   readonly name: string;
   readonly fingerprint: string;
-  /** For people; left out where there is no room for it. */
+  /** For people; left out if there is no room for it. */
   readonly schema: string | undefined;
 }
 
@@ -30,7 +32,7 @@ export interface CodecIdentities {
   readonly receive: CodecIdentity;
 }
 
-/** A process as it describes itself; the kernel's word counts where it can be had. */
+/** A process as it describes itself. The kernel's data count instead, if they are known. */
 export interface Claim {
   readonly pid: number;
   readonly uid: number;
@@ -40,9 +42,9 @@ export interface Claim {
 
 export interface LaneRequest {
   readonly name: string;
-  /** The most that the connector wants, in bytes; undefined: what the listener says. */
+  /** The most bytes that the connector wants. Undefined: the listener decides. */
   readonly capacity: number | undefined;
-  /** Undefined: as for lanes that are not named. */
+  /** Undefined: the codec for lanes that are not named. */
   readonly codec: CodecIdentities | undefined;
 }
 
@@ -52,12 +54,12 @@ export interface Hello {
   /** The version of the layout of shared memory; 0 without the addon. */
   readonly abi: number;
   readonly claim: Claim;
-  /** For lanes that are not named. */
+  /** The codec for lanes that are not named. */
   readonly codec: CodecIdentities;
   readonly capacity: number | undefined;
-  /** Bytes that the blocks of each side may take, as far as the connector is concerned; 0: no blocks. */
+  /** The most bytes that the blocks of each side may take, as the connector wishes; 0: no blocks. */
   readonly bulk: number;
-  /** The lanes that the connector wants beside `main`; undefined: all that there are. */
+  /** The lanes that the connector wants beside `main`. Undefined: all lanes. */
   readonly lanes: readonly LaneRequest[] | undefined;
 }
 
@@ -65,24 +67,27 @@ export interface Welcome {
   readonly transport: TransportName;
   /** Undefined for a stream. */
   readonly backing: Backing | undefined;
-  /** The name of the region; "" where it comes as a descriptor. */
+  /** The name of the region; "" if it comes as a descriptor. */
   readonly region: string;
   readonly lanes: readonly LaneGeometry[];
-  /** What was agreed for the blocks: the smaller wish of the two. */
+  /** The agreed bytes for blocks: the smaller value of the two sides. */
   readonly bulk: number;
   readonly claim: Claim;
   readonly id: string;
 }
 
 export interface Ready {
-  /** As it stands in the region; "" for a stream. */
+  /** The nonce that stands in the region; "" for a stream. */
   readonly nonce: string;
-  /** Why there is none, as an error code; undefined if all is well. */
+  /** The code of the error why there is no nonce; undefined if all is well. */
   readonly failed: string | undefined;
   readonly message: string;
 }
 
-/** Presents a codec: short enough that sixteen lanes of them fit a frame, and equal only where the codecs are. */
+/**
+ * Presents a codec in a form so short that sixteen lanes of them fit a frame. Two forms are equal only if the
+ * codecs are.
+ */
 export function presentCodec(codec: {
   readonly name: string;
   readonly fingerprint: string;

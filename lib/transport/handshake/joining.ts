@@ -7,37 +7,37 @@ import type { Backing, Claim } from "./greetings.js";
 import type { TransportChoice } from "./means.js";
 import type { Authorize, Peer } from "./peer.js";
 
-/** What both sides of a handshake are told. */
+/** The settings of a handshake that both sides have. */
 export interface HandshakeSettings {
   readonly binding: Binding | undefined;
   readonly transport: TransportChoice;
-  /** Undefined: what the platform does best. */
+  /** Undefined: the best backing of the platform. */
   readonly backing: Backing | undefined;
   /** How long to poll before sleeping, in µs; -1: adaptive. */
   readonly spin: number;
-  /** Bytes that the blocks of each side may take; 0: no blocks. */
+  /** The most bytes that the blocks of each side may take; 0: no blocks. */
   readonly bulkBytes: number;
-  /** Undefined: peers of our own user, and only they. */
+  /** Undefined: only peers of our own user are let in. */
   readonly authorize: Authorize | undefined;
   readonly role: string | undefined;
-  /** For the whole handshake, in ms. */
+  /** The time for the whole handshake, in ms. */
   readonly timeout: number;
 }
 
-/** What comes of a handshake. */
+/** The result of a handshake. */
 export interface Joined {
   readonly connection: Connection;
-  /** Their names, in the order of `connection.lanes`. */
+  /** The names of the lanes, in the order of `connection.lanes`. */
   readonly lanes: readonly string[];
   readonly peer: Peer;
 }
 
-/** What we say of ourselves. */
+/** Returns what this process claims about itself. */
 export function ourClaim(role: string | undefined): Claim {
   return { pid: ourIdentity().pid, uid: ourUid(), gid: ourGid(), role };
 }
 
-/** The peer as the kernel knows it, else as it describes itself. */
+/** Describes the peer as the kernel knows it, or else as it describes itself. */
 export function describePeer(wire: Wire, claim: Claim | undefined, id: string): Peer {
   const { credentials } = wire;
   return {
@@ -50,7 +50,7 @@ export function describePeer(wire: Wire, claim: Claim | undefined, id: string): 
   };
 }
 
-/** Whether the peer runs as the same user as we do, as far as that is known. */
+/** Returns whether the peer runs as our own user, as far as that is known. */
 export function isOurs(peer: Peer): boolean {
   return peer.uid === ourUid() || (!peer.verified && peer.uid === -1);
 }

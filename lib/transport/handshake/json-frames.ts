@@ -3,9 +3,9 @@ import { STATUS_QUERY } from "../wire/protocol.js";
 import { printable } from "./fields.js";
 
 /**
- * Frames of the handshake: eight lower-case hexadecimal digits, the length of the body in bytes; then the body, a JSON
- * object in UTF-8. The first byte of anything else (`status`, a web browser, noise) is no such digit, with luck, and
- * the first eight are not all.
+ * Frames of the handshake. A frame begins with eight lower-case hexadecimal digits: the length of the body in
+ * bytes. The body is a JSON object in UTF-8. Anything else (`status`, a web browser, noise) almost never
+ * begins with eight such digits.
  */
 
 /** The longest body of a frame, in bytes. */
@@ -16,7 +16,7 @@ const PREFIX = 8;
 
 export type Frame = Readonly<Record<string, unknown>>;
 
-/** The frame as bytes, or undefined if its body would be longer than FRAME_LIMIT. */
+/** Returns the frame as bytes, or undefined if its body would be longer than FRAME_LIMIT. */
 export function encodeFrame(frame: Frame): Uint8Array | undefined {
   const text = JSON.stringify(frame);
   const length = Buffer.byteLength(text);
@@ -24,13 +24,13 @@ export function encodeFrame(frame: Frame): Uint8Array | undefined {
   return Buffer.from(length.toString(16).padStart(PREFIX, "0") + text);
 }
 
-/** Finds frames in bytes as they arrive, split and merged as it pleases the kernel. */
+/** Finds frames in bytes as they arrive, split and merged as the kernel delivers them. */
 export class JsonFrameReader {
-  /** Grows by doubling, so that a peer that sends byte by byte costs no more than one that does not. */
+  /** The memory doubles when it grows, so that a peer that sends byte by byte costs no more than another. */
   #memory: Buffer = Buffer.alloc(1024);
   #bytes: Buffer = this.#memory.subarray(0, 0);
 
-  /** Bytes that were pushed and not read. */
+  /** The bytes that were pushed and not read. */
   get buffered(): number {
     return this.#bytes.length;
   }
@@ -52,8 +52,8 @@ export class JsonFrameReader {
   }
 
   /**
-   * The next frame, or "status" for a status query (looked for only if `query`), or undefined if more bytes are needed.
-   * Throws a HandshakeError as soon as it is clear that what arrives is no frame, or one that is too long.
+   * Returns the next frame, "status" for a status query (looked for only if `query`), or undefined if more
+   * bytes are needed. Throws a HandshakeError as soon as the bytes can be no frame, or a frame is too long.
    */
   next(query: boolean): Frame | "status" | undefined {
     if (query) {
@@ -68,7 +68,7 @@ export class JsonFrameReader {
     return frame;
   }
 
-  /** The bytes behind the frames that were read; they belong to whatever comes after the handshake. */
+  /** Returns the bytes behind the frames that were read. They belong to the transport that follows. */
   rest(): Uint8Array {
     const rest = this.#bytes;
     this.#memory = Buffer.alloc(0);

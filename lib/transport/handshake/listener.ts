@@ -32,29 +32,29 @@ import {
 import type { Peer } from "./peer.js";
 import { readHello, readReady } from "./read-greetings.js";
 
-/** How long (ms) a peer that was turned away has to read why. */
+/** How long (ms) a refused peer has to read the reason. */
 const LINGER = 1000;
 
 export interface ListenerSettings extends HandshakeSettings {
   readonly offers: ByRole<readonly LaneOffer[]>;
-  /** The answer to a status query: anything that JSON carries. */
+  /** Returns the answer to a status query: anything that JSON carries. */
   status(): object;
 }
 
-/** A region that the peer has been told of and has not mapped yet. */
+/** A region that the peer was told of and has not mapped yet. */
 interface Offer {
   readonly region: Region;
   readonly backing: Backing;
-  /** "" where it goes as a descriptor. */
+  /** The region's name; "" if it goes as a descriptor. */
   readonly name: string;
-  /** Removes its name, if it has one. Idempotent. */
+  /** Removes the region's name, if it has one. Idempotent. */
   unlink(): void;
 }
 
 /**
- * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is closed. `id`
- * names the connection. Resolves with undefined after a status query, or a probe that hung up without a word; rejects with what went wrong, after
- * telling the peer.
+ * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is
+ * closed. `id` names the connection. Resolves with undefined after a status query, and after a probe that
+ * hung up without a word. Otherwise it rejects with the failure, and tells the peer first.
  */
 export async function acceptPeer(
   wire: Wire,
@@ -69,7 +69,7 @@ export async function acceptPeer(
   try {
     const stranger = wire.credentials !== undefined && !isOurs(describePeer(wire, undefined, id));
     const first = await pipe.read(true);
-    // Who we are not willing to know is told so before a word of his is interpreted.
+    // A stranger that must be refused is refused before any of its data are interpreted.
     if (stranger && settings.authorize === undefined)
       await checkPeer(describePeer(wire, undefined, id), undefined);
     if (first === "status") {
@@ -83,7 +83,7 @@ export async function acceptPeer(
   } catch (error) {
     pipe.finish();
     turnAway(wire, error);
-    // Somebody who only looked whether we are there.
+    // A wire that hung up without a byte was only a look whether this listener is there.
     if (error instanceof HungUpError && pipe.silent) return undefined;
     throw error;
   }
@@ -131,7 +131,7 @@ async function agree(
       };
     }
     offer.region.closeDescriptor();
-    // The transport takes the descriptor, and what the wire has not yet written would be lost.
+    // The transport takes the descriptor. Bytes that the wire has not written yet would be lost.
     await pipe.drained();
     return share(wire, pipe, offer, lanes, bulk, peer, settings);
   } catch (error) {
@@ -151,7 +151,7 @@ function share(
   { binding, spin }: ListenerSettings,
 ): Joined {
   const options = { spin, bulkBytes, named: backing === "named", pid: peer.pid };
-  // The connector may have begun already, with a segment.
+  // The connector may have begun already and passed a segment.
   const passed = pipe.takeDescriptor();
   const connection = createShm(binding!, wire, region, lanes, true, options, pipe.finish(), passed);
   return { connection, lanes: lanes.map((lane) => lane.name), peer };
@@ -195,7 +195,7 @@ function makeOffer(
   };
 }
 
-/** Whether both see the same memory. Throws where they do not and nothing else was agreed. */
+/** Returns whether both sides see the same memory. Throws if they do not and no stream was agreed. */
 function isShared(region: Region, ready: Ready, { fallback }: Agreement): boolean {
   if (ready.failed === undefined && ready.nonce === region.nonce) return true;
   if (fallback) return false;
@@ -225,7 +225,7 @@ function turnAway(wire: Wire, error: unknown): void {
   endSoon(wire);
 }
 
-/** Closes the wire when its last words are with the kernel, but does not wait for it for ever. */
+/** Closes the wire when the kernel has its last bytes, or after LINGER. */
 function endSoon(wire: Wire): void {
   const timer = setTimeout(() => wire.destroy(), LINGER);
   void wire.end().finally(() => clearTimeout(timer));

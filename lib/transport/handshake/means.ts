@@ -6,9 +6,7 @@ import type { Means } from "./negotiate.js";
 
 export type TransportChoice = "auto" | "shm" | "stream";
 
-/**
- * What this process can do with the options it was given. Throws a TransportError where the options ask for more.
- */
+/** Returns what this process can do with its options. Throws a TransportError if the options ask for more. */
 export function ourMeans(
   binding: Binding | undefined,
   transport: TransportChoice,
@@ -37,12 +35,15 @@ export function ourMeans(
   };
 }
 
-/** The same means for a peer of another user, whom only a sealed region is shown. */
+/** Returns the means for a peer of another user, which may only get a sealed region. */
 export function meansForStranger(means: Means): Means {
   return { ...means, backings: means.backings.filter((backing) => backing === "sealed") };
 }
 
-/** Bytes that blocks may take here: none where nothing can look at their memory. `wish`: what the options say. */
+/**
+ * Returns the most bytes that blocks may take here: 0 if ArrayBuffers can't show their memory. `wish`: the
+ * value of the option.
+ */
 export function ourBulkBytes(binding: Binding | undefined, wish: number): number {
   return binding?.externalBuffers === false ? 0 : wish;
 }

@@ -14,19 +14,21 @@ import {
 /** A lane as the listener offers it. */
 export interface LaneOffer {
   readonly name: string;
-  /** Bytes of each of its rings, unless the connector wants less. */
+  /** The bytes of each of its rings, unless the connector wants less. */
   readonly capacity: number;
   readonly codec: CodecIdentities;
 }
 
-/** What a listener has for its peers, by the role that they claim. */
+/** The offers of a listener, by the role that peers claim. */
 export interface ByRole<T> {
   readonly roles: ReadonlyMap<string, T>;
-  /** For peers of every other role, and of none; undefined: they are turned away. */
+  /**
+   * The offer for a peer without a role, or with a role that has no entry. Undefined: such a peer is refused.
+   */
   readonly other: T | undefined;
 }
 
-/** What a listener has for a peer of this role. Throws an UnknownRoleError. */
+/** Returns the offer for a peer of this role. Throws an UnknownRoleError if there is none. */
 export function forRole<T>(role: string | undefined, { roles, other }: ByRole<T>): T {
   const found = (role === undefined ? undefined : roles.get(role)) ?? other;
   if (found !== undefined) return found;
@@ -36,9 +38,9 @@ export function forRole<T>(role: string | undefined, { roles, other }: ByRole<T>
 }
 
 /**
- * Agrees on the lanes: `main` and those the connector asks for by name (all that there are if it names none), in the
- * listener's order, each as large as the smaller wish. Throws a LaneMismatchError, or a SchemaMismatchError as the
- * listener sees it.
+ * Agrees on the lanes: `main` and the lanes that the connector names, or all lanes if it names none. They
+ * come in the listener's order, each with the smaller capacity of the two sides. Throws a LaneMismatchError,
+ * or a SchemaMismatchError as the listener sees it.
  */
 export function agreeLanes(hello: Hello, offers: readonly LaneOffer[]): LaneGeometry[] {
   const requests = new Map(hello.lanes?.map((lane) => [lane.name, lane]));
@@ -58,7 +60,10 @@ export function agreeLanes(hello: Hello, offers: readonly LaneOffer[]): LaneGeom
   return agreed;
 }
 
-/** The error for a lane in which one side "sends" (or "receives") `ours` and the other is set for `theirs`. */
+/**
+ * Makes the error for a lane in which one side "sends" (or "receives") `ours` and the other is set for
+ * `theirs`.
+ */
 export function schemaMismatch(
   lane: string,
   direction: "sends" | "receives",
@@ -73,7 +78,10 @@ export function schemaMismatch(
   );
 }
 
-/** Where two codecs do not fit: kept with the error, so that the other side can be told in its own words. */
+/**
+ * The lane and direction in which two codecs differ. It is kept with the error, so that the other side gets
+ * its own wording.
+ */
 export interface Mismatch {
   readonly lane: string;
   readonly direction: "sends" | "receives";
@@ -92,7 +100,7 @@ function checkCodec(
   theirs: CodecIdentity,
 ): void {
   if (ours.name === theirs.name && ours.fingerprint === theirs.fingerprint) return;
-  // Where the words are the same, only the fingerprints show that the codecs are not.
+  // If names and schemas are the same, only the fingerprints show that the codecs differ.
   const words = ours.name !== theirs.name || ours.schema !== theirs.schema;
   const error = schemaMismatch(lane, direction, describeCodec(ours, words), describeCodec(theirs, words));
   mismatches.set(error, { lane, direction });
@@ -106,7 +114,7 @@ function describeCodec({ name, schema, fingerprint }: CodecIdentity, words: bool
   return schema.startsWith(`${name}(`) ? schema : `${name} ${schema}`;
 }
 
-/** What one side can do, or is willing to, best first. */
+/** The means that one side has and is willing to use, best first. */
 export interface Means {
   readonly transports: readonly TransportName[];
   readonly backings: readonly Backing[];
@@ -118,11 +126,13 @@ export interface Agreement {
   readonly transport: TransportName;
   /** Undefined for a stream. */
   readonly backing: Backing | undefined;
-  /** Whether a stream will do where shared memory turns out not to work. */
+  /** Whether a stream may be used instead if shared memory turns out not to work. */
   readonly fallback: boolean;
 }
 
-/** Agrees on the transport: the first of ours that the other side can do as well. Throws a TransportError. */
+/**
+ * Agrees on the transport: the first of ours that the other side can use as well. Throws a TransportError.
+ */
 export function agreeTransport(
   ours: Means,
   theirs: Pick<Hello, "transports" | "backings" | "abi">,

@@ -39,8 +39,8 @@ import {
 import type { Frame } from "./json-frames.js";
 
 /*
- * Reads the messages of the handshake from frames that a stranger sent. Each function returns what is valid, or throws a
- * HandshakeError that says what was expected and what came.
+ * Reads the messages of the handshake from frames that a stranger sent. Each function returns valid data, or
+ * throws a HandshakeError that says what was expected and what came.
  */
 
 const LARGEST_ID = 2 ** 32 - 1;
@@ -115,7 +115,7 @@ function readBacking(frame: Frame): Backing {
   );
 }
 
-/** The name of named memory; other memory has none. */
+/** Reads the name of named memory. Other memory must have none. */
 function readRegion(frame: Frame, backing: Backing | undefined): string {
   const region = readString(frame, "region", 255);
   if (backing === "sealed" && region !== "") {
@@ -141,7 +141,7 @@ function checkLanes(lanes: readonly LaneGeometry[]): void {
   }
 }
 
-/** What a stranger wrote, for an error. */
+/** Quotes a stranger's text for an error. */
 function quote(text: string): string {
   return JSON.stringify(printable(text, 64));
 }
@@ -153,7 +153,7 @@ function checkType(frame: Frame, expected: string): void {
 }
 
 function checkVersion(frame: Frame): void {
-  // Before anything else, for the other fields may have another meaning in another version.
+  // The version is checked first: in another version the other fields may have another meaning.
   const version = readInteger(frame, "version", 0, LARGEST_ID);
   if (version !== PROTOCOL_VERSION) throw new VersionError(PROTOCOL_VERSION, version);
 }

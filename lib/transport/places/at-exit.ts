@@ -1,6 +1,7 @@
 /**
- * What must not outlive the process (sockets, locks, names in shared memory) is registered here, and removed when
- * `process.exit` is called or the event loop runs dry. What a killed process leaves is swept by the next one.
+ * Sockets, locks and names in shared memory must not outlive the process. Their removal is registered here,
+ * and runs when `process.exit` is called or the event loop runs dry. The next process sweeps what a killed
+ * one leaves.
  */
 
 const cleanups = new Set<() => void>();
@@ -10,13 +11,13 @@ function runAll(): void {
     try {
       cleanup();
     } catch {
-      // The others must have their turn, and nobody is left to be told.
+      // The other cleanups must still run, and no caller is left to get the error.
     }
   }
   cleanups.clear();
 }
 
-/** Has `cleanup` called (synchronously) when the process exits; returns what takes it back. */
+/** Calls `cleanup` (synchronously) when the process exits. Returns a function that takes this back. */
 export function atExit(cleanup: () => void): () => void {
   if (cleanups.size === 0) process.on("exit", runAll);
   cleanups.add(cleanup);

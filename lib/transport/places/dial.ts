@@ -8,8 +8,8 @@ import { accessError, checkDirectory } from "./directory.js";
 import { type Address, DEFAULT_NAME } from "./names.js";
 
 /**
- * Connects to the socket of an endpoint. Rejects with a NotFoundError (nobody listens), an AccessError that names path,
- * mode, owner and our uid, or a SystemError.
+ * Connects to the socket of an endpoint. Rejects with a NotFoundError if no process listens; an AccessError
+ * that names the path, its mode and owner, and our uid; or a SystemError.
  */
 export async function dial(address: Address, binding: Binding | undefined): Promise<Wire> {
   const { socketPath: path } = address;
@@ -34,7 +34,7 @@ export async function dial(address: Address, binding: Binding | undefined): Prom
   }
 }
 
-/** Whether the listener may just not be there yet, or be starting anew. */
+/** Returns whether the listener may not have started yet, or may be starting anew. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof NotFoundError || error instanceof HungUpError) return true;
   return error instanceof SystemError && (error.systemCode === "EAGAIN" || error.systemCode === "ECONNRESET");

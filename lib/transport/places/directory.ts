@@ -8,8 +8,8 @@ const STICKY = 0o1000;
 const WORLD_WRITABLE = 0o002;
 
 /**
- * Makes the directory of an endpoint where it is missing, and checks that nobody else can put a socket into it.
- * Throws an AccessError that names path, mode, owner and who we are.
+ * Makes the directory of an endpoint if it is missing, and checks that no other user can put a socket into
+ * it. Throws an AccessError that names the path, its mode and owner, and our uid.
  */
 export function prepareDirectory(address: Address): void {
   const { place } = address;
@@ -27,8 +27,8 @@ export function prepareDirectory(address: Address): void {
 }
 
 /**
- * Checks the directory of an endpoint without making anything. False where it does not exist.
- * Throws an AccessError as `prepareDirectory` does.
+ * Checks the directory of an endpoint without making anything. Returns false if it does not exist. Throws an
+ * AccessError as `prepareDirectory` does.
  */
 export function checkDirectory(address: Address): boolean {
   return address.place === undefined
@@ -36,7 +36,7 @@ export function checkDirectory(address: Address): boolean {
     : checkPlace(address.place);
 }
 
-/** As `checkDirectory`, for a whole namespace. */
+/** Like `checkDirectory`, for a whole namespace. */
 export function checkPlace(place: ResolvedPlace): boolean {
   if (place.given) {
     return checkGiven(place.base) !== undefined && checkGiven(place.directory) !== undefined;
@@ -44,26 +44,31 @@ export function checkPlace(place: ResolvedPlace): boolean {
   return checkPrivate(place.base) && checkPrivate(place.directory);
 }
 
-/** Directories of namespaces that this process made in somebody's own directory, and may therefore remove. */
+/** Directories of namespaces that this process made in a given directory, and may therefore remove. */
 const made = new Set<string>();
 
-/** Removes the directory of a namespace if it is empty and is ours to remove. */
+/**
+ * Removes the directory of a namespace if it is empty and this process may remove it. Returns whether it did.
+ */
 export function removeDirectory(place: ResolvedPlace | undefined): boolean {
   if (place === undefined || (place.given && !made.has(place.directory))) return false;
   try {
     rmdirSync(place.directory);
     return true;
   } catch {
-    return false; // In use again, or gone.
+    return false; // The directory is in use again, or gone.
   }
 }
 
-/** "mode 0755, owner uid 0": what an access error has to say about a file. */
+/** Describes a file for an access error, such as "mode 0755, owner uid 0, group gid 0". */
 export function describeFile(stat: Stats): string {
   return `mode ${(stat.mode & 0o7777).toString(8).padStart(4, "0")}, owner uid ${stat.uid}, group gid ${stat.gid}`;
 }
 
-/** The error for a path that the file system refuses; names the deepest part of the path that can be seen. */
+/**
+ * Makes the error for a path that the file system refuses. It names the deepest part of the path that can be
+ * seen.
+ */
 export function accessError(path: string, purpose: string, cause: unknown): AccessError {
   let seen = path;
   let stat: Stats | undefined;
@@ -96,22 +101,22 @@ function makeGiven(path: string): Stats {
   return checkGiven(path)!;
 }
 
-/** A namespace in somebody's own directory is open to the same people as that directory. */
+/** Makes a namespace in a given directory, open to the same users as that directory. */
 function makeLike(path: string, base: Stats): void {
   if (make(path)) {
     made.add(path);
     try {
-      // From narrow to wide, so that there is no moment at which it is too wide.
+      // The rights go from narrow to wide, so that they are never too wide.
       if (lstatSync(path).gid !== base.gid) chownSync(path, -1, base.gid);
       chmodSync(path, base.mode & 0o7777);
     } catch {
-      // Not a member of that group: it stays private.
+      // This process is not a member of that group: the directory stays private.
     }
   }
   checkGiven(path);
 }
 
-/** Whether it had to be made. */
+/** Makes the directory. Returns whether it was missing. */
 function make(path: string): boolean {
   try {
     return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
@@ -135,7 +140,7 @@ function make(path: string): boolean {
 }
 
 function checkPrivate(path: string): boolean {
-  // lstat: a symbolic link here could be turned to another place between this look and the use.
+  // lstat shows a symbolic link, which could be turned to another place between this check and the use.
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return false;
   if (!stat.isDirectory()) {

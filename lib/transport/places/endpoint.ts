@@ -25,9 +25,12 @@ import { type Address, checkPathLength } from "./names.js";
 import { type DiscoveryRecord, makeRecord, readLiveRecord, readRecord, writeRecord } from "./owner-record.js";
 import { probeNative, probeNet, statSocket } from "./probe.js";
 
-/** Connections that wait in the kernel for the listener's event loop. The kernel may allow fewer. */
+/** The most connections that wait in the kernel for the listener's event loop. The kernel may allow fewer. */
 const BACKLOG = 512;
-/** How long (ms) to begin anew when others come and go at the same name, and how long to wait in between. */
+/**
+ * PATIENCE: how long (ms) to try again while others come and go at the same name. INTERVAL: how long (ms) to
+ * wait in between.
+ */
 const PATIENCE = 2000;
 const INTERVAL = 5;
 
@@ -36,14 +39,15 @@ export interface Endpoint {
   readonly address: Address;
   readonly record: DiscoveryRecord;
   readonly acceptor: Acceptor;
-  /** Gives the name up and closes the socket. Idempotent. */
+  /** Gives up the name and closes the socket. Idempotent. */
   close(): void;
 }
 
 /**
- * Takes a name and listens on it: the lock of the name first, then a probe of the socket that may lie there, and
- * only a socket that nobody listens on is removed. The lock file holds the discovery record. Socket and lock file are
- * removed by `close` and at exit; what a killed process leaves is taken over by the next one of that name.
+ * Takes a name and listens on it. It takes the lock of the name first, and then probes the socket that may
+ * lie there. It removes only a socket without a listener. The lock file holds the discovery record. `close`
+ * and the exit remove socket and lock file. The next listener of that name takes over what a killed process
+ * leaves.
  *
  * Without the addon there are no locks, and turns are taken as link-lock.ts describes.
  *
@@ -64,7 +68,8 @@ export async function openEndpoint(
         ? await takeInTurn(address, mode, record)
         : takeWithLock(binding, address, mode, record);
     if (taken !== undefined) return makeEndpoint(address, record, taken);
-    // Somebody else is at it: it has the lock but has not written its record yet, or it is sweeping, or going away.
+    // Another process is busy with the name. It has the lock but no record yet, or it is sweeping, or going
+    // away.
     if (binding !== undefined) {
       const owner = readLiveRecord(address.lockPath);
       if (owner !== undefined) throw new AlreadyRunningError(address.socketPath, owner.pid);
@@ -76,7 +81,7 @@ export async function openEndpoint(
 
 interface Taken {
   readonly acceptor: Acceptor;
-  /** The socket's file, so that no other is removed in its place. */
+  /** The socket's file, so that no other file is removed in its place. */
   readonly socket: Stats;
   removeLock(): void;
 }
@@ -103,7 +108,7 @@ function makeEndpoint(address: Address, record: DiscoveryRecord, taken: Taken): 
   };
 }
 
-/** Undefined if the lock is not to be had now. */
+/** Takes the name by its lock. Returns undefined if the lock is not free now. */
 function takeWithLock(
   binding: Binding,
   address: Address,
@@ -140,7 +145,7 @@ function takeWithLock(
   }
 }
 
-/** Undefined if somebody without the addon was faster. */
+/** Listens by the addon. Returns undefined if a process without the addon was faster. */
 function listenNative(binding: Binding, path: string, mode: number): number | undefined {
   try {
     return binding.socketListen(path, mode, BACKLOG);
@@ -154,7 +159,7 @@ function listenNative(binding: Binding, path: string, mode: number): number | un
   }
 }
 
-/** Undefined if there was no turn to be had. */
+/** Takes the name without the addon. Returns undefined if no turn came. */
 function takeInTurn(address: Address, mode: number, record: DiscoveryRecord): Promise<Taken | undefined> {
   const { socketPath, lockPath } = address;
   return inTurn(turnPath(address), async () => {
@@ -180,14 +185,15 @@ function takeInTurn(address: Address, mode: number, record: DiscoveryRecord): Pr
   });
 }
 
-/** The path of the link by which those without the addon take turns at a name. */
+/** Returns the path of the link by which processes without the addon take turns at a name. */
 export function turnPath(address: Pick<Address, "socketPath">): string {
   return `${address.socketPath}.turn`;
 }
 
 /**
- * Listens on a socket in a private directory of its own, gives it its rights there, and only then shows it under its
- * name: node:net would make it with the rights that the umask leaves. Undefined if the name is taken.
+ * Listens on a socket in a hidden private directory, sets its rights there, and only then links it under its
+ * name. Otherwise node:net would make it with the rights that the umask leaves. Returns undefined if the name
+ * is taken.
  */
 async function listenNet(address: Address, mode: number): Promise<Server | undefined> {
   const hidden = mkdtempSync(join(address.directory, ".r"));
@@ -197,7 +203,7 @@ async function listenNet(address: Address, mode: number): Promise<Server | undef
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      // Exclusive: a worker of node:cluster must listen itself, or the primary would.
+      // `exclusive`: a worker of node:cluster must listen itself; otherwise the primary would.
       server.listen({ path, backlog: BACKLOG, exclusive: true }, () => {
         server.removeListener("error", reject);
         resolve();
@@ -224,7 +230,7 @@ async function listenNet(address: Address, mode: number): Promise<Server | undef
   }
 }
 
-/** Beside a path of the user's own, what is called like our lock may be a file of the user's. */
+/** Throws if the lock's path holds another file. Beside a user's own path, it may be a file of the user. */
 function checkLockFile(address: Address): void {
   if (address.place !== undefined || readRecord(address.lockPath) !== "foreign") return;
   const message = `${address.lockPath} is in the way: it must be a lock file of ringbell, and is another file; remove it`;
@@ -233,6 +239,6 @@ function checkLockFile(address: Address): void {
 
 function unlinkIfSame(path: string, socket: Stats): void {
   const now = lstatSync(path, { throwIfNoEntry: false });
-  // The number can't have been given to another file: the kernel keeps the file as long as the socket is open.
+  // The kernel keeps the file as long as the socket is open, so no other file can have this number.
   if (now?.ino === socket.ino && now.dev === socket.dev) rmSync(path, { force: true });
 }

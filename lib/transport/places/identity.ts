@@ -1,14 +1,14 @@
 import { readFileSync, readlinkSync } from "node:fs";
 import { tryBinding } from "../../native/load.js";
 
-/** A process, named for good: a pid is used again, a pid with its start time is not. */
+/** A process, named for good. A pid is used again; a pid with its start time is not. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** When it started, in a unit of the platform's own; 0 where that can't be known. */
+  /** The start time, in a unit of the platform; 0 if it is unknown. */
   readonly start: number;
 }
 
-/** The user as which this process makes files, and as which the kernel presents it to a peer. */
+/** Returns the user as which this process makes files, and as which the kernel presents it to a peer. */
 export function ourUid(): number {
   return process.geteuid?.() ?? -1;
 }
@@ -18,8 +18,8 @@ export function ourGid(): number {
 }
 
 /**
- * When the process started; 0 if there is none (one that has ended and is only waiting to be reaped counts as
- * none); undefined where this can't be known, for want of the addon.
+ * Returns when the process started. Returns 0 if there is no such process, or if it has ended and only waits
+ * to be reaped. Returns undefined if this is unknown without the addon.
  */
 export function processStart(pid: number): number | undefined {
   if (process.platform === "linux") return linuxStart(pid);
@@ -33,7 +33,7 @@ export function ourIdentity(): ProcessIdentity {
   return ourself;
 }
 
-/** Whether that very process still runs, and not another that got its pid. */
+/** Returns whether this very process still runs, and not another that got its pid. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const start = processStart(identity.pid);
   if (start !== undefined) return start !== 0 && (identity.start === 0 || start === identity.start);
@@ -47,7 +47,10 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 let space: string | undefined;
 
-/** The space in which our pids mean something: "0", or on Linux the number of the pid namespace, in base 36. */
+/**
+ * Returns the space in which our pids are valid: "0", or on Linux the number of the pid namespace, in base
+ * 36.
+ */
 export function pidSpace(): string {
   if (space === undefined) {
     try {
@@ -68,7 +71,7 @@ function linuxStart(pid: number): number | undefined {
     const { code } = error as NodeJS.ErrnoException;
     return code === "ENOENT" || code === "ESRCH" ? 0 : undefined;
   }
-  // The second field is the command in parentheses, and may hold blanks and parentheses itself.
+  // The second field is the command in parentheses, and may contain blanks and parentheses.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   if (fields[0] === "Z" || fields[0] === "X") return 0;
   return Number(fields[19]);

@@ -5,17 +5,22 @@ import { accessError } from "./directory.js";
 import { isAlive, ourIdentity, type ProcessIdentity } from "./identity.js";
 
 /**
- * Taking turns without the addon, which alone can lock a file: a symbolic link that exists or does not, made in one step
- * together with its content, the pid and start time of whose turn it is. If that process dies, the next one moves the
- * link away and looks whether it got the one that it meant. A lock of the kernel needs none of this; what is left here is
- * a window of microseconds after a crash in which two that arrive together may both believe it is their turn.
+ * Turns without the addon, which alone can lock a file. The lock is a symbolic link. One step makes it
+ * together with its content: the pid and start time of the owner. If that process dies, the next one moves
+ * the link away and checks whether it got the one that it meant.
+ *
+ * A window of microseconds remains after a crash: two processes that arrive together may then both believe
+ * that they have the turn. A lock of the kernel has no such window.
  */
 
-/** How long (ms) to wait for a turn, and how often to look. */
+/** PATIENCE: how long (ms) to wait for a turn. INTERVAL: how often (ms) to look. */
 const PATIENCE = 5000;
 const INTERVAL = 5;
 
-/** Runs `work` while no other process of ours runs its own under the same path. Undefined if the directory is gone or no turn came. */
+/**
+ * Runs `work` while no other process of ours runs its own under the same path. Returns undefined if the
+ * directory is gone or no turn came.
+ */
 export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
   const { pid, start } = ourIdentity();
   const mark = `${pid.toString(36)}-${start.toString(36)}-${randomBytes(6).toString("hex")}`;
@@ -40,7 +45,7 @@ export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T
   }
 }
 
-/** Removes the mark of a process that has died. Whether the way may be free now. */
+/** Removes the mark of a process that has died. Returns whether the way may be free now. */
 export function removeIfDead(path: string): boolean {
   const mark = read(path);
   if (mark === undefined) return true;
@@ -50,12 +55,13 @@ export function removeIfDead(path: string): boolean {
   try {
     renameSync(path, aside);
   } catch {
-    return true; // Another one was faster.
+    return true; // Another process was faster.
   }
   const moved = read(aside);
   unlinkSync(aside);
   if (moved !== undefined && moved !== mark) {
-    // Not the one that we looked at: its owner lives. Back with it, unless somebody came in between.
+    // The moved mark is another one, and its owner lives. It is put back, unless another process made a link
+    // meanwhile.
     try {
       symlinkSync(moved, path);
     } catch {}

@@ -6,13 +6,13 @@ import { accessError } from "./directory.js";
 /** The lock of a name, held until it is released or the process dies, whatever kills it. */
 export interface NameLock {
   readonly descriptor: number;
-  /** Lets go of the lock; `remove`: and removes its file. */
+  /** Releases the lock. `remove`: removes its file, too. */
   release(remove: boolean): void;
 }
 
 /**
- * Takes the lock of a name. "held" if another has it; "gone" if the file or its directory went away meanwhile, and all
- * must begin anew. Throws an AccessError or SystemError.
+ * Takes the lock of a name. Returns "held" if another process has it. Returns "gone" if the file or its
+ * directory went away meanwhile, and the caller must begin anew. Throws an AccessError or SystemError.
  */
 export function lockName(binding: Binding, path: string): NameLock | "held" | "gone" {
   let descriptor: number;
@@ -26,7 +26,7 @@ export function lockName(binding: Binding, path: string): NameLock | "held" | "g
     throw new SystemError(text, code ?? "UNKNOWN", syscall ?? "open", path, { cause });
   }
   if (descriptor === -1) return "held";
-  // The last owner removes the file while it holds the lock: then ours is the lock of a file without a name.
+  // The last owner removes the file while it holds the lock. This lock may then be on a file without a name.
   if (!isAt(descriptor, path)) {
     binding.closeDescriptor(descriptor);
     return "gone";

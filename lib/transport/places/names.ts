@@ -4,40 +4,42 @@ import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { InvalidArgumentError } from "../../errors.js";
 import { ourUid } from "./identity.js";
 
-/** What names, namespaces and lanes are made of: a letter or digit, then up to 63 letters, digits, `.`, `_`, `-`. */
+/**
+ * The form of names, namespaces and lanes: a letter or digit, then up to 63 letters, digits, `.`, `_`, `-`.
+ */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
-/** Where a connect goes that names nothing, with nothing named by the environment. */
+/** The name for a `connect` without a name, if RINGBELL_ENDPOINT is not set. */
 export const DEFAULT_NAME = "default";
 export const DEFAULT_NAMESPACE = "default";
 
-/** The longest path of a socket, in bytes: what `sun_path` holds less its terminating zero. */
+/** The longest path of a socket, in bytes: `sun_path` less its terminating zero. */
 export const LONGEST_SOCKET_PATH = process.platform === "linux" ? 107 : 103;
 
-/** Where to look for names. */
+/** The place in which names are looked for. */
 export interface Place {
-  /** Default: RINGBELL_NAMESPACE, else `default`. */
+  /** The namespace. Default: RINGBELL_NAMESPACE, else `default`. */
   readonly namespace?: string | undefined;
-  /** Default: RINGBELL_DIRECTORY, else a private directory of the user's. */
+  /** The directory of the namespaces. Default: RINGBELL_DIRECTORY, else a private directory of the user. */
   readonly directory?: string | undefined;
 }
 
-/** A place, with nothing left to be decided. */
+/** A place with all defaults filled in. */
 export interface ResolvedPlace {
   readonly namespace: string;
   /** The directory that holds the namespaces. */
   readonly base: string;
   /** The directory of the namespace. */
   readonly directory: string;
-  /** Whether the base is the user's private one, or was given by option or environment. */
+  /** Whether the base was given by option or environment. Otherwise it is the user's private one. */
   readonly given: boolean;
 }
 
-/** An endpoint's name, with nothing left to be decided. */
+/** An endpoint's name and paths, with all defaults filled in. */
 export interface Address {
-  /** The name, or for a path its last part. */
+  /** The name, or the last part of the path if a path was given. */
   readonly name: string;
-  /** Undefined where a path was given. */
+  /** Undefined if a path was given. */
   readonly place: ResolvedPlace | undefined;
   /** The directory in which the socket lies. */
   readonly directory: string;
@@ -48,8 +50,8 @@ export interface Address {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Decides where names are looked for: what the options say, then the environment (RINGBELL_NAMESPACE,
- * RINGBELL_DIRECTORY), then `default` in `$XDG_RUNTIME_DIR/ringbell` or `<tmpdir>/ringbell-<uid>`.
+ * Decides where names are looked for. The options come first, then the environment (RINGBELL_NAMESPACE,
+ * RINGBELL_DIRECTORY). The default is `default` in `$XDG_RUNTIME_DIR/ringbell` or `<tmpdir>/ringbell-<uid>`.
  */
 export function resolvePlace(place: Place = {}, env: Environment = process.env): ResolvedPlace {
   const [namespace, source] =
@@ -73,8 +75,8 @@ export function resolvePlace(place: Place = {}, env: Environment = process.env):
 }
 
 /**
- * Decides which endpoint is meant: `name` (a name, or the absolute path of a socket). For `connect`, where it is
- * undefined: RINGBELL_ENDPOINT, then `default`.
+ * Decides which endpoint is meant. `name` is a name, or the absolute path of a socket. If it is undefined,
+ * for `connect`, RINGBELL_ENDPOINT gives it, else it is `default`.
  */
 export function resolveAddress(
   name: string | undefined,
@@ -93,7 +95,8 @@ export function resolveAddress(
     }
     const socketPath = normalize(target);
     checkPathLength(socketPath, source);
-    // Beside a path of the user's own, `<path>.lock` is the one least likely to be somebody's file already.
+    // The lock of a user's own path is `<path>.lock`, the name that is least likely to be another file of the
+    // user.
     return {
       name: basename(socketPath),
       place: undefined,
@@ -106,7 +109,10 @@ export function resolveAddress(
   return addressIn(resolvePlace(place, env), target);
 }
 
-/** The address of a name in a place. Throws an InvalidArgumentError where the path would be too long for a socket. */
+/**
+ * Returns the address of a name in a place. Throws an InvalidArgumentError if the path would be too long for
+ * a socket.
+ */
 export function addressIn(place: ResolvedPlace, name: string): Address {
   const socketPath = join(place.directory, `${name}.sock`);
   checkPathLength(socketPath, "name");
@@ -119,7 +125,7 @@ export function addressIn(place: ResolvedPlace, name: string): Address {
   };
 }
 
-/** Throws an InvalidArgumentError that names the path. */
+/** Throws an InvalidArgumentError, with the path, if the path is too long for a socket. */
 export function checkPathLength(path: string, argument: string): void {
   if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH) {
     throw new InvalidArgumentError(
@@ -144,7 +150,8 @@ function checkName(name: string, argument: string): void {
 
 function privateBase(env: Environment): string {
   const runtime = env.XDG_RUNTIME_DIR;
-  // It is inherited by programs of another user (su, sudo) and by containers that don't have it: then it is not ours to use.
+  // XDG_RUNTIME_DIR is inherited by programs of another user (su, sudo), and by containers that lack the
+  // directory. It is then not ours to use.
   if (runtime !== undefined && isAbsolute(runtime)) {
     const stat = statSync(runtime, { throwIfNoEntry: false });
     if (stat?.isDirectory() && stat.uid === ourUid()) return join(runtime, "ringbell");

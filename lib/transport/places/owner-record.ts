@@ -2,26 +2,26 @@ import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs
 import { isAlive, type ProcessIdentity, pidSpace } from "./identity.js";
 import type { Address } from "./names.js";
 
-/** The discovery record: what stands in an endpoint's lock file for as long as its owner lives, as one line of JSON. */
+/** The discovery record: one line of JSON in an endpoint's lock file, for as long as the owner lives. */
 export interface DiscoveryRecord extends ProcessIdentity {
   readonly name: string;
-  /** Null where the endpoint was given by path. */
+  /** Null if the endpoint was given by path. */
   readonly namespace: string | null;
-  /** The space in which the pid means something; another container has another. */
+  /** The space in which the pid is valid. Another container has another space. */
   readonly space: string;
   /** The path of the socket. */
   readonly socket: string;
-  /** For carriers that need them; a Unix socket has none. */
+  /** For carriers that need a host and a port; a Unix socket has none. */
   readonly host: string | null;
   readonly port: number | null;
   readonly role: string | null;
-  /** The version of the protocol that it speaks. */
+  /** The version of the protocol that the owner speaks. */
   readonly version: number;
-  /** When it began to listen, as ISO 8601 in UTC. */
+  /** When the owner began to listen, as ISO 8601 in UTC. */
   readonly created: string;
 }
 
-/** More than any record takes; a longer file is none. */
+/** More bytes than any record takes. A longer file is no record. */
 const LONGEST_RECORD = 8192;
 
 export function makeRecord(
@@ -44,13 +44,16 @@ export function makeRecord(
   };
 }
 
-/** Replaces what stands in the open lock file. */
+/** Replaces the content of the open lock file. */
 export function writeRecord(descriptor: number, record: DiscoveryRecord): void {
   ftruncateSync(descriptor, 0);
   writeSync(descriptor, `${JSON.stringify(record)}\n`, 0);
 }
 
-/** The record in the lock file; "empty" if nothing stands there (or there is no file), "foreign" if it is no record. */
+/**
+ * Returns the record in the lock file; "empty" if the file is empty or missing, "foreign" if its content is
+ * no record.
+ */
 export function readRecord(lockPath: string): DiscoveryRecord | "empty" | "foreign" {
   let text: string;
   try {
@@ -67,11 +70,11 @@ export function readRecord(lockPath: string): DiscoveryRecord | "empty" | "forei
   return text === "" ? "empty" : parseRecord(text);
 }
 
-/** The record of a lock file whose process still runs, or undefined. */
+/** Returns the record of a lock file whose process still runs, or undefined. */
 export function readLiveRecord(lockPath: string): DiscoveryRecord | undefined {
   const record = readRecord(lockPath);
   if (typeof record === "string") return undefined;
-  // A pid of another container says nothing here.
+  // The pid of another container can't be checked here, so its process counts as alive.
   return record.space !== pidSpace() || isAlive(record) ? record : undefined;
 }
 

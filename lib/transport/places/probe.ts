@@ -4,14 +4,14 @@ import { SystemError } from "../../errors.js";
 import type { Binding } from "../../native/binding.js";
 import { accessError } from "./directory.js";
 
-/** What a connection attempt shows: nothing there, a socket that nobody listens on, or somebody. */
+/** The result of a connection attempt: no socket, a socket without a listener, or a listener. */
 export type Probe =
   | { readonly state: "free" | "stale" }
   | { readonly state: "live"; readonly pid: number | undefined };
 
 /**
- * Looks whether anybody listens on the socket, by connecting. Throws a SystemError (ENOTSOCK) if a file that is no
- * socket is in the way: it is not ours to remove.
+ * Finds out whether a process listens on the socket, by connecting. Throws a SystemError (ENOTSOCK) if
+ * another kind of file lies there, which is not ours to remove.
  */
 export function probeNative(binding: Binding, path: string): Probe {
   if (statSocket(path) === undefined) return { state: "free" };
@@ -28,7 +28,7 @@ export function probeNative(binding: Binding, path: string): Probe {
   }
 }
 
-/** The same over node:net. */
+/** Like `probeNative`, over node:net. */
 export async function probeNet(path: string): Promise<Probe> {
   if (statSocket(path) === undefined) return { state: "free" };
   return new Promise((resolve, reject) => {
@@ -47,7 +47,9 @@ export async function probeNet(path: string): Promise<Probe> {
   });
 }
 
-/** The socket at `path` itself (not what a link points to), or undefined. Throws as `probeNative` does. */
+/**
+ * Returns the socket at `path` itself (not the target of a link), or undefined. Throws as `probeNative` does.
+ */
 export function statSocket(path: string): Stats | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat !== undefined && !stat.isSocket()) {
@@ -67,7 +69,7 @@ function judge(error: NodeJS.ErrnoException, path: string): Probe {
       return { state: "free" };
     case "ECONNREFUSED":
       return { state: "stale" };
-    case "EAGAIN": // Its backlog is full: somebody is there, and busy.
+    case "EAGAIN": // The backlog is full: a process listens, and is busy.
       return { state: "live", pid: undefined };
     case "EACCES":
     case "EPERM":

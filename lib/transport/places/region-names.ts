@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { ourIdentity, type ProcessIdentity, pidSpace } from "./identity.js";
 
 /**
- * Names of regions in shared memory: `/ringbell-<pid>-<start>-<space>-<random>`, numbers in base 36. They live from
- * the making of a region until the peer has mapped it; the pid, its start time and the space in which the pid means
- * something tell whose it was if the process dies in between. At most 31 characters, for macOS.
+ * Names of regions in shared memory: `/ringbell-<pid>-<start>-<space>-<random>`, numbers in base 36. A name
+ * lives from the making of a region until the peer has mapped it. If the process dies in between, the name
+ * tells the owner: its pid, its start time, and the space in which the pid is valid. A name has at most 31
+ * characters, for macOS.
  */
 
 export interface RegionOwner extends ProcessIdentity {
@@ -21,7 +22,10 @@ export function regionName(): string {
   return stem + random.slice(-Math.min(Math.max(room, 2), 16));
 }
 
-/** Who made the region of that name (with or without the slash), or undefined if it is no such name. */
+/**
+ * Returns the process that made the region of that name (with or without the slash), or undefined if it is no
+ * such name.
+ */
 export function regionOwner(name: string): RegionOwner | undefined {
   const parts = /^\/?ringbell-([0-9a-z]{1,8})-([0-9a-z]{1,12})-([0-9a-z]{1,12})-[0-9a-z]{2,16}$/.exec(name);
   if (parts === null) return undefined;

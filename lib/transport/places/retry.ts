@@ -1,21 +1,27 @@
-/** How often and how fast something is tried again. */
+/** How often and how fast a connect is tried again. */
 export interface RetryOptions {
-  /** The most tries, the first included; 1 to 1 000 000. Default 30. */
+  /** The most attempts, including the first; 1 to 1 000 000. Default 30. */
   readonly attempts?: number | undefined;
-  /** The most that is waited before the second try, in ms, 0 to 3 600 000. Doubles from try to try. Default 10. */
+  /**
+   * The longest delay before the second attempt, in ms, 0 to 3 600 000. It doubles from attempt to attempt.
+   * Default 10.
+   */
   readonly minDelay?: number | undefined;
-  /** The most that is waited before any try, in ms, at least `minDelay`, to 3 600 000. Default 250. */
+  /**
+   * The longest delay before any attempt, in ms, `minDelay` to 3 600 000. Default 250, or `minDelay` if that
+   * is longer.
+   */
   readonly maxDelay?: number | undefined;
-  /** No try begins later than this after the first, in ms, 0 to 86 400 000. Default 3000. */
+  /** The time after the first attempt in which another may begin, in ms, 0 to 86 400 000. Default 3000. */
   readonly maxTotal?: number | undefined;
-  /** A number from 0 (inclusive) to 1. Default `Math.random`. */
+  /** Returns a number from 0 (inclusive) to 1 (exclusive). Default `Math.random`. */
   readonly random?: (() => number) | undefined;
-  /** Time, for tests. */
+  /** The source of time; tests may replace it. */
   readonly clock?: Clock | undefined;
 }
 
 export interface Clock {
-  /** Milliseconds, never going back. */
+  /** Returns milliseconds that never go back. */
   now(): number;
   /** Resolves after `delay` ms; rejects with the signal's reason if it is aborted before. */
   sleep(delay: number, signal: AbortSignal | undefined): Promise<void>;
@@ -47,7 +53,7 @@ export const systemClock: Clock = {
   },
 };
 
-/** What `connect` does unless told otherwise: a client that starts shortly before its listener gets through. */
+/** The default of `connect`: a client that starts shortly before its listener gets through. */
 export const DEFAULT_RETRY: RetrySettings = {
   attempts: 30,
   minDelay: 10,
@@ -57,13 +63,13 @@ export const DEFAULT_RETRY: RetrySettings = {
   clock: systemClock,
 };
 
-/** One try, nothing again. */
+/** The settings for a single attempt. */
 export const NO_RETRY: RetrySettings = { ...DEFAULT_RETRY, attempts: 1 };
 
 /**
- * Calls `attempt` until it resolves, `again` says no, or tries or time are used up; then rejects with the last error.
- * Waits between tries for a random time from 0 up to the current limit ("full jitter"), so that many clients of a
- * listener that comes back do not come in step.
+ * Calls `attempt` until it resolves, `again` returns false, or the attempts or the time are used up. Then it
+ * rejects with the last error. The delay between attempts is random, from 0 up to the current limit ("full
+ * jitter"). So the clients of a listener that comes back do not all connect at once.
  */
 export async function retrying<T>(
   settings: RetrySettings,

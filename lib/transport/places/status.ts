@@ -14,38 +14,42 @@ import {
 import { type DiscoveryRecord, readRecord } from "./owner-record.js";
 import { everyPlace, namesIn } from "./sweep.js";
 
-/** What an endpoint answers to `status`, as one line of JSON; more fields may come. */
+/** The answer of an endpoint to `status`, one line of JSON. Later versions may add fields. */
 export interface EndpointStatus {
   readonly name: string;
   readonly pid: number;
   /** The version of the protocol. */
   readonly version: number;
   readonly role: string | null;
-  /** When it began to listen, as ISO 8601 in UTC. */
+  /** When the endpoint began to listen, as ISO 8601 in UTC. */
   readonly created: string;
-  /** One for each open channel. */
+  /** One entry for each open channel. */
   readonly channels: readonly unknown[];
 }
 
 /**
- * How an endpoint is:
- * - `healthy`: it answers;
- * - `blocked`: its process lives, but its event loop did not answer in time (it computes, is stopped, or swamped);
- * - `dead`: nobody listens; what is there was left by a process that died.
+ * The state of an endpoint:
+ * - `healthy`: it answers.
+ * - `blocked`: its process lives, but its event loop did not answer in time. It computes, is stopped, or has
+ *   too much to do.
+ * - `dead`: no process listens; a process that died left the socket.
  */
 export type EndpointState = "healthy" | "blocked" | "dead";
 
 export interface EndpointInfo {
   readonly name: string;
-  /** Undefined where the endpoint was given by path. */
+  /** Undefined if the endpoint was given by path. */
   readonly namespace: string | undefined;
   /** The path of the socket. */
   readonly path: string;
   readonly state: EndpointState;
-  /** Of the owner, as its record says; undefined if there is none. */
+  /**
+   * The owner's process id: from its answer if it is healthy, else from its record. Undefined if neither is
+   * there.
+   */
   readonly pid: number | undefined;
   readonly record: DiscoveryRecord | undefined;
-  /** Its answer, if it is healthy. */
+  /** The endpoint's answer, if it is healthy. */
   readonly status: EndpointStatus | undefined;
 }
 
@@ -55,7 +59,7 @@ export interface HealthOptions extends Place {
 }
 
 export interface EndpointsOptions extends HealthOptions {
-  /** All namespaces of the directory, instead of one. Default false. */
+  /** Whether to list all namespaces of the directory, instead of one. Default false. */
   readonly everyNamespace?: boolean | undefined;
 }
 
@@ -64,9 +68,9 @@ const DEFAULT_TIMEOUT = 1000;
 const LONGEST_ANSWER = 16 * 1024 * 1024;
 
 /**
- * The endpoints of a namespace, each asked how it is, all at the same time; by name. What dead processes left is
- * listed too (`state: "dead"`), until it is swept; what we have no permission to ask is left out. Throws an AccessError
- * if the directory is not safe to use.
+ * Lists the endpoints of a namespace, sorted by name. All are asked for their status at the same time.
+ * Leftovers of dead processes are listed too (`state: "dead"`), until they are swept. Endpoints that we may
+ * not ask are left out. Throws an AccessError if the directory is not safe to use.
  */
 export async function endpoints(options: EndpointsOptions = {}): Promise<EndpointInfo[]> {
   checkOptions(options, ["namespace", "directory", "timeout", "everyNamespace"], "options");
@@ -81,8 +85,8 @@ export async function endpoints(options: EndpointsOptions = {}): Promise<Endpoin
 }
 
 /**
- * How one endpoint is: `name` as for `connect`. "dead" also where there never was one. Throws an AccessError where we have
- * no permission to ask.
+ * Returns the state of one endpoint; `name` as for `connect`. An endpoint that never existed is "dead", too.
+ * Throws an AccessError if we may not ask it.
  */
 export async function health(name?: string, options: HealthOptions = {}): Promise<EndpointInfo> {
   checkOptions(options, ["namespace", "directory", "timeout"], "options");
@@ -107,7 +111,7 @@ async function examine(address: Address, timeout: number): Promise<EndpointInfo>
   };
 }
 
-/** Asks over the socket, by whatever means node:net has: this needs no addon. */
+/** Asks for the status over node:net, which needs no addon. */
 function ask(path: string, timeout: number): Promise<EndpointStatus | "blocked" | "dead"> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -137,7 +141,8 @@ function ask(path: string, timeout: number): Promise<EndpointStatus | "blocked" 
         clearTimeout(timer);
         return reject(accessError(path, "connect to", error));
       }
-      // EAGAIN: the queue of those who wait is full, so somebody owns it and does not accept.
+      // EAGAIN means that the queue of waiting connections is full: a process owns the socket and does not
+      // accept.
       finish(error.code === "EAGAIN" ? "blocked" : "dead");
     });
   });

@@ -15,19 +15,19 @@ import { probeNative, probeNet } from "./probe.js";
 import { regionOwner } from "./region-names.js";
 
 export interface SweepOptions extends Place {
-  /** All namespaces of the directory, instead of one. Default false. */
+  /** Whether to sweep all namespaces of the directory, instead of one. Default false. */
   readonly everyNamespace?: boolean | undefined;
 }
 
-/** What a sweep found and did. All are paths, except `regions`: names of shared memory. */
+/** The result of a sweep. All texts are paths, except `regions`: names of shared memory. */
 export interface SweepReport {
-  /** Sockets, lock files and what else dead processes left, removed. */
+  /** Sockets, lock files and other leftovers of dead processes that were removed. */
   readonly removed: readonly string[];
-  /** Names in shared memory that dead processes left, removed. */
+  /** Names in shared memory that dead processes left and that were removed. */
   readonly regions: readonly string[];
-  /** Sockets on which somebody listens, left alone. */
+  /** Sockets on which a process listens. They were left alone. */
   readonly live: readonly string[];
-  /** What could not be looked at or removed, and why. */
+  /** Paths that could not be examined or removed, each with the error. */
   readonly failed: readonly { readonly path: string; readonly error: Error }[];
 }
 
@@ -38,17 +38,21 @@ interface Report {
   failed: { path: string; error: Error }[];
 }
 
-/** Where POSIX shared memory can be listed. macOS has no such place; there a region of a killed process stays until the next start of the system. */
+/**
+ * The directory that lists POSIX shared memory. macOS has none; there a killed process's region stays until
+ * the system restarts.
+ */
 const SHM_DIRECTORY = "/dev/shm";
-/** The age (ms) from which a region's name is stale that a process of another container made: no handshake takes so long. */
+/** The age (ms) from which the name of another container's region is stale: no handshake takes so long. */
 const FOREIGN_AGE = 15 * 60 * 1000;
-/** The age (ms) from which a hidden directory for binding (see endpoint.ts) can't be in use any more. */
+/** The age (ms) from which a hidden directory for binding (see endpoint.ts) is no longer in use. */
 const HIDDEN_AGE = 60 * 1000;
 
 /**
- * Removes what dead processes left behind: sockets that nobody listens on, with their lock files, in a namespace;
- * and the names of shared memory. Leaves alone what a live process owns, and what belongs to other users. May run at any
- * time, in many processes at once, and again. Throws an AccessError if the directory is not safe to use.
+ * Removes what dead processes left behind: in a namespace, sockets without a listener and their lock files;
+ * and names of shared memory. Leaves alone what a live process owns and what belongs to other users. May run
+ * at any time, in many processes at once, and again. Throws an AccessError if the directory is not safe to
+ * use.
  */
 export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
   checkOptions(options, ["namespace", "directory", "everyNamespace"], "options");
@@ -56,7 +60,7 @@ export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
   return sweepPlaces(options.everyNamespace === true ? everyPlace(place) : [place]);
 }
 
-/** Sweeps one namespace (none: undefined) and the names of shared memory. */
+/** Sweeps one namespace (undefined: none) and the names of shared memory. */
 export function sweepPlace(place: ResolvedPlace | undefined): Promise<SweepReport> {
   return sweepPlaces(place === undefined ? [] : [place]);
 }
@@ -73,14 +77,14 @@ async function sweepPlaces(places: readonly ResolvedPlace[]): Promise<SweepRepor
   return report;
 }
 
-/** The namespaces that exist beside that of `place`. */
+/** Returns all namespaces in the directory that holds the namespace `place`. */
 export function everyPlace(place: ResolvedPlace): ResolvedPlace[] {
   return list(place.base)
     .filter((namespace) => NAME_PATTERN.test(namespace))
     .map((namespace) => ({ ...place, namespace, directory: join(place.base, namespace) }));
 }
 
-/** The names that have left traces in a namespace: a socket, a lock file, or a turn. */
+/** Returns the names that have left traces in a namespace: a socket, a lock file, or a turn. */
 export function namesIn(place: ResolvedPlace): string[] {
   const names = new Set<string>();
   for (const file of list(place.directory)) {
@@ -123,7 +127,7 @@ function sweepWithLock(binding: Binding, address: Names, report: Report): void {
       report.live.push(socketPath);
       return;
     }
-    // Somebody without the addon is just taking the name.
+    // A process without the addon is just taking the name.
     if (!removeIfDead(turnPath(address))) return;
     remove = true;
     removeFile(socketPath, report);
@@ -141,7 +145,7 @@ async function sweepInTurn(address: Names, report: Report): Promise<void> {
       return;
     }
     removeFile(socketPath, report);
-    // Somebody with the addon may have the lock, and not listen yet.
+    // A process with the addon may have the lock, and not listen yet.
     if (readLiveRecord(lockPath) === undefined) removeFile(lockPath, report);
   });
 }
@@ -156,7 +160,10 @@ function removeFile(path: string, report: Report): void {
   }
 }
 
-/** Directories in which a process without the addon was just making its socket, when it died, and marks that it moved away. */
+/**
+ * Removes directories in which a process without the addon was making its socket when it died, and marks that
+ * it moved away.
+ */
 function sweepHidden(place: ResolvedPlace, report: Report): void {
   for (const file of list(place.directory)) {
     const mark = /\.turn\.[0-9a-f]{8}$/.test(file);
@@ -177,7 +184,10 @@ function sweepHidden(place: ResolvedPlace, report: Report): void {
   }
 }
 
-/** Names in shared memory of our own user whose process died between making the region and the peer's mapping it. */
+/**
+ * Removes names in shared memory of our own user, if their process died between making the region and the
+ * peer's mapping it.
+ */
 export function sweepRegions(report: Pick<Report, "regions" | "failed">, directory = SHM_DIRECTORY): void {
   if (process.platform !== "linux") return;
   for (const file of list(directory)) {

@@ -4,27 +4,30 @@ import { KIND_SHIFT, PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "
 /** Walks over the records that lie packed in a scratch, from offset 0 on. */
 export class RecordCursor {
   readonly scratch: Scratch;
-  /** The present record: where its payload begins in the scratch, the payload's length in bytes, and the record's kind. */
+  /**
+   * The present record: where its payload begins in the scratch, the payload's length in bytes, and the
+   * record's kind.
+   */
   at = RECORD_HEADER;
   bytes = 0;
   kind: RecordKind = PLAIN;
-  /** Records behind the present one. */
+  /** The number of records behind the present one. */
   left = 0;
-  /** Where the header of the next record stands. */
+  /** The offset of the next record's header. */
   #next = 0;
 
   constructor(scratch: Scratch) {
     this.scratch = scratch;
   }
 
-  /** `count` records were put into the scratch; returns it. */
+  /** Begins at the first of `count` records in the scratch. Returns `count`. */
   begin(count: number): number {
     this.left = count;
     this.#next = 0;
     return count;
   }
 
-  /** Goes to the next record; false if there is none. */
+  /** Goes to the next record. Returns false if there is none. */
   next(): boolean {
     if (this.left === 0) return false;
     const { words } = this.scratch;
@@ -43,7 +46,7 @@ export class RecordCursor {
     this.left = 0;
   }
 
-  /** A cursor over a copy of the records that are left, of which this one has none any more. */
+  /** Returns a cursor over a copy of the records that are left. This cursor has none left afterwards. */
   splitOff(): RecordCursor {
     const { words, buffer } = this.scratch;
     let end = this.#next;

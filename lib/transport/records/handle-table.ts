@@ -15,7 +15,7 @@ import type { RecordCursor } from "./cursor.js";
 
 const HANDLE = 24;
 const COUNT = 8;
-/** The block belongs to the receiver, and comes home. */
+/** The flag of a block that belongs to the receiver, and comes home. */
 export const COMES_HOME = 1;
 
 export interface Handle {
@@ -25,12 +25,15 @@ export interface Handle {
   readonly bytes: number;
 }
 
-/** Bytes of a record's content with a payload of `bytes` bytes and so many handles. */
+/** Returns the bytes of a record's content with a payload of `bytes` bytes and this many handles. */
 export function tabledBytes(bytes: number, handles: number): number {
   return padded(bytes) + handles * HANDLE + COUNT;
 }
 
-/** Writes the first `count` handles behind the payload of `bytes` bytes that begins at `start` of the scratch; returns the bytes of the record's content. */
+/**
+ * Writes the first `count` handles behind the payload of `bytes` bytes that begins at `start` of the scratch.
+ * Returns the bytes of the record's content.
+ */
 export function writeTable(
   { view, buffer }: Scratch,
   start: number,
@@ -55,20 +58,23 @@ export function writeTable(
   return at + COUNT - start;
 }
 
-/** What a table says. Lengths and flags are possible ones; whether they are true is for the ledgers to say. */
+/** The content of a table. Lengths and flags are in their ranges; the ledgers check whether they are true. */
 export interface Table {
-  /** Bytes of the payload. */
+  /** The bytes of the payload. */
   readonly bytes: number;
   readonly handles: readonly Handle[];
 }
 
-/** Reads the table of the record at the cursor, private memory by now. Where it is malformed, says how. */
+/**
+ * Reads the table of the record at the cursor, which is private memory by now. For a malformed table it
+ * returns what is wrong.
+ */
 export function readTable({ scratch: { view }, at, bytes: length }: RecordCursor): Table | string {
   if (length < COUNT + HANDLE || length % 8 !== 0) return `malformed block table: ${length} bytes`;
   const end = at + length - COUNT;
   const count = view.getUint32(end, true);
   const bytes = view.getUint32(end + 4, true);
-  // All of it below 2^40: nothing can overflow.
+  // All numbers are below 2^40, so nothing can overflow.
   if (count === 0 || tabledBytes(bytes, count) !== length) {
     return `malformed block table: count ${count}, a payload of ${bytes} bytes, ${length} bytes in all`;
   }
@@ -77,7 +83,7 @@ export function readTable({ scratch: { view }, at, bytes: length }: RecordCursor
     const high = view.getUint32(from + 20, true);
     const flags = view.getUint32(from + 8, true);
     const zero = view.getUint32(from + 12, true);
-    // Lengths are numbers of at most 53 bits.
+    // A length must be a number of at most 53 bits.
     if (high >= 2 ** 21 || flags > COMES_HOME || zero !== 0) {
       return `malformed block table: handle ${i} has the flags ${flags}, the reserved word ${zero} and a length of ${high} times 2^32`;
     }

@@ -6,41 +6,43 @@ import { IN_BLOCK } from "./record-layout.js";
 import type { SendStatus } from "./send-status.js";
 
 /*
- * Blocks that go along with one record, over either transport: `ship` makes handles of them, the lane writes those into the record, and
- * then either all of the blocks are the peer's (`commit`) or none (`abandon`).
+ * Blocks that go along with one record, over either transport. `ship` makes handles of them, and the lane
+ * writes the handles into the record. Then either all of the blocks are the peer's (`commit`) or none
+ * (`abandon`).
  */
 
 /** The blocks of one record. */
 export interface Shipment {
-  /** What stands for the blocks in the record: the first `count` of these. */
+  /** The handles that stand for the blocks in the record: the first `count` of these. */
   readonly handles: readonly Handle[];
   readonly count: number;
-  /** The record went out: the blocks are the peer's, and gone. */
+  /** Called when the record went out: the blocks are the peer's, and gone. */
   commit(): void;
-  /** The record did not go out: the blocks are as they were. */
+  /** Called when the record did not go out: the blocks are unchanged. */
   abandon(): void;
 }
 
-/** What came with a record whose kind is not PLAIN. */
+/** The blocks that came with a record whose kind is not PLAIN. */
 export interface Delivery {
   /** The block in which the message lies (IN_BLOCK); undefined if it lies in the record, at the cursor. */
   readonly body: Block | undefined;
-  /** Bytes of the message; -1 where the record of a message in a block gives no length. */
+  /** The bytes of the message; -1 if the record of a message in a block gives no length. */
   readonly bytes: number;
   /** The blocks that the message carries, in the order of their numbers. */
   readonly blocks: (Block | undefined)[];
 }
 
-/** What of a connection ships blocks. */
+/** The part of a connection that ships blocks. */
 export interface Shipping {
   /**
-   * Handles for the blocks, or why there are none now. One shipment at a time: the next call reuses the object. `long`: the message lies in the
-   * first block. Throws a BlockError for a block of another channel, and for one that stands there twice.
+   * Makes handles for the blocks, or returns why there are none now. There is one shipment at a time: the
+   * next call reuses the object. `long`: the message lies in the first block. Throws a BlockError for a block
+   * of another channel, and for one that stands there twice.
    */
   ship(blocks: readonly Block[], long: boolean): Shipment | SendStatus;
 }
 
-/** Bytes of the payload of a record whose message lies in a block: the message's length. */
+/** The bytes of the payload of a record whose message lies in a block: the message's length. */
 export const LENGTH_BYTES = 8;
 
 /** Writes the length of a message that lies in a block, as the payload that begins at `at`. */
@@ -49,7 +51,9 @@ export function writeLength({ view }: Scratch, at: number, bytes: number): void 
   view.setUint32(at + 4, Math.floor(bytes / 2 ** 32), true);
 }
 
-/** What came with the record at the cursor: its payload has `payload` bytes, and these are its blocks. */
+/**
+ * Makes the delivery of the record at the cursor. Its payload has `payload` bytes, and these are its blocks.
+ */
 export function deliveryOf(
   { scratch: { view }, at, kind }: RecordCursor,
   payload: number,

@@ -6,23 +6,23 @@ import type { NativeConnection, Segment } from "../../native/binding.js";
 import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
 import type { BulkLane } from "./bulk-lane.js";
 
-/** When (ms) to try again to pass a descriptor that the kernel did not take. */
+/** How long (ms) to wait before passing a descriptor again that the kernel did not take. */
 const RETRY = 10;
 
 /** Memory of another connection that the peer of this one knows. */
 export interface Adopted {
-  /** What the peer calls it. */
+  /** The peer's number for it. */
   readonly id: number;
   readonly memory: SharedMemory;
-  /** Handles in the hands of the peer. */
+  /** The number of handles in the hands of the peer. */
   lent: number;
-  /** To be called when the memory is freed. */
+  /** Called when the memory is freed. */
   readonly freed: () => void;
 }
 
 /**
- * What the peer has been told of: segments of this connection, and shared memory of others. It maps no more of them than was agreed, so room
- * is made by taking away what it does not hold.
+ * The memory that the peer was told of: segments of this connection, and shared memory of others. The peer
+ * maps no more of it than was agreed. So room is made by taking away memory that the peer does not hold.
  */
 export class Announcements {
   readonly #native: NativeConnection;
@@ -32,11 +32,11 @@ export class Announcements {
   readonly #tellMemory: () => void;
   readonly #adopted = new Map<SharedMemory, Adopted>();
   readonly #adoptedById = new Map<number, Adopted>();
-  /** Segments that the peer knows, and their bytes. */
+  /** The number and bytes of the segments that the peer knows. */
   #segments = 0;
   #bytes = 0;
 
-  /** `limit`: the longest block; `tellMemory`: what waits for memory may try again. */
+  /** `limit`: the longest block in bytes. `tellMemory` lets waiting allocations try again. */
   constructor(native: NativeConnection, pool: Pool, lane: BulkLane, limit: number, tellMemory: () => void) {
     this.#native = native;
     this.#pool = pool;
@@ -45,7 +45,7 @@ export class Announcements {
     this.#tellMemory = tellMemory;
   }
 
-  /** Handles of shared memory of other connections that the peer holds. */
+  /** The number of handles of other connections' shared memory that the peer holds. */
   get lent(): number {
     let sum = 0;
     for (const { lent } of this.#adopted.values()) sum += lent;
@@ -65,7 +65,10 @@ export class Announcements {
     return this.#adopted.get(memory);
   }
 
-  /** Makes the peer know a segment of this side. `inUse`: ids of segments that the message in the making refers to. */
+  /**
+   * Announces a segment of this side to the peer. `inUse` returns whether the message in the making refers to
+   * a segment.
+   */
   announceOwn(segment: PoolSegment, inUse: (id: number) => boolean): SendStatus {
     if (segment.announced) return SENT;
     const { id, mapping, slots, slotBytes } = segment;
@@ -76,12 +79,12 @@ export class Announcements {
     );
     if (status !== SENT) return status;
     segment.announced = true;
-    // Nobody else will ever be told of it.
+    // The descriptor is not needed any more: no other peer is told of this segment.
     mapping.segment.closeDescriptor();
     return SENT;
   }
 
-  /** Makes the peer know shared memory, of this connection or another. */
+  /** Announces shared memory, of this connection or another, to the peer. */
   adopt(memory: SharedMemory, inUse: (id: number) => boolean): Adopted | SendStatus {
     const known = this.#adopted.get(memory);
     if (known !== undefined) return known;
@@ -97,26 +100,26 @@ export class Announcements {
     return adopted;
   }
 
-  /** A segment that the peer knows goes. */
+  /** Takes away a segment that the peer knows. */
   retire(id: number, bytes: number): void {
     this.#segments--;
     this.#bytes -= bytes;
     this.#lane.retire(id);
   }
 
-  /** The connection is over: what the peer had of shared memory counts as given back. */
+  /** Called when the connection is over: the peer's handles of shared memory count as given back. */
   end(): void {
     const adopted = [...this.#adopted.values()];
     this.#adopted.clear();
     this.#adoptedById.clear();
     for (const { memory, lent, freed } of adopted) {
-      // It may live much longer than this connection.
+      // The memory may live much longer than this connection.
       memory.offFree(freed);
       for (let i = 0; i < lent; i++) memory.drop();
     }
   }
 
-  /** The peer has no handle of it, and need not know it any longer. */
+  /** Takes away shared memory of which the peer has no handle. */
   #disown({ id, memory, freed }: Adopted): void {
     memory.offFree(freed);
     this.#adopted.delete(memory);
@@ -135,14 +138,18 @@ export class Announcements {
     if (!this.#hasRoom(segment.bytes, inUse) || this.#lane.isWaiting) return NO_MEMORY;
     const status = this.#pass(segment);
     if (status !== SENT) return status;
-    // From here on it goes out in any case, now or later: the peer counts on the descriptors to come in the order of the announcements.
+    // From here on the announcement must go out, now or later: descriptors must come in the order of the
+    // announcements.
     this.#lane.announce(announcement);
     this.#segments++;
     this.#bytes += segment.bytes;
     return SENT;
   }
 
-  /** Whether the peer may be told of so many bytes more. Makes room by what it does not hold. */
+  /**
+   * Returns whether the peer may be told of `bytes` bytes more. Makes room by taking away memory that the
+   * peer does not hold.
+   */
   #hasRoom(bytes: number, inUse: (id: number) => boolean): boolean {
     const fits = () => this.#bytes + bytes <= this.#pool.limit && this.#segments < MOST_SEGMENTS;
     if (fits()) return true;
@@ -159,10 +166,10 @@ export class Announcements {
     try {
       if (this.#native.pass(segment)) return SENT;
     } catch {
-      // The peer has gone, and the transport will hear of it.
+      // The peer has gone; the transport learns that in its own way.
       return ENDED;
     }
-    // Too many are on their way, and nothing tells when they have arrived.
+    // Too many descriptors are on their way. Nothing reports their arrival, so a timer tries again.
     setTimeout(this.#tellMemory, RETRY).unref();
     return NO_MEMORY;
   }

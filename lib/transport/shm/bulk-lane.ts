@@ -5,12 +5,13 @@ import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { MOST_RECORDS, type RingLane } from "./ring-lane.js";
 
 /*
- * What the two sides tell each other about blocks, over a lane of their own, the bulk lane. Nobody waits for that lane in the ordinary
- * course of things: the owner of memory looks for what was returned when it needs memory, and the other side looks for new segments when it
- * meets one that it does not know. So handing blocks around costs no wake-up but that of the message itself.
+ * The bulk lane: a lane of its own on which the two sides exchange news of blocks. In the ordinary course
+ * neither side waits for that lane. The owner of memory looks for returned slots when it needs memory. The
+ * other side looks for new segments when it meets one that it does not know. So handing blocks around costs
+ * no wake-up but that of the message itself.
  */
 
-/** Records on the bulk lane, by their first word. All words are 32 bits. */
+/** The types of the records on the bulk lane, in their first word. All words have 32 bits. */
 const ANNOUNCE = 1;
 const RETURN = 2;
 const RETIRE = 3;
@@ -18,26 +19,37 @@ const RETIRE = 3;
 const IMMUTABLE = 1;
 const SHARED = 2;
 
-/** How long (ms) after it gave something back a side rings once, so that memory that the owner does not need can go. */
+/**
+ * A side that has returned slots rings once after this time (ms), so that the owner can give unneeded memory
+ * back.
+ */
 const REMIND_AFTER = 2500;
-/** A side that only ever releases looks at the bulk lane once in so many times. */
+/** A side that only releases blocks looks at the bulk lane once in this many returns. */
 const LOOK_AFTER = 256;
 
-/** What the lane hears from the peer. Methods that return a text say what is wrong with it, if something is. */
+/**
+ * The calls of the lane for records of the peer. A method that returns a text says what is wrong with the
+ * record.
+ */
 export interface BulkLaneEvents {
-  /** The peer has made a segment. */
+  /** Called when the peer has made a segment. */
   announced(announcement: Announcement): string | undefined;
-  /** The peer has let go of a slot; false if it did not have it. */
+  /** Called when the peer has returned a slot. Returns false if the peer did not have it. */
   returned(id: number, slot: number): boolean;
-  /** The peer takes a segment away; false if something of it is held here, or it is not known. */
+  /**
+   * Called when the peer takes a segment away. Returns false if one of its slots is held here, or the segment
+   * is not known.
+   */
   retired(id: number): boolean;
-  /** Something was returned, or there is room in the lane again. */
+  /** Called when a slot was returned, or the lane has room again. */
   news(): void;
-  /** What came is malformed; the connection ends. */
+  /** Called for a malformed record; the connection ends. */
   broken(how: string): void;
 }
 
-/** The bulk lane of one side of a connection: sends and understands its three records. */
+/**
+ * The bulk lane of one side of a connection. Sends its three kinds of records, and reads those of the peer.
+ */
 export class BulkLane {
   readonly #lane: RingLane;
   readonly #native: NativeConnection;
@@ -68,17 +80,20 @@ export class BulkLane {
     return this.#waiting.some(([type]) => type === ANNOUNCE);
   }
 
-  /** Tells the peer of a segment. Its descriptor has been passed already: descriptors come in the order of the announcements. */
+  /**
+   * Tells the peer of a segment. The segment's descriptor has been passed already, because descriptors come
+   * in the order of the announcements.
+   */
   announce({ id, slots, slotBytes, sealed, shared }: Announcement): void {
     const flags = (sealed ? IMMUTABLE : 0) | (shared ? SHARED : 0);
     this.#post([ANNOUNCE, id, slots, flags, slotBytes % 2 ** 32, Math.floor(slotBytes / 2 ** 32)]);
   }
 
-  /** A slot of the peer's is not held any more. */
+  /** Returns a slot to the peer. */
   giveBack(id: number, slot: number, shared: boolean): void {
     if (this.#ended) return;
     this.#post([RETURN, id, slot]);
-    // Its memory may belong to another connection of the peer, on which nobody knows that this one has news.
+    // Shared memory may belong to another connection of the peer, where nothing shows that this one has news.
     if (shared) this.#native.ring();
     if (++this.#returns % LOOK_AFTER === 0) this.look();
     this.#reminder ??= setTimeout(() => {
@@ -87,46 +102,46 @@ export class BulkLane {
     }, REMIND_AFTER).unref();
   }
 
-  /** A segment that the peer knows is about to be unmapped here. */
+  /** Tells the peer that a segment which it knows is about to be unmapped here. */
   retire(id: number): void {
     if (this.#ended) return;
     this.#post([RETIRE, id]);
-    // The peer may be asleep for long, and the memory is not free before it lets go.
+    // The peer may sleep for long, and the memory is not free before the peer lets go.
     this.#native.ring();
   }
 
-  /** Takes what has come. */
+  /** Takes the records that have arrived. */
   look(): void {
     if (this.#ended) return;
     while (this.#lane.drain(MOST_RECORDS) > 0) this.#take();
   }
 
-  /** Blocks the thread until something comes, at most `timeout` ms. */
+  /** Blocks the thread until a record arrives, for at most `timeout` ms. */
   wait(timeout: number): void {
     if (this.#lane.drainBlocked(MOST_RECORDS, timeout) > 0) this.#take();
   }
 
-  /** Has the event loop watch the lane until something comes, or look at it at a bell only. */
+  /** Makes the event loop watch the lane until a record arrives, or else look at it at a bell only. */
   watch(on: boolean): void {
     if (this.#ended) return;
     if (on) this.#lane.wantRecords(true);
     else this.#lane.wantAtTheBell();
   }
 
-  /** The transport: records stand at the cursor. */
+  /** Called by the transport when records stand at the cursor. */
   onRecords(): void {
     this.#take();
     this.look();
   }
 
-  /** The transport: there is room. */
+  /** Called by the transport when there is room. */
   onRoom(): void {
     this.#asked = false;
     this.sendWaiting();
     this.#events.news();
   }
 
-  /** Sends what waits for room, as far as there is some. */
+  /** Sends the waiting records, as many as there is room for. */
   sendWaiting(): void {
     if (this.#waiting.length === 0) return;
     let sent = 0;
@@ -140,14 +155,14 @@ export class BulkLane {
     if (this.#waiting.length > 0) this.#askForRoom();
   }
 
-  /** Nothing goes or comes any more. */
+  /** Ends the lane: no record goes or comes any more. */
   end(): void {
     this.#ended = true;
     clearTimeout(this.#reminder);
     this.#waiting.length = 0;
   }
 
-  /** Sends a record, now or when there is room for it, in order. */
+  /** Sends a record now, or later when there is room for it, in order. */
   #post(words: readonly number[]): void {
     if (this.#waiting.length > 0) {
       this.#waiting.push(words);
@@ -158,7 +173,7 @@ export class BulkLane {
     this.#askForRoom();
   }
 
-  /** Asks for room by a bell: without one, a sleeping peer does not look at the bulk lane. */
+  /** Asks for room, and rings: without a bell, a sleeping peer does not look at the bulk lane. */
   #askForRoom(): void {
     if (this.#asked) return;
     this.#asked = true;
@@ -189,7 +204,7 @@ export class BulkLane {
     if (returned) this.#events.news();
   }
 
-  /** Says what is wrong with a record, if something is. */
+  /** Handles a record. Returns what is wrong with it, or undefined. */
   #understand(type: number, bytes: number, word: (index: number) => number): string | undefined {
     const id = type === 0 ? 0 : word(1);
     if (type === RETURN && bytes === 12) {

@@ -13,8 +13,9 @@ import type { Adopted, Announcements } from "./announcements.js";
 type MutableHandle = { -readonly [Key in keyof Handle]: Handle[Key] };
 
 /**
- * The blocks of the message that is being sent. Each goes by the way that its ledger decides: memory of this side is lent, memory of the
- * peer goes home, shared memory gets one more holder, and shared memory that the peer cannot be shown goes as a copy.
+ * The blocks of the message that is being sent. The ledger of each block decides how it is sent. This side's
+ * memory is lent, and the peer's memory goes home. Shared memory gets one more holder, or goes as a copy if
+ * the peer can't map it.
  */
 export class Departures implements Shipment {
   readonly handles: MutableHandle[] = [];
@@ -41,7 +42,7 @@ export class Departures implements Shipment {
     this.#limit = limit;
   }
 
-  /** Makes handles of the blocks, announcing their segments where the peer does not know them. */
+  /** Makes handles of the blocks, and announces the segments that the peer does not know. */
   prepare(blocks: readonly Block[], long: boolean): SendStatus {
     this.count = 0;
     this.abandon();
@@ -106,7 +107,10 @@ export class Departures implements Shipment {
     return status;
   }
 
-  /** A handle of a shared block that the peer cannot be shown: one of a stream, or received by another connection. */
+  /**
+   * Adds a copy of a shared block that the peer can't map: a block of a stream, or one that another
+   * connection received.
+   */
   #addCopy(lease: Lease): SendStatus {
     const pool = this.#pool;
     const { length } = lease;
@@ -118,7 +122,7 @@ export class Departures implements Shipment {
     return this.#addOwn(copy);
   }
 
-  /** The block of the lease is the peer's now. */
+  /** Hands the block of the lease over to the peer. */
   #depart(lease: Lease, long: boolean): void {
     switch (lease.ledger) {
       case this.#pool:

@@ -17,29 +17,38 @@ import {
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
 
-/** The most records to ask the addon for at once: fits its 32-bit word. */
+/** The most records to ask the addon for at once: the largest number that fits its 32-bit word. */
 export const MOST_RECORDS = 0x7fff_ffff;
 
-/** How long (ms) a thread may block before it looks at the bulk lane, which it does not come to do in its event loop. */
+/**
+ * How long (ms) a thread may block before it looks at the bulk lane. Its event loop, which does that
+ * otherwise, does not run.
+ */
 const LONGEST_BLOCK_OF_THREAD = 50;
 
-/** What a lane needs of its connection's blocks. */
+/** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
-  /** What came with the record at the cursor; undefined where that is malformed: then the connection ends. */
+  /**
+   * Returns what came with the record at the cursor. Returns undefined for a malformed record; the connection
+   * then ends.
+   */
   receive(records: RecordCursor): Delivery | undefined;
-  /** Whether there may be something to do on the bulk lane, on which the peer could depend. */
+  /** Whether the bulk lane may have work on which the peer could depend. */
   readonly isBusy: boolean;
-  /** Whether nothing comes from the peer any more. */
+  /** Returns whether the connection has ended, so that no record of the peer will come. */
   hasEnded(): boolean;
-  /** Does what is to be done on the bulk lane, for a thread that blocks. */
+  /** Does the work of the bulk lane, for a thread that blocks. */
   attend(): void;
-  /** Blocks the thread until something comes over the bulk lane, at most `timeout` ms. */
+  /** Blocks the thread until a record comes over the bulk lane, for at most `timeout` ms. */
   waitMemory(timeout: number): void;
-  /** Sends what waits for room in the bulk lane. */
+  /** Sends the records that wait for room in the bulk lane. */
   sendWaiting(): void;
 }
 
-/** One pair of rings in shared memory, driven by the addon: numbers go through control words, so that calls have no arguments. */
+/**
+ * A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have
+ * no arguments.
+ */
 export class RingLane implements BlockingLane {
   readonly name: string;
   readonly capacity: number;
@@ -47,7 +56,7 @@ export class RingLane implements BlockingLane {
   readonly blocking = this;
   readonly place: Place;
   readonly records: RecordCursor;
-  // The control words, each by a view of its own: an index that is a constant costs the least.
+  // Each control word has a view of its own: an index that is a constant costs the least.
   readonly #argument: Int32Array;
   readonly #result: Int32Array;
   readonly #demand: Int32Array;
@@ -58,7 +67,7 @@ export class RingLane implements BlockingLane {
   readonly #native: NativeLane;
   readonly #layout: Layout;
   readonly #counters: Float64Array;
-  // Read off once: a property of a property costs on the hot path.
+  // The functions are read once: a property of a property costs on the hot path.
   readonly #send: () => void;
   readonly #drain: () => void;
   readonly #sendWait: () => void;
@@ -66,7 +75,10 @@ export class RingLane implements BlockingLane {
   readonly #drainWait: () => void;
   readonly #blocks: () => BlockTraffic;
 
-  /** `blocks`: the connection's, which are made of a lane themselves. */
+  /**
+   * `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a
+   * lane.
+   */
   constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
     this.#blocks = blocks;
     this.name = geometry.name;
@@ -139,7 +151,8 @@ export class RingLane implements BlockingLane {
     this.#drain();
     if (this.#needed[0] !== 0) return this.#grown();
     const count = this.#result[0]!;
-    // A program that polls by tryReceive may never run its event loop, so returns of blocks that wait for room are sent from here.
+    // A program that polls by tryReceive may never run its event loop. So waiting returns of blocks are sent
+    // from here.
     if (count === 0) this.#blocks().sendWaiting();
     return this.records.begin(count);
   }
@@ -150,7 +163,7 @@ export class RingLane implements BlockingLane {
     return this.#drainOn(max, timeout - LONGEST_BLOCK_OF_THREAD);
   }
 
-  /** As `drainWait`, and nothing else is done meanwhile. */
+  /** Like `drainWait`, but does not look at the bulk lane meanwhile. */
   drainBlocked(max: number, timeout: number): number {
     this.#argument[0] = Math.min(max, MOST_RECORDS);
     this.#timeout[0] = timeout;
@@ -158,16 +171,18 @@ export class RingLane implements BlockingLane {
     return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
-  /** As `drain`, but polls for about a microsecond for an answer, if something was sent since the last time. */
+  /**
+   * Like `drain`, but polls for about a microsecond for an answer if a message was sent since the last time.
+   */
   drainMore(): number {
     this.#argument[0] = MOST_RECORDS;
     this.#drainMore();
     return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
-  /** What the addon drained before it called `onRecords`. */
+  /** Begins at the records that the addon drained before it called `onRecords`. Returns their number. */
   drained(): number {
-    // The addon says 0 where a record needs a larger inbox.
+    // The addon returns 0 if a record needs a larger inbox.
     return this.records.begin(this.#result[0]!) || this.drain(MOST_RECORDS);
   }
 
@@ -181,7 +196,7 @@ export class RingLane implements BlockingLane {
     if (on && this.#watching[0] === 0) this.#native.watch();
   }
 
-  /** Records are looked for at a bell only, whatever it rings for. */
+  /** Makes the loop look for records at a bell only, whatever it rings for. */
   wantAtTheBell(): void {
     this.#demand[0] = this.#layout.demand.atTheBell;
   }
@@ -208,7 +223,7 @@ export class RingLane implements BlockingLane {
       sendFill: counters[at.sendFill]!,
       receiveFill: counters[at.receiveFill]!,
       fullCount: counters[at.fullCount]!,
-      // The addon says 0 for "not now".
+      // The addon returns 0 for "not now".
       blockedSince: counters[at.blockedSince]! || undefined,
       idleSince: counters[at.idleSince]! || undefined,
     };
@@ -230,7 +245,7 @@ export class RingLane implements BlockingLane {
     return status;
   }
 
-  /** As `grow`, but the first `bytes` bytes of the payload stay. */
+  /** Like `grow`, but keeps the first `bytes` bytes of the payload. */
   #lengthen(bytes: number, length: number): void {
     const { scratch, at } = this.place;
     if (recordBytes(length) <= scratch.length) return;
@@ -239,7 +254,7 @@ export class RingLane implements BlockingLane {
     scratch.buffer.set(payload, at);
   }
 
-  /** Goes on waiting for room, and does meanwhile what is to be done on the bulk lane. */
+  /** Continues to wait for room, and does the work of the bulk lane meanwhile. */
   #sendOn(bytes: number, timeout: number): SendStatus {
     const until = performance.now() + timeout;
     for (;;) {
@@ -258,7 +273,7 @@ export class RingLane implements BlockingLane {
     return this.#result[0] as SendStatus;
   }
 
-  /** Goes on waiting for records, as `#sendOn` does for room. */
+  /** Continues to wait for records, as `#sendOn` does for room. */
   #drainOn(max: number, timeout: number): number {
     const until = performance.now() + timeout;
     for (;;) {

@@ -17,19 +17,25 @@ import { BulkLane } from "./bulk-lane.js";
 import { Departures } from "./departures.js";
 import type { BlockTraffic, RingLane } from "./ring-lane.js";
 
-/** How long (ms) a thread that waits for memory may block while records of its own wait for room in the bulk lane. */
+/**
+ * How long (ms) a thread that waits for memory may block while records of its own wait for room in the bulk
+ * lane.
+ */
 const LONGEST_BLOCK_OF_THREAD = 50;
 
-/** What the connection lends to its blocks. */
+/** The part of the connection that its blocks use. */
 export interface BulkOwner {
   readonly ending: Ending;
-  /** Looks whether the peer has gone: then `ending` tells. */
+  /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
   look(): void;
-  /** Memory may have come back. */
+  /** Called when memory may have come back. */
   onMemory(): void;
 }
 
-/** The blocks of one side of a connection in shared memory: it makes segments and lends slots of them, and holds slots of the peer's. */
+/**
+ * The blocks of one side of a connection in shared memory. It makes segments and lends slots of them, and
+ * holds slots of the peer.
+ */
 export class SharedBulk implements TransportBulk, BlockTraffic {
   readonly mode = "shared";
   readonly limit: number;
@@ -47,7 +53,10 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   #receivedBlocks = 0;
   #ended = false;
 
-  /** `newName`: names for shm_open; undefined: sealed memory. `limit`: bytes that the blocks of each side may take. */
+  /**
+   * `newName` makes names for shm_open; undefined: sealed memory. `limit`: the most bytes that the blocks of
+   * each side may take.
+   */
   constructor(
     binding: Binding,
     native: NativeConnection,
@@ -154,7 +163,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     if (long && !this.admitsLong(blocks[0]!.byteLength)) return NO_MEMORY;
     const status = this.#departures.prepare(blocks, long);
     if (status !== SENT) return status;
-    // A segment that the peer has not heard of yet.
+    // If a segment's announcement waits for room, the peer does not know the segment yet.
     if (!this.#lane.isAnnouncing) return this.#departures;
     this.#departures.abandon();
     return NO_MEMORY;
@@ -174,7 +183,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
         const { segment, slot, bytes, flags } = handle;
         const kind = flags === COMES_HOME ? "came home" : "was handed over";
         this.#broken(
-          `a block of ${bytes} bytes in slot ${slot} of segment ${segment} ${kind}, which the ledger does not know so`,
+          `a block of ${bytes} bytes in slot ${slot} of segment ${segment} ${kind}; the ledger has no such block`,
         );
         return undefined;
       }
@@ -184,22 +193,25 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     return deliveryOf(records, table.bytes, blocks);
   }
 
-  /** The transport: records of the bulk lane stand at its cursor. */
+  /** Called by the transport when records of the bulk lane stand at its cursor. */
   onRecords(): void {
     this.#lane.onRecords();
   }
 
-  /** The transport: there is room in the bulk lane. */
+  /** Called by the transport when there is room in the bulk lane. */
   onRoom(): void {
     this.#lane.onRoom();
   }
 
-  /** The peer is gone. What it announced is mapped now, for there may be messages that need it. */
+  /** Maps, after the peer is gone, the segments that it announced: messages that need them may be left. */
   lookLast(): void {
     this.#lane.look();
   }
 
-  /** The peer is gone and all that came from it was taken, or this side is about to close: what was lent is ours again. */
+  /**
+   * Called when the peer is gone and all that came from it was taken, or when this side is about to close.
+   * Lent blocks are this side's again.
+   */
   end(): void {
     if (this.#ended) return;
     this.#lane.look();
@@ -212,24 +224,27 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     this.#owner.onMemory();
   }
 
-  /** No more messages will be taken. */
+  /** Called when no more messages will be taken. */
   close(): void {
     this.end();
     this.#holdings.end();
   }
 
   #mustLive(bytes: number): void {
-    // No look at whether the peer is still there: that is a call into the addon, and it may be gone right after.
+    // The peer is not looked for here: that is a call into the addon, and the peer may go right after.
     if (this.#ended) throw this.#owner.ending.error;
     if (bytes > this.limit || this.limit === 0) throw new BlockTooLargeError(this.limit, bytes);
   }
 
-  /** There is no room; and there will not be any if the peer is gone, which a thread that blocks is not told. */
+  /**
+   * Returns undefined: there is no room. Throws if the peer is gone, because a thread that blocks does not
+   * learn that otherwise.
+   */
   #none(): undefined {
     if (this.hasEnded()) throw this.#owner.ending.error;
   }
 
-  /** A block in memory that is there, after a look at what was returned. */
+  /** Makes a block in present memory, after a look for returned slots if that is needed. */
   #there(bytes: number): Block | undefined {
     let lease = this.#pool.take(bytes);
     if (lease === undefined && (this.#pool.lent > 0 || this.#announcements.hasAdopted)) {
@@ -239,7 +254,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     return lease === undefined ? undefined : makeBlock(lease);
   }
 
-  /** The lease for a handle of the peer's; undefined if the ledgers do not know such a block. */
+  /** Returns the lease for a handle of the peer, or undefined if the ledgers know no such block. */
   #leaseFor({ segment, slot, flags, bytes }: Handle): Lease | undefined {
     if (flags === COMES_HOME) {
       const adopted = this.#announcements.byId(segment);
@@ -261,7 +276,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     return true;
   }
 
-  /** Maps a segment of the peer's; says why not, if it is not to be mapped. */
+  /** Maps a segment of the peer. Returns why not, if it must not be mapped. */
   #announced(announcement: Announcement): string | undefined {
     const refused = this.#holdings.refuses(announcement);
     if (refused !== undefined) return refused;
@@ -270,7 +285,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       const descriptor = this.#native.takeDescriptor();
       if (descriptor < 0) return `no descriptor came with segment ${id}`;
       const bytes = this.#holdings.bytesOf(announcement);
-      // Sealed memory is a memfd, whatever the rest is made of.
+      // Sealed memory is always a memfd, even if other segments have names.
       const segment = this.#binding.segmentOpen(descriptor, bytes, this.#named && !sealed, sealed);
       this.#holdings.add(announcement, segment);
       return undefined;
@@ -284,7 +299,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     this.#native.fail();
   }
 
-  /** Memory may have come back: those who wait for some may try again, soon. */
+  /** Lets waiting allocations try again soon: memory may have come back. */
   #tellMemory(): void {
     if (!this.#wanted || this.#telling) return;
     this.#telling = true;

@@ -17,27 +17,28 @@ import { BULK_CAPACITY } from "./rings.js";
 import { SharedBulk } from "./shared-bulk.js";
 
 /**
- * Once so many messages were delivered in one call from the event loop, no more are looked for: some 50 µs where each is an answer that was
- * waited for. Of those that come by hundreds the reactor would otherwise not look at the clock for 64 times as long.
+ * After this many messages in one call from the event loop, no more are looked for. If each is an answer to a
+ * message, that is some 50 µs. For messages that come by hundreds, the reactor would otherwise look at the
+ * clock only after 64 times as long.
  */
 const MOST_AT_ONCE = 65;
 
 export interface ShmOptions {
-  /** Microseconds to poll before sleeping. */
+  /** How long to poll before sleeping, in microseconds. */
   readonly spin: number | "adaptive";
-  /** Bytes that the blocks of each side may take; 0: no blocks. */
+  /** The most bytes that the blocks of each side may take; 0: no blocks. */
   readonly bulkBytes: number;
-  /** Whether segments are made by shm_open, and can be resized by the peer; else they are sealed. */
+  /** Whether segments are made by shm_open; the peer can resize those. Otherwise they are sealed. */
   readonly named: boolean;
-  /** The peer's process, for the words of an error; undefined where it is not known. */
+  /** The peer's process, for the texts of errors; undefined if it is not known. */
   readonly pid?: number | undefined;
 }
 
 /**
- * The shared-memory transport over a region that both sides have mapped. Takes over the wire's socket.
+ * Makes the shared-memory transport over a region that both sides have mapped. Takes over the wire's socket.
  *
- * `listener`: whether this side made the region. `pending`: bytes that the handshake read too far; `passed`: the descriptor that came
- * with them, -1 if none.
+ * `listener`: whether this side made the region. `pending`: bytes after the handshake that were read with it.
+ * `passed`: the descriptor that came with them, or -1.
  */
 export function createShm(
   binding: Binding,
@@ -55,7 +56,10 @@ export function createShm(
 
 let checked = false;
 
-/** Compares, once, the numbers that TypeScript knows without the addon (the stream has the same records) with the addon's. */
+/**
+ * Compares, once, the numbers that TypeScript knows without the addon with the addon's. (The stream has the
+ * same records.)
+ */
 function checkNumbers(layout: Layout): void {
   if (checked) return;
   assertLayout(layout, {
@@ -82,10 +86,10 @@ class ShmConnection implements Connection {
   readonly #counters: Float64Array;
   #handler: ConnectionHandler | undefined;
   #laneHandlers: readonly LaneHandler[] = [];
-  /** The bulk lane is the last one. */
+  /** The index of the bulk lane, the last one. */
   readonly #bulkIndex: number;
   readonly #bulkLane: RingLane;
-  /** The addon told the end before `start`. */
+  /** Whether the addon reported the end before `start`. */
   #early = false;
   #closed = false;
 
@@ -113,7 +117,7 @@ class ShmConnection implements Connection {
     };
     const window = spin === "adaptive" ? -1 : spin;
     this.#native = binding.connect(descriptor, region, listener, window, pending, handlers, passed);
-    // The connection holds the memory from here on.
+    // The native connection holds the memory from here on.
     region.close();
     this.#bulkIndex = geometry.length;
     const blocks = () => this.bulk;
@@ -206,12 +210,12 @@ class ShmConnection implements Connection {
   #tellEnd(): void {
     if (this.#closed) return;
     this.bulk.lookLast();
-    // The channel takes now what had arrived; blocks of this side may be on their way home among it.
+    // The channel now takes what had arrived. Blocks of this side may be among it, on their way home.
     this.#handler!.onEnd();
     this.bulk.end();
   }
 
-  /** Notes what the addon says of the end: one of `layout.end`. */
+  /** Notes the addon's reason of the end: one of `layout.end`. */
   #set(why: number): void {
     const { peerClosed, peerDied, corrupt, accused } = this.#layout.end;
     if (why === peerClosed) this.ending.peerClosed();

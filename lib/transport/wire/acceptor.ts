@@ -4,10 +4,10 @@ import { wrapNative } from "./addon-wire.js";
 import { wrapNet } from "./net-wire.js";
 import type { Wire } from "./wire.js";
 
-/** What comes in at a listening socket. */
+/** The calls of a listening socket. */
 export interface AcceptHandler {
   onWire(wire: Wire): void;
-  /** A connection could not be accepted; others may be. */
+  /** Called when a connection could not be accepted. Others still may be. */
   onError(error: Error): void;
 }
 
@@ -19,13 +19,15 @@ export interface Acceptor {
   resume(): void;
   ref(): void;
   unref(): void;
-  /** Closes the socket; who waits in the kernel is cut off. Idempotent. */
+  /** Closes the socket. Connections that wait in the kernel are cut off. Idempotent. */
   close(): void;
 }
 
-/** Connections accepted in one turn of the event loop. */
+/** The most connections that are accepted in one turn of the event loop. */
 const ACCEPTS_A_TURN = 32;
-/** How long (ms) to leave connections waiting after an error such as EMFILE, which would come again at once. */
+/**
+ * How long (ms) connections are left waiting after an error such as EMFILE, which would come again at once.
+ */
 const PAUSE_AFTER_ERROR = 100;
 
 /** Accepts over the addon. The descriptor belongs to the acceptor. */
@@ -85,7 +87,7 @@ export function acceptNative(binding: Binding, descriptor: number): Acceptor {
 export function acceptNet(server: Server): Acceptor {
   let handler: AcceptHandler | undefined;
   let paused = false;
-  // node:net accepts without being asked, so who comes at the wrong time waits here.
+  // node:net accepts without being asked, so connections that come before `start` or in a pause wait here.
   let waiting: Wire[] = [];
   const deliver = () => {
     while (handler !== undefined && !paused && waiting.length > 0) handler.onWire(waiting.shift()!);

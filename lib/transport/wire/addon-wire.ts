@@ -3,9 +3,11 @@ import { hasTime } from "../loop-turn.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";
 
-/** Bytes of the buffer that all wires of this thread read into. */
+/** The bytes of the buffer that all wires of this thread read into. */
 const READ_BYTES = 64 * 1024;
-/** Reads in one turn of the event loop and wire: a peer that floods must not starve the others. */
+/**
+ * The most reads of one wire in one turn of the event loop: a peer that floods must not starve the others.
+ */
 const READS_A_TURN = 4;
 /** The least room of a piece in the queue, so that small writes share one. */
 const PIECE_BYTES = 16 * 1024;
@@ -20,19 +22,25 @@ let readDepth = 0;
 /** Bytes that the kernel has not taken yet. */
 interface Piece {
   readonly bytes: Uint8Array;
-  /** What is to be written lies in [start, end). */
+  /** The bytes to be written lie in [start, end). */
   start: number;
   end: number;
   /** The descriptor that goes with the first byte, or -1. */
   passed: number;
 }
 
-/** Connects to the socket at `path`, at once. Throws the system error (ENOENT, ECONNREFUSED, EACCES, EAGAIN, …). */
+/**
+ * Connects to the socket at `path` at once. Throws the system error (ENOENT, ECONNREFUSED, EACCES, EAGAIN,
+ * …).
+ */
 export function connectNative(binding: Binding, path: string): Wire {
   return wrapNative(binding, binding.socketConnect(path));
 }
 
-/** Makes a wire of a connected, non-blocking socket, which belongs to it from then on (it is closed also if this throws). */
+/**
+ * Makes a wire of a connected, non-blocking socket, which belongs to the wire from then on. The socket is
+ * closed if this throws.
+ */
 export function wrapNative(binding: Binding, descriptor: number): Wire {
   try {
     return new NativeWire(binding, descriptor, binding.socketCredentials(descriptor));
@@ -50,16 +58,16 @@ class NativeWire extends WireBase implements Wire {
   readonly #descriptor: number;
   #watchesReadable = false;
   #watchesWritable = false;
-  /** The descriptor is no longer ours. */
+  /** Whether the descriptor is no longer ours. */
   #gone = false;
   readonly #queue: Piece[] = [];
   #buffered = 0;
-  /** Writing failed; what has arrived is still read, then this is the end. */
+  /** The error of a write that failed. Data that have arrived are still read; then this is the end. */
   #writeError: Error | undefined;
   #received = -1;
   #ending: Promise<void> | undefined;
   #resolveEnding: (() => void) | undefined;
-  /** The peer's end came while we were ending. */
+  /** Whether the peer's end came while this side was ending. */
   #hungUp = false;
 
   constructor(binding: Binding, descriptor: number, credentials: Credentials) {
@@ -126,7 +134,8 @@ class NativeWire extends WireBase implements Wire {
     this.#ending = new Promise((resolve) => {
       this.#resolveEnding = resolve;
     });
-    // From here on what arrives is read and thrown away: two sides that both end must not wait for each other.
+    // Data that arrive from here on are read and thrown away: two sides that both end must not wait for each
+    // other.
     this.#watch();
     return this.#ending;
   }
@@ -138,7 +147,7 @@ class NativeWire extends WireBase implements Wire {
 
   protected override readingChanged(): void {
     this.#watch();
-    // Where the peer takes nothing any more but has not hung up, no event will come.
+    // A peer that takes nothing but has not hung up causes no event, so the wire reads now.
     if (this.#writeError !== undefined && this.reading) this.#readSoon();
   }
 
@@ -241,7 +250,7 @@ class NativeWire extends WireBase implements Wire {
     else this.drained();
   }
 
-  /** Returns how many bytes the kernel took (0: none now), -1 if writing has failed for good. */
+  /** Writes bytes. Returns how many the kernel took (0: none now), or -1 if writing has failed for good. */
   #send(bytes: Uint8Array, offset: number, passed: number): number {
     try {
       return Math.max(0, this.#binding.socketSend(this.#descriptor, bytes, offset, passed));
@@ -254,7 +263,7 @@ class NativeWire extends WireBase implements Wire {
         return -1;
       }
       this.#watch();
-      // The peer may have closed in order: what it sent before is read first, and never from within a write.
+      // The peer may have closed in order. Its last data are read first, and never within a write.
       this.#readSoon();
       return -1;
     }

@@ -1,17 +1,20 @@
 import { raise } from "../../raise.js";
 import type { WireHandler } from "./wire.js";
 
-/** What the wires have in common: who is told, bytes that were put back, and one end. */
+/** The common part of the wires: the present handler, bytes that were put back, and one end. */
 export abstract class WireBase {
   #handler: WireHandler | undefined;
-  /** Bytes put back, or that arrived while nobody could be told; nothing is read while there are any. */
+  /**
+   * Bytes that were put back, or that arrived while there was no handler. While there are any, nothing is
+   * read.
+   */
   #back: Uint8Array | undefined;
-  /** The handler whose `onData` is running: bytes that it puts back are not for itself. */
+  /** The handler whose `onData` is running. Bytes that it puts back are for the next handler. */
   #telling: WireHandler | undefined;
   #scheduled = false;
   #ended = false;
   #endError: Error | undefined;
-  /** Whether the end has been told, or must not be told any more. */
+  /** Whether the end was reported, or must not be reported any more. */
   #told = false;
 
   /** Called whenever `reading` may have changed. */
@@ -36,13 +39,13 @@ export abstract class WireBase {
   unread(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.#told) return;
     const back = this.#back;
-    // A copy in any case: the chunk they are a part of will be overwritten.
+    // `unread` always copies: the chunk that the bytes belong to will be overwritten.
     this.#back = back === undefined ? Uint8Array.from(bytes) : joined(bytes, back);
     if (this.#handler !== undefined && this.#handler !== this.#telling) this.#schedule();
     this.readingChanged();
   }
 
-  /** Bytes have arrived. */
+  /** Hands on bytes that have arrived. */
   protected deliver(chunk: Uint8Array): void {
     const handler = this.#handler;
     if (handler === undefined || this.#back !== undefined) {
@@ -60,7 +63,7 @@ export abstract class WireBase {
     this.#telling = outer;
   }
 
-  /** All that was written is with the kernel. */
+  /** Tells the handler that the kernel has all that was written. */
   protected drained(): void {
     try {
       this.#handler?.onDrain();
@@ -69,7 +72,10 @@ export abstract class WireBase {
     }
   }
 
-  /** The socket has ended by itself. Tells the handler, or the next one if there is none. */
+  /**
+   * Called when the socket has ended from outside. Tells the handler, or the next handler if there is none
+   * now.
+   */
   protected finish(error: Error | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -77,20 +83,22 @@ export abstract class WireBase {
     if (this.#handler !== undefined && this.#back === undefined) this.#tellEnd();
   }
 
-  /** We end it: nobody is told anything from now on. */
+  /** Called when this side ends the wire: no handler is called from now on. */
   protected silence(): void {
     this.#told = true;
     this.#handler = undefined;
     this.#back = undefined;
   }
 
-  /** As `silence`, and the socket is closed. */
+  /** Like `silence`, for a socket that is closed. */
   protected finishSilently(): void {
     this.silence();
     this.#ended = true;
   }
 
-  /** Hands on what was put back, and the end, if it has come. Whether there was anything. */
+  /**
+   * Hands on the bytes that were put back, and the end if it has come. Returns whether there was anything.
+   */
   protected deliverBack(): boolean {
     const back = this.#back;
     if (this.#handler === undefined || (back === undefined && (!this.#ended || this.#told))) return false;

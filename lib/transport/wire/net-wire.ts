@@ -3,7 +3,10 @@ import { TransportError } from "../../errors.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";
 
-/** How long (ms) an ended socket stays open for the peer to hang up, so that it finds all that was written before. */
+/**
+ * How long (ms) an ended socket stays open for the peer to hang up, so that the peer gets all that was
+ * written before.
+ */
 const LINGER = 1000;
 const STAGE_BYTES = 64 * 1024;
 
@@ -19,7 +22,10 @@ export function connectNet(path: string): Promise<Wire> {
   });
 }
 
-/** Makes a wire of a connected socket, which belongs to it from then on. Nothing may have been read from it. */
+/**
+ * Makes a wire of a connected socket, which belongs to the wire from then on. The socket must not have been
+ * read before.
+ */
 export function wrapNet(socket: Socket): Wire {
   return new NetWire(socket);
 }
@@ -30,9 +36,12 @@ class NetWire extends WireBase implements Wire {
   readonly #socket: Socket;
   #error: Error | undefined;
   #ending: Promise<void> | undefined;
-  /** What is written is copied here, as the socket may keep it; a new one each time that it does. */
+  /**
+   * Written bytes are copied here, because the socket may keep them. If it does, the next write gets a new
+   * buffer.
+   */
   #stage: Buffer | undefined;
-  /** Whether the kernel left something behind, so that `onDrain` is due. */
+  /** Whether the kernel left some bytes behind, so that `onDrain` must follow. */
   #behind = false;
   readonly #written = (): void => {
     if (!this.#behind || this.#socket.writableLength > 0) return;
@@ -107,7 +116,7 @@ class NetWire extends WireBase implements Wire {
         linger(socket);
       });
     });
-    // What arrives from here on is thrown away.
+    // Data that arrive from here on are read and thrown away.
     socket.resume();
     return this.#ending;
   }
@@ -129,7 +138,10 @@ class NetWire extends WireBase implements Wire {
   }
 }
 
-/** A socket that is closed with bytes unread is reset, and the peer may lose what it has not read: let it hang up first. */
+/**
+ * Lets the peer hang up first. A socket that is closed with unread bytes is reset, and the peer may lose
+ * data.
+ */
 function linger(socket: Socket): void {
   if (socket.destroyed || socket.readableEnded) {
     socket.destroy();

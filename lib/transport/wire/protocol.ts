@@ -1,12 +1,12 @@
 import { HandshakeError } from "../../errors.js";
 
-/** What every socket of an endpoint speaks, before and beside the handshake. */
+/** The part of the protocol that every socket of an endpoint speaks, before and beside the handshake. */
 
-/** Goes up with every change that an older peer would not understand. */
+/** The version of the protocol. It rises with every change that an older peer would not understand. */
 export const PROTOCOL_VERSION = 2;
 
-/** What a client sends instead of a handshake to ask how the endpoint is. */
+/** The bytes that a client sends instead of a handshake to ask for the endpoint's status. */
 export const STATUS_QUERY = "status\n";
 
-/** The other side hung up during the handshake: it is going away, or did not like us and said nothing. */
+/** The other side hung up during the handshake: it is going away, or refused this side without a reason. */
 export class HungUpError extends HandshakeError {}
