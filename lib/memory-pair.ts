@@ -53,7 +53,7 @@ type CodecEnd<Option, Lanes> = End<
  * Two channels that are joined within this process, for tests: no socket, no other process, no shared memory. Everything else is as between
  * two processes, for it is the stream transport, with memory in place of its socket: messages go through their codecs, so that the ends share
  * no object; they arrive in a later turn of the event loop; there is backpressure; blocks are private memory, copied on the way. The methods
- * named …`Sync` throw a SyncUnavailableError where they would have to wait. It keeps no process alive.
+ * named …`Sync` throw a SyncUnavailableError. The pair keeps no process alive.
  *
  * The third is a function that cuts the two apart, as if the process at the other end had been killed: both hear `peer-died`.
  *

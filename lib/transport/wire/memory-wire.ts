@@ -52,8 +52,8 @@ class MemoryWire extends WireBase implements Wire {
     return undefined;
   }
 
-  wait(): boolean {
-    return this.#read();
+  poll(): void {
+    this.#read();
   }
 
   detach(): never {
