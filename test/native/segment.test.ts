@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Segment } from "../../lib/native/binding.js";
 import { loadBinding } from "../../lib/native/load.js";
 
-// What native/test/segment_test.cc can't see: segments as JavaScript has them.
+// Segments as JavaScript has them; native/test/segment*_test.cc test them without it.
 describe.runIf(process.platform === "linux")("a segment", () => {
   const binding = loadBinding();
   const BYTES = 64 * 1024;
