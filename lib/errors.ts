@@ -370,6 +370,7 @@ const classes = {
   ERR_RINGBELL_UNKNOWN_OPTION: UnknownOptionError,
   ERR_RINGBELL_UNKNOWN_LANE: UnknownLaneError,
   ERR_RINGBELL_UNKNOWN_ROLE: UnknownRoleError,
+  ERR_RINGBELL_TIMEOUT: TimeoutError,
   ERR_RINGBELL_UNSUPPORTED_PLATFORM: UnsupportedPlatformError,
   ERR_RINGBELL_ADDON: AddonError,
   ERR_RINGBELL_SYSTEM: SystemError,
