@@ -17,10 +17,7 @@ export interface PrivateLedger {
   released(bytes: PrivateBytes, length: number): void;
 }
 
-/**
- * A block's memory, and the number of its leases. It refers to no lease, so that leases can be
- * garbage-collected.
- */
+/** A block's memory, and the number of its leases. It refers to no lease, so that leases can be garbage-collected. */
 class Holding {
   ledger: PrivateLedger;
   readonly length: number;
@@ -116,10 +113,7 @@ export class PrivateLease implements Lease {
     return views.map((each) => this.#successor(each, this.sealed, true));
   }
 
-  /**
-   * Marks the block as sealed. Receivers get copies in any case, and this side can still write to its own
-   * views.
-   */
+  /** Marks the block as sealed. Receivers get copies in any case, and this side can still write to its own views. */
   seal(): Lease {
     this.#mustBeOurs("seal");
     if (this.sealed) return this;
@@ -139,10 +133,7 @@ export class PrivateLease implements Lease {
     return new PrivateLease(this.#holding, view, sealed, shared, this.#tenancy.place);
   }
 
-  /**
-   * Returns the bytes for one more lease. In checked mode each lease needs a buffer of its own, which can be
-   * taken away.
-   */
+  /** Returns the bytes for one more lease. In checked mode each lease needs a buffer of its own, which can be taken away. */
   #another(view: PrivateBytes): PrivateBytes {
     if (!this.#memory.checked) return view;
     const copy = this.#memory.take(view.length);

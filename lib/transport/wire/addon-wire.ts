@@ -5,9 +5,7 @@ import type { Wire } from "./wire.js";
 
 /** The bytes of the buffer that all wires of this thread read into. */
 const READ_BYTES = 64 * 1024;
-/**
- * The most reads of one wire in one turn of the event loop: a peer that floods must not starve the others.
- */
+/** The most reads of one wire in one turn of the event loop: a peer that floods must not starve the others. */
 const READS_A_TURN = 4;
 /** The least room of a piece in the queue, so that small writes share one. */
 const PIECE_BYTES = 16 * 1024;
@@ -29,18 +27,12 @@ interface Piece {
   passed: number;
 }
 
-/**
- * Connects to the socket at `path` at once. Throws the system error (ENOENT, ECONNREFUSED, EACCES, EAGAIN,
- * …).
- */
+/** Connects to the socket at `path` at once. Throws the system error (ENOENT, ECONNREFUSED, EACCES, EAGAIN, …). */
 export function connectNative(binding: Binding, path: string): Wire {
   return wrapNative(binding, binding.socketConnect(path));
 }
 
-/**
- * Makes a wire of a connected, non-blocking socket, which belongs to the wire from then on. The socket is
- * closed if this throws.
- */
+/** Makes a wire of a connected, non-blocking socket, which belongs to the wire from then on. The socket is closed if this throws. */
 export function wrapNative(binding: Binding, descriptor: number): Wire {
   try {
     return new NativeWire(binding, descriptor, binding.socketCredentials(descriptor));
