@@ -248,7 +248,7 @@ export class SendingHalf<Send> {
     return true;
   }
 
-  /** Blocks the thread until there may be memory. Throws if the peer is gone: only this looks for it. */
+  /** Blocks the thread until there may be memory. Throws if the peer is gone, because an encoding without memory does not notice that. */
   #waitMemory(lane: BlockingLane, timeout: number): void {
     lane.waitMemory(timeout);
     this.#events.look();

@@ -48,7 +48,7 @@ export function addonFailure(): Error | undefined {
 export function libc(): "glibc" | "musl" | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    // The maps name the library that this very process runs on, whatever else is installed.
+    // The maps name the library that this process runs on, whatever else is installed.
     return /\/(ld-musl-|libc\.musl-)/.test(readFileSync("/proc/self/maps", "utf8")) ? "musl" : "glibc";
   } catch {
     return existsSync("/etc/alpine-release") ? "musl" : "glibc";

@@ -102,7 +102,7 @@ function checkCodec(
 function describeCodec({ name, schema, fingerprint }: CodecIdentity, words: boolean): string {
   if (!words) return `${name} with the fingerprint ${fingerprint}`;
   if (schema === undefined || schema === name) return name;
-  // The words of a union, for one, begin with what it is.
+  // The schema of some codecs, such as a union, begins with the codec's name.
   return schema.startsWith(`${name}(`) ? schema : `${name} ${schema}`;
 }
 

@@ -80,7 +80,7 @@ class NetWire extends WireBase implements Wire {
   }
 
   poll(): void {
-    // Without its event loop node:net does nothing.
+    // node:net does nothing without its event loop.
   }
 
   detach(): never {
