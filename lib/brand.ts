@@ -16,10 +16,7 @@ export function brand(type: Class, name: string): void {
   Object.defineProperty(type.prototype, mark, { value: true });
 }
 
-/**
- * Returns whether `value` is an instance of a marked class, or of a subclass, of any copy. Classes without a
- * mark are checked as usual.
- */
+/** Returns whether `value` is an instance of a marked class, or of a subclass, of any copy. Classes without a mark are checked as usual. */
 export function isInstance(type: Class, value: unknown): boolean {
   const mark = marks.get(type);
   if (mark === undefined) return Function.prototype[Symbol.hasInstance].call(type, value);

@@ -1,8 +1,6 @@
 import { ClosedError, CorruptError, PeerDiedError, type RingbellError } from "./errors.js";
 
-/**
- * How a peer ends a connection: it closes it, its process ends without closing it, or it breaks the protocol.
- */
+/** How a peer ends a connection: it closes it, its process ends without closing it, or it breaks the protocol. */
 export type PeerEnd = "peer-closed" | "peer-died" | "protocol-error";
 
 /**
@@ -30,10 +28,7 @@ export class Ending {
     this.#pid = pid;
   }
 
-  /**
-   * What the peer did wrong. Undefined for an end in order: a loop over the channel then ends without an
-   * error.
-   */
+  /** The peer's failure; undefined for an end in order: a loop over the channel then ends without an error. */
   get failure(): RingbellError | undefined {
     return this.reason === "peer-died" || this.reason === "protocol-error" ? this.error : undefined;
   }
@@ -53,10 +48,7 @@ export class Ending {
     this.error ??= new ClosedError("the channel was closed by this side");
   }
 
-  /**
-   * Called when this side has ended the connection. `error`: what calls throw from now on, if the program
-   * gave an error.
-   */
+  /** Called when this side has ended the connection. `error`: what calls throw from now on, if the program gave an error. */
   byUs(error?: Error): void {
     if (this.reason !== undefined) return;
     this.#given = error;

@@ -131,10 +131,7 @@ export class NoSpaceError extends RingbellError {
   }
 }
 
-/**
- * A block was used after it was sent, released or shared, belongs to another channel, or stands twice in one
- * message.
- */
+/** A block was used after it was sent, released or shared, belongs to another channel, or stands twice in one message. */
 export class BlockError extends RingbellError {
   override readonly name = "BlockError";
   override readonly code = "ERR_RINGBELL_BLOCK";
@@ -360,10 +357,7 @@ export class SyncUnavailableError extends RingbellError {
   override readonly code = "ERR_RINGBELL_SYNC_UNAVAILABLE";
 }
 
-/**
- * The code of each class is the same in every copy of the package. By it the copies recognise each other's
- * errors.
- */
+/** The code of each class is the same in every copy of the package. By it the copies recognise each other's errors. */
 const classes = {
   ERR_RINGBELL: RingbellError,
   ERR_RINGBELL_INVALID_ARGUMENT: InvalidArgumentError,

@@ -1,5 +1,5 @@
 /// <reference types="node" preserve="true" />
-// Node's own types, which ours are made of, also where tsconfig.json does not name them.
+// Node's own types are part of ours. This line brings them even if tsconfig.json does not name them.
 
 export { Block } from "./bulk/block.js";
 export {

@@ -10,7 +10,7 @@ import { createStream } from "./transport/stream/stream.js";
 import { memoryWires } from "./transport/wire/memory-wire.js";
 import type { Wire } from "./transport/wire/wire.js";
 
-/** As the options of `listen`, of the first end. The second has the codecs the other way round. */
+/** The options of `memoryPair`: those of `listen`, for the first end. The second end has the codecs the other way round. */
 export interface MemoryPairOptions<
   Codec extends CodecOption<never, unknown> | undefined = CodecOption<never, unknown> | undefined,
   Lanes extends LanesOption = LanesOption,
@@ -42,7 +42,7 @@ type End<Send, Receive, Lanes> = Channel<
   LanesOf<Lanes, Send, Receive>
 >;
 
-/** The end of a codec or a pair of them. */
+/** The channel of a codec or a pair of codecs. */
 type CodecEnd<Option, Lanes> = End<
   SendOf<{ readonly codec: Option }, unknown>,
   ReceiveOf<{ readonly codec: Option }, unknown>,
@@ -50,12 +50,16 @@ type CodecEnd<Option, Lanes> = End<
 >;
 
 /**
- * Two channels that are joined within this process, for tests: no socket, no other process, no shared memory. Everything else is as between
- * two processes, for it is the stream transport, with memory in place of its socket: messages go through their codecs, so that the ends share
- * no object; they arrive in a later turn of the event loop; there is backpressure; blocks are private memory, copied on the way. The methods
- * named …`Sync` throw a SyncUnavailableError. The pair keeps no process alive.
+ * Makes two channels that are joined within this process, for tests: without socket, other process or shared
+ * memory.
  *
- * The third is a function that cuts the two apart, as if the process at the other end had been killed: both hear `peer-died`.
+ * The pair is the stream transport with memory in place of its socket, so all else is as between two
+ * processes. Messages go through their codecs, so the ends share no object. They arrive in a later turn of
+ * the event loop, and there is backpressure. Blocks are private memory, and are copied on the way. The
+ * methods named …`Sync` throw a SyncUnavailableError. The pair does not keep the process alive.
+ *
+ * The third element is a function that cuts the two apart, as if the process at the other end had been
+ * killed. Both ends then close with the reason `peer-died`.
  *
  * Throws an InvalidArgumentError or an UnknownOptionError.
  */

@@ -11,17 +11,12 @@ import type { Peer } from "./transport/handshake/peer.js";
 export type { Block, CloseReason, Peer };
 
 export interface SignalOptions {
-  /**
-   * Gives up waiting when the signal is aborted, and rejects with its reason. A message that waits is taken
-   * back and was not sent.
-   */
+  /** Gives up waiting when the signal is aborted, and rejects with its reason. A message that waits is taken back and was not sent. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface TimeoutOptions {
-  /**
-   * How long to wait, in ms. 0: not at all. Infinity (the default): until the call succeeds or the port ends.
-   */
+  /** How long to wait, in ms. 0: not at all. Infinity (the default): until the call succeeds or the port ends. */
   readonly timeout?: number | undefined;
 }
 
@@ -45,7 +40,7 @@ export interface CloseOptions extends SignalOptions {
 
 export interface CloseInfo {
   readonly reason: CloseReason;
-  /** What went wrong, where something did. */
+  /** The error that ended the port; undefined for an end in order. */
   readonly error: Error | undefined;
 }
 
@@ -56,10 +51,7 @@ export interface CloseInfo {
  * The members are properties, because TypeScript compares the parameters of methods both ways.
  */
 export interface Sender<Message> {
-  /**
-   * Sends the message if there is room. Otherwise returns false: nothing was queued, and `drain` comes when
-   * there is room again.
-   */
+  /** Sends the message if there is room. Otherwise returns false: nothing was queued, and `drain` comes when there is room again. */
   readonly trySend: (message: Message) => boolean;
   /** Sends the message as soon as there is room. Resolves when it is on its way. */
   readonly send: (message: Message, options?: WaitOptions) => Promise<void>;
@@ -69,10 +61,7 @@ export interface Sender<Message> {
   off(event: "drain", listener: () => void): unknown;
 }
 
-/**
- * A receiver of messages: a lane, a channel, or a port of which one direction is needed. A `Receiver<Dog>` is
- * a `Receiver<Animal>`.
- */
+/** A receiver of messages: a lane, a channel, or a port of which one direction is needed. A `Receiver<Dog>` is a `Receiver<Animal>`. */
 export interface Receiver<Message> extends AsyncIterable<Message> {
   /** Returns the next message. Rejects at the end, and if the message can't be decoded. */
   readonly receive: (options?: WaitOptions) => Promise<Message>;
@@ -82,10 +71,7 @@ export interface Receiver<Message> extends AsyncIterable<Message> {
 
 /** The events of a port. */
 export interface PortEvents<Receive> {
-  /**
-   * A message has arrived. A port has one consumer at a time: one listener, one `for await`, or calls of
-   * `receive…`.
-   */
+  /** A message has arrived. A port has one consumer at a time: one listener, one `for await`, or calls of `receive…`. */
   message: [message: Receive];
   /** There is room again, after `trySend` or `trySendMany` found none. */
   drain: [];
@@ -101,10 +87,7 @@ export interface PortEvents<Receive> {
   close: [reason: CloseReason, error: Error | undefined];
 }
 
-/**
- * Words that both sides of a connection see. What one side sets, the other reads at once, even while its
- * event loop is busy.
- */
+/** Words that both sides of a connection see. The other side reads a new value at once, even while its event loop is busy. */
 export interface Cells {
   /** The number of cells of each side. */
   readonly length: number;
@@ -114,10 +97,7 @@ export interface Cells {
   get(index: number): number;
 }
 
-/**
- * Typed messages in both directions, in order, each exactly once, between two parties. Each party can end the
- * port.
- */
+/** Typed messages in both directions, in order, each exactly once, between two parties. Each party can end the port. */
 export interface Port<Send = unknown, Receive = Send> extends Sender<Send>, Receiver<Receive> {
   /** The most bytes in flight, each way. */
   readonly capacity: number;

@@ -6,18 +6,12 @@ import type { Lease } from "./lease.js";
 /** The most handles that `share` makes of one block. */
 const MOST_SHARES = 65_536;
 
-/**
- * The function by which a codec handles a block while it encodes. Returns the value that stands for the block
- * in the message.
- */
+/** The function by which a codec handles a block while it encodes. Returns the value that stands for the block in the message. */
 export type Attach = (block: Block) => unknown;
 
 let attach: Attach | undefined;
 
-/**
- * Sets the function that `toJSON` of a block calls while JSON.stringify runs. Returns the previous one, which
- * must be put back.
- */
+/** Sets the function that `toJSON` of a block calls while JSON.stringify runs. Returns the previous one, which must be put back. */
 export function setAttach(next: Attach | undefined): Attach | undefined {
   const before = attach;
   attach = next;
@@ -29,10 +23,7 @@ type Gone = "sent" | "released" | "shared";
 
 /** Makes a block of a lease. */
 export let makeBlock: (lease: Lease) => Block;
-/**
- * Returns the lease of a block, which keeps it. Throws a BlockError if the block is gone, or comes from
- * another copy of the package.
- */
+/** Returns the lease of a block, which keeps it. Throws a BlockError if the block is gone, or comes from another copy of the package. */
 export let leaseOf: (block: Block) => Lease;
 /** Takes the lease away from a block that was sent. */
 export let forget: (block: Block) => void;
@@ -113,19 +104,13 @@ export class Block {
     return typeof this.#lease === "string";
   }
 
-  /**
-   * Whether the block's content is fixed for everybody; what this side writes to `bytes`, no other side sees.
-   * See `seal`.
-   */
+  /** Whether the block's content is fixed for everybody; what this side writes to `bytes`, no other side sees. See `seal`. */
   get sealed(): boolean {
     const lease = this.#lease;
     return typeof lease !== "string" && lease.sealed;
   }
 
-  /**
-   * Whether other handles of the same memory exist, here or elsewhere, or may exist. Such memory should only
-   * be read. See `share`.
-   */
+  /** Whether other handles of the same memory exist, here or elsewhere, or may exist. Such memory should only be read. See `share`. */
   get shared(): boolean {
     const lease = this.#lease;
     return typeof lease !== "string" && lease.shared;

@@ -138,10 +138,7 @@ export class Holdings {
     if (!this.#ended) this.#giveBack(segment.id, slot, segment.shared);
   }
 
-  /**
-   * Removes a segment that the peer takes away. Returns false if there is no such segment, or if a slot of it
-   * is held here.
-   */
+  /** Removes a segment that the peer takes away. Returns false if there is no such segment, or if a slot of it is held here. */
   retire(id: number): boolean {
     const segment = this.#segments.get(id);
     if (segment === undefined || segment.held > 0) return false;

@@ -11,22 +11,13 @@ export interface Lease {
   readonly length: number;
   readonly sealed: boolean;
   readonly shared: boolean;
-  /**
-   * The ledger that has the memory. A connection knows its own ledgers, and decides by them how to send a
-   * block.
-   */
+  /** The ledger that has the memory. A connection knows its own ledgers, and decides by them how to send a block. */
   readonly ledger: object;
-  /**
-   * The shared memory, which a connection can show to its peer even if another connection made it. Undefined
-   * for all other memory.
-   */
+  /** The shared memory, which a connection can show to its peer even if another connection made it. Undefined for all other memory. */
   readonly memory: SharedMemory | undefined;
   /** Gives the memory back. The block must not use the lease any more. */
   release(): void;
-  /**
-   * Returns `count` leases of the same memory in place of this one. Throws a BlockError for a block that was
-   * received.
-   */
+  /** Returns `count` leases of the same memory in place of this one. Throws a BlockError for a block that was received. */
   share(count: number): Lease[];
   /**
    * Returns an immutable lease in place of this one. Throws a BlockError for a block that was received or is

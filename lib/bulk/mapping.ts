@@ -1,9 +1,6 @@
 import type { Binding, Segment } from "../native/binding.js";
 
-/**
- * Returns whether the checked mode is on: every block has a buffer of its own, which is detached when the
- * block is sent or released.
- */
+/** Returns whether the checked mode is on: every block has a buffer of its own, which is detached when the block is sent or released. */
 export function isChecked(): boolean {
   return process.env.RINGBELL_CHECK_BLOCKS === "1";
 }

@@ -99,10 +99,7 @@ export class Pool implements SlotLedger {
     return true;
   }
 
-  /**
-   * Takes a block that the peer sends home. Returns a lease of it, or undefined if the peer did not have the
-   * block.
-   */
+  /** Takes a block that the peer sends home. Returns a lease of it, or undefined if the peer did not have the block. */
   cameHome(id: number, slot: number, bytes: number): SlotLease | undefined {
     const lease = this.#lentLease(id, slot);
     if (lease === undefined || lease.length !== bytes) return undefined;

@@ -10,9 +10,7 @@ export type PrivateBytes = Uint8Array<ArrayBuffer>;
  * `byteOffset` fails here as it does in shared memory.
  */
 const OFFSET = 64;
-/**
- * Lengths are rounded up to a multiple of this, so that blocks of nearly the same length use the same memory.
- */
+/** Lengths are rounded up to a multiple of this, so that blocks of nearly the same length use the same memory. */
 const GRAIN = 64;
 /**
  * KEPT_BYTES: the most unused memory that is kept, in bytes, for all lengths together. IDLE: how long (ms) it
@@ -66,9 +64,7 @@ export class PrivateMemory {
     this.#timer ??= setTimeout(() => this.#lookWhetherIdle(), IDLE).unref();
   }
 
-  /**
-   * Returns the same bytes for the next owner. In checked mode the old views have the length 0 from now on.
-   */
+  /** Returns the same bytes for the next owner. In checked mode the old views have the length 0 from now on. */
   handOver(bytes: PrivateBytes): PrivateBytes {
     const { byteOffset, length } = bytes;
     if (!this.checked) return new Uint8Array(bytes.buffer, byteOffset, length);
@@ -104,10 +100,7 @@ export class PrivateMemory {
     }
   }
 
-  /**
-   * Prevents a program from transferring a block's buffer by accident. In checked mode the library itself
-   * transfers it.
-   */
+  /** Prevents a program from transferring a block's buffer by accident. In checked mode the library itself transfers it. */
   #protect(buffer: ArrayBuffer): void {
     if (!this.checked) markAsUntransferable(buffer);
   }

@@ -9,18 +9,15 @@ import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
  * once the bytes are on their way; until then it may.
  */
 
-/** The account that private blocks stand in. */
+/** The ledger that has a private block. */
 export interface PrivateLedger {
   readonly memory: PrivateMemory;
   readonly kind: Tenancy["kind"];
-  /** Nobody has a block of `length` bytes any more. Its bytes may have been transferred to elsewhere. */
+  /** Called when no lease of a block of `length` bytes is left. A program may have transferred the buffer, so `bytes` may be empty. */
   released(bytes: PrivateBytes, length: number): void;
 }
 
-/**
- * A block's memory, and the number of its leases. It refers to no lease, so that leases can be
- * garbage-collected.
- */
+/** A block's memory, and the number of its leases. It refers to no lease, so that leases can be garbage-collected. */
 class Holding {
   ledger: PrivateLedger;
   readonly length: number;
@@ -35,7 +32,7 @@ class Holding {
   drop(bytes: PrivateBytes): void {
     this.leases--;
     if (this.leases === 0) this.ledger.released(bytes, this.length);
-    // Checked, each lease has bytes of its own.
+    // In checked mode each lease has bytes of its own.
     else if (this.ledger.memory.checked) this.ledger.memory.give(bytes);
   }
 }
@@ -50,7 +47,7 @@ export class PrivateLease implements Lease {
   /** The view that the program sees. */
   #shown: PrivateBytes | undefined;
 
-  /** The only lease of a block. */
+  /** Makes the only lease of a block. */
   static of(ledger: PrivateLedger, bytes: PrivateBytes, sealed: boolean, shared: boolean): PrivateLease {
     return new PrivateLease(new Holding(ledger, bytes.length), bytes, sealed, shared, tracePlace());
   }
@@ -97,12 +94,12 @@ export class PrivateLease implements Lease {
     this.#holding.drop(this.#tenancy.view);
   }
 
-  /** Takes the bytes away from the program, but not from this lease. */
+  /** Takes the bytes away from the program; the lease keeps them. */
   withdraw(): void {
     this.#tenancy.view = this.#memory.handOver(this.#tenancy.view);
   }
 
-  /** Moves the block, of which this is the only lease, to another account. */
+  /** Moves the block to another ledger. This must be its only lease. */
   moveTo(ledger: PrivateLedger): void {
     this.#holding.ledger = ledger;
   }
@@ -116,10 +113,7 @@ export class PrivateLease implements Lease {
     return views.map((each) => this.#successor(each, this.sealed, true));
   }
 
-  /**
-   * Marks the block as sealed. Receivers get copies in any case, and this side can still write to its own
-   * views.
-   */
+  /** Marks the block as sealed. Receivers get copies in any case, and this side can still write to its own views. */
   seal(): Lease {
     this.#mustBeOurs("seal");
     if (this.sealed) return this;
@@ -139,10 +133,7 @@ export class PrivateLease implements Lease {
     return new PrivateLease(this.#holding, view, sealed, shared, this.#tenancy.place);
   }
 
-  /**
-   * Returns the bytes for one more lease. In checked mode each lease needs a buffer of its own, which can be
-   * taken away.
-   */
+  /** Returns the bytes for one more lease. In checked mode each lease needs a buffer of its own, which can be taken away. */
   #another(view: PrivateBytes): PrivateBytes {
     if (!this.#memory.checked) return view;
     const copy = this.#memory.take(view.length);

@@ -6,10 +6,7 @@ import type { PoolSegment, SizeClass, SlotLease } from "./slot-lease.js";
 
 /** An unused segment is given back to the system after one to two times this long (ms). */
 const IDLE = 2500;
-/**
- * A segment of several slots takes at most this part of the limit, so that blocks of many sizes have room
- * side by side.
- */
+/** A segment of several slots takes at most this part of the limit, so that blocks of many sizes have room side by side. */
 const PART_OF_LIMIT = 1 / 16;
 /** Memory of at least this many bytes is taken on another thread, if the caller can wait. */
 const SLOW_BYTES = 8 * 1024 * 1024;
@@ -32,10 +29,7 @@ interface Plan {
   readonly bytes: number;
 }
 
-/**
- * The segments of one side of a connection. The store takes them from the system, under a limit, and gives
- * unused ones back.
- */
+/** The segments of one side of a connection. The store takes them from the system, under a limit, and gives unused ones back. */
 export class SegmentStore {
   /** The most bytes of all segments together. */
   readonly limit: number;

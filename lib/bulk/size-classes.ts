@@ -32,10 +32,7 @@ export function slotBytesFor(bytes: number): number {
   return roundUp(bytes, power / 8);
 }
 
-/**
- * Returns how many slots the next segment of a class gets, after `before` others. The first is small, and
- * each next one twice as large.
- */
+/** Returns how many slots the next segment of a class gets, after `before` others. The first is small, and each next one twice as large. */
 export function slotsOfNext(slotBytes: number, before: number): number {
   if (slotBytes > LARGE) return 1;
   const first = Math.max(1, Math.floor(SMALLEST_SLAB / slotBytes));

@@ -8,10 +8,7 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
-/**
- * Allocates blocks for the program. Calls that wait for memory are served in order, so that large blocks have
- * their turn.
- */
+/** Allocates blocks for the program. Calls that wait for memory are served in order, so that large blocks have their turn. */
 export class Allocations {
   readonly #bulk: TransportBulk;
   readonly #queue: Waiting[] = [];

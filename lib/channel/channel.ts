@@ -119,10 +119,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return this.#peer;
   }
 
-  /**
-   * Resolves when the channel has ended, with the reason. Never rejects. A listener for messages first gets
-   * what had arrived.
-   */
+  /** Resolves when the channel has ended, with the reason. Never rejects. A listener for messages first gets what had arrived. */
   override get closed(): Promise<CloseInfo> {
     return this.#news.closed;
   }
@@ -211,10 +208,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#connection.destroy();
   }
 
-  /**
-   * Ends the channel at once. Waiting sends fail, with the error if one is given. The peer gets what was sent
-   * before. Idempotent.
-   */
+  /** Ends the channel at once. Waiting sends fail, with the error if one is given. The peer gets what was sent before. Idempotent. */
   override destroy(error?: Error): void {
     this.#ending.byUs(error);
     this.#end();

@@ -1,9 +1,6 @@
 import { ConsumerBusyError } from "../errors.js";
 
-/**
- * The consumer of a lane's messages; a lane has one at a time. With `none`, calls of `receive` may be
- * waiting.
- */
+/** The consumer of a lane's messages; a lane has one at a time. With `none`, calls of `receive` may be waiting. */
 export type Consumer = "none" | "listener" | "iterator";
 
 const NAMES: Readonly<Record<Consumer, string>> = {

@@ -27,10 +27,7 @@ const HIGH_WATER_MARK = 64 * 1024;
  * that is too long for the ring goes by a block.
  */
 const LONGEST_PIECE = 256 * 1024;
-/**
- * Chunks that wait together are joined up to this length, because copying them costs less than a message for
- * each.
- */
+/** Chunks that wait together are joined up to this length, because copying them costs less than a message for each. */
 const JOINED = 64 * 1024;
 /** The message that ends one direction. */
 const END_MARK = new Uint8Array(0);
@@ -169,7 +166,7 @@ class LaneDuplex extends Duplex {
     }
     this.#peerEnded = true;
     this.push(null);
-    // This read makes "end" come even if nobody reads, provided that nothing was left to read.
+    // This read makes "end" come even without a reader, provided that nothing was left to read.
     this.read(0);
   }
 
@@ -258,10 +255,7 @@ class LaneDuplex extends Duplex {
   }
 }
 
-/**
- * Yields the bytes of the chunks in pieces of at most `most` bytes: short chunks joined, long ones cut, none
- * empty.
- */
+/** Yields the bytes of the chunks in pieces of at most `most` bytes: short chunks joined, long ones cut, none empty. */
 function* pieces(chunks: readonly Buffer[], most: number): Generator<Buffer> {
   const joined = Math.min(most, JOINED);
   let short: Buffer[] = [];

@@ -4,10 +4,7 @@ import { EncodeError, MessageTooLargeError } from "../errors.js";
 import type { TransportBulk, TransportLane } from "../transport/contract.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 
-/**
- * Bytes of records that are gathered before a batch is published. The receiver works on one batch while the
- * next is being encoded.
- */
+/** Bytes of records that are gathered before a batch is published. The receiver works on one batch while the next is being encoded. */
 const BATCH_BYTES = 32 * 1024;
 
 /** A message that was not sent yet and carries blocks, or lies in one. */
@@ -45,10 +42,7 @@ export class Encoder<Send> {
   readonly #lane: TransportLane;
   readonly #bulk: TransportBulk;
   readonly #codec: Codec<Send, unknown>;
-  /**
-   * An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that
-   * message.
-   */
+  /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
   #spare: Block[] | undefined = [];
 
   constructor(
@@ -83,10 +77,7 @@ export class Encoder<Send> {
     return this.#encodeLong(message, bytes, waits);
   }
 
-  /**
-   * Encodes messages from index `from` on, side by side at the place. Returns how many; 0 if the first one
-   * must go alone. Hot.
-   */
+  /** Encodes messages from index `from` on, side by side at the place. Returns how many; 0 if the first one must go alone. Hot. */
   pack(messages: readonly Send[], from: number): number {
     const { place } = this.#lane;
     const { scratch } = place;

@@ -7,10 +7,7 @@ interface Flush {
   failed(error: unknown): void;
 }
 
-/**
- * The flushes of one lane. The peer is asked for one position at a time; flushes that come meanwhile share
- * the next question.
- */
+/** The flushes of one lane. The peer is asked for one position at a time; flushes that come meanwhile share the next question. */
 export class Flushes {
   readonly #lane: TransportLane;
   #asked: Flush[] = [];

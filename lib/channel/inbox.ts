@@ -24,10 +24,7 @@ export class Inbox<Receive> {
   #records: RecordCursor;
   /** Whether the lane is about to go and is not read any more. Its rest has then been saved. */
   #over = false;
-  /**
-   * `#saved`: records that come after those at the cursor. `#deliveries`: what came with each saved record
-   * that is not plain, in order.
-   */
+  /** `#saved`: records that come after those at the cursor. `#deliveries`: what came with each saved record that is not plain, in order. */
   readonly #saved: RecordCursor[] = [];
   readonly #deliveries: (Delivery | undefined)[] = [];
   /** The private memory that long messages are decoded from. */
@@ -127,10 +124,7 @@ export class Inbox<Receive> {
     }
   }
 
-  /**
-   * Releases the block of the last message, which the program no longer reads. The next message may need that
-   * memory to arrive.
-   */
+  /** Releases the block of the last message, which the program no longer reads. The next message may need that memory to arrive. */
   lookAway(): void {
     this.#lookedAt?.release();
     this.#lookedAt = undefined;
@@ -154,8 +148,8 @@ export class Inbox<Receive> {
   }
 
   /**
-   * Decodes the message at the cursor, which comes with blocks or lies in one. Blocks that nobody got are
-   * released in every case.
+   * Decodes the message at the cursor, which comes with blocks or lies in one. Blocks that the program did
+   * not get are released in every case.
    */
   #decodeDelivery(records: RecordCursor): Receive {
     const delivery = this.#over ? this.#deliveries.shift() : this.#lane.takeBlocks(records);

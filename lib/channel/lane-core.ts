@@ -37,10 +37,7 @@ export interface LaneEnd {
   readonly byPeer: boolean;
   /** Whether the channel was closed in order. */
   readonly inOrder: boolean;
-  /**
-   * Bytes sent that the peer has not reported as taken. The peer reports late: it may have taken up to an
-   * eighth of the capacity more.
-   */
+  /** Bytes sent that the peer has not reported as taken. The peer reports late: it may have taken up to an eighth of the capacity more. */
   readonly unreported: number;
 }
 
@@ -113,9 +110,7 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     return () => this.#endListeners.delete(listener);
   }
 
-  /**
-   * Resolves with the reason when the channel has ended: a ClosedError for an end in order, else the failure.
-   */
+  /** Resolves with the reason when the channel has ended: a ClosedError for an end in order, else the failure. */
   whyEnded(): Promise<unknown> {
     return this.sender.flush(undefined).catch((why: unknown) => why);
   }

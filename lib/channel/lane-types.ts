@@ -3,10 +3,7 @@ import type { Lane } from "./lane.js";
 
 /** The types of `channel.lane(name)`, from the options that were given to `listen` and `connect`. */
 
-/**
- * The lanes of a channel whose lanes only the listener knows. `lane(name)` takes every name, and the caller
- * states the types.
- */
+/** The lanes of a channel whose lanes only the listener knows. `lane(name)` takes every name, and the caller states the types. */
 export interface UnknownLanes {
   readonly [name: string]: Lane<unknown, unknown>;
 }

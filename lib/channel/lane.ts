@@ -41,15 +41,9 @@ export class Lane<Send = unknown, Receive = Send>
 {
   /** The lane's name; `main` for the channel itself. */
   readonly name: string;
-  /**
-   * The most bytes in flight, each way. A record takes 8 bytes and its message, rounded up to a multiple of
-   * 8.
-   */
+  /** The most bytes in flight, each way. A record takes 8 bytes and its message, rounded up to a multiple of 8. */
   readonly capacity: number;
-  /**
-   * The core without its types. TypeScript compares the types of private members too, and these would make
-   * lanes invariant.
-   */
+  /** The core without its types. TypeScript compares the types of private members too, and these would make lanes invariant. */
   readonly #core: LaneCore<never, unknown>;
   readonly #sender: SendingHalf<Send>;
   readonly #receiver: Pick<ReceivingHalf<Receive>, keyof ReceivingHalf<Receive>>;
@@ -105,10 +99,7 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#sender.send(message, abortOf(options, "the message found no room"));
   }
 
-  /**
-   * Sends the message, and blocks the thread while there is no room. Returns false on time-out; nothing was
-   * queued then.
-   */
+  /** Sends the message, and blocks the thread while there is no room. Returns false on time-out; nothing was queued then. */
   sendSync(message: Send, options?: TimeoutOptions): boolean {
     return this.#sender.sendSync(
       message,
@@ -174,10 +165,7 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#receiver.receiveMany(max);
   }
 
-  /**
-   * Like `receiveMany`, but blocks the thread until there is at least one message; empty on time-out. Throws
-   * at the end of the channel.
-   */
+  /** Like `receiveMany`, but blocks the thread until there is at least one message; empty on time-out. Throws at the end of the channel. */
   receiveManySync(max: number, options?: TimeoutOptions): Receive[] {
     checkInteger(max, "max", 1, Number.MAX_SAFE_INTEGER);
     return this.#receiver.receiveManySync(
@@ -200,18 +188,12 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#core.channel.peer;
   }
 
-  /**
-   * The state of the lane's channel: `closing` while `close` waits for sends; `open` before, `closed` after
-   * the end.
-   */
+  /** The state of the lane's channel: `closing` while `close` waits for sends; `open` before, `closed` after the end. */
   get state(): "open" | "closing" | "closed" {
     return this.#core.channel.state;
   }
 
-  /**
-   * Resolves when the lane's channel has ended, with the reason. Never rejects. A listener for messages first
-   * gets what had arrived.
-   */
+  /** Resolves when the lane's channel has ended, with the reason. Never rejects. A listener for messages first gets what had arrived. */
   get closed(): Promise<CloseInfo> {
     return this.#core.channel.closed;
   }
@@ -226,10 +208,7 @@ export class Lane<Send = unknown, Receive = Send>
     return this.#core.channel.tryAllocate(bytes);
   }
 
-  /**
-   * Ends the lane's channel, as `Channel.close` does. All lanes end together, because both sides must learn
-   * of the end and its reason.
-   */
+  /** Ends the lane's channel, as `Channel.close` does. All lanes end together, because both sides must learn of the end and its reason. */
   close(options?: CloseOptions): Promise<void> {
     return this.#core.channel.close(options);
   }

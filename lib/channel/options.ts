@@ -15,10 +15,7 @@ export interface LaneOptions {
 /** Lanes by name. */
 export type LanesOption = Readonly<Record<string, LaneOptions>>;
 
-/**
- * The codec, lanes and capacity for peers of one role. An entry takes from the listener's own options what it
- * leaves out.
- */
+/** The codec, lanes and capacity for peers of one role. An entry takes from the listener's own options what it leaves out. */
 export interface RoleOptions {
   readonly codec?: CodecOption<never, unknown> | undefined;
   readonly lanes?: LanesOption | undefined;
@@ -31,10 +28,7 @@ export interface RoleOptions {
  */
 export type RolesOption = Readonly<Record<string, RoleOptions>>;
 
-/**
- * The options that `listen` and `connect` have in common. An invalid value throws an InvalidArgumentError,
- * which names the option.
- */
+/** The options that `listen` and `connect` have in common. An invalid value throws an InvalidArgumentError, which names the option. */
 export interface CommonOptions<Send, Receive> {
   /**
    * How messages become bytes: one codec, or `{ send, receive }`. Default `json()`. The other side must use
@@ -98,10 +92,7 @@ export interface CommonOptions<Send, Receive> {
    * message that is too long for the ring (more than half of `capacity` less 8) always goes by a block.
    */
   readonly bulkThreshold?: number | undefined;
-  /**
-   * The role that this side claims, shown to the peer as `peer.role`; up to 64 characters. It is a claim, not
-   * a right.
-   */
+  /** The role that this side claims, shown to the peer as `peer.role`; up to 64 characters. It is a claim, not a right. */
   readonly role?: string | undefined;
   /**
    * How long a handshake may take, in ms, 1 to 600 000. Default 5000. A longer one fails with a
@@ -118,19 +109,11 @@ export interface ListenOptions<Send, Receive, Lanes extends LanesOption = LanesO
    * overrides the capacity and codec of the main lane.
    */
   readonly lanes?: Lanes | undefined;
-  /**
-   * The bytes of each of a lane's two rings: a power of two, 4096 (4 KiB) to 1073741824 (1 GiB). Default
-   * 262144 (256 KiB).
-   */
+  /** The bytes of each of a lane's two rings: a power of two, 4096 (4 KiB) to 1073741824 (1 GiB). Default 262144 (256 KiB). */
   readonly capacity?: number | undefined;
-  /**
-   * The permission bits of the socket, 0 to 0o777. They are in force before anyone can connect. Default
-   * 0o600: our own user.
-   */
+  /** The permission bits of the socket, 0 to 0o777. They are in force before anyone can connect. Default 0o600: our own user. */
   readonly mode?: number | undefined;
-  /**
-   * Closes the server when the signal is aborted. If it is aborted already, `listen` rejects with its reason.
-   */
+  /** Closes the server when the signal is aborted. If it is aborted already, `listen` rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -157,10 +140,7 @@ export interface ConnectOptions<Send, Receive, Lanes extends LanesOption = Lanes
    * `codec`. A lane that the listener does not have rejects with a LaneMismatchError (ERR_RINGBELL_LANES).
    */
   readonly lanes?: Lanes | undefined;
-  /**
-   * The most bytes for each ring, as for `listen`; the smaller value of the two sides counts. Default: the
-   * listener's value.
-   */
+  /** The most bytes for each ring, as for `listen`; the smaller value of the two sides counts. Default: the listener's value. */
   readonly capacity?: number | undefined;
   /**
    * How to go on while nobody listens yet; see RetryOptions. By default connect tries for up to 3 seconds, so
@@ -169,9 +149,6 @@ export interface ConnectOptions<Send, Receive, Lanes extends LanesOption = Lanes
    * refused, another schema) is never tried again.
    */
   readonly retry?: RetryOptions | false | undefined;
-  /**
-   * Gives up connecting when the signal is aborted, and rejects with its reason. Has no effect on the channel
-   * afterwards.
-   */
+  /** Gives up connecting when the signal is aborted, and rejects with its reason. Has no effect on the channel afterwards. */
   readonly signal?: AbortSignal | undefined;
 }

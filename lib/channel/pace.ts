@@ -9,10 +9,7 @@ const LONGEST_STRIDE = 64;
  */
 export class Pace {
   #stride = 1;
-  /**
-   * `#left` counts the messages that may still be taken before the next look; `#lookedAt` is the time of the
-   * last look (ms).
-   */
+  /** `#left` counts the messages that may still be taken before the next look; `#lookedAt` is the time of the last look (ms). */
   #left = 0;
   #lookedAt = 0;
 
@@ -26,10 +23,7 @@ export class Pace {
     return this.#stride === 1;
   }
 
-  /**
-   * Looks at the clock and decides how many messages may be taken before the next look. Returns the time
-   * (ms).
-   */
+  /** Looks at the clock and decides how many messages may be taken before the next look. Returns the time (ms). */
   look(): number {
     const now = performance.now();
     this.#stride = now - this.#lookedAt > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
@@ -38,10 +32,7 @@ export class Pace {
     return now;
   }
 
-  /**
-   * Counts a message that is about to be taken. Returns whether promises that run without the event loop have
-   * used up its turn.
-   */
+  /** Counts a message that is about to be taken. Returns whether promises that run without the event loop have used up its turn. */
   turnIsOver(): boolean {
     return this.isDue() && turnIsOver(this.look());
   }

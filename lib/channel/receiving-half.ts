@@ -14,10 +14,7 @@ import { ON_ITS_WAY } from "./sending-half.js";
 export interface ReceivingEvents<Receive> {
   /** Returns the present listener for messages. */
   listener(): ((message: Receive) => unknown) | undefined;
-  /**
-   * Called for a message that could not be decoded, unless a call that asked for this very message throws the
-   * error.
-   */
+  /** Called for a message that could not be decoded, unless a call that asked for this very message throws the error. */
   bad(error: unknown): void;
   /** Called when the channel has ended and the listener, if there is one, has got all that had arrived. */
   finished(): void;
@@ -107,9 +104,7 @@ export class ReceivingHalf<Receive> {
     );
   }
 
-  /**
-   * Iterates over every message until the loop is left, the channel is closed, or (throwing) the peer dies.
-   */
+  /** Iterates over every message until the loop is left, the channel is closed, or (throwing) the peer dies. */
   iterate(): AsyncIterableIterator<Receive> {
     if (this.#consumer !== "none" || this.#waiters.length > 0) this.#busy();
     this.#consumer = "iterator";
@@ -157,10 +152,7 @@ export class ReceivingHalf<Receive> {
     return this.#consumer === "listener" && this.hasRest;
   }
 
-  /**
-   * Called by the transport when records stand at the cursor, which had none left. Returns whether the turn
-   * may go on.
-   */
+  /** Called by the transport when records stand at the cursor, which had none left. Returns whether the turn may go on. */
   onRecords(): boolean {
     if (this.#consumer === "listener") return this.#deliver();
     this.#answer();

@@ -10,10 +10,7 @@ import { Flushes } from "./flushes.js";
 import { parts } from "./parts.js";
 import { WaitingSends } from "./waiting-sends.js";
 
-/**
- * The promise that `send` returns for a message that found room. It is always the same one, so that nothing
- * is allocated.
- */
+/** The promise that `send` returns for a message that found room. It is always the same one, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
 
 /** The calls of the sending half to its lane. */
@@ -118,10 +115,7 @@ export class SendingHalf<Send> {
     }
   }
 
-  /**
-   * Sends messages from index `from` on, as many as there is room for. Returns the index of the first that
-   * was not sent.
-   */
+  /** Sends messages from index `from` on, as many as there is room for. Returns the index of the first that was not sent. */
   trySendMany(messages: readonly Send[], from: number): number {
     if (this.#ending.error !== undefined) throw this.#ending.error;
     if (this.#queue.length > 0 && from < messages.length) {
@@ -254,10 +248,7 @@ export class SendingHalf<Send> {
     return true;
   }
 
-  /**
-   * Blocks the thread until there may be memory. Throws if the peer is gone, because an encoding that finds
-   * no memory does not notice that.
-   */
+  /** Blocks the thread until there may be memory. Throws if the peer is gone, because an encoding without memory does not notice that. */
   #waitMemory(lane: BlockingLane, timeout: number): void {
     lane.waitMemory(timeout);
     this.#events.look();
@@ -281,10 +272,7 @@ export class SendingHalf<Send> {
     this.#lane.wantRoom();
   }
 
-  /**
-   * Throws for a message that the transport does not take. If the transport has ended, the channel learns why
-   * in this turn of the loop or the next.
-   */
+  /** Throws for a message that the transport does not take: too long, or sent after the end. */
   #refuse(status: number): never {
     if (status !== ENDED) throw new MessageTooLargeError(this.limit, undefined);
     throw this.#whyEnded();

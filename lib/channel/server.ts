@@ -43,10 +43,7 @@ export interface ServerParts<Accepted extends Channel> {
 }
 
 export interface AcceptOptions extends WaitOptions {
-  /**
-   * The entry of the option `roles` that the channel must have got. Channels of other entries stay for other
-   * calls. Default: any.
-   */
+  /** The entry of the option `roles` that the channel must have got. Channels of other entries stay for other calls. Default: any. */
   readonly role?: string | undefined;
 }
 

@@ -9,10 +9,7 @@ interface Waiting {
   /** The message in private memory. Undefined once it lies in the body of the parcel. */
   bytes: Uint8Array | undefined;
   readonly parcel: Parcel;
-  /**
-   * The program's blocks. The blocks of the parcel were moved out of them, and move back if the message is
-   * not sent.
-   */
+  /** The program's blocks. The blocks of the parcel were moved out of them, and move back if the message is not sent. */
   readonly originals: readonly Block[];
   sent(): void;
   failed(error: unknown): void;
@@ -34,10 +31,7 @@ export class WaitingSends<Send> {
     return this.#queue.length;
   }
 
-  /**
-   * Takes over what `Encoder.encode` returned for a message. The promise resolves when the message has gone
-   * out.
-   */
+  /** Takes over what `Encoder.encode` returned for a message. The promise resolves when the message has gone out. */
   add(message: Send, encoded: number | Parcel | undefined, abort: Abort | undefined): Promise<void> {
     const { bytes, parcel } = this.#keep(message, encoded);
     const originals = parcel.blocks;
@@ -73,10 +67,7 @@ export class WaitingSends<Send> {
     return this.#queue.length === 0 ? SENT : status;
   }
 
-  /**
-   * Blocks the thread for up to `timeout` ms until the first one has gone out. Returns SENT, even if no send
-   * waits.
-   */
+  /** Blocks the thread for up to `timeout` ms until the first one has gone out. Returns SENT, even if no send waits. */
   advanceSync(lane: BlockingLane, timeout: number): SendStatus {
     const first = this.#queue[0];
     if (first === undefined) return SENT;

@@ -3,10 +3,7 @@ import type { Option, Values } from "./command.js";
 import { nearest } from "./nearest.js";
 import { UsageError } from "./usage-error.js";
 
-/**
- * Reads the options of `command`. Throws a UsageError that names the mistake, and the option that was
- * probably meant.
- */
+/** Reads the options of `command`. Throws a UsageError that names the mistake, and the option that was probably meant. */
 export function parseOptions(args: readonly string[], options: readonly Option[], command: string): Values {
   const { tokens } = parseArgs({
     args: [...args],

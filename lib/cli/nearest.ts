@@ -13,10 +13,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/**
- * Returns how many letters must be inserted, removed, replaced or swapped with their neighbour to get from
- * one word to the other.
- */
+/** Returns how many letters must be inserted, removed, replaced or swapped with their neighbour to get from one word to the other. */
 function distance(from: string, to: string): number {
   let before: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, i) => i);

@@ -18,10 +18,7 @@ const COMMANDS: readonly Command[] = [ls, doctor, gc, bench];
 const FAILED = 1;
 const MISUSED = 2;
 
-/**
- * Runs a command line (without node and the script). Resolves with the exit code. `complain` writes to
- * standard error.
- */
+/** Runs a command line (without node and the script). Resolves with the exit code. `complain` writes to standard error. */
 export async function runProgram(
   args: readonly string[],
   output: Output,

@@ -3,10 +3,7 @@
 export interface Column {
   readonly title: string;
   readonly align?: "left" | "right";
-  /**
-   * The least width (characters) to which the column may be cut if the table is too wide. Without it the
-   * column is never cut.
-   */
+  /** The least width (characters) to which the column may be cut if the table is too wide. Without it the column is never cut. */
   readonly least?: number;
 }
 
@@ -22,10 +19,7 @@ export interface TableOptions {
 
 const GAP = 2;
 
-/**
- * Returns the lines of a table. The head is left out if no column has a title. Columns that are empty in all
- * rows are left out.
- */
+/** Returns the lines of a table. The head is left out if no column has a title. Columns that are empty in all rows are left out. */
 export function table(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
@@ -61,10 +55,7 @@ export function table(
   ];
 }
 
-/**
- * Takes characters one by one from the widest column that may be cut, until the table fits or no column may
- * be cut further.
- */
+/** Takes characters one by one from the widest column that may be cut, until the table fits or no column may be cut further. */
 function shrink(columns: readonly Column[], widths: Map<number, number>, limit: number): void {
   const total = (): number =>
     [...widths.values()].reduce((sum, width) => sum + width, 0) + GAP * Math.max(0, widths.size - 1);

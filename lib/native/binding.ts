@@ -21,13 +21,9 @@ export interface Binding {
   socketListen(path: string, mode: number, backlog: number): number;
   /** Accepts one connection, non-blocking. Returns -1 if none waits. */
   socketAccept(descriptor: number): number;
-  /**
-   * Connects, non-blocking. Throws ENOENT, ECONNREFUSED, EACCES, or EAGAIN if the listener's backlog is full.
-   */
+  /** Connects, non-blocking. Throws ENOENT, ECONNREFUSED, EACCES, or EAGAIN if the listener's backlog is full. */
   socketConnect(path: string): number;
-  /**
-   * Returns the process at the other end at the time when it connected or listened, as the kernel knows it.
-   */
+  /** Returns the process at the other end at the time when it connected or listened, as the kernel knows it. */
   socketCredentials(descriptor: number): Credentials;
   /**
    * Writes from `offset` on, and passes `passed` along unless it is -1. Returns the bytes written, or -1 if
@@ -36,12 +32,12 @@ export interface Binding {
   socketSend(descriptor: number, bytes: Uint8Array, offset: number, passed: number): number;
   /** Reads into `into`. Returns the bytes read, 0 at the end, or -1 if there are none now. */
   socketReceive(descriptor: number, into: Uint8Array): number;
-  /** The descriptor that came with the last `socketReceive` on any socket of this thread, once; -1 if none. The next `socketReceive` closes a descriptor that was not taken. */
-  socketTakeDescriptor(): number;
   /**
-   * Blocks until the socket is readable (writable, if `writable`) or hung up, for at most `timeout` ms (-1:
-   * no limit).
+   * Returns the descriptor that came with the last `socketReceive` on any socket of this thread, once; -1
+   * without one. The next `socketReceive` closes a descriptor that was not taken.
    */
+  socketTakeDescriptor(): number;
+  /** Blocks until the socket is readable (writable, if `writable`) or hung up, for at most `timeout` ms (-1: no limit). */
   socketWait(descriptor: number, writable: boolean, timeout: number): boolean;
   closeDescriptor(descriptor: number): void;
   /**
@@ -54,10 +50,7 @@ export interface Binding {
    * the pid it names a process for good.
    */
   processStart(pid: number): number;
-  /**
-   * Calls `callback(readable, writable)` from the event loop of this thread whenever one of them is true
-   * (level-triggered).
-   */
+  /** Calls `callback(readable, writable)` from the event loop of this thread whenever one of them is true (level-triggered). */
   watch(descriptor: number, callback: (readable: boolean, writable: boolean) => void): Watcher;
 
   /**
@@ -65,7 +58,10 @@ export interface Binding {
    * only), else such as `/ringbell-…`. Throws ENOSPC, ENOMEM, EMFILE.
    */
   regionCreate(capacities: readonly number[], name: string): Region;
-  /** Maps the region that the peer made: by name, or (name "") by descriptor, which is consumed also on failure. Throws EINVAL where size, seals or header are not as agreed. */
+  /**
+   * Maps the region that the peer made: by name, or (name "") by descriptor, which is consumed even on
+   * failure. Throws EINVAL if size, seals or header are not as agreed.
+   */
   regionOpen(capacities: readonly number[], name: string, descriptor: number): Region;
   /** Removes the name of a region. A missing name is no error. */
   regionUnlink(name: string): void;
@@ -76,24 +72,19 @@ export interface Binding {
    * Throws ENOSPC, ENOMEM, EMFILE.
    */
   segmentCreate(bytes: number, name: string): Segment;
-  /**
-   * Like `segmentCreate`, on another thread. The kernel clears the memory, which takes tenths of a second for
-   * a gigabyte.
-   */
+  /** Like `segmentCreate`, on another thread. The kernel clears the memory, which takes tenths of a second for a gigabyte. */
   segmentCreateSoon(bytes: number, name: string): Promise<Segment>;
   /**
-   * Maps a segment that the peer made; the descriptor is consumed also on failure. Throws EINVAL for a file that is too short, that can
-   * be resized though it is not `resizable` by agreement, or that can still be written to though it is said to be `immutable`.
+   * Maps the segment that the peer made. The descriptor is consumed even on failure. Throws EINVAL in three
+   * cases: it is too short; it can be resized although it is not `resizable` by agreement; it can be written
+   * although it is said to be `immutable`.
    */
   segmentOpen(descriptor: number, bytes: number, resizable: boolean, immutable: boolean): Segment;
   /** Detaches an ArrayBuffer: its length, and that of its views, is 0 from then on. */
   detach(buffer: ArrayBuffer): void;
-  /**
-   * Makes glibc keep up to 64 MiB of freed memory for later allocations, in the whole process. Only the first
-   * call has an effect.
-   */
+  /** Makes glibc keep up to 64 MiB of freed memory for later allocations, in the whole process. Only the first call has an effect. */
   keepFreedMemory(): void;
-  /** Asks the kernel for huge pages, where it gives them to programs that ask: all of the bytes are about to be written. */
+  /** Asks the kernel for huge pages, if it gives them on request: all of the bytes are about to be written. */
   adviseHugePages(bytes: Uint8Array): void;
 
   /**
@@ -115,14 +106,11 @@ export interface Binding {
   readonly cores: number;
   /** The version of the shared memory's layout (native/layout.h). Two peers compare it when they connect. */
   readonly abiVersion: number;
-  /**
-   * The version of this interface (native/js/numbers.h). An addon of another version is refused when it is
-   * loaded.
-   */
+  /** The version of this interface (native/js/numbers.h). An addon of another version is refused when it is loaded. */
   readonly interfaceVersion: number;
   /** The numbers that both languages must know; deeply frozen. */
   readonly layout: Layout;
-  /** Whether ArrayBuffers can look at shared memory. Electron forbids it, so it has no blocks. */
+  /** Whether ArrayBuffers may show shared memory. Electron forbids that, so it has no blocks. */
   readonly externalBuffers: boolean;
 }
 
@@ -136,10 +124,10 @@ export interface Watcher {
 }
 
 export interface Region {
-  /** 32 hex digits that stand in the region: a peer that can read them sees the same memory. */
+  /** 32 hex digits that stand in the region. A peer that can read them sees the same memory. */
   readonly nonce: string;
   readonly bytes: number;
-  /** The descriptor to pass to the peer; -1 for a region that has a name, and after `closeDescriptor`. */
+  /** The descriptor for the peer; -1 for a region with a name, and after `closeDescriptor`. */
   readonly descriptor: number;
   closeDescriptor(): void;
   /** Unmaps the region, unless a connection uses it. */
@@ -151,7 +139,10 @@ export interface Segment {
   readonly bytes: number;
   /** Returns a new ArrayBuffer over `length` bytes at `offset`. */
   view(offset: number, length: number): ArrayBuffer;
-  /** Seals the segment against writing: bytes that are written to its views from now on are seen by nobody else. Throws EBUSY while somebody else has mapped it. */
+  /**
+   * Seals the segment against writing. No other process sees bytes that this process writes to its views from
+   * now on. Throws EBUSY if another process has mapped it.
+   */
   makeImmutable(): void;
   /** Forgets bytes that were written to the private mapping of an immutable segment. */
   discard(): void;
@@ -169,9 +160,7 @@ export interface NativeHandlers {
 }
 
 export interface NativeLane {
-  /**
-   * The control words, by which JavaScript and the addon pass numbers without arguments: `Layout.control`.
-   */
+  /** The control words, by which JavaScript and the addon pass numbers without arguments: `Layout.control`. */
   readonly control: ArrayBuffer;
   readonly outbox: ArrayBuffer;
   readonly inbox: ArrayBuffer;
@@ -181,7 +170,10 @@ export interface NativeLane {
   sendBatch(): void;
   sendWait(): void;
   drain(): void;
-  /** As `drain`, after polling for about a microsecond for an answer. Does nothing where nothing was sent since the last time, or where the lane does not poll (spin 0, or polling did not pay). */
+  /**
+   * Like `drain`, after polling for about a microsecond for an answer to messages sent since the last time.
+   * Does nothing if none were sent, or if the lane does not poll (spin 0, or polling did not pay).
+   */
   drainMore(): void;
   drainWait(): void;
   /** Must be called when the control word `demand` becomes `Layout.demand.records` while `watching` is 0. */
@@ -198,15 +190,13 @@ export interface NativeConnection {
   close(why: number): void;
   ref(): void;
   unref(): void;
-  /**
-   * Writes the counters of `Layout.connectionStats`; `end` is one of `Layout.end`. Does nothing if `into` is
-   * too short.
-   */
+  /** Writes the counters of `Layout.connectionStats`; `end` is one of `Layout.end`. Does nothing if `into` is too short. */
   stats(into: Float64Array): void;
   /**
-   * Passes the segment's descriptor to the peer. False where the socket is full, because the peer has not read it for long: `onRoom`
-   * comes for the last lane when the socket takes more. False also where the kernel has too many descriptors on their way; nobody tells
-   * when they have arrived. Throws EPIPE or ECONNRESET where the peer has gone.
+   * Passes the segment's descriptor to the peer. Returns false in two cases. The socket is full because the
+   * peer has not read it for long: `onRoom` then comes for the last lane when it takes more. Or the kernel
+   * has too many descriptors on their way: no event reports when that changes. Throws EPIPE or ECONNRESET if
+   * the peer has gone.
    */
   pass(segment: Segment): boolean;
   /**

@@ -5,10 +5,7 @@ import { AddonError } from "../errors.js";
  * deeply frozen. `assertLayout` compares the numbers that TypeScript must know without the addon with it.
  */
 export interface Layout {
-  /**
-   * The index of each control word in `NativeLane.control`. It counts 32-bit integers, except for `timeout`,
-   * where it counts doubles.
-   */
+  /** The index of each control word in `NativeLane.control`. It counts 32-bit integers, except for `timeout`, where it counts doubles. */
   readonly control: {
     /** In: the payload's bytes to send, the number of records of a batch, or the most records to drain. */
     readonly argument: number;
@@ -25,10 +22,7 @@ export interface Layout {
     /** In: how long `sendWait` and `drainWait` block, in ms; Infinity: no limit. */
     readonly timeout: number;
   };
-  /**
-   * The values of the control word `demand`: records are not wanted, wanted as they come, or looked for when
-   * a bell rings.
-   */
+  /** The values of the control word `demand`: records are not wanted, wanted as they come, or looked for when a bell rings. */
   readonly demand: { readonly none: number; readonly records: number; readonly atTheBell: number };
   /** The results of a send. */
   readonly sent: {
@@ -41,10 +35,7 @@ export interface Layout {
   readonly batch: { readonly most: number; readonly polled: number };
   /** The values that `NativeConnection.close` takes. */
   readonly close: { readonly closed: number; readonly corrupt: number };
-  /**
-   * The values of `onEnd` and of the counter `end`. `accused`: the peer says that this side broke the
-   * protocol.
-   */
+  /** The values of `onEnd` and of the counter `end`. `accused`: the peer says that this side broke the protocol. */
   readonly end: {
     readonly none: number;
     readonly peerClosed: number;
@@ -89,10 +80,7 @@ export interface Layout {
     readonly kindWord: number;
     /** The bits by which the kind is shifted in that word, in a ring. */
     readonly kindShift: number;
-    /**
-     * The bits by which the kind is shifted in that word, in a scratch. The bits below belong to the
-     * transport.
-     */
+    /** The bits by which the kind is shifted in that word, in a scratch. The bits below belong to the transport. */
     readonly scratchKindShift: number;
     readonly kinds: {
       readonly message: number;
@@ -127,15 +115,9 @@ export interface Layout {
     readonly dataAlignment: number;
     /** The offset in a ring's control of the 64-bit position that the consumer has reported. */
     readonly consumed: number;
-    /**
-     * The offset in a ring's control of the 32-bit word that says whether the consumer sleeps, one of
-     * `parked`.
-     */
+    /** The offset in a ring's control of the 32-bit word that says whether the consumer sleeps, one of `parked`. */
     readonly consumerState: number;
-    /**
-     * The offset in a ring's control of the 32-bit word that says whether the producer sleeps, one of
-     * `parked`.
-     */
+    /** The offset in a ring's control of the 32-bit word that says whether the producer sleeps, one of `parked`. */
     readonly producerState: number;
   };
   /** The state of a side: awake, asleep in its event loop until the bell wakes it, or asleep on a futex. */
@@ -146,10 +128,7 @@ export interface Layout {
 export type ExpectedLayout = Expected<Layout>;
 type Expected<T> = T extends number ? number : { readonly [Key in keyof T]?: Expected<T[Key]> };
 
-/**
- * Throws an AddonError (ERR_RINGBELL_ADDON) if numbers of the layout are not as expected. Its message names
- * each of them.
- */
+/** Throws an AddonError (ERR_RINGBELL_ADDON) if numbers of the layout are not as expected. Its message names each of them. */
 export function assertLayout(layout: Layout, expected: ExpectedLayout): void {
   const wrong = [...differences(layout, expected, "")];
   if (wrong.length === 0) return;

@@ -5,10 +5,7 @@ import { fileURLToPath } from "node:url";
 import { AddonError, UnsupportedPlatformError } from "../errors.js";
 import type { Binding } from "./binding.js";
 
-/**
- * The version of the addon's interface: kInterfaceVersion of native/js/numbers.h. An addon of another version
- * is refused.
- */
+/** The version of the addon's interface: kInterfaceVersion of native/js/numbers.h. An addon of another version is refused. */
 const INTERFACE_VERSION = 1;
 
 let loaded: Binding | undefined;
@@ -32,10 +29,7 @@ export function loadBinding(): Binding {
   throw failure;
 }
 
-/**
- * Returns the addon, or undefined if it does not load. Throws an UnsupportedPlatformError as `loadBinding`
- * does.
- */
+/** Returns the addon, or undefined if it does not load. Throws an UnsupportedPlatformError as `loadBinding` does. */
 export function tryBinding(): Binding | undefined {
   try {
     return loadBinding();
@@ -54,7 +48,7 @@ export function addonFailure(): Error | undefined {
 export function libc(): "glibc" | "musl" | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    // The maps name the library that this very process runs on, whatever else is installed.
+    // The maps name the library that this process runs on, whatever else is installed.
     return /\/(ld-musl-|libc\.musl-)/.test(readFileSync("/proc/self/maps", "utf8")) ? "musl" : "glibc";
   } catch {
     return existsSync("/etc/alpine-release") ? "musl" : "glibc";
@@ -109,10 +103,7 @@ function explain(root: string, family: string | undefined, error: Error): string
   ].join("\n");
 }
 
-/**
- * Returns the directory with package.json. This module lies in dist/native, or in lib/native when it runs
- * from source.
- */
+/** Returns the directory with package.json. This module lies in dist/native, or in lib/native when it runs from source. */
 function packageRoot(): string {
   let directory = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(directory, "package.json"))) {

@@ -5,10 +5,7 @@ import type { Place } from "./records/place.js";
 import type { SendStatus } from "./records/send-status.js";
 import type { Delivery } from "./records/shipment.js";
 
-/**
- * The contract of a transport: it carries records of bytes in lanes between two processes, with backpressure
- * and one end.
- */
+/** The contract of a transport: it carries records of bytes in lanes between two processes, with backpressure and one end. */
 
 export interface LaneHandler {
   /**
@@ -80,24 +77,16 @@ export interface TransportLane {
   drain(max: number): number;
   /** Switches on or off whether `onRecords` is called as records arrive. Off at first. Cheap to switch. */
   wantRecords(on: boolean): void;
-  /**
-   * Asks for one `onRoom`. Called after a send returned FULL. If there is room by now, `onRoom` still comes,
-   * asynchronously.
-   */
+  /** Asks for one `onRoom`. Called after a send returned FULL. If there is room by now, `onRoom` still comes, asynchronously. */
   wantRoom(): void;
-  /**
-   * Asks for one `onTaken`. It comes asynchronously, even if everything is taken already. May be called again
-   * only after it came.
-   */
+  /** Asks for one `onTaken`. It comes asynchronously, even if everything is taken already. May be called again only after it came. */
   wantTaken(): void;
   stats(): LaneStats;
 }
 
 /** A lane whose thread can wait for the peer without the event loop: a lane in shared memory. */
 export interface BlockingLane extends TransportLane {
-  /**
-   * Like `send`, but blocks the thread for up to `timeout` ms (Infinity: without limit) until there is room.
-   */
+  /** Like `send`, but blocks the thread for up to `timeout` ms (Infinity: without limit) until there is room. */
   sendWait(bytes: number, timeout: number): SendStatus;
   /**
    * Like `drain`, but blocks the thread for up to `timeout` ms until there is a record. Returns 0 on
@@ -118,21 +107,13 @@ export interface LaneStats {
   readonly receivedBytes: number;
   /** Bytes sent that the peer has not reported as taken, headers included. */
   readonly sendFill: number;
-  /**
-   * Bytes that have arrived and were not drained, headers included, as far as this side knows without asking
-   * the peer.
-   */
+  /** Bytes that have arrived and were not drained, headers included, as far as this side knows without asking the peer. */
   readonly receiveFill: number;
   /** The number of sends that found no room. */
   readonly fullCount: number;
-  /**
-   * The time (ms since the epoch) since which a sender has been waiting for room; undefined while none waits.
-   */
+  /** The time (ms since the epoch) since which a sender has been waiting for room; undefined while none waits. */
   readonly blockedSince: number | undefined;
-  /**
-   * The time (ms since the epoch) since which the receiving side has had nothing to read; undefined while it
-   * has something.
-   */
+  /** The time (ms since the epoch) since which the receiving side has had nothing to read; undefined while it has something. */
   readonly idleSince: number | undefined;
 }
 
@@ -157,10 +138,7 @@ export const LONG_WINDOW = 4 * 1024 * 1024;
 export interface TransportBulk {
   /** `shared`: blocks are handed over as they are; `copied`: their bytes are sent. */
   readonly mode: "shared" | "copied";
-  /**
-   * The most bytes of all blocks of this side together, including blocks that the peer holds: the smaller
-   * value of the two sides.
-   */
+  /** The most bytes of all blocks of this side together, including blocks that the peer holds: the smaller value of the two sides. */
   readonly limit: number;
   /**
    * Returns a block of `bytes` bytes, or undefined if there is no room under the limit now. Throws a
@@ -175,9 +153,7 @@ export interface TransportBulk {
    * messages, or one message, wait for the peer to release them. Beyond that `sendInBlock` returns NO_MEMORY.
    */
   admitsLong(bytes: number): boolean;
-  /**
-   * Asks for one `onMemory`. It comes asynchronously, when the peer has released something, and at the end.
-   */
+  /** Asks for one `onMemory`. It comes asynchronously, when the peer has released something, and at the end. */
   wantMemory(): void;
   stats(): BulkStats;
 }
@@ -199,10 +175,7 @@ export interface BulkStats {
   readonly lentBlocks: number;
   /** The blocks of the peer that this side holds. */
   readonly heldBlocks: number;
-  /**
-   * The bytes of the peer's memory that this side has mapped, or, if `mode` is `copied`, that it has as
-   * copies.
-   */
+  /** The bytes of the peer's memory that this side has mapped, or, if `mode` is `copied`, that it has as copies. */
   readonly heldBytes: number;
   /** Blocks that were sent and received, since the connection was made. */
   readonly sentBlocks: number;
@@ -227,16 +200,13 @@ export interface Connection {
    */
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void;
   /**
-   * Ends the connection, for `ending.reason`. What was sent before reaches the peer. The peer learns that
-   * this side closed on purpose, or, after a protocol error, that it broke the protocol. No handler is called
-   * any more, and everything is freed. Idempotent. Safe inside a handler. Resolves when the kernel or the
-   * peer has everything, or never will.
+   * Ends the connection, for `ending.reason`. The peer gets what was sent before. It learns that this side
+   * closed on purpose, or, after a protocol error, that it broke the protocol. No handler is called any more,
+   * and everything is freed. Idempotent. Safe inside a handler. Resolves when the kernel or the peer has
+   * everything, or never will.
    */
   close(): Promise<void>;
-  /**
-   * Frees everything at once, closed or not. What the kernel has not taken is lost. Settles `close`.
-   * Idempotent.
-   */
+  /** Frees everything at once, closed or not. Bytes that the kernel has not taken are lost. Settles `close`. Idempotent. */
   destroy(): void;
   /**
    * Looks whether the peer has gone, without waiting for the event loop; if so, `ending` has the reason

@@ -15,14 +15,10 @@ import { setImmediate } from "node:timers";
 /** How long (ms) channels may work in one turn. */
 export const TURN = 0.5;
 
-/**
- * `spent`: the time (ms) that was used of this turn. `since`: when the present work began; 0 while none runs.
- */
+/** `spent`: the time (ms) that was used of this turn. `since`: when the present work began; 0 while none runs. */
 let spent = 0;
 let since = 0;
-/**
- * When the turn of the work that goes from promise to promise ends; 0 before the first call of `turnIsOver`.
- */
+/** When the turn of the work that goes from promise to promise ends; 0 before the first call of `turnIsOver`. */
 let end = 0;
 /** Callbacks whose turn was over before their work was, in the order of asking. */
 const waiting: (() => void)[] = [];
@@ -30,10 +26,7 @@ let arranged = false;
 /** Whether one of `waiting` is running. */
 let resuming = false;
 
-/**
- * Begins work whose time counts until `leave`. Returns false inside other such work: the outer work counts
- * for both, and leaves.
- */
+/** Begins work whose time counts until `leave`. Returns false inside other such work: the outer work counts for both, and leaves. */
 export function enter(): boolean {
   if (since !== 0) return false;
   since = performance.now();
@@ -68,10 +61,7 @@ export function turnIsOver(now = performance.now()): boolean {
   return false;
 }
 
-/**
- * Calls `resume` in a coming turn, after the callbacks that came before. Each turn runs as many as it has
- * time for, at least one.
- */
+/** Calls `resume` in a coming turn, after the callbacks that came before. Each turn runs as many as it has time for, at least one. */
 export function resumeInTurn(resume: () => void): void {
   waiting.push(resume);
   arrange();

@@ -8,7 +8,7 @@ import { packageDirectory } from "../package.js";
 /** The number that a shell adds to a signal that ended a process. */
 const SIGNALLED = 128;
 
-/** `ringbell bench`: the benchmark of a checkout (bench/), as far as it needs nothing else, in its quick form. */
+/** `ringbell bench` runs the benchmark of a checkout (bench/) in its quick form, without the parts that need other software. */
 export const bench: Command = {
   name: "bench",
   summary: "compare ringbell with other mechanisms on this machine",

@@ -16,9 +16,7 @@ const UNKNOWN: DirectoryFacts = {
   error: null,
 };
 
-/**
- * Finds out where names lie, and whether this process can put them there. Does not throw, and makes nothing.
- */
+/** Finds out where names lie, and whether this process can put them there. Does not throw, and makes nothing. */
 export function directoryFacts(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): DirectoryFacts {

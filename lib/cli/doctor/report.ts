@@ -1,7 +1,4 @@
-/**
- * The report that `ringbell doctor --json` prints. Sizes are in bytes. A fact that is unknown or does not
- * exist is null.
- */
+/** The report that `ringbell doctor --json` prints. Sizes are in bytes. A fact that is unknown or does not exist is null. */
 export interface DoctorReport {
   /** Whether messages can flow with the options' defaults. */
   readonly ok: boolean;

@@ -5,10 +5,7 @@ import type { CommonOptions } from "../../channel/options.js";
 import { tryBinding } from "../../native/load.js";
 import { failureOf, type TestResult } from "./report.js";
 
-/**
- * WARM_UP: round trips that are not counted. ROUNDS: round trips that are. DEADLINE: how long (ms) all of
- * them may take.
- */
+/** WARM_UP: round trips that are not counted. ROUNDS: round trips that are. DEADLINE: how long (ms) all of them may take. */
 const WARM_UP = 2000;
 const ROUNDS = 3000;
 const DEADLINE = 5000;
@@ -79,10 +76,7 @@ async function runTest(name: TestResult["name"], options: Options): Promise<Test
   }
 }
 
-/**
- * Measures round trips. Returns the times in µs, sorted. Rejects if an answer is wrong or does not come in
- * time.
- */
+/** Measures round trips. Returns the times in µs, sorted. Rejects if an answer is wrong or does not come in time. */
 function roundTrips(channel: Channel): Promise<Float64Array> {
   return new Promise((resolve, reject) => {
     const times = new Float64Array(ROUNDS);

@@ -34,10 +34,7 @@ export interface Leftovers {
 
 const SHM_DIRECTORY = "/dev/shm";
 
-/**
- * Looks at the places and at the names of shared memory. Changes nothing. Throws an AccessError if a
- * directory is not safe to use.
- */
+/** Looks at the places and at the names of shared memory. Changes nothing. Throws an AccessError if a directory is not safe to use. */
 export async function findLeftovers(
   places: readonly ResolvedPlace[],
   memory = SHM_DIRECTORY,

@@ -2,10 +2,7 @@ import { readFileSync } from "node:fs";
 import { isAlive, pidSpace } from "../../transport/places/identity.js";
 import type { EndpointInfo, EndpointState } from "../../transport/places/status.js";
 
-/**
- * The listing that `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes are in bytes. Unknown values
- * are null.
- */
+/** The listing that `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes are in bytes. Unknown values are null. */
 export interface Listing {
   readonly directory: string;
   /** Null: all namespaces. */
@@ -128,10 +125,7 @@ function listLane(lane: Fields, now: number): LaneEntry {
   };
 }
 
-/**
- * Returns what a process that does not answer is doing. Known only on Linux, and only if its pid is valid in
- * our space.
- */
+/** Returns what a process that does not answer is doing. Known only on Linux, and only if its pid is valid in our space. */
 function processState({ record }: EndpointInfo): EndpointEntry["process"] {
   if (process.platform !== "linux" || record === undefined) return null;
   if (record.space !== pidSpace() || !isAlive(record)) return null;

@@ -7,9 +7,7 @@ import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "
 const BAR = 8;
 const STATES = { healthy: "healthy", blocked: "not answering", dead: "dead" } as const;
 
-/**
- * Makes the listing for people: a table of endpoints, a table for each endpoint with peers, and the problems.
- */
+/** Makes the listing for people: a table of endpoints, a table for each endpoint with peers, and the problems. */
 export function showListing(listing: Listing, output: Output): string[] {
   const { style, width } = output;
   const where = listing.namespace === null ? "" : ` (namespace ${listing.namespace})`;

@@ -123,9 +123,7 @@ function fitting(hello: Hello): Frame {
   return encodeFrame(frame) === undefined ? helloFrame(hello, false) : frame;
 }
 
-/**
- * Returns the next frame, or throws the error that it carries. `cause`: the failure of this side behind it.
- */
+/** Returns the next frame, or throws the error that it carries. `cause`: the failure of this side behind it. */
 async function answer(pipe: FramePipe, cause?: RingbellError): Promise<Frame> {
   const frame = (await pipe.read()) as Frame;
   if (!isErrorFrame(frame)) return frame;

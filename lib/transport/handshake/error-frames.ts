@@ -48,10 +48,7 @@ export function isErrorFrame(frame: Frame): boolean {
   return frame.t === "error";
 }
 
-/**
- * Returns the error that the other side reports, from our point of view. Never throws: a malformed frame
- * gives a HandshakeError.
- */
+/** Returns the error that the other side reports, from our point of view. Never throws: a malformed frame gives a HandshakeError. */
 export function readErrorFrame(frame: Frame): RingbellError {
   try {
     return readKnown(frame);

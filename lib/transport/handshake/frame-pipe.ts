@@ -32,9 +32,7 @@ export class FramePipe {
   #silent = true;
   #failure: unknown;
 
-  /**
-   * `closeDescriptor` closes descriptors that were not asked for. `timeout`: in ms, for all frames together.
-   */
+  /** `closeDescriptor` closes descriptors that were not asked for. `timeout`: in ms, for all frames together. */
   constructor(
     wire: Wire,
     closeDescriptor: (descriptor: number) => void,
@@ -107,10 +105,7 @@ export class FramePipe {
     return descriptor;
   }
 
-  /**
-   * Leaves the wire to its next user. Returns the bytes behind the frames that were read. A descriptor that
-   * was not taken is closed.
-   */
+  /** Leaves the wire to its next user. Returns the bytes behind the frames that were read. A descriptor that was not taken is closed. */
   finish(): Uint8Array {
     clearTimeout(this.#timer);
     this.#signal?.removeEventListener("abort", this.#onAbort);

@@ -10,9 +10,7 @@ export type Backing = "sealed" | "named";
 
 /** The longest role, in characters. */
 export const LONGEST_ROLE = 64;
-/**
- * The most roles that a listener may have. An error frame lists them all for a peer that has none of them.
- */
+/** The most roles that a listener may have. An error frame lists them all for a peer that has none of them. */
 export const MOST_ROLES = 64;
 /** The longest names, schemas and fingerprints that a frame carries, in characters. */
 export const LONGEST_NAME = 64;
@@ -84,10 +82,7 @@ export interface Ready {
   readonly message: string;
 }
 
-/**
- * Presents a codec in a form so short that sixteen lanes of them fit a frame. Two forms are equal only if the
- * codecs are.
- */
+/** Presents a codec in a form so short that sixteen lanes of them fit a frame. Two forms are equal only if the codecs are. */
 export function presentCodec(codec: {
   readonly name: string;
   readonly fingerprint: string;

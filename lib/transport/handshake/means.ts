@@ -40,10 +40,7 @@ export function meansForStranger(means: Means): Means {
   return { ...means, backings: means.backings.filter((backing) => backing === "sealed") };
 }
 
-/**
- * Returns the most bytes that blocks may take here: 0 if ArrayBuffers can't show their memory. `wish`: the
- * value of the option.
- */
+/** Returns the most bytes that blocks may take here: 0 if ArrayBuffers can't show their memory. `wish`: the value of the option. */
 export function ourBulkBytes(binding: Binding | undefined, wish: number): number {
   return binding?.externalBuffers === false ? 0 : wish;
 }

@@ -22,9 +22,7 @@ export interface LaneOffer {
 /** The offers of a listener, by the role that peers claim. */
 export interface ByRole<T> {
   readonly roles: ReadonlyMap<string, T>;
-  /**
-   * The offer for a peer without a role, or with a role that has no entry. Undefined: such a peer is refused.
-   */
+  /** The offer for a peer without a role, or with a role that has no entry. Undefined: such a peer is refused. */
   readonly other: T | undefined;
 }
 
@@ -60,10 +58,7 @@ export function agreeLanes(hello: Hello, offers: readonly LaneOffer[]): LaneGeom
   return agreed;
 }
 
-/**
- * Makes the error for a lane in which one side "sends" (or "receives") `ours` and the other is set for
- * `theirs`.
- */
+/** Makes the error for a lane in which one side "sends" (or "receives") `ours` and the other is set for `theirs`. */
 export function schemaMismatch(
   lane: string,
   direction: "sends" | "receives",
@@ -78,10 +73,7 @@ export function schemaMismatch(
   );
 }
 
-/**
- * The lane and direction in which two codecs differ. It is kept with the error, so that the other side gets
- * its own wording.
- */
+/** The lane and direction in which two codecs differ. It is kept with the error, so that the other side gets its own wording. */
 export interface Mismatch {
   readonly lane: string;
   readonly direction: "sends" | "receives";
@@ -110,7 +102,7 @@ function checkCodec(
 function describeCodec({ name, schema, fingerprint }: CodecIdentity, words: boolean): string {
   if (!words) return `${name} with the fingerprint ${fingerprint}`;
   if (schema === undefined || schema === name) return name;
-  // The words of a union, for one, begin with what it is.
+  // The schema of some codecs, such as a union, begins with the codec's name.
   return schema.startsWith(`${name}(`) ? schema : `${name} ${schema}`;
 }
 
@@ -130,9 +122,7 @@ export interface Agreement {
   readonly fallback: boolean;
 }
 
-/**
- * Agrees on the transport: the first of ours that the other side can use as well. Throws a TransportError.
- */
+/** Agrees on the transport: the first of ours that the other side can use as well. Throws a TransportError. */
 export function agreeTransport(
   ours: Means,
   theirs: Pick<Hello, "transports" | "backings" | "abi">,

@@ -6,10 +6,7 @@ export interface Peer {
   readonly uid: number;
   /** The peer's effective group id when it connected or listened; -1 if it is not known. */
   readonly gid: number;
-  /**
-   * The role that the peer claims (`options.role`), at most 64 characters; undefined if it claims none. A
-   * claim, not a right.
-   */
+  /** The role that the peer claims (`options.role`), at most 64 characters; undefined if it claims none. A claim, not a right. */
   readonly role: string | undefined;
   /** Whether pid, uid and gid come from the kernel. False without the addon. */
   readonly verified: boolean;
@@ -20,8 +17,5 @@ export interface Peer {
   readonly id: string;
 }
 
-/**
- * Decides whether a peer is let in: true lets it in. Any other value, a throw or a rejection refuses the
- * peer.
- */
+/** Decides whether a peer is let in: true lets it in. Any other value, a throw or a rejection refuses the peer. */
 export type Authorize = (peer: Peer) => boolean | Promise<boolean>;

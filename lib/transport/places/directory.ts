@@ -47,9 +47,7 @@ export function checkPlace(place: ResolvedPlace): boolean {
 /** Directories of namespaces that this process made in a given directory, and may therefore remove. */
 const made = new Set<string>();
 
-/**
- * Removes the directory of a namespace if it is empty and this process may remove it. Returns whether it did.
- */
+/** Removes the directory of a namespace if it is empty and this process may remove it. Returns whether it did. */
 export function removeDirectory(place: ResolvedPlace | undefined): boolean {
   if (place === undefined || (place.given && !made.has(place.directory))) return false;
   try {
@@ -65,10 +63,7 @@ export function describeFile(stat: Stats): string {
   return `mode ${(stat.mode & 0o7777).toString(8).padStart(4, "0")}, owner uid ${stat.uid}, group gid ${stat.gid}`;
 }
 
-/**
- * Makes the error for a path that the file system refuses. It names the deepest part of the path that can be
- * seen.
- */
+/** Makes the error for a path that the file system refuses. It names the deepest part of the path that can be seen. */
 export function accessError(path: string, purpose: string, cause: unknown): AccessError {
   let seen = path;
   let stat: Stats | undefined;

@@ -27,10 +27,7 @@ import { probeNative, probeNet, statSocket } from "./probe.js";
 
 /** The most connections that wait in the kernel for the listener's event loop. The kernel may allow fewer. */
 const BACKLOG = 512;
-/**
- * PATIENCE: how long (ms) to try again while others come and go at the same name. INTERVAL: how long (ms) to
- * wait in between.
- */
+/** PATIENCE: how long (ms) to try again while others come and go at the same name. INTERVAL: how long (ms) to wait in between. */
 const PATIENCE = 2000;
 const INTERVAL = 5;
 

@@ -47,10 +47,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 let space: string | undefined;
 
-/**
- * Returns the space in which our pids are valid: "0", or on Linux the number of the pid namespace, in base
- * 36.
- */
+/** Returns the space in which our pids are valid: "0", or on Linux the number of the pid namespace, in base 36. */
 export function pidSpace(): string {
   if (space === undefined) {
     try {

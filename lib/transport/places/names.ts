@@ -4,9 +4,7 @@ import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { InvalidArgumentError } from "../../errors.js";
 import { ourUid } from "./identity.js";
 
-/**
- * The form of names, namespaces and lanes: a letter or digit, then up to 63 letters, digits, `.`, `_`, `-`.
- */
+/** The form of names, namespaces and lanes: a letter or digit, then up to 63 letters, digits, `.`, `_`, `-`. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** The name for a `connect` without a name, if RINGBELL_ENDPOINT is not set. */
@@ -109,10 +107,7 @@ export function resolveAddress(
   return addressIn(resolvePlace(place, env), target);
 }
 
-/**
- * Returns the address of a name in a place. Throws an InvalidArgumentError if the path would be too long for
- * a socket.
- */
+/** Returns the address of a name in a place. Throws an InvalidArgumentError if the path would be too long for a socket. */
 export function addressIn(place: ResolvedPlace, name: string): Address {
   const socketPath = join(place.directory, `${name}.sock`);
   checkPathLength(socketPath, "name");

@@ -50,10 +50,7 @@ export function writeRecord(descriptor: number, record: DiscoveryRecord): void {
   writeSync(descriptor, `${JSON.stringify(record)}\n`, 0);
 }
 
-/**
- * Returns the record in the lock file; "empty" if the file is empty or missing, "foreign" if its content is
- * no record.
- */
+/** Returns the record in the lock file; "empty" if the file is empty or missing, "foreign" if its content is no record. */
 export function readRecord(lockPath: string): DiscoveryRecord | "empty" | "foreign" {
   let text: string;
   try {
@@ -74,7 +71,7 @@ export function readRecord(lockPath: string): DiscoveryRecord | "empty" | "forei
 export function readLiveRecord(lockPath: string): DiscoveryRecord | undefined {
   const record = readRecord(lockPath);
   if (typeof record === "string") return undefined;
-  // The pid of another container can't be checked here, so its process counts as alive.
+  // A pid of another container is unknown here, so its process counts as alive.
   return record.space !== pidSpace() || isAlive(record) ? record : undefined;
 }
 

@@ -47,9 +47,7 @@ export async function probeNet(path: string): Promise<Probe> {
   });
 }
 
-/**
- * Returns the socket at `path` itself (not the target of a link), or undefined. Throws as `probeNative` does.
- */
+/** Returns the socket at `path` itself (not the target of a link), or undefined. Throws as `probeNative` does. */
 export function statSocket(path: string): Stats | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat !== undefined && !stat.isSocket()) {

@@ -22,10 +22,7 @@ export function regionName(): string {
   return stem + random.slice(-Math.min(Math.max(room, 2), 16));
 }
 
-/**
- * Returns the process that made the region of that name (with or without the slash), or undefined if it is no
- * such name.
- */
+/** Returns the process that made the region of that name (with or without the slash), or undefined if it is no such name. */
 export function regionOwner(name: string): RegionOwner | undefined {
   const parts = /^\/?ringbell-([0-9a-z]{1,8})-([0-9a-z]{1,12})-([0-9a-z]{1,12})-[0-9a-z]{2,16}$/.exec(name);
   if (parts === null) return undefined;

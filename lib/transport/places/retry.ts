@@ -2,15 +2,9 @@
 export interface RetryOptions {
   /** The most attempts, including the first; 1 to 1 000 000. Default 30. */
   readonly attempts?: number | undefined;
-  /**
-   * The longest delay before the second attempt, in ms, 0 to 3 600 000. It doubles from attempt to attempt.
-   * Default 10.
-   */
+  /** The longest delay before the second attempt, in ms, 0 to 3 600 000. It doubles from attempt to attempt. Default 10. */
   readonly minDelay?: number | undefined;
-  /**
-   * The longest delay before any attempt, in ms, `minDelay` to 3 600 000. Default 250, or `minDelay` if that
-   * is longer.
-   */
+  /** The longest delay before any attempt, in ms, `minDelay` to 3 600 000. Default 250, or `minDelay` if that is longer. */
   readonly maxDelay?: number | undefined;
   /** The time after the first attempt in which another may begin, in ms, 0 to 86 400 000. Default 3000. */
   readonly maxTotal?: number | undefined;

@@ -43,10 +43,7 @@ export interface EndpointInfo {
   /** The path of the socket. */
   readonly path: string;
   readonly state: EndpointState;
-  /**
-   * The owner's process id: from its answer if it is healthy, else from its record. Undefined if neither is
-   * there.
-   */
+  /** The owner's process id: from its answer if it is healthy, else from its record. Undefined if neither is there. */
   readonly pid: number | undefined;
   readonly record: DiscoveryRecord | undefined;
   /** The endpoint's answer, if it is healthy. */

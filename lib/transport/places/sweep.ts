@@ -38,10 +38,7 @@ interface Report {
   failed: { path: string; error: Error }[];
 }
 
-/**
- * The directory that lists POSIX shared memory. macOS has none; there a killed process's region stays until
- * the system restarts.
- */
+/** The directory that lists POSIX shared memory. macOS has none; there a killed process's region stays until the system restarts. */
 const SHM_DIRECTORY = "/dev/shm";
 /** The age (ms) from which the name of another container's region is stale: no handshake takes so long. */
 const FOREIGN_AGE = 15 * 60 * 1000;
@@ -160,10 +157,7 @@ function removeFile(path: string, report: Report): void {
   }
 }
 
-/**
- * Removes directories in which a process without the addon was making its socket when it died, and marks that
- * it moved away.
- */
+/** Removes directories in which a process without the addon was making its socket when it died, and marks that it moved away. */
 function sweepHidden(place: ResolvedPlace, report: Report): void {
   for (const file of list(place.directory)) {
     const mark = /\.turn\.[0-9a-f]{8}$/.test(file);
@@ -184,10 +178,7 @@ function sweepHidden(place: ResolvedPlace, report: Report): void {
   }
 }
 
-/**
- * Removes names in shared memory of our own user, if their process died between making the region and the
- * peer's mapping it.
- */
+/** Removes names in shared memory of our own user, if their process died between making the region and the peer's mapping it. */
 export function sweepRegions(report: Pick<Report, "regions" | "failed">, directory = SHM_DIRECTORY): void {
   if (process.platform !== "linux") return;
   for (const file of list(directory)) {

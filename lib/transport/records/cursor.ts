@@ -4,10 +4,7 @@ import { KIND_SHIFT, PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "
 /** Walks over the records that lie packed in a scratch, from offset 0 on. */
 export class RecordCursor {
   readonly scratch: Scratch;
-  /**
-   * The present record: where its payload begins in the scratch, the payload's length in bytes, and the
-   * record's kind.
-   */
+  /** The present record: where its payload begins in the scratch, the payload's length in bytes, and the record's kind. */
   at = RECORD_HEADER;
   bytes = 0;
   kind: RecordKind = PLAIN;

@@ -65,10 +65,7 @@ export interface Table {
   readonly handles: readonly Handle[];
 }
 
-/**
- * Reads the table of the record at the cursor, which is private memory by now. For a malformed table it
- * returns what is wrong.
- */
+/** Reads the table of the record at the cursor, which is private memory by now. For a malformed table it returns what is wrong. */
 export function readTable({ scratch: { view }, at, bytes: length }: RecordCursor): Table | string {
   if (length < COUNT + HANDLE || length % 8 !== 0) return `malformed block table: ${length} bytes`;
   const end = at + length - COUNT;

@@ -1,10 +1,7 @@
 import type { Scratch } from "../../codec/codec.js";
 import { RECORD_HEADER, recordBytes } from "./record-layout.js";
 
-/**
- * The place where the next message is encoded: one alone, or several side by side, which are then sent
- * together.
- */
+/** The place where the next message is encoded: one alone, or several side by side, which are then sent together. */
 export class Place {
   readonly scratch: Scratch;
   /** The offset of the next message's payload in the scratch. */

@@ -8,10 +8,7 @@
 export const PLAIN = 0;
 /** The kind of a message with a table of its blocks behind it (see handle-table.ts). */
 export const WITH_BLOCKS = 2;
-/**
- * The kind of a message that lies in the first of its blocks. The payload is the message's length there, as
- * 64 bits; the table follows.
- */
+/** The kind of a message that lies in the first of its blocks. The payload is the message's length there, as 64 bits; the table follows. */
 export const IN_BLOCK = 3;
 export type BlocksKind = typeof WITH_BLOCKS | typeof IN_BLOCK;
 export type RecordKind = typeof PLAIN | BlocksKind;
@@ -26,10 +23,7 @@ export function recordBytes(bytes: number): number {
   return RECORD_HEADER + ((bytes + 7) & ~7);
 }
 
-/**
- * Returns the longest payload that a ring of `capacity` bytes carries: half of it less the header, so that it
- * always fits once.
- */
+/** Returns the longest payload that a ring of `capacity` bytes carries: half of it less the header, so that it always fits once. */
 export function longestPayload(capacity: number): number {
   return capacity / 2 - RECORD_HEADER;
 }

@@ -51,9 +51,7 @@ export function writeLength({ view }: Scratch, at: number, bytes: number): void 
   view.setUint32(at + 4, Math.floor(bytes / 2 ** 32), true);
 }
 
-/**
- * Makes the delivery of the record at the cursor. Its payload has `payload` bytes, and these are its blocks.
- */
+/** Makes the delivery of the record at the cursor. Its payload has `payload` bytes, and these are its blocks. */
 export function deliveryOf(
   { scratch: { view }, at, kind }: RecordCursor,
   payload: number,

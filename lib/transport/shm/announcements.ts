@@ -65,10 +65,7 @@ export class Announcements {
     return this.#adopted.get(memory);
   }
 
-  /**
-   * Announces a segment of this side to the peer. `inUse` returns whether the message in the making refers to
-   * a segment.
-   */
+  /** Announces a segment of this side to the peer. `inUse` returns whether the message in the making refers to a segment. */
   announceOwn(segment: PoolSegment, inUse: (id: number) => boolean): SendStatus {
     if (segment.announced) return SENT;
     const { id, mapping, slots, slotBytes } = segment;
@@ -146,10 +143,7 @@ export class Announcements {
     return SENT;
   }
 
-  /**
-   * Returns whether the peer may be told of `bytes` bytes more. Makes room by taking away memory that the
-   * peer does not hold.
-   */
+  /** Returns whether the peer may be told of `bytes` bytes more. Makes room by taking away memory that the peer does not hold. */
   #hasRoom(bytes: number, inUse: (id: number) => boolean): boolean {
     const fits = () => this.#bytes + bytes <= this.#pool.limit && this.#segments < MOST_SEGMENTS;
     if (fits()) return true;

@@ -19,27 +19,18 @@ const RETIRE = 3;
 const IMMUTABLE = 1;
 const SHARED = 2;
 
-/**
- * A side that has returned slots rings once after this time (ms), so that the owner can give unneeded memory
- * back.
- */
+/** A side that has returned slots rings once after this time (ms), so that the owner can give unneeded memory back. */
 const REMIND_AFTER = 2500;
 /** A side that only releases blocks looks at the bulk lane once in this many returns. */
 const LOOK_AFTER = 256;
 
-/**
- * The calls of the lane for records of the peer. A method that returns a text says what is wrong with the
- * record.
- */
+/** The calls of the lane for records of the peer. A method that returns a text says what is wrong with the record. */
 export interface BulkLaneEvents {
   /** Called when the peer has made a segment. */
   announced(announcement: Announcement): string | undefined;
   /** Called when the peer has returned a slot. Returns false if the peer did not have it. */
   returned(id: number, slot: number): boolean;
-  /**
-   * Called when the peer takes a segment away. Returns false if one of its slots is held here, or the segment
-   * is not known.
-   */
+  /** Called when the peer takes a segment away. Returns false if one of its slots is held here, or the segment is not known. */
   retired(id: number): boolean;
   /** Called when a slot was returned, or the lane has room again. */
   news(): void;
@@ -47,9 +38,7 @@ export interface BulkLaneEvents {
   broken(how: string): void;
 }
 
-/**
- * The bulk lane of one side of a connection. Sends its three kinds of records, and reads those of the peer.
- */
+/** The bulk lane of one side of a connection. Sends its three kinds of records, and reads those of the peer. */
 export class BulkLane {
   readonly #lane: RingLane;
   readonly #native: NativeConnection;
@@ -211,12 +200,12 @@ export class BulkLane {
       const slot = word(2);
       return this.#events.returned(id, slot)
         ? undefined
-        : `slot ${slot} of segment ${id} was returned, and was not lent`;
+        : `slot ${slot} of segment ${id} was returned; this side had not lent it`;
     }
     if (type === RETIRE && bytes === 8) {
       return this.#events.retired(id)
         ? undefined
-        : `segment ${id} was taken away, and is in use or was never announced`;
+        : `segment ${id} was taken away; it is in use, or was never announced`;
     }
     if (type !== ANNOUNCE || bytes !== 24)
       return `a record of the bulk lane has the type ${type} and ${bytes} bytes`;

@@ -107,10 +107,7 @@ export class Departures implements Shipment {
     return status;
   }
 
-  /**
-   * Adds a copy of a shared block that the peer can't map: a block of a stream, or one that another
-   * connection received.
-   */
+  /** Adds a copy of a shared block that the peer can't map: a block of a stream, or one that another connection received. */
   #addCopy(lease: Lease): SendStatus {
     const pool = this.#pool;
     const { length } = lease;

@@ -20,18 +20,12 @@ import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../reco
 /** The most records to ask the addon for at once: the largest number that fits its 32-bit word. */
 export const MOST_RECORDS = 0x7fff_ffff;
 
-/**
- * How long (ms) a thread may block before it looks at the bulk lane. Its event loop, which does that
- * otherwise, does not run.
- */
+/** How long (ms) a thread may block before it looks at the bulk lane. Its event loop, which does that otherwise, does not run. */
 const LONGEST_BLOCK_OF_THREAD = 50;
 
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
-  /**
-   * Returns what came with the record at the cursor. Returns undefined for a malformed record; the connection
-   * then ends.
-   */
+  /** Returns what came with the record at the cursor. Returns undefined for a malformed record; the connection then ends. */
   receive(records: RecordCursor): Delivery | undefined;
   /** Whether the bulk lane may have work on which the peer could depend. */
   readonly isBusy: boolean;
@@ -45,10 +39,7 @@ export interface BlockTraffic extends Shipping {
   sendWaiting(): void;
 }
 
-/**
- * A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have
- * no arguments.
- */
+/** A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have no arguments. */
 export class RingLane implements BlockingLane {
   readonly name: string;
   readonly capacity: number;
@@ -75,10 +66,7 @@ export class RingLane implements BlockingLane {
   readonly #drainWait: () => void;
   readonly #blocks: () => BlockTraffic;
 
-  /**
-   * `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a
-   * lane.
-   */
+  /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
   constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
     this.#blocks = blocks;
     this.name = geometry.name;
@@ -171,9 +159,7 @@ export class RingLane implements BlockingLane {
     return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
-  /**
-   * Like `drain`, but polls for about a microsecond for an answer if a message was sent since the last time.
-   */
+  /** Like `drain`, but polls for about a microsecond for an answer if a message was sent since the last time. */
   drainMore(): number {
     this.#argument[0] = MOST_RECORDS;
     this.#drainMore();

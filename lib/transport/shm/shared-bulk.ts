@@ -17,10 +17,7 @@ import { BulkLane } from "./bulk-lane.js";
 import { Departures } from "./departures.js";
 import type { BlockTraffic, RingLane } from "./ring-lane.js";
 
-/**
- * How long (ms) a thread that waits for memory may block while records of its own wait for room in the bulk
- * lane.
- */
+/** How long (ms) a thread that waits for memory may block while records of its own wait for room in the bulk lane. */
 const LONGEST_BLOCK_OF_THREAD = 50;
 
 /** The part of the connection that its blocks use. */
@@ -32,10 +29,7 @@ export interface BulkOwner {
   onMemory(): void;
 }
 
-/**
- * The blocks of one side of a connection in shared memory. It makes segments and lends slots of them, and
- * holds slots of the peer.
- */
+/** The blocks of one side of a connection in shared memory. It makes segments and lends slots of them, and holds slots of the peer. */
 export class SharedBulk implements TransportBulk, BlockTraffic {
   readonly mode = "shared";
   readonly limit: number;
@@ -53,10 +47,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   #receivedBlocks = 0;
   #ended = false;
 
-  /**
-   * `newName` makes names for shm_open; undefined: sealed memory. `limit`: the most bytes that the blocks of
-   * each side may take.
-   */
+  /** `newName` makes names for shm_open; undefined: sealed memory. `limit`: the most bytes that the blocks of each side may take. */
   constructor(
     binding: Binding,
     native: NativeConnection,
@@ -208,10 +199,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     this.#lane.look();
   }
 
-  /**
-   * Called when the peer is gone and all that came from it was taken, or when this side is about to close.
-   * Lent blocks are this side's again.
-   */
+  /** Called when nothing more will come or go. Lent blocks are this side's again. */
   end(): void {
     if (this.#ended) return;
     this.#lane.look();
@@ -236,10 +224,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     if (bytes > this.limit || this.limit === 0) throw new BlockTooLargeError(this.limit, bytes);
   }
 
-  /**
-   * Returns undefined: there is no room. Throws if the peer is gone, because a thread that blocks does not
-   * learn that otherwise.
-   */
+  /** Returns undefined: there is no room. Throws if the peer is gone, because a thread that blocks does not learn that otherwise. */
   #none(): undefined {
     if (this.hasEnded()) throw this.#owner.ending.error;
   }

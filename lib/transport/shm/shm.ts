@@ -56,10 +56,7 @@ export function createShm(
 
 let checked = false;
 
-/**
- * Compares, once, the numbers that TypeScript knows without the addon with the addon's. (The stream has the
- * same records.)
- */
+/** Compares, once, the numbers that TypeScript knows without the addon with the addon's. (The stream has the same records.) */
 function checkNumbers(layout: Layout): void {
   if (checked) return;
   assertLayout(layout, {
@@ -220,8 +217,7 @@ class ShmConnection implements Connection {
     const { peerClosed, peerDied, corrupt, accused } = this.#layout.end;
     if (why === peerClosed) this.ending.peerClosed();
     else if (why === peerDied) this.ending.peerDied();
-    else if (why === corrupt)
-      this.ending.peerBroke("what stands in the shared memory, or came over the socket, is malformed");
+    else if (why === corrupt) this.ending.peerBroke("malformed data in the shared memory or on the socket");
     else if (why === accused) this.ending.peerAccuses();
   }
 }

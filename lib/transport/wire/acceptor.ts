@@ -25,9 +25,7 @@ export interface Acceptor {
 
 /** The most connections that are accepted in one turn of the event loop. */
 const ACCEPTS_A_TURN = 32;
-/**
- * How long (ms) connections are left waiting after an error such as EMFILE, which would come again at once.
- */
+/** How long (ms) connections are left waiting after an error such as EMFILE, which would come again at once. */
 const PAUSE_AFTER_ERROR = 100;
 
 /** Accepts over the addon. The descriptor belongs to the acceptor. */

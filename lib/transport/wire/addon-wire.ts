@@ -5,16 +5,14 @@ import type { Wire } from "./wire.js";
 
 /** The bytes of the buffer that all wires of this thread read into. */
 const READ_BYTES = 64 * 1024;
-/**
- * The most reads of one wire in one turn of the event loop: a peer that floods must not starve the others.
- */
+/** The most reads of one wire in one turn of the event loop: a peer that floods must not starve the others. */
 const READS_A_TURN = 4;
 /** The least room of a piece in the queue, so that small writes share one. */
 const PIECE_BYTES = 16 * 1024;
 
 /**
- * One buffer a depth. The depth is 0 but where a handler, called with a chunk, polls another wire (or this one)
- * in turn: the chunk that it holds must stay as it is.
+ * One buffer for each depth. The depth is above 0 while a handler that was called with a chunk polls a wire:
+ * the chunk that it holds must not be overwritten.
  */
 const readBuffers: Uint8Array[] = [];
 let readDepth = 0;
@@ -29,18 +27,12 @@ interface Piece {
   passed: number;
 }
 
-/**
- * Connects to the socket at `path` at once. Throws the system error (ENOENT, ECONNREFUSED, EACCES, EAGAIN,
- * …).
- */
+/** Connects to the socket at `path` at once. Throws the system error (ENOENT, ECONNREFUSED, EACCES, EAGAIN, …). */
 export function connectNative(binding: Binding, path: string): Wire {
   return wrapNative(binding, binding.socketConnect(path));
 }
 
-/**
- * Makes a wire of a connected, non-blocking socket, which belongs to the wire from then on. The socket is
- * closed if this throws.
- */
+/** Makes a wire of a connected, non-blocking socket, which belongs to the wire from then on. The socket is closed if this throws. */
 export function wrapNative(binding: Binding, descriptor: number): Wire {
   try {
     return new NativeWire(binding, descriptor, binding.socketCredentials(descriptor));
@@ -161,7 +153,7 @@ class NativeWire extends WireBase implements Wire {
     this.#watcher.set(readable, writable);
   }
 
-  /** Reads what there is, within limits. */
+  /** Reads the data that are there, within limits. */
   #read(): void {
     for (let reads = 0; reads < READS_A_TURN; reads++) {
       if (this.#gone || !(this.reading || (this.#ending !== undefined && !this.#hungUp))) return;
@@ -189,7 +181,8 @@ class NativeWire extends WireBase implements Wire {
       readDepth++;
       this.deliver(bytes === buffer.length ? buffer : buffer.subarray(0, bytes));
       readDepth--;
-      // A short read was most likely all; if not, the loop calls again. As it does in the next turn, when this one is over.
+      // A short read most likely took all. If not, the loop calls again, as it does in the next turn when
+      // this one is over.
       if (this.#writeError === undefined && (bytes < buffer.length || !hasTime())) return;
     }
   }

@@ -4,10 +4,7 @@ import type { WireHandler } from "./wire.js";
 /** The common part of the wires: the present handler, bytes that were put back, and one end. */
 export abstract class WireBase {
   #handler: WireHandler | undefined;
-  /**
-   * Bytes that were put back, or that arrived while there was no handler. While there are any, nothing is
-   * read.
-   */
+  /** Bytes that were put back, or that arrived while there was no handler. While there are any, nothing is read. */
   #back: Uint8Array | undefined;
   /** The handler whose `onData` is running. Bytes that it puts back are for the next handler. */
   #telling: WireHandler | undefined;
@@ -72,10 +69,7 @@ export abstract class WireBase {
     }
   }
 
-  /**
-   * Called when the socket has ended from outside. Tells the handler, or the next handler if there is none
-   * now.
-   */
+  /** Called when the socket has ended from outside. Tells the handler, or the next handler if there is none now. */
   protected finish(error: Error | undefined): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -96,9 +90,7 @@ export abstract class WireBase {
     this.#ended = true;
   }
 
-  /**
-   * Hands on the bytes that were put back, and the end if it has come. Returns whether there was anything.
-   */
+  /** Hands on the bytes that were put back, and the end if it has come. Returns whether there was anything. */
   protected deliverBack(): boolean {
     const back = this.#back;
     if (this.#handler === undefined || (back === undefined && (!this.#ended || this.#told))) return false;

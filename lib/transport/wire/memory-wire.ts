@@ -1,13 +1,14 @@
-// Those of the module, and not the globals: a program's tests may replace these, and nothing would arrive.
+// `setImmediate` is imported, because a program's tests may replace the global one. Nothing would arrive
+// then.
 import { setImmediate } from "node:timers";
 import { TransportError } from "../../errors.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";
 
-/** Two wires that are joined within this process. What one writes the other reads in a later turn of the event loop. */
+/** Two wires that are joined within this process. Bytes that one writes, the other reads in a later turn of the event loop. */
 export interface MemoryWires {
   readonly wires: readonly [Wire, Wire];
-  /** Both ends find that the other has hung up, after what it had written. */
+  /** Cuts the wires apart: each end finds that the other has hung up, after the bytes that it had written. */
   cut(): void;
 }
 
@@ -27,10 +28,10 @@ class MemoryWire extends WireBase implements Wire {
   readonly native = false;
   readonly credentials = undefined;
   #peer: MemoryWire | undefined;
-  /** What the peer has written and this side has not read, in order, and its bytes. */
+  /** The chunks that the peer has written and this side has not read, in order; `#arrivedBytes` is their length. */
   readonly #arrived: Uint8Array[] = [];
   #arrivedBytes = 0;
-  /** The peer has closed its end. */
+  /** Whether the peer has closed its end. */
   #hungUp = false;
   #closed = false;
   #scheduled = false;
@@ -102,7 +103,7 @@ class MemoryWire extends WireBase implements Wire {
     });
   }
 
-  /** Hands on what has arrived, and then the end, if it has come. Whether there was anything. */
+  /** Hands on the bytes that have arrived, and then the end if it has come. Returns whether there was anything. */
   #read(): boolean {
     if (!this.reading) return false;
     let some = false;

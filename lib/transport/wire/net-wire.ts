@@ -3,10 +3,7 @@ import { TransportError } from "../../errors.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";
 
-/**
- * How long (ms) an ended socket stays open for the peer to hang up, so that the peer gets all that was
- * written before.
- */
+/** How long (ms) an ended socket stays open for the peer to hang up, so that the peer gets all that was written before. */
 const LINGER = 1000;
 const STAGE_BYTES = 64 * 1024;
 
@@ -22,10 +19,7 @@ export function connectNet(path: string): Promise<Wire> {
   });
 }
 
-/**
- * Makes a wire of a connected socket, which belongs to the wire from then on. The socket must not have been
- * read before.
- */
+/** Makes a wire of a connected socket, which belongs to the wire from then on. The socket must not have been read before. */
 export function wrapNet(socket: Socket): Wire {
   return new NetWire(socket);
 }
@@ -36,10 +30,7 @@ class NetWire extends WireBase implements Wire {
   readonly #socket: Socket;
   #error: Error | undefined;
   #ending: Promise<void> | undefined;
-  /**
-   * Written bytes are copied here, because the socket may keep them. If it does, the next write gets a new
-   * buffer.
-   */
+  /** Written bytes are copied here, because the socket may keep them. If it does, the next write gets a new buffer. */
   #stage: Buffer | undefined;
   /** Whether the kernel left some bytes behind, so that `onDrain` must follow. */
   #behind = false;
@@ -89,7 +80,7 @@ class NetWire extends WireBase implements Wire {
   }
 
   poll(): void {
-    // Without its event loop node:net does nothing.
+    // node:net does nothing without its event loop.
   }
 
   detach(): never {
@@ -138,10 +129,7 @@ class NetWire extends WireBase implements Wire {
   }
 }
 
-/**
- * Lets the peer hang up first. A socket that is closed with unread bytes is reset, and the peer may lose
- * data.
- */
+/** Lets the peer hang up first. A socket that is closed with unread bytes is reset, and the peer may lose data. */
 function linger(socket: Socket): void {
   if (socket.destroyed || socket.readableEnded) {
     socket.destroy();

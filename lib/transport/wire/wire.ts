@@ -17,7 +17,7 @@ export interface WireHandler {
 export interface Wire {
   /** The peer as the kernel names it; undefined without the addon. */
   readonly credentials: Credentials | undefined;
-  /** Whether descriptors can be passed, and the descriptor can be taken over (the addon's wire). */
+  /** Whether this is the addon's wire: it passes descriptors, and its own can be taken over. */
   readonly native: boolean;
   /** The bytes that were written and that the kernel has not taken. */
   readonly buffered: number;
@@ -25,19 +25,19 @@ export interface Wire {
   setHandler(handler: WireHandler | undefined): void;
   /** Puts back bytes that belong to the next handler. They come first when that handler is set. */
   unread(bytes: Uint8Array): void;
-  /**
-   * Writes all of the bytes, at once or as the kernel takes them. `descriptor` is passed along (native only).
-   * Ignored once ended.
-   */
+  /** Writes all of the bytes, at once or as the kernel takes them. `descriptor` is passed along (native only). Ignored once ended. */
   write(bytes: Uint8Array, descriptor?: number): void;
-  /**
-   * Returns the descriptor that came with the last data, or undefined. The caller owns it. A descriptor that
-   * is not taken is closed.
-   */
+  /** Returns the descriptor that came with the last data, or undefined. The caller owns it. A descriptor that is not taken is closed. */
   takeDescriptor(): number | undefined;
-  /** Writes and reads what is possible now, calling the handler: for a thread that does not come to its event loop. Of no effect without the addon. */
+  /**
+   * Writes and reads what is possible now, and calls the handler. For a thread whose event loop does not run.
+   * Has no effect without the addon.
+   */
   poll(): void;
-  /** Gives up the descriptor without closing it: the caller owns it, the wire is dead. Native only. What was `unread` is lost. */
+  /**
+   * Gives up the descriptor without closing it: the caller owns it, and the wire is dead. Bytes that were
+   * `unread` are lost. Native only.
+   */
   detach(): number;
   ref(): void;
   unref(): void;
