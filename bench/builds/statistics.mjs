@@ -1,3 +1,4 @@
+import { randomNumbers } from "../lib/random.mjs";
 import { median } from "../lib/stats.mjs";
 
 /** The part of the old build's speed that the new one is to have at least. */
@@ -69,7 +70,7 @@ export function verdictOf(ratio, interval) {
  * @returns {[number, number]}
  */
 function intervalOf(starts) {
-  const random = randoms(SEED);
+  const random = randomNumbers(SEED);
   /** @template T @param {readonly T[]} values @returns {T} */
   const drawn = (values) => /** @type {T} */ (values[Math.floor(random() * values.length)]);
   const medians = Array.from({ length: DRAWINGS }, () =>
@@ -82,18 +83,4 @@ function intervalOf(starts) {
   ).sort((a, b) => a - b);
   const outside = Math.round((DRAWINGS * (1 - CONFIDENCE)) / 2);
   return [/** @type {number} */ (medians[outside]), /** @type {number} */ (medians[DRAWINGS - 1 - outside])];
-}
-
-/**
- * Numbers from 0 to 1, the same for the same seed (mulberry32).
- * @param {number} seed
- */
-function randoms(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,6 +1,7 @@
 import { connectingBulk, listeningBulk } from "../lib/bulk.mjs";
 import { KIB, MIB } from "../lib/memory.mjs";
 import { startPair } from "../lib/pair.mjs";
+import { randomNumbers } from "../lib/random.mjs";
 
 const LIMIT = 512 * MIB;
 const SMALLEST = KIB;
@@ -103,19 +104,5 @@ export async function drive(options) {
     },
     figures: () => ({ mean: sum / steps, max, refused: refused / steps, ns: (spent * 1e6) / steps, live }),
     close: () => channel.close(),
-  };
-}
-
-/**
- * Mulberry32: numbers from 0 to 1, always the same.
- * @param {number} seed
- */
-function randomNumbers(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
