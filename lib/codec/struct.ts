@@ -79,9 +79,10 @@ export interface StructCodec<T> extends Codec<T>, Field<T> {
  * | `array(x)` | `uint32_t`: the number of elements | 4 | zeros up to the alignment of x, a slot for each element, then what each element has in the tail |
  * | `struct({…})` | the struct | of its most aligned field | what each field has there |
  * | `optional(x)` | `struct { uint8_t there; x value; }`: `there` is 0 or 1 | that of x | if there, what x has |
+ * | `union(…)` | `uint8_t`, `uint16_t` if more than 256: the position of the variant | its size | zeros up to the alignment of the variant's struct, the struct, then what its fields have in the tail |
  *
  * The tail is filled in the order of the fields, going down into elements and structs as they come, without gaps except
- * before an array; offsets for its alignment count from the beginning of the message. The message ends where its tail ends.
+ * before an array or a variant; offsets for their alignment count from the beginning of the message. The message ends where its tail ends.
  * Padding and the value of an absent optional are sent as zeros and ignored when received. So
  *
  * ```ts
