@@ -10,11 +10,23 @@ import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
  */
 
 /** The ledger that has a private block. */
-export interface PrivateLedger {
-  readonly memory: PrivateMemory;
+export class PrivateLedger {
   readonly kind: Tenancy["kind"];
-  /** Called when no lease of a block of `length` bytes is left. A program may have transferred the buffer, so `bytes` may be empty. */
-  released(bytes: PrivateBytes, length: number): void;
+  readonly memory: PrivateMemory;
+  readonly #whenReleased: (length: number) => void;
+
+  /** `whenReleased` is called when no lease of a block of `length` bytes is left. */
+  constructor(kind: Tenancy["kind"], memory: PrivateMemory, whenReleased: (length: number) => void) {
+    this.kind = kind;
+    this.memory = memory;
+    this.#whenReleased = whenReleased;
+  }
+
+  /** The bytes of a block come back. A program may have transferred the buffer, so `bytes` may be empty; `length` is the block's. */
+  released(bytes: PrivateBytes, length: number): void {
+    this.memory.give(bytes);
+    this.#whenReleased(length);
+  }
 }
 
 /** A block's memory, and the number of its leases. It refers to no lease, so that leases can be garbage-collected. */

@@ -1,9 +1,10 @@
 import { Scratch } from "../../codec/codec.js";
 import { KIND_SHIFT, PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "./record-layout.js";
 
-/** Walks over the records that lie packed in a scratch, from offset 0 on. */
+/** Walks over the records that lie packed in a scratch. */
 export class RecordCursor {
-  readonly scratch: Scratch;
+  /** Where the records lie. After the next `begin` it may be another one. */
+  scratch: Scratch;
   /** The present record: where its payload begins in the scratch, the payload's length in bytes, and the record's kind. */
   at = RECORD_HEADER;
   bytes = 0;
@@ -17,10 +18,10 @@ export class RecordCursor {
     this.scratch = scratch;
   }
 
-  /** Begins at the first of `count` records in the scratch. Returns `count`. */
-  begin(count: number): number {
+  /** Begins at the first of `count` records, which stands at `at` of the scratch. Returns `count`. */
+  begin(count: number, at = 0): number {
     this.left = count;
-    this.#next = 0;
+    this.#next = at;
     return count;
   }
 

@@ -50,8 +50,11 @@ export class Arrivals {
 
   /** A record begins, with blocks or without. */
   record(withBlocks: boolean): void {
-    if (withBlocks ? this.#part === undefined : !this.waiting) return;
-    throw new Breach("a record came before the blocks that were begun are whole, or without a table of them");
+    if (this.#part === undefined && withBlocks === this.waiting) return;
+    const whole = this.#part === undefined ? "whole" : "begun";
+    throw new Breach(
+      `a record with${withBlocks ? "" : "out"} blocks came where ${this.#whole.length} were ${whole}`,
+    );
   }
 
   /** A record with blocks is here. */

@@ -10,9 +10,8 @@
  *
  * `kind` is that of a record (see record-layout.ts), and 0 in all other frames.
  *
- * A message with blocks is, in its lane: for each block a BLOCK frame and then CHUNK frames with its bytes, and last the record, whose table
- * (see handle-table.ts) numbers these blocks from 0 on. Frames of other lanes may stand in between, and frames that tell of what was taken or
- * freed.
+ * A message with blocks is, in its lane: for each block a BLOCK frame and then CHUNK frames with its bytes, and last the record, whose kind
+ * says that it has blocks. In between may stand frames of other lanes, and in the same one TAKEN, ASK and FREED.
  */
 
 export const FRAME_HEADER = 8;

@@ -8,9 +8,7 @@ export interface StreamHost {
   readonly outlet: Outlet;
   readonly bulk: StreamBulk;
   /** Takes in what has arrived, where that can be done without the event loop. Calls no handler. */
-  poll(): void;
+  look(): void;
   /** A handler is to be called, soon and asynchronously. */
   schedule(): void;
-  /** The peer broke the protocol: ends the connection. Calls no handler. */
-  fail(what: string): void;
 }

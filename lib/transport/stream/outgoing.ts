@@ -3,7 +3,7 @@ import type { Lease } from "../../bulk/lease.js";
 import { Scratch } from "../../codec/codec.js";
 import type { Handle } from "../records/handle-table.js";
 import type { Shipment } from "../records/shipment.js";
-import { BLOCK } from "./frame-layout.js";
+import { BLOCK, SEALED, SHARED } from "./frame-layout.js";
 import type { StreamBulk } from "./stream-bulk.js";
 import type { Tally } from "./tally.js";
 import { type FrameWriter, u64 } from "./writer.js";
@@ -11,45 +11,38 @@ import { type FrameWriter, u64 } from "./writer.js";
 /** Bytes of blocks that go to the wire at once; what other lanes have to say comes in between. */
 const CHUNK_BYTES = 64 * 1024;
 
-/** A block on its way to the wire. */
-export interface Parcel {
-  /** To be released when the bytes are with the wire. */
-  readonly lease: Lease;
-  readonly bytes: Uint8Array;
-  readonly flags: number;
-}
-
-/** A message with blocks on its way to the wire: the blocks, chunk by chunk, and then the record, in which they are numbered from 0 on. */
+/** A message with blocks on its way to the wire: the blocks, chunk by chunk, and then the record. */
 export class Outgoing implements Shipment {
-  readonly handles: readonly Handle[];
-  readonly count: number;
-  /** All of the blocks together. */
-  readonly load: Tally;
+  /** None: the blocks go ahead of the record. */
+  readonly handles: readonly Handle[] = [];
+  readonly count = 0;
   readonly #bulk: StreamBulk;
   readonly #blocks: readonly Block[];
-  #parcels: readonly Parcel[] = [];
+  /** All of the blocks together. */
+  readonly #load: Tally;
+  /** Those of the blocks, to be released when the bytes are with the wire. */
+  #leases: readonly Lease[] = [];
   #lane = 0;
   #record: Scratch | undefined;
   #whenDone: (() => void) | undefined;
-  /** The parcel that is being written, and how much of it is; -1: it was not begun. */
+  /** The block that is being written, and how much of it is; -1: it was not begun. */
   #index = 0;
   #at = -1;
 
   constructor(bulk: StreamBulk, blocks: readonly Block[], load: Tally) {
     this.#bulk = bulk;
     this.#blocks = blocks;
-    this.load = load;
-    this.handles = blocks.map(({ byteLength: bytes }, segment) => ({ segment, slot: 0, flags: 0, bytes }));
-    this.count = blocks.length;
+    this.#load = load;
   }
 
   commit(): void {
-    this.#parcels = this.#blocks.map((block) => {
+    this.#leases = this.#blocks.map((block) => {
       const lease = leaseOf(block);
       forget(block);
-      return this.#bulk.parcelOf(lease);
+      this.#bulk.departs(lease);
+      return lease;
     });
-    this.#bulk.sends(this.load);
+    this.#bulk.sends(this.#load);
   }
 
   abandon(): void {
@@ -66,16 +59,17 @@ export class Outgoing implements Shipment {
 
   /** Whether one step is enough. */
   get isShort(): boolean {
-    return this.load.bytes <= CHUNK_BYTES;
+    return this.#load.bytes <= CHUNK_BYTES;
   }
 
   /** Writes up to CHUNK_BYTES of the blocks, and the record if these were the last. Whether all is written. */
   step(writer: FrameWriter): boolean {
     let left = CHUNK_BYTES;
-    for (; this.#index < this.count; this.#index++, this.#at = -1) {
-      const { bytes, flags, lease } = this.#parcels[this.#index]!;
-      const { length } = bytes;
+    for (; this.#index < this.#leases.length; this.#index++, this.#at = -1) {
+      const lease = this.#leases[this.#index]!;
+      const { bytes, length } = lease;
       if (this.#at < 0) {
+        const flags = (lease.sealed ? SEALED : 0) | (lease.shared ? SHARED : 0);
         writer.frame(BLOCK, this.#lane, [...u64(length), flags, 0]);
         this.#at = 0;
       }
@@ -86,16 +80,16 @@ export class Outgoing implements Shipment {
       if (this.#at < length) return false;
       lease.release();
     }
-    // Blocks of the peer's that go back are free before it can send the next, as they would be in shared memory.
+    // Blocks of the peer's that go back are free for it to send others when the message comes, as they would be in shared memory.
     this.#bulk.report();
     writer.records(this.#record!, this.#record!.length);
-    this.#bulk.tells(this.load);
+    this.#bulk.tells(this.#load);
     this.#whenDone!();
     return true;
   }
 
   /** The rest will not be written. */
   cut(): void {
-    for (const { lease } of this.#parcels.slice(this.#index)) lease.release();
+    for (const lease of this.#leases.slice(this.#index)) lease.release();
   }
 }

@@ -36,9 +36,8 @@ export class FrameParser {
   readonly #view = new DataView(this.#head.buffer);
   #have = 0;
   #goal = FRAME_HEADER;
-  /** The record or chunk that is being read: its lane, its length, and the bytes to come, of which the last are padding. */
+  /** The record or chunk that is being read: its lane, and the bytes to come, of which the last are padding. */
   #lane: WindowLane | undefined;
-  #length = 0;
   #left = 0;
   #padding = 0;
   /** The record's kind; undefined for a chunk. */
@@ -80,10 +79,9 @@ export class FrameParser {
     if (lane === undefined || lane.arrivals.waiting) return from;
     const word = frameWord(RECORD, index);
     const longest = lane.maxBytes;
-    let window = lane.windowLeft();
+    let window = lane.intake.left;
     let at = from;
     let count = 0;
-    let payload = 0;
     while (at + FRAME_HEADER <= end) {
       const length = u32(chunk, at);
       if (u32(chunk, at + 4) !== word || length > longest) break;
@@ -91,12 +89,11 @@ export class FrameParser {
       if (size > window || at + size > end) break;
       window -= size;
       at += size;
-      payload += length;
       count++;
     }
     if (count > 0) {
-      lane.queue.append(chunk, from, at);
-      lane.arrived(count, payload);
+      lane.intake.append(chunk, from, at);
+      lane.intake.arrived(count);
     }
     return at;
   }
@@ -108,7 +105,7 @@ export class FrameParser {
     const last = Math.min(to, from + this.#left - this.#padding);
     this.#left -= to - from;
     if (this.#kind !== undefined) {
-      lane.queue.append(chunk, from, to);
+      lane.intake.append(chunk, from, to);
       if (this.#left === 0) this.#recordDone(lane);
     } else if (last > from) {
       lane.arrivals.add(chunk, from, last);
@@ -118,7 +115,7 @@ export class FrameParser {
 
   #recordDone(lane: WindowLane): void {
     if (this.#kind !== PLAIN) lane.arrivals.message();
-    lane.arrived(1, this.#length);
+    lane.intake.arrived(1);
   }
 
   #header(): Verdict {
@@ -161,13 +158,13 @@ export class FrameParser {
       throw new Breach(`a record has the kind ${kind}, which does not exist`);
     }
     lane.arrivals.record(kind !== PLAIN);
-    const left = lane.windowLeft();
+    const left = lane.intake.left;
     if (length > lane.maxBytes || recordBytes(length) > left) {
       throw new Breach(
         `a record of ${length} bytes came, where one of ${lane.maxBytes} bytes and ${left} together are let in`,
       );
     }
-    lane.queue.append(this.#head, 0, FRAME_HEADER);
+    lane.intake.append(this.#head, 0, FRAME_HEADER);
     this.#expect(lane, kind, length);
     if (this.#left === 0) this.#recordDone(lane);
   }
@@ -176,7 +173,6 @@ export class FrameParser {
   #expect(lane: WindowLane, kind: number | undefined, length: number): void {
     this.#lane = lane;
     this.#kind = kind;
-    this.#length = length;
     // A block may be longer than what 32 bits of signed arithmetic hold.
     this.#padding = (8 - (length % 8)) % 8;
     this.#left = length + this.#padding;

@@ -1,6 +1,6 @@
 import { type Block, leaseOf, makeBlock } from "../../bulk/block.js";
 import type { Lease } from "../../bulk/lease.js";
-import { PrivateLease, type PrivateLedger } from "../../bulk/private.js";
+import { PrivateLease, PrivateLedger } from "../../bulk/private.js";
 import { type PrivateBytes, PrivateMemory } from "../../bulk/private-memory.js";
 import { BlockError, BlockTooLargeError } from "../../errors.js";
 import { type BulkStats, type ConnectionHandler, LONG_WINDOW, type TransportBulk } from "../contract.js";
@@ -9,7 +9,7 @@ import type { Shipping } from "../records/shipment.js";
 import { Breach } from "./breach.js";
 import { FREED, SEALED, SHARED } from "./frame-layout.js";
 import type { StreamHost } from "./host.js";
-import { Outgoing, type Parcel } from "./outgoing.js";
+import { Outgoing } from "./outgoing.js";
 import { Tally } from "./tally.js";
 import { u64 } from "./writer.js";
 
@@ -68,7 +68,6 @@ export class StreamBulk implements TransportBulk, Shipping {
   /** Whether something came back since there was too little. */
   #cameBack = false;
   #wanted = false;
-  #memoryDue = false;
 
   /** `limit`: in bytes, for the blocks of each side; 0: no blocks. `checked`: see PrivateMemory. */
   constructor(host: StreamHost, limit: number, checked: boolean) {
@@ -77,13 +76,13 @@ export class StreamBulk implements TransportBulk, Shipping {
     this.#most = Math.min(MOST_BLOCKS, Math.max(FEWEST_BLOCKS, Math.floor(limit / LEAST_BYTES)));
     const memory = new PrivateMemory(checked);
     this.#memory = memory;
-    this.#ownLedger = ledger("allocated", memory, (length) => {
+    this.#ownLedger = new PrivateLedger("allocated", memory, (length) => {
       this.#own.removeBlock(length, false);
       this.#came();
     });
-    this.#sentLedger = ledger("allocated", memory, () => {});
-    this.#heldLedger = ledger("received", memory, (length) => this.#release(length, false));
-    this.#bodyLedger = ledger("received", memory, (length) => this.#release(length, true));
+    this.#sentLedger = new PrivateLedger("allocated", memory, () => {});
+    this.#heldLedger = new PrivateLedger("received", memory, (length) => this.#release(length, false));
+    this.#bodyLedger = new PrivateLedger("received", memory, (length) => this.#release(length, true));
   }
 
   allocate(bytes: number): Block | undefined {
@@ -109,7 +108,7 @@ export class StreamBulk implements TransportBulk, Shipping {
 
   wantMemory(): void {
     this.#wanted = true;
-    if (this.#cameBack || this.#host.outlet.ended) this.#tell();
+    this.#host.schedule();
   }
 
   stats(): BulkStats {
@@ -150,16 +149,13 @@ export class StreamBulk implements TransportBulk, Shipping {
     this.#sentBlocks += blocks;
   }
 
-  /** Takes a block that is sent away from its program, with its bytes. */
-  parcelOf(lease: Lease): Parcel {
-    if (this.#isOurs(lease)) {
-      lease.withdraw();
-      if (lease.ledger === this.#ownLedger && !lease.shared) {
-        lease.moveTo(this.#sentLedger);
-        this.#own.removeBlock(lease.length, false);
-      }
-    }
-    return { lease, bytes: lease.bytes, flags: (lease.sealed ? SEALED : 0) | (lease.shared ? SHARED : 0) };
+  /** Takes the bytes of a block that is sent away from its program. */
+  departs(lease: Lease): void {
+    if (!this.#isOurs(lease)) return;
+    lease.withdraw();
+    if (lease.ledger !== this.#ownLedger || lease.shared) return;
+    lease.moveTo(this.#sentLedger);
+    this.#own.removeBlock(lease.length, false);
   }
 
   /** The record that tells of them is with the wire. */
@@ -223,10 +219,9 @@ export class StreamBulk implements TransportBulk, Shipping {
 
   /** Tells the handler what is due; false: there is nothing more. */
   tell(): boolean {
-    if (this.#memoryDue && this.handler !== undefined) {
-      this.#memoryDue = false;
+    if (this.#wanted && (this.#cameBack || this.#host.outlet.ended)) {
       this.#wanted = false;
-      this.handler.onMemory();
+      this.handler?.onMemory();
     }
     return false;
   }
@@ -262,7 +257,7 @@ export class StreamBulk implements TransportBulk, Shipping {
 
   /** There was too little: the peer may have freed something by now. */
   #comesBack(fits: () => boolean): boolean {
-    this.#host.poll();
+    this.#host.look();
     if (fits()) return true;
     this.#cameBack = false;
     return false;
@@ -270,26 +265,6 @@ export class StreamBulk implements TransportBulk, Shipping {
 
   #came(): void {
     this.#cameBack = true;
-    if (this.#wanted) this.#tell();
+    if (this.#wanted) this.#host.schedule();
   }
-
-  #tell(): void {
-    this.#memoryDue = true;
-    this.#host.schedule();
-  }
-}
-
-function ledger(
-  kind: PrivateLedger["kind"],
-  memory: PrivateMemory,
-  whenReleased: (length: number) => void,
-): PrivateLedger {
-  return {
-    kind,
-    memory,
-    released: (bytes, length) => {
-      memory.give(bytes);
-      whenReleased(length);
-    },
-  };
 }

@@ -52,8 +52,8 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   #endDue = false;
   /** What comes over the wire is no longer looked at. */
   #deaf = false;
-  /** `poll` is running: no handler may be called. */
-  #polling = false;
+  /** `look` is running: no handler may be called. */
+  #looking = false;
   #dispatching = false;
   #scheduled = false;
 
@@ -99,10 +99,6 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.#farewell.hangUp();
   }
 
-  look(): void {
-    this.poll();
-  }
-
   ref(): void {
     this.#wire.ref();
   }
@@ -115,26 +111,20 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     return { bells: this.outlet.writer.writes, parks: 0, rescues: 0, sharedBytes: 0 };
   }
 
-  poll(): void {
+  look(): void {
     // A program that looks again and again without its event loop waits for the peer's answer to messages that are gathered here.
     this.outlet.flush();
     this.outlet.advance(false);
     if (this.#deaf || this.#handler === undefined) return;
-    this.#polling = true;
+    this.#looking = true;
     this.#wire.poll();
-    this.#polling = false;
+    this.#looking = false;
   }
 
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(() => this.#resume());
-  }
-
-  fail(what: string): void {
-    if (this.outlet.ended) return;
-    this.#peerBroke(what);
-    this.schedule();
   }
 
   onData(chunk: Uint8Array): void {
@@ -144,7 +134,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     const may = mayGoOn();
     this.#understand(chunk);
     if (this.#closed !== undefined) this.#clear();
-    else if (this.#polling) this.schedule();
+    else if (this.#looking) this.schedule();
     else this.#dispatch(may);
     if (entered) leave();
   }
@@ -160,7 +150,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     if (known) return;
     this.ending.peerDied(error);
     this.#endDue = true;
-    if (this.#polling) this.schedule();
+    if (this.#looking) this.schedule();
     else this.#dispatch();
   }
 

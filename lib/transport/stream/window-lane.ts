@@ -2,8 +2,8 @@ import type { Block } from "../../bulk/block.js";
 import { Scratch } from "../../codec/codec.js";
 import { InvalidArgumentError, MessageTooLargeError } from "../../errors.js";
 import type { LaneGeometry, LaneHandler, LaneStats, TransportLane } from "../contract.js";
-import { RecordCursor } from "../records/cursor.js";
-import { readTable, tabledBytes, writeTable } from "../records/handle-table.js";
+import type { RecordCursor } from "../records/cursor.js";
+import { tabledBytes } from "../records/handle-table.js";
 import { Place } from "../records/place.js";
 import {
   type BlocksKind,
@@ -19,13 +19,11 @@ import { Arrivals } from "./arrivals.js";
 import { Breach } from "./breach.js";
 import { ASK, frameWord, RECORD, TAKEN } from "./frame-layout.js";
 import type { StreamHost } from "./host.js";
-import { powerOfTwo, RecordQueue } from "./queue.js";
-import type { Arrival } from "./stream-bulk.js";
-import { ReceiveWindow, SendWindow } from "./window.js";
+import { Intake, powerOfTwo } from "./intake.js";
+import { SendWindow } from "./window.js";
 
 const FIRST_PLACE = 16 * 1024;
-const FIRST_RECORDS = 4096;
-/** What a record takes for each of its blocks, at least. */
+/** What a record in shared memory takes for each of its blocks, at least. */
 const HANDLE_BYTES = 24;
 
 /** One lane: a window of `capacity` bytes each way, and a queue of what has arrived. */
@@ -36,8 +34,8 @@ export class WindowLane implements TransportLane {
   /** A thread can't wait here: what arrives comes by the event loop. */
   readonly blocking = undefined;
   readonly place: Place;
-  readonly records = new RecordCursor(new Scratch(new ArrayBuffer(FIRST_RECORDS)));
-  readonly queue = new RecordQueue();
+  readonly records: RecordCursor;
+  readonly intake: Intake;
   readonly arrivals: Arrivals;
   /** Undefined before the start and after the end: then nobody is told anything. */
   handler: LaneHandler | undefined;
@@ -45,15 +43,11 @@ export class WindowLane implements TransportLane {
   readonly #index: number;
   readonly #word: number;
   readonly #sending: SendWindow;
-  readonly #receiving: ReceiveWindow;
   #wanted = false;
   /** The peer is to be asked as soon as the message with blocks has gone out that takes up the lane. */
   #askDue = false;
   #sentMessages = 0;
   #sentBytes = 0;
-  #receivedMessages = 0;
-  #receivedBytes = 0;
-  #idleSince: number | undefined = Date.now();
 
   constructor(host: StreamHost, index: number, { name, capacity }: LaneGeometry) {
     this.#host = host;
@@ -63,7 +57,8 @@ export class WindowLane implements TransportLane {
     this.capacity = capacity;
     this.maxBytes = longestPayload(capacity);
     this.#sending = new SendWindow(capacity);
-    this.#receiving = new ReceiveWindow(capacity);
+    this.intake = new Intake(capacity);
+    this.records = this.intake.records;
     this.arrivals = new Arrivals(host.bulk, this.maxBytes / HANDLE_BYTES);
     this.place = new Place(new Scratch(new ArrayBuffer(Math.min(FIRST_PLACE, recordBytes(this.maxBytes)))));
   }
@@ -82,8 +77,7 @@ export class WindowLane implements TransportLane {
     const room = this.#hasRoom(0, size);
     if (this.#host.outlet.ended) return ENDED;
     if (!room) return FULL;
-    this.place.scratch.words[0] = bytes;
-    this.#stamp(0, bytes);
+    this.#stamp(0, bytes, this.#word);
     this.#go(1, size, bytes);
     return SENT;
   }
@@ -98,7 +92,7 @@ export class WindowLane implements TransportLane {
       const bytes = words[size >>> 2]!;
       this.#check(bytes, size);
       if (!this.#hasRoom(size, recordBytes(bytes))) break;
-      this.#stamp(size, bytes);
+      this.#stamp(size, bytes, this.#word);
       size += recordBytes(bytes);
       payload += bytes;
       sent++;
@@ -108,6 +102,7 @@ export class WindowLane implements TransportLane {
     return sent;
   }
 
+  /** The same messages fit as in shared memory, where a table of the blocks stands in the record. */
   fits(bytes: number, blocks: number): boolean {
     return tabledBytes(bytes, blocks) <= this.maxBytes;
   }
@@ -123,26 +118,20 @@ export class WindowLane implements TransportLane {
 
   takeBlocks(records: RecordCursor): Delivery | undefined {
     const { bulk } = this.#host;
-    const arrivals = this.arrivals.next();
-    if (arrivals === undefined) return undefined;
-    const bytes = payloadOf(records, arrivals);
-    if (bytes < 0) {
-      for (const arrival of arrivals) bulk.refuse(arrival);
-      this.#host.fail(`a record in lane ${this.#index} tells of other blocks than those that came with it`);
-      return undefined;
-    }
-    const blocks = arrivals.map((arrival, i) => bulk.take(arrival, records.kind === IN_BLOCK && i === 0));
-    return deliveryOf(records, bytes, blocks);
+    const blocks = this.arrivals
+      .next()
+      ?.map((arrival, i) => bulk.take(arrival, records.kind === IN_BLOCK && i === 0));
+    return blocks && deliveryOf(records, records.bytes, blocks);
   }
 
   drain(max: number): number {
-    if (this.queue.count === 0) this.#host.poll();
+    if (this.intake.fill === 0) this.#host.look();
     return this.#take(max);
   }
 
   wantRecords(on: boolean): void {
     this.#wanted = on;
-    if (on && this.queue.count > 0) this.#host.schedule();
+    if (on && this.intake.fill > 0) this.#host.schedule();
   }
 
   wantRoom(): void {
@@ -168,13 +157,13 @@ export class WindowLane implements TransportLane {
       capacity: this.capacity,
       sentMessages: this.#sentMessages,
       sentBytes: this.#sentBytes,
-      receivedMessages: this.#receivedMessages,
-      receivedBytes: this.#receivedBytes,
+      receivedMessages: this.intake.receivedMessages,
+      receivedBytes: this.intake.receivedBytes,
       sendFill: this.#sending.inFlight,
-      receiveFill: this.queue.fill,
+      receiveFill: this.intake.fill,
       fullCount: this.#sending.fullCount,
       blockedSince: this.#sending.blockedSince,
-      idleSince: this.#idleSince,
+      idleSince: this.intake.idleSince,
     };
   }
 
@@ -190,19 +179,8 @@ export class WindowLane implements TransportLane {
 
   /** What has arrived is not wanted any more. */
   clear(): void {
-    this.queue.clear();
+    this.intake.clear();
     this.arrivals.clear();
-  }
-
-  /** Bytes that the peer may still send. */
-  windowLeft(): number {
-    return this.#receiving.left(this.queue.fill);
-  }
-
-  /** The peer: what was put into the queue is so many whole records. */
-  arrived(count: number, payload: number): void {
-    this.queue.publish(count, payload);
-    this.#idleSince = undefined;
   }
 
   /** The peer says that it has taken so many bytes. Throws a Breach. */
@@ -215,53 +193,44 @@ export class WindowLane implements TransportLane {
 
   /** The peer wants to know when everything up to here has been taken. */
   peerAsks(): void {
-    this.#receiving.asks(this.queue.fill);
+    this.intake.asks();
     this.report();
   }
 
   /** Reports what was taken, if that is due. A peer that reads nothing must not make us queue reports for it without end. */
   report(): void {
     const { outlet } = this.#host;
-    if (!this.#receiving.isDue || outlet.ended || outlet.backlogged) return;
-    const bytes = this.#receiving.report();
+    if (!this.intake.owesReport || outlet.ended || outlet.backlogged) return;
+    const bytes = this.intake.report();
     if (bytes === 0) return;
     outlet.writer.frame(TAKEN, this.#index, [bytes, 0]);
     outlet.wrote();
   }
 
-  /** Moves records to the scratch of the cursor. */
   #take(max: number): number {
-    const { queue } = this;
-    const count = this.records.begin(queue.take(this.records.scratch, max));
-    if (count === 0) return 0;
-    this.#receivedMessages += count;
-    this.#receivedBytes += queue.tookPayload;
-    if (queue.count === 0) this.#idleSince = Date.now();
-    this.#receiving.took(queue.tookBytes);
-    this.report();
+    const count = this.intake.take(max);
+    if (count > 0) this.report();
     return count;
   }
 
   /** Sends the payload of `bytes` bytes at the place, and these blocks. */
   #ship(kind: BlocksKind, bytes: number, blocks: readonly Block[]): SendStatus {
     const { bulk, outlet } = this.#host;
-    const content = tabledBytes(bytes, blocks.length);
-    if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
+    this.#check(bytes, 0);
+    if (!this.fits(bytes, blocks.length)) {
+      throw new MessageTooLargeError(this.maxBytes, tabledBytes(bytes, blocks.length));
+    }
     if (outlet.ended) return ENDED;
     const shipment = bulk.ship(blocks, kind === IN_BLOCK);
     if (typeof shipment === "number") return shipment;
-    const size = recordBytes(content);
+    const size = recordBytes(bytes);
     if (!this.#hasRoom(0, size)) return outlet.ended ? ENDED : FULL;
-    this.#lengthen(bytes, content);
-    const { scratch, at } = this.place;
-    writeTable(scratch, at, bytes, shipment.handles, shipment.count);
-    scratch.words[0] = content;
-    scratch.words[1] = frameWord(RECORD, this.#index, kind);
+    this.#stamp(0, bytes, frameWord(RECORD, this.#index, kind));
     this.#sending.reserve(size);
     this.#sentMessages++;
-    this.#sentBytes += content;
+    this.#sentBytes += bytes;
     shipment.commit();
-    shipment.goWith(this.#index, scratch, size, () => this.#isPosted());
+    shipment.goWith(this.#index, this.place.scratch, size, () => this.#isPosted());
     outlet.post(shipment);
     return SENT;
   }
@@ -280,10 +249,11 @@ export class WindowLane implements TransportLane {
     throw new InvalidArgumentError("bytes", "the length of what stands at the place", bytes);
   }
 
-  /** Completes the header of the record at `at`, and clears its padding: what stood there before is nobody's business. */
-  #stamp(at: number, bytes: number): void {
+  /** Writes the header of the record at `at`, and clears its padding: what stood there before is nobody's business. */
+  #stamp(at: number, bytes: number, word: number): void {
     const { words, buffer } = this.place.scratch;
-    words[(at >>> 2) + 1] = this.#word;
+    words[at >>> 2] = bytes;
+    words[(at >>> 2) + 1] = word;
     const end = at + recordBytes(bytes);
     for (let i = at + RECORD_HEADER + bytes; i < end; i++) buffer[i] = 0;
   }
@@ -303,28 +273,9 @@ export class WindowLane implements TransportLane {
     if (window.fits(before + size)) return true;
     if (this.#host.outlet.ended) return false;
     window.needs(size);
-    this.#host.poll();
+    this.#host.look();
     if (window.fits(before + size)) return true;
     window.fullCount++;
     return false;
   }
-
-  /** As `grow`, but the first `bytes` bytes of the payload stay. */
-  #lengthen(bytes: number, content: number): void {
-    const { scratch, at } = this.place;
-    const before = scratch.buffer;
-    this.grow(content);
-    if (scratch.buffer !== before) before.copy(scratch.buffer, at, at, at + bytes);
-  }
-}
-
-/** The length of the payload of a record with blocks; -1 if its table does not number just those that came with it. */
-function payloadOf(records: RecordCursor, arrivals: readonly Arrival[]): number {
-  const table = readTable(records);
-  if (typeof table === "string" || table.handles.length !== arrivals.length) return -1;
-  const right = table.handles.every(
-    ({ segment, slot, flags, bytes }, i) =>
-      segment === i && slot === 0 && flags === 0 && bytes === arrivals[i]!.bytes.length,
-  );
-  return right ? table.bytes : -1;
 }

@@ -1,6 +1,3 @@
-/** A receiver reports what it has taken each time that it is this part of the capacity. */
-const REPORT_PART = 8;
-
 /** What a sender may still send in a lane, and who waits for what of it. Counts bytes of records, headers and padding included. */
 export class SendWindow {
   readonly capacity: number;
@@ -96,46 +93,5 @@ export class SendWindow {
   #look(): boolean {
     if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;
     return this.#roomDue;
-  }
-}
-
-/** What a receiver has taken, and when the sender is to hear of it. */
-export class ReceiveWindow {
-  readonly #capacity: number;
-  /** Bytes taken that the sender does not know of. */
-  #unreported = 0;
-  /** The sender has asked, and so many bytes were before its question and are not taken yet; -1 if it has not. */
-  #asked = -1;
-
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-  }
-
-  /** Bytes that the sender may still send while `fill` bytes wait to be taken. */
-  left(fill: number): number {
-    return this.#capacity - fill - this.#unreported;
-  }
-
-  /** The sender wants a report when the `fill` bytes that wait now have been taken. */
-  asks(fill: number): void {
-    this.#asked = fill;
-  }
-
-  took(bytes: number): void {
-    this.#unreported += bytes;
-    if (this.#asked > 0) this.#asked = Math.max(0, this.#asked - bytes);
-  }
-
-  /** Whether a report is due: much was taken, or the sender's question is to be answered. */
-  get isDue(): boolean {
-    return this.#asked === 0 || this.#unreported >= this.#capacity / REPORT_PART;
-  }
-
-  /** Bytes to be reported, now. A report because much was taken does not answer a question about the records behind as well. */
-  report(): number {
-    const bytes = this.#unreported;
-    this.#unreported = 0;
-    if (this.#asked === 0) this.#asked = -1;
-    return bytes;
   }
 }

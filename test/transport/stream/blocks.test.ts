@@ -2,10 +2,8 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Block, makeBlock } from "../../../lib/bulk/block.js";
 import type { Lease } from "../../../lib/bulk/lease.js";
 import { PrivateMemory } from "../../../lib/bulk/private-memory.js";
-import { Scratch } from "../../../lib/codec/codec.js";
 import { BlockError, BlockTooLargeError, NoSpaceError } from "../../../lib/errors.js";
 import { tryBinding } from "../../../lib/native/load.js";
-import { tabledBytes, writeTable } from "../../../lib/transport/records/handle-table.js";
 import { recordBytes, WITH_BLOCKS } from "../../../lib/transport/records/record-layout.js";
 import { FULL, NO_MEMORY, SENT } from "../../../lib/transport/records/send-status.js";
 import {
@@ -61,12 +59,9 @@ function message(block: Uint8Array): Buffer {
   chunk.writeUInt32LE(block.length, 0);
   chunk[5] = CHUNK;
   chunk.set(block, 8);
-  const record = new Scratch(new ArrayBuffer(recordBytes(tabledBytes(0, 1))));
-  const handles = [{ segment: 0, slot: 0, flags: 0, bytes: block.length }];
-  record.view.setUint32(0, writeTable(record, 8, 0, handles, 1), true);
-  record.buffer[5] = RECORD;
-  record.buffer[6] = WITH_BLOCKS;
-  return Buffer.concat([begin, chunk, record.buffer]);
+  const record = frame(RECORD, 0);
+  record[6] = WITH_BLOCKS;
+  return Buffer.concat([begin, chunk, record]);
 }
 
 // Where checked mode matters, it is said.
@@ -118,8 +113,6 @@ class ForeignLease implements Lease {
 }
 
 describe("blocks that a stream writes", () => {
-  const tabled = tabledBytes(5, 1);
-
   it("go with their message in one write where they are short", async () => {
     const [end, wire] = made();
     await turns(1);
@@ -128,7 +121,7 @@ describe("blocks that a stream writes", () => {
     expect(frames(wire.writes[0]!)).toEqual([
       [BLOCK, 0, 16],
       [CHUNK, 0, 101],
-      [RECORD, 0, tabled],
+      [RECORD, 0, 5],
     ]);
     expect(wire.writes[0]!.subarray(32, 133)).toEqual(payload(1, 101));
     expect(end.connection.bulk.stats()).toMatchObject({ mode: "copied", copiedBytes: 101 });
@@ -218,7 +211,7 @@ describe("blocks that a stream writes", () => {
       wire.handler!.onDrain();
       expect(frames(Buffer.concat(wire.writes.slice(before)))).toEqual([[CHUNK, 0, 64 * KIB]]);
     }
-    expect(frames(wire.drain())).toEqual([[RECORD, 0, tabled]]);
+    expect(frames(wire.drain())).toEqual([[RECORD, 0, 5]]);
   });
 
   it("give the event loop a turn though the kernel takes everything", async () => {
@@ -228,7 +221,7 @@ describe("blocks that a stream writes", () => {
     expect(chunks()).toBe(16);
     await turns(12);
     expect(chunks()).toBe(128);
-    expect(frames(Buffer.concat(wire.writes)).at(-1)).toEqual([RECORD, 0, tabled]);
+    expect(frames(Buffer.concat(wire.writes)).at(-1)).toEqual([RECORD, 0, 5]);
   });
 
   it("go on in a thread that only looks whether something has come", () => {
@@ -241,14 +234,14 @@ describe("blocks that a stream writes", () => {
     expect(chunks()).toBe(32);
     for (let i = 0; i < 6; i++) expect(end.lane().drain(1)).toBe(0);
     expect(chunks()).toBe(128);
-    expect(frames(Buffer.concat(wire.writes)).at(-1)).toEqual([RECORD, 0, tabled]);
+    expect(frames(Buffer.concat(wire.writes)).at(-1)).toEqual([RECORD, 0, 5]);
   });
 
   it("are not reported as taken before they are sent", async () => {
     const [end, wire] = made();
     wire.slow = true;
     postBlocks(end.lane(), payload(1, 5), [filled(end, 1, 100_000)]);
-    wire.handler!.onData(frame(TAKEN, 0, recordBytes(tabled), 0));
+    wire.handler!.onData(frame(TAKEN, 0, recordBytes(5), 0));
     expect(end.ends[0]?.why).toBe("protocol-error");
   });
 

@@ -1,11 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Scratch } from "../../../lib/codec/codec.js";
 import { MessageTooLargeError, RingbellError } from "../../../lib/errors.js";
-import { RecordCursor } from "../../../lib/transport/records/cursor.js";
 import { RECORD_HEADER, recordBytes } from "../../../lib/transport/records/record-layout.js";
 import { SENT } from "../../../lib/transport/records/send-status.js";
 import { ASK, CLOSING, frameWord, RECORD, TAKEN } from "../../../lib/transport/stream/frame-layout.js";
-import { RecordQueue } from "../../../lib/transport/stream/queue.js";
+import { Intake } from "../../../lib/transport/stream/intake.js";
 import { createStream } from "../../../lib/transport/stream/stream.js";
 import { differsAt, End, numbers, payload, post, readRecords, turns } from "../contract/harness.js";
 import { FakeWire } from "../wire/fake-wire.js";
@@ -171,32 +169,60 @@ describe("what a stream writes", () => {
   });
 });
 
-describe("the queue of a lane", () => {
-  it("gives back what was put in, however it is cut and taken, with no more memory than it needs", () => {
-    const queue = new RecordQueue();
-    const inbox = new Scratch(new ArrayBuffer(64));
-    const cursor = new RecordCursor(inbox);
+describe("the intake of a lane", () => {
+  it("gives back what was put in, however it is cut and taken, and counts it", () => {
+    const intake = new Intake(1024 * 1024);
     const random = numbers(1000);
     const expected: Buffer[] = [];
+    let begun: Buffer | undefined;
     let seed = 0;
-    for (let round = 0; round < 2000; round++) {
-      if (random.next().value < 550) {
-        const bytes = payload(seed, random.next().value % 400);
-        const all = record(bytes);
+    let bytes = 0;
+    for (let round = 0; round < 3000; round++) {
+      const what = random.next().value;
+      if (begun !== undefined && what < 500) {
+        intake.append(begun, 0, begun.length);
+        intake.arrived(1);
+        begun = undefined;
+      } else if (begun === undefined && what < 550) {
+        const some = payload(seed, random.next().value % 400);
+        const all = record(some);
         const cut = random.next().value % (all.length + 1);
-        if (cut > 0) queue.append(all, 0, cut);
-        if (cut < all.length) queue.append(all, cut, all.length);
-        queue.publish(1, bytes.length);
-        expected.push(bytes);
+        if (cut > 0) intake.append(all, 0, cut);
+        if (cut < all.length && what % 2 === 0) intake.append(all, cut, all.length);
+        else begun = all.subarray(cut);
+        if (begun === undefined) intake.arrived(1);
+        expected.push(some);
         seed++;
       } else {
-        const count = cursor.begin(queue.take(inbox, 1 + (random.next().value % 5)));
-        expect(count > 0).toBe(expected.length > 0);
-        expect(differsAt(readRecords(cursor), expected.splice(0, count))).toBe(-1);
+        const here = expected.length - (begun === undefined ? 0 : 1);
+        const count = intake.take(1 + (random.next().value % 5));
+        expect(count > 0).toBe(here > 0);
+        const taken = expected.splice(0, count);
+        bytes += taken.reduce((sum, some) => sum + some.length, 0);
+        expect(differsAt(readRecords(intake.records), taken)).toBe(-1);
       }
-      expect(queue.count).toBe(expected.length);
-      expect(queue.fill).toBe(expected.reduce((sum, bytes) => sum + recordBytes(bytes.length), 0));
-      expect(queue.payload).toBe(expected.reduce((sum, bytes) => sum + bytes.length, 0));
+      const here = begun === undefined ? expected : expected.slice(0, -1);
+      expect(intake.fill).toBe(here.reduce((sum, some) => sum + recordBytes(some.length), 0));
+      expect(intake.idleSince === undefined).toBe(here.length > 0);
+      if (intake.owesReport) intake.report();
     }
+    expect(intake.receivedMessages).toBe(seed - expected.length);
+    expect(intake.receivedBytes).toBe(bytes);
+  });
+
+  it("gives no more than 64 KiB at once, or one record", () => {
+    const intake = new Intake(1024 * 1024);
+    const lengths = [30_000, 30_000, 30_000, 100_000, 10, 10];
+    for (const length of lengths) {
+      const all = record(payload(length, length));
+      intake.append(all, 0, all.length);
+      intake.arrived(1);
+    }
+    const counts: number[] = [];
+    while (intake.fill > 0) counts.push(intake.take(100));
+    expect(counts).toEqual([2, 1, 1, 2]);
+    expect(intake.left).toBe(1024 * 1024 - lengths.reduce((sum, length) => sum + recordBytes(length), 0));
+    const owed = 1024 * 1024 - intake.left;
+    expect([intake.owesReport, intake.report(), intake.left]).toEqual([true, owed, 1024 * 1024]);
   });
 });
