@@ -167,3 +167,7 @@ export function fill(channel: { trySend(message: never): boolean }): number {
   }
   return sent;
 }
+
+/** Programs of a peer that takes whatever comes, as fast as it can: without its event loop, or by it. */
+export const TAKES_ALL_BLOCKING = "for (;;) channel.receiveManySync(10000, { timeout: 1000 });";
+export const TAKES_ALL = `channel.on("message", () => {});`;
