@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -216,12 +215,6 @@ ssize_t socket_receive_bytes(int socket, std::byte* into, size_t length) {
   do received = recv(socket, into, length, 0);
   while (received < 0 && errno == EINTR);
   return result_of(received);
-}
-
-bool socket_wait(int socket, bool writable, int milliseconds) {
-  pollfd entry{socket, static_cast<short>(writable ? POLLOUT : POLLIN), 0};
-  const int ready = poll(&entry, 1, milliseconds);
-  return ready > 0;
 }
 
 int lock_file(const std::string& path) {

@@ -33,8 +33,6 @@ ssize_t socket_send(int socket, const std::byte* bytes, size_t length, int passe
 ssize_t socket_receive(int socket, std::byte* into, size_t length, int& passed);
 // Returns the bytes received, 0 at the end, or kWouldBlock. The kernel closes descriptors that come along.
 ssize_t socket_receive_bytes(int socket, std::byte* into, size_t length);
-// Waits until the socket is readable (writable) or hung up; at most `milliseconds`, -1 for no limit. False on time-out.
-bool socket_wait(int socket, bool writable, int milliseconds);
 
 // A descriptor that holds the lock of the file (made with 0600 if it is not there), or kWouldBlock if another holds it.
 // The kernel frees the lock with the descriptor.

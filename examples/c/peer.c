@@ -265,7 +265,7 @@ static void open_socket(const char *path) {
 static void say_hello(const char *codec, uint64_t bulk) {
   char json[1024];
   snprintf(json, sizeof json,
-           "{\"t\":\"hello\",\"version\":2,\"transports\":[\"shm\"],\"backings\":[\"sealed\"],\"abi\":2,"
+           "{\"t\":\"hello\",\"version\":3,\"transports\":[\"shm\"],\"backings\":[\"sealed\"],\"abi\":2,"
            "\"pid\":%ld,\"uid\":%ld,\"gid\":%ld,\"role\":\"c-example\",\"lanes\":[],\"bulk\":%llu,"
            "\"codec\":{\"send\":{\"name\":\"%s\",\"fingerprint\":\"%s\"},"
            "\"receive\":{\"name\":\"%s\",\"fingerprint\":\"%s\"}}}",
@@ -276,7 +276,7 @@ static void say_hello(const char *codec, uint64_t bulk) {
 /* The capacity of `main`, the only lane we asked for; and the agreed limit of blocks. */
 static uint64_t read_welcome(int *descriptor, uint64_t wish) {
   char *welcome = read_frame("welcome", descriptor);
-  if (number(field(welcome, "version")) != 2) die("another version of the protocol");
+  if (number(field(welcome, "version")) != 3) die("another version of the protocol");
   if (!is_string(field(welcome, "transport"), "shm") || !is_string(field(welcome, "backing"), "sealed")) {
     die("not the transport that we asked for");
   }

@@ -145,9 +145,10 @@ export class Block {
 
   /**
    * Makes the block immutable for everybody, including this side. Its memory becomes a file that the kernel
-   * lets no process write to (a memfd, Linux only), and each side maps it privately. The block can be shared
-   * afterwards. Returns the block itself; `bytes` is a new view. Copies when `share` would. Throws a
-   * BlockError (ERR_RINGBELL_BLOCK) for a block that was received, or on a platform without sealed files.
+   * lets no process write to (a memfd, Linux only), and each side maps it privately. Over a stream the block is
+   * only marked: each side has a copy of its own. The block can be shared afterwards. Returns the block itself;
+   * `bytes` is a new view. Copies when `share` would. Throws a BlockError (ERR_RINGBELL_BLOCK) for a block that
+   * was received, or on a platform without sealed files.
    */
   seal(): this {
     this.#lease = leaseOf(this).seal();

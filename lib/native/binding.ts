@@ -37,8 +37,6 @@ export interface Binding {
    * without one. The next `socketReceive` closes a descriptor that was not taken.
    */
   socketTakeDescriptor(): number;
-  /** Blocks until the socket is readable (writable, if `writable`) or hung up, for at most `timeout` ms (-1: no limit). */
-  socketWait(descriptor: number, writable: boolean, timeout: number): boolean;
   closeDescriptor(descriptor: number): void;
   /**
    * Opens the file, or makes it (0600), and locks it for as long as the descriptor is open. Returns -1 if

@@ -169,8 +169,8 @@ export interface BulkStats {
   /** The blocks of this side that were allocated and neither sent nor released. */
   readonly ownBlocks: number;
   /**
-   * The blocks of this side that the peer holds, as far as this side knows. It learns of releases when it
-   * allocates, or up to 2.5 s later.
+   * The blocks that were sent and that the peer has not released, as far as this side knows; they count against
+   * `limit`. `shared`: this side learns of releases when it allocates, or up to 2.5 s later.
    */
   readonly lentBlocks: number;
   /** The blocks of the peer that this side holds. */

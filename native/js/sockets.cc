@@ -76,10 +76,6 @@ napi_value socket_take_descriptor(const Napi::CallbackInfo& info) {
   return descriptor < 0 ? number(info.Env(), -1) : hand_out(info.Env(), descriptor);
 }
 
-napi_value socket_wait(const Napi::CallbackInfo& info) {
-  return boolean(info.Env(), ringbell::socket_wait(int_at(info, 0), bool_at(info, 1), int_at(info, 2)));
-}
-
 napi_value close_descriptor(const Napi::CallbackInfo& info) {
   const int descriptor = int_at(info, 0);
   instance_of(info.Env()).disown(descriptor);
@@ -109,7 +105,6 @@ void export_sockets(Napi::Object exports) {
   export_function(exports, "socketSend", socket_send);
   export_function(exports, "socketReceive", socket_receive);
   export_function(exports, "socketTakeDescriptor", socket_take_descriptor);
-  export_function(exports, "socketWait", socket_wait);
   export_function(exports, "closeDescriptor", close_descriptor);
   export_function(exports, "lockFile", lock_file);
   export_function(exports, "processStart", process_start);

@@ -35,7 +35,7 @@ describe("asking an endpoint how it is (S0.30)", () => {
       name: "healthy",
       pid: healthy.pid,
       role: "host",
-      version: 2,
+      version: 3,
       channels: [],
     });
     expect(await health("healthy", { directory })).toMatchObject({ state: "healthy", namespace: "default" });
@@ -69,7 +69,7 @@ describe("asking an endpoint how it is (S0.30)", () => {
     for await (const line of createInterface({ input: socket })) lines.push(line);
     expect(lines.length).toBe(1);
     const status = JSON.parse(lines[0]!) as { channels: { peer: object; stats: { lanes: object[] } }[] };
-    expect(status).toMatchObject({ name: "n", pid: process.pid, role: "host", version: 2 });
+    expect(status).toMatchObject({ name: "n", pid: process.pid, role: "host", version: 3 });
     expect(status.channels[0]!.peer).toMatchObject({ role: "agent", pid: process.pid });
     expect(status.channels[0]!.stats.lanes[0]).toMatchObject({ name: "main" });
     await server.close();

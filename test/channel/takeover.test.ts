@@ -125,7 +125,7 @@ describe.each(withAndWithout)("taking a name, %s", (_what, env) => {
       pid: child.pid,
       socket: join(directory, "default", "n.sock"),
       role: "host",
-      version: 2,
+      version: 3,
       host: null,
       port: null,
     });

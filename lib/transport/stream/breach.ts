@@ -1,2 +1,2 @@
-/** The peer broke the protocol; the message says how. Thrown by whatever takes apart what the peer sends, never to the program. */
+/** The peer broke the protocol; the message says how. The code that reads frames throws it; a program never sees it. */
 export class Breach extends Error {}

@@ -2,15 +2,16 @@ import type { Wire } from "../wire/wire.js";
 import { REFUSED } from "./frame-layout.js";
 import type { Outlet } from "./outlet.js";
 
-/** How long (ms) a side that has said its last word waits for the peer to hang up, before it does. */
+/** How long (ms) a side waits for the peer to hang up after its last frame. Then it hangs up itself. */
 const LINGER = 1000;
 
 /**
- * How a stream ends: its last frame goes out behind all else, then the peer is to hang up. Closing the socket at once could take from the peer
- * what it has not read: a socket that is closed with bytes unread is reset, and node:net drops what it has not read when writing fails.
+ * The end of a stream: the last frame goes out behind everything else, and then the peer is to hang up. To close
+ * the socket at once could lose what the peer has not read: a socket that is closed with unread bytes is reset,
+ * and node:net drops what it has not read when a write fails.
  */
 export class Farewell {
-  /** Settles when the last frame, if this side sends one, is with the kernel, or can't be any more. */
+  /** Resolves when the kernel has the last frame, or never will have it. Resolved before `say`. */
   said = Promise.resolve();
   readonly #wire: Wire;
   readonly #outlet: Outlet;
@@ -18,18 +19,19 @@ export class Farewell {
   #settle: (() => void) | undefined;
   #linger: NodeJS.Timeout | undefined;
 
-  /** `whenGone`: nothing goes or comes over the wire any more. */
+  /** `whenGone` is called when nothing goes or comes over the wire any more. */
   constructor(wire: Wire, outlet: Outlet, whenGone: () => void) {
     this.#wire = wire;
     this.#outlet = outlet;
     this.#whenGone = whenGone;
   }
 
+  /** Sends the last frame, of type CLOSING or REFUSED. */
   say(type: number): void {
     this.said = new Promise((resolve) => {
       this.#settle = resolve;
     });
-    // A peer that breaks the protocol need not be one that reads: it gets no more time than this.
+    // A peer that breaks the protocol may not read either. It gets no more time than this.
     if (type === REFUSED) this.#waitForPeer();
     this.#outlet.finish(type, () => {
       this.#settle?.();
@@ -42,7 +44,7 @@ export class Farewell {
     this.gone();
   }
 
-  /** The peer has hung up, or this side has. */
+  /** One of the sides has hung up. */
   gone(): void {
     clearTimeout(this.#linger);
     this.#whenGone();

@@ -1,6 +1,6 @@
-/**
- * What goes over the socket of a stream transport. All numbers are little-endian, every frame is a multiple of
- * 8 bytes long, and a record stands on the socket as it stands in a scratch:
+/*
+ * The frames on the socket of a stream. All numbers are little-endian. Every frame is a multiple of 8 bytes
+ * long. A record stands on the socket as it stands in a scratch:
  *
  *     0        4        5        6        8
  *     +--------+--------+--------+--------+----------------+---------+
@@ -8,42 +8,42 @@
  *     +--------+--------+--------+--------+----------------+---------+
  *       u32      u8       u8       u16      length bytes     to 8
  *
- * `kind` is that of a record (see record-layout.ts), and 0 in all other frames.
+ * `kind` is the kind of a record (see record-layout.ts); it is 0 in all other frames.
  *
- * A message with blocks is, in its lane: for each block a BLOCK frame and then CHUNK frames with its bytes, and last the record, whose kind
- * says that it has blocks. In between may stand frames of other lanes, and in the same one TAKEN, ASK and FREED.
+ * A message with blocks takes several frames of its lane: for each block a BLOCK frame and CHUNK frames with its
+ * bytes, and then the RECORD frame. Frames of other lanes may stand in between, and so may TAKEN, ASK and FREED.
  */
 
 export const FRAME_HEADER = 8;
-/** As many lanes as the header can tell apart. */
+/** The most lanes that the header can tell apart. */
 export const MAX_LANES = 256;
 
 /** A message. */
 export const RECORD = 1;
-/** Payload u32 bytes, u32 zero: so many bytes of records (headers and padding included) have been taken since the last such frame. */
+/** Payload: u32 bytes, u32 zero. So many bytes of records (with headers and padding) were taken since the last TAKEN frame. */
 export const TAKEN = 2;
-/** No payload: the other side wants a TAKEN frame as soon as everything before this frame has been taken. */
+/** No payload. The sender wants a TAKEN frame as soon as everything before this frame has been taken. */
 export const ASK = 3;
-/** No payload, lane 0: nothing comes after this; the connection is closed on purpose. */
+/** No payload, lane 0. The last frame: the sender has closed the connection on purpose. */
 export const CLOSING = 4;
-/** No payload, lane 0: nothing comes after this; the other side broke the protocol. */
+/** No payload, lane 0. The last frame: the receiver has broken the protocol. */
 export const REFUSED = 5;
-/** Payload u64 length, u32 flags, u32 zero: a block begins, whose bytes come in CHUNK frames of this lane. */
+/** Payload: u64 length, u32 flags, u32 zero. A block begins; its bytes come in CHUNK frames of this lane. */
 export const BLOCK = 6;
-/** So many bytes of the block that was begun in this lane last. */
+/** The next bytes of the block that was begun in this lane. */
 export const CHUNK = 7;
 /**
- * Payload u64 bytes, u64 body bytes, u32 blocks, u32 zero; lane 0: so many blocks have been released since the last such frame, with so many bytes
- * together; the body bytes are those of blocks in which a message lay.
+ * Payload: u64 bytes, u64 bytes of bodies, u32 blocks, u32 zero; lane 0. So many blocks with so many bytes were
+ * released since the last FREED frame. A body is a block in which a message lies.
  */
 export const FREED = 8;
 
-/** Bytes of the payload by the type of the frame; -1 where the frame says it. There is no type 0. */
+/** The bytes of the payload of each type, or -1 if the frame says it. Type 0 does not exist. */
 export const PAYLOAD_BYTES: readonly (number | undefined)[] = [undefined, -1, 8, 0, 0, 0, 16, -1, 24];
-/** The longest of these. */
+/** The largest of PAYLOAD_BYTES. */
 export const LONGEST_PAYLOAD = 24;
 
-/** Flags of a block: it was sealed; there are other handles of it. */
+/** The flags of a BLOCK frame: the block is sealed; it has other handles. */
 export const SEALED = 1;
 export const SHARED = 2;
 

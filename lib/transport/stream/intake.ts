@@ -3,49 +3,49 @@ import { RecordCursor } from "../records/cursor.js";
 import { recordBytes } from "../records/record-layout.js";
 
 const FIRST_BYTES = 4096;
-/** Records that are taken at once have so many bytes at most, unless it is one alone. */
+/** The most bytes of records that are taken at once, unless one record alone is longer. */
 const MOST_AT_ONCE = 64 * 1024;
-/** Up to here a loop copies faster than a call. */
+/** Up to this length a loop copies faster than a call. */
 const SHORT_COPY = 64;
-/** The sender hears of what was taken each time that it is this part of the capacity. */
+/** A report is due when this part of the capacity was taken. */
 const REPORT_PART = 8;
 
 /**
- * What has arrived in a lane, in two pieces of memory that take turns: records stand in one for the cursor, and arrive in the other. No more than
- * the capacity can have arrived that the sender was not told of as taken.
+ * The receiving half of a lane. It has two scratches that change places: the cursor reads records in one, and
+ * records arrive in the other. The peer sends no more than the capacity ahead of what was reported as taken.
  */
 export class Intake {
   readonly records = new RecordCursor(new Scratch(new ArrayBuffer(FIRST_BYTES)));
-  /** Bytes of whole records that were not taken, headers and padding included. */
+  /** The bytes of whole records that were not taken, with headers and padding. */
   fill = 0;
   receivedMessages = 0;
   receivedBytes = 0;
-  /** Since when (ms since the epoch) there has been nothing to take, or undefined while there is. */
+  /** Since when (ms since the epoch) there has been nothing to take, or undefined while there is something. */
   idleSince: number | undefined = Date.now();
   readonly #capacity: number;
-  /** Records in the memory of the cursor that were not taken, and where they begin. */
+  /** The records in the cursor's scratch that were not taken, and where the first of them stands. */
   #ready = 0;
   #at = 0;
-  /** Where bytes arrive: whole records, so many up to `#whole`, and a part of one up to `#end`. */
+  /** The other scratch: `#count` whole records up to `#whole`, and a part of one up to `#end`. */
   #arriving = new Scratch(new ArrayBuffer(FIRST_BYTES));
   #count = 0;
   #whole = 0;
   #end = 0;
-  /** Bytes taken that the sender does not know of. */
+  /** Bytes taken that were not reported. */
   #unreported = 0;
-  /** The sender has asked, and so many bytes were before its question and are not taken yet; -1 if it has not. */
+  /** The bytes to be taken before the peer's question is answered; -1 without a question. */
   #asked = -1;
 
   constructor(capacity: number) {
     this.#capacity = capacity;
   }
 
-  /** Bytes that the sender may still send. */
+  /** The bytes that the peer may still send. */
   get left(): number {
     return this.#capacity - this.fill - this.#unreported;
   }
 
-  /** Adds bytes of records, laid out as in a scratch. */
+  /** Adds bytes of records, which are laid out as in a scratch. */
   append(bytes: Uint8Array, from: number, to: number): void {
     const end = this.#end + to - from;
     const { buffer } = this.#arriving;
@@ -57,7 +57,7 @@ export class Intake {
     this.#end = end;
   }
 
-  /** What was added is so many whole records. */
+  /** The added bytes are `count` whole records. */
   arrived(count: number): void {
     this.#count += count;
     this.fill += this.#end - this.#whole;
@@ -65,9 +65,9 @@ export class Intake {
     this.idleSince = undefined;
   }
 
-  /** Moves the cursor before up to `max` records, at least one if there is one; returns how many. */
+  /** Takes up to `max` records: the cursor stands before the first. Returns how many, at least one if there is one. */
   take(max: number): number {
-    if (this.#ready === 0) this.#turn();
+    if (this.#ready === 0 && this.#count > 0) this.#turn();
     const most = Math.min(max, this.#ready);
     const { words } = this.records.scratch;
     let count = 0;
@@ -80,25 +80,26 @@ export class Intake {
       this.receivedBytes += length;
     }
     this.records.begin(count, this.#at);
-    this.#took(count, end - this.#at);
+    if (count > 0) this.#took(count, end - this.#at);
     this.#at = end;
     return count;
   }
 
-  /** The sender wants a report when all that has arrived was taken. */
+  /** The peer asks for a report when everything that has arrived is taken. */
   asks(): void {
     this.#asked = this.fill;
   }
 
-  /** Whether a report is due: much was taken, or the sender's question is to be answered. */
+  /** Whether a report is due. */
   get owesReport(): boolean {
     return this.#asked === 0 || this.#unreported >= this.#capacity / REPORT_PART;
   }
 
-  /** Bytes to be reported, now. A report because much was taken does not answer a question about the records behind as well. */
+  /** Returns the bytes to report, and counts them as reported. */
   report(): number {
     const bytes = this.#unreported;
     this.#unreported = 0;
+    // A question that is still open is about records that were not taken.
     if (this.#asked === 0) this.#asked = -1;
     return bytes;
   }
@@ -120,7 +121,6 @@ export class Intake {
   }
 
   #took(count: number, bytes: number): void {
-    if (count === 0) return;
     this.#ready -= count;
     this.fill -= bytes;
     this.receivedMessages += count;
@@ -130,7 +130,7 @@ export class Intake {
   }
 }
 
-/** Copies bytes without making an object, where they are few. */
+/** Copies bytes. A short copy makes no object. */
 function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
   if (end - start > SHORT_COPY) {
     to.set(from.subarray(start, end), at);
@@ -139,7 +139,7 @@ function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: 
   for (let i = start, j = at; i < end; i++, j++) to[j] = from[i]!;
 }
 
-/** The least power of two that is at least `bytes`. */
+/** Returns the least power of two that is at least `bytes`. */
 export function powerOfTwo(bytes: number): number {
   return bytes <= 1 ? 1 : 2 ** (32 - Math.clz32(bytes - 1));
 }

@@ -4,32 +4,44 @@ import { Scratch } from "../../codec/codec.js";
 import type { Handle } from "../records/handle-table.js";
 import type { Shipment } from "../records/shipment.js";
 import { BLOCK, SEALED, SHARED } from "./frame-layout.js";
-import type { StreamBulk } from "./stream-bulk.js";
+import type { BlocksMessage } from "./outlet.js";
 import type { Tally } from "./tally.js";
 import { type FrameWriter, u64 } from "./writer.js";
 
-/** Bytes of blocks that go to the wire at once; what other lanes have to say comes in between. */
-const CHUNK_BYTES = 64 * 1024;
+/** The bytes of blocks that one step writes. Frames of other lanes come in between. */
+const STEP_BYTES = 64 * 1024;
 
-/** A message with blocks on its way to the wire: the blocks, chunk by chunk, and then the record. */
-export class Outgoing implements Shipment {
-  /** None: the blocks go ahead of the record. */
+/** The counts of the side that sends. */
+export interface Departing {
+  /** A block is sent: takes its bytes away from the program. */
+  departs(lease: Lease): void;
+  /** The blocks of a message count as lent. */
+  sends(load: Tally): void;
+  /** Reports what was released since the last report. */
+  report(): void;
+  /** The record of the message is written: the peer may release its blocks. */
+  tells(load: Tally): void;
+}
+
+/** A message with blocks: first the blocks go to the wire, piece by piece, and then the record. */
+export class Outgoing implements Shipment, BlocksMessage {
+  /** The record has no handles: the blocks come before it. */
   readonly handles: readonly Handle[] = [];
   readonly count = 0;
-  readonly #bulk: StreamBulk;
+  readonly #bulk: Departing;
   readonly #blocks: readonly Block[];
   /** All of the blocks together. */
   readonly #load: Tally;
-  /** Those of the blocks, to be released when the bytes are with the wire. */
+  /** The leases of the blocks. Each is released when the wire has its bytes. */
   #leases: readonly Lease[] = [];
   #lane = 0;
   #record: Scratch | undefined;
   #whenDone: (() => void) | undefined;
-  /** The block that is being written, and how much of it is; -1: it was not begun. */
+  /** The index of the block that is being written, and how many of its bytes are; -1 before its BLOCK frame. */
   #index = 0;
   #at = -1;
 
-  constructor(bulk: StreamBulk, blocks: readonly Block[], load: Tally) {
+  constructor(bulk: Departing, blocks: readonly Block[], load: Tally) {
     this.#bulk = bulk;
     this.#blocks = blocks;
     this.#load = load;
@@ -49,7 +61,7 @@ export class Outgoing implements Shipment {
     // Nothing was done to the blocks yet.
   }
 
-  /** The record that goes along: `bytes` bytes at offset 0 of a scratch, which are copied. `whenDone`: all of it is with the wire. */
+  /** Copies the record, the first `bytes` bytes of a scratch. `whenDone` is called when the wire has the whole message. */
   goWith(lane: number, scratch: Scratch, bytes: number, whenDone: () => void): void {
     this.#lane = lane;
     this.#record = new Scratch(new ArrayBuffer(bytes));
@@ -57,14 +69,13 @@ export class Outgoing implements Shipment {
     this.#whenDone = whenDone;
   }
 
-  /** Whether one step is enough. */
   get isShort(): boolean {
-    return this.#load.bytes <= CHUNK_BYTES;
+    return this.#load.bytes <= STEP_BYTES;
   }
 
-  /** Writes up to CHUNK_BYTES of the blocks, and the record if these were the last. Whether all is written. */
+  /** Writes up to STEP_BYTES of the blocks, and the record after the last of them. Returns whether all is written. */
   step(writer: FrameWriter): boolean {
-    let left = CHUNK_BYTES;
+    let left = STEP_BYTES;
     for (; this.#index < this.#leases.length; this.#index++, this.#at = -1) {
       const lease = this.#leases[this.#index]!;
       const { bytes, length } = lease;
@@ -80,7 +91,7 @@ export class Outgoing implements Shipment {
       if (this.#at < length) return false;
       lease.release();
     }
-    // Blocks of the peer's that go back are free for it to send others when the message comes, as they would be in shared memory.
+    // When a block of the peer's goes back, the peer has the credit for it again before it has the message.
     this.#bulk.report();
     writer.records(this.#record!, this.#record!.length);
     this.#bulk.tells(this.#load);
@@ -88,7 +99,6 @@ export class Outgoing implements Shipment {
     return true;
   }
 
-  /** The rest will not be written. */
   cut(): void {
     for (const lease of this.#leases.slice(this.#index)) lease.release();
   }

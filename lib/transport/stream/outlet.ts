@@ -1,22 +1,32 @@
 import type { Wire } from "../wire/wire.js";
-import type { Outgoing } from "./outgoing.js";
 import { FrameWriter } from "./writer.js";
 
-/** So many pieces of blocks in one turn of the event loop at most, however fast the kernel takes them. */
+/** The most steps of messages with blocks in one turn of the event loop, however fast the kernel takes them. */
 const STEPS_A_TURN = 16;
 
-/** What goes out of a stream: frames, gathered; messages with blocks, in turns; and the last frame behind all of them. */
+/** A message with blocks on its way to the wire. */
+export interface BlocksMessage {
+  /** Whether one step is enough. */
+  readonly isShort: boolean;
+  /** Writes a piece. Returns whether all is written. */
+  step(writer: FrameWriter): boolean;
+  /** Gives up what is not written. */
+  cut(): void;
+}
+
+/** The sending half of a stream: frames that are gathered, messages with blocks that take turns, and the last frame. */
 export class Outlet {
   readonly writer: FrameWriter;
-  /** Nothing new goes out any more: the peer is gone or going, or this side has closed. */
+  /** Whether nothing new goes out: the peer has gone, or this side has sent its last frame. */
   ended = false;
   readonly #wire: Wire;
   readonly #report: () => void;
-  /** Messages with blocks in the order of their turns; at most one of each lane. */
-  readonly #messages: Outgoing[] = [];
+  /** Messages with blocks in the order of their turns, at most one of each lane. */
+  readonly #messages: BlocksMessage[] = [];
   #resuming = false;
-  /** Who holds it will flush, and so will the end of the turn. */
+  /** Whether `letGo` will flush. */
   #held = false;
+  /** Whether the end of this turn will flush. */
   #flushDue = false;
   #flushedAt = 0;
   /** The type of the last frame, until it is written. */
@@ -27,19 +37,19 @@ export class Outlet {
     this.flush();
   };
 
-  /** `report`: writes what the peer is to be told, before all that was gathered goes to the wire. */
+  /** `report` writes the frames that are due, before the gathered bytes go to the wire. */
   constructor(wire: Wire, report: () => void) {
     this.#wire = wire;
     this.writer = new FrameWriter(wire);
     this.#report = report;
   }
 
-  /** The kernel takes no more at the moment. */
+  /** Whether the wire has bytes that the kernel has not taken. */
   get backlogged(): boolean {
     return this.#wire.buffered > 0;
   }
 
-  /** Handlers are going to be called, which may write a lot: gathers, until `letGo`. */
+  /** Gathers until `letGo`: handlers are about to be called, which may write much. */
   hold(): void {
     this.#held = true;
     this.#flushedAt = Date.now();
@@ -51,23 +61,24 @@ export class Outlet {
     this.advance(false);
   }
 
-  /** Frames were given to the writer. */
+  /**
+   * Frames were given to the writer. The first of a quiet moment go out at once. The others are gathered until
+   * the end of the turn or, in a long turn, until the next millisecond.
+   */
   wrote(): void {
-    // Gathered until the end of the turn; if the turn is a long one, until the next millisecond. The first of a quiet moment goes out at once.
-    const gathered = this.#held || this.#flushDue;
-    if (gathered && Date.now() === this.#flushedAt) return;
+    if ((this.#held || this.#flushDue) && Date.now() === this.#flushedAt) return;
     this.gather();
     this.flush();
   }
 
-  /** Something is to be reported, or was written: it goes out at the end of this turn at the latest. */
+  /** Flushes at the end of this turn. */
   gather(): void {
     if (this.#held || this.#flushDue || this.ended) return;
     this.#flushDue = true;
     process.nextTick(this.#turnIsOver);
   }
 
-  /** Hands what was gathered to the wire, unless that has more than the kernel takes: then it is better kept together. */
+  /** Gives the gathered bytes to the wire, unless it is backlogged: then they are better kept together. */
   flush(): void {
     this.#flushedAt = Date.now();
     if (this.backlogged) return;
@@ -76,7 +87,7 @@ export class Outlet {
   }
 
   /** Writes a message with blocks, now or as the kernel takes it. */
-  post(message: Outgoing): void {
+  post(message: BlocksMessage): void {
     if (message.isShort && !this.backlogged) {
       message.step(this.writer);
       this.wrote();
@@ -87,8 +98,9 @@ export class Outlet {
   }
 
   /**
-   * Writes messages with blocks, and then the last frame, as long as the kernel takes it, but not for ever. `force`: writes something in any
-   * case, so that what other lanes send all the time does not keep blocks back for ever.
+   * Writes messages with blocks, and then the last frame, as long as the kernel takes them. After STEPS_A_TURN it
+   * goes on in the next turn. `force`: writes one step in any case; otherwise lanes that send all the time
+   * could keep blocks back for ever.
    */
   advance(force: boolean): void {
     const messages = this.#messages;
@@ -109,7 +121,7 @@ export class Outlet {
     if (!this.backlogged) this.#taken();
   }
 
-  /** The kernel has taken all that was written. */
+  /** The kernel has taken everything that was written. */
   drained(): void {
     if (this.#whenTaken !== undefined && this.#last === undefined) {
       this.#taken();
@@ -119,7 +131,7 @@ export class Outlet {
     this.advance(true);
   }
 
-  /** Sends the last frame, behind what was to be sent. `whenTaken`: all of it is with the kernel. */
+  /** Sends the last frame behind everything else. `whenTaken` is called when the kernel has all of it. */
   finish(type: number, whenTaken: () => void): void {
     this.ended = true;
     this.#last = type;
@@ -127,7 +139,7 @@ export class Outlet {
     this.advance(false);
   }
 
-  /** Messages with blocks that are not with the wire will not be sent. */
+  /** Gives up the messages with blocks that are not written. */
   cut(): void {
     this.ended = true;
     for (const message of this.#messages.splice(0)) message.cut();

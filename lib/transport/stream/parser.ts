@@ -17,26 +17,25 @@ import {
 import type { StreamBulk } from "./stream-bulk.js";
 import type { WindowLane } from "./window-lane.js";
 
-/** What `feed` found. */
+/** What `feed` returns. */
 export const GO_ON = 0;
 export const PEER_CLOSES = 1;
 export const PEER_REFUSES = 2;
 export type Verdict = typeof GO_ON | typeof PEER_CLOSES | typeof PEER_REFUSES;
 
 /**
- * Takes the bytes of the socket apart, however they are cut, and believes none of them: lane, type and length of every
- * frame are checked, and what a peer may send is bounded before anything is kept: records by the lane's window, blocks by the
- * limit that was agreed.
+ * Takes the bytes of the socket apart into frames, wherever they are cut. It checks lane, type and length of every
+ * frame. It keeps nothing beyond the bounds: those of the lane's window for records, and the agreed limit for blocks.
  */
 export class FrameParser {
   readonly #lanes: readonly WindowLane[];
   readonly #bulk: StreamBulk;
-  /** The frame that is being read, as far as it is not the payload of a record or a chunk. */
+  /** The frame that is being read: its header, and the payload if that has a fixed length. */
   readonly #head = new Uint8Array(FRAME_HEADER + LONGEST_PAYLOAD);
   readonly #view = new DataView(this.#head.buffer);
   #have = 0;
   #goal = FRAME_HEADER;
-  /** The record or chunk that is being read: its lane, and the bytes to come, of which the last are padding. */
+  /** The lane of the record or chunk that is being read, and the bytes to come. The last of them are padding. */
   #lane: WindowLane | undefined;
   #left = 0;
   #padding = 0;
@@ -48,7 +47,7 @@ export class FrameParser {
     this.#bulk = bulk;
   }
 
-  /** Throws a Breach. After that, and after anything but GO_ON, it must not be called any more. */
+  /** Throws a Breach. Not to be called after that, nor after another result than GO_ON. */
   feed(chunk: Uint8Array): Verdict {
     const end = chunk.length;
     let at = 0;
@@ -70,8 +69,8 @@ export class FrameParser {
   }
 
   /**
-   * The fast path: moves the plain records of one lane that lie whole in the chunk at once. Anything doubtful is left to
-   * `header`, and so is a lane in which a record with blocks is due.
+   * The fast path: moves the plain records of one lane that are whole in the chunk at once. It leaves anything
+   * else to `#header`, and so it does while a record with blocks is due.
    */
   #wholeRecords(chunk: Uint8Array, from: number, end: number): number {
     const index = from + FRAME_HEADER <= end ? chunk[from + 4]! : -1;
@@ -98,7 +97,7 @@ export class FrameParser {
     return at;
   }
 
-  /** The next bytes of a record or a chunk. */
+  /** Moves the next bytes of a record or a chunk. */
   #more(chunk: Uint8Array, from: number, end: number): number {
     const lane = this.#lane!;
     const to = Math.min(end, from + this.#left);
@@ -161,7 +160,7 @@ export class FrameParser {
     const left = lane.intake.left;
     if (length > lane.maxBytes || recordBytes(length) > left) {
       throw new Breach(
-        `a record of ${length} bytes came, where one of ${lane.maxBytes} bytes and ${left} together are let in`,
+        `a record of ${length} bytes came; expected up to ${lane.maxBytes}, and ${left} in all`,
       );
     }
     lane.intake.append(this.#head, 0, FRAME_HEADER);
@@ -169,16 +168,16 @@ export class FrameParser {
     if (this.#left === 0) this.#recordDone(lane);
   }
 
-  /** The payload of a record or a chunk comes. */
+  /** The payload of a record, or of a chunk if `kind` is undefined, is next. */
   #expect(lane: WindowLane, kind: number | undefined, length: number): void {
     this.#lane = lane;
     this.#kind = kind;
-    // A block may be longer than what 32 bits of signed arithmetic hold.
+    // Not by bit operations: a chunk may have 2^31 bytes and more.
     this.#padding = (8 - (length % 8)) % 8;
     this.#left = length + this.#padding;
   }
 
-  /** The payload of a TAKEN, BLOCK or FREED frame is here. */
+  /** The payload of a TAKEN, BLOCK or FREED frame is complete. */
   #body(): Verdict {
     const lane = this.#lanes[this.#head[4]!]!;
     const type = this.#head[5]!;
@@ -192,12 +191,12 @@ export class FrameParser {
     return GO_ON;
   }
 
-  /** A word of the payload. */
+  /** Returns a word of the payload. */
   #word(index: number): number {
     return this.#view.getUint32(FRAME_HEADER + 4 * index, true);
   }
 
-  /** A number of two words. */
+  /** Returns a number of two words of the payload. */
   #number(index: number): number {
     return this.#word(index + 1) * 2 ** 32 + this.#word(index);
   }

@@ -9,26 +9,23 @@ import type { Shipping } from "../records/shipment.js";
 import { Breach } from "./breach.js";
 import { FREED, SEALED, SHARED } from "./frame-layout.js";
 import type { StreamHost } from "./host.js";
-import { Outgoing } from "./outgoing.js";
+import { type Departing, Outgoing } from "./outgoing.js";
 import { Tally } from "./tally.js";
 import { u64 } from "./writer.js";
 
 /*
- * Blocks whose bytes are sent. The receiver's block is its own, in private memory; this side's memory is free as soon as the bytes are with the
- * wire. A block that is sent back is a new block.
+ * Over a stream the bytes of blocks are copied. The receiver's block is its own, in private memory. The sender's
+ * memory is free as soon as the wire has the bytes. A block that is sent back is a new block.
  *
- * The limit is a credit, which the receiver grants: of what was sent, no more than that is there, in bytes and in number, which the peer's program
- * has not released. So a side counts what it sent until a FREED frame tells of it, and what it received until it has written such a frame:
- * before the peer can know of it, so that what comes next is never too much.
+ * The limit is a credit that the receiver grants. A sender counts the blocks that it sent until a FREED frame tells
+ * of their release. A receiver counts them until it has written that frame. So the receiver's count is never
+ * larger than the sender's, and a sender that keeps to the limit is never refused.
  */
 
-/**
- * An empty block takes memory, too: each counts for so many bytes at least when their number is limited; but so many may be there in any case, and
- * never more than so many.
- */
-const LEAST_BYTES = 64;
+/** The number of blocks is limited, too, because an empty one takes memory: limit / 64, between these two numbers. */
 const FEWEST_BLOCKS = 1024;
 const MOST_BLOCKS = 1 << 20;
+const LEAST_BYTES = 64;
 
 /** A block that arrives. */
 export interface Arrival {
@@ -39,37 +36,37 @@ export interface Arrival {
 }
 
 /** The blocks of one side of a stream. */
-export class StreamBulk implements TransportBulk, Shipping {
+export class StreamBulk implements TransportBulk, Shipping, Departing {
   readonly mode = "copied";
   readonly limit: number;
-  /** Undefined before the start and after the end: then nobody is told anything. */
+  /** Undefined before the start and after the end. */
   handler: ConnectionHandler | undefined;
-  /** As many blocks of each side. */
+  /** The most blocks of each side. */
   readonly #most: number;
   readonly #host: StreamHost;
   readonly #memory: PrivateMemory;
-  /** Blocks of this side in the hands of its program. */
+  /** Blocks that this side's program has allocated. */
   readonly #own = new Tally();
-  /** Blocks sent that the peer has not released; and those of them of which it has been told all. */
+  /** Blocks sent that the peer has not released, and those of them whose record is written: only these can be released. */
   readonly #lent = new Tally();
   readonly #told = new Tally();
-  /** Blocks of the peer, from their first frame on; and released ones of which it has not been told. */
+  /** Blocks of the peer, from their first frame on, and released ones that were not reported. */
   readonly #held = new Tally();
   readonly #freed = new Tally();
-  /** Where the blocks of the program stand: its own, those received, and received ones in which a message lies. */
+  /** The ledgers of the blocks that the program has: allocated ones, received ones, and bodies of messages. */
   readonly #ownLedger: PrivateLedger;
   readonly #heldLedger: PrivateLedger;
   readonly #bodyLedger: PrivateLedger;
-  /** Where blocks of this side stand that were sent, until their bytes are with the wire. */
+  /** The ledger of sent blocks whose bytes are not with the wire. */
   readonly #sentLedger: PrivateLedger;
   #sentBlocks = 0;
   #receivedBlocks = 0;
   #copiedBytes = 0;
-  /** Whether something came back since there was too little. */
+  /** Whether memory came back since there was too little. */
   #cameBack = false;
   #wanted = false;
 
-  /** `limit`: in bytes, for the blocks of each side; 0: no blocks. `checked`: see PrivateMemory. */
+  /** `limit`: the most bytes that the blocks of each side may take; 0: no blocks. `checked`: see PrivateMemory. */
   constructor(host: StreamHost, limit: number, checked: boolean) {
     this.#host = host;
     this.limit = limit;
@@ -77,7 +74,7 @@ export class StreamBulk implements TransportBulk, Shipping {
     const memory = new PrivateMemory(checked);
     this.#memory = memory;
     this.#ownLedger = new PrivateLedger("allocated", memory, (length) => {
-      this.#own.removeBlock(length, false);
+      this.#own.removeBlock(length);
       this.#came();
     });
     this.#sentLedger = new PrivateLedger("allocated", memory, () => {});
@@ -115,7 +112,7 @@ export class StreamBulk implements TransportBulk, Shipping {
     return {
       mode: this.mode,
       limit: this.limit,
-      // What is not with the wire yet has its memory.
+      // Blocks whose record is not written still have their memory.
       allocatedBytes: this.#own.bytes + this.#lent.bytes - this.#told.bytes + this.#memory.keptBytes,
       ownBlocks: this.#own.blocks,
       lentBlocks: this.#lent.blocks,
@@ -143,22 +140,19 @@ export class StreamBulk implements TransportBulk, Shipping {
     return this.#host.outlet.ended ? ENDED : NO_MEMORY;
   }
 
-  /** The blocks are the peer's now. */
   sends({ blocks, bytes, bodyBytes }: Tally): void {
     this.#lent.add(blocks, bytes, bodyBytes);
     this.#sentBlocks += blocks;
   }
 
-  /** Takes the bytes of a block that is sent away from its program. */
   departs(lease: Lease): void {
     if (!this.#isOurs(lease)) return;
     lease.withdraw();
     if (lease.ledger !== this.#ownLedger || lease.shared) return;
     lease.moveTo(this.#sentLedger);
-    this.#own.removeBlock(lease.length, false);
+    this.#own.removeBlock(lease.length);
   }
 
-  /** The record that tells of them is with the wire. */
   tells({ blocks, bytes, bodyBytes }: Tally): void {
     this.#told.add(blocks, bytes, bodyBytes);
     this.#copiedBytes += bytes;
@@ -183,7 +177,7 @@ export class StreamBulk implements TransportBulk, Shipping {
     }
   }
 
-  /** A block that has arrived, for the program. */
+  /** Makes a block of one that has arrived. */
   take({ flags, bytes }: Arrival, isBody: boolean): Block {
     this.#receivedBlocks++;
     this.#copiedBytes += bytes.length;
@@ -191,16 +185,16 @@ export class StreamBulk implements TransportBulk, Shipping {
     return makeBlock(PrivateLease.of(account, bytes, (flags & SEALED) !== 0, (flags & SHARED) !== 0));
   }
 
-  /** What has arrived, or a part of it, will not be taken: the connection is ending. */
+  /** Gives up a block that has arrived, or a part of one. */
   refuse({ bytes }: Arrival): void {
     this.#heldLedger.released(bytes, bytes.length);
   }
 
-  /** The peer says that it has released blocks. Throws a Breach. */
+  /** The peer reports released blocks. Throws a Breach. */
   peerFreed(blocks: number, bytes: number, bodyBytes: number): void {
     if (blocks === 0 || !this.#told.covers(blocks, bytes, bodyBytes)) {
       throw new Breach(
-        `${blocks} blocks of ${bytes} bytes, ${bodyBytes} in bodies, were freed, and were not there`,
+        `${blocks} blocks of ${bytes} bytes, ${bodyBytes} in bodies, were reported as released and were not there`,
       );
     }
     this.#told.add(-blocks, -bytes, -bodyBytes);
@@ -208,7 +202,6 @@ export class StreamBulk implements TransportBulk, Shipping {
     this.#came();
   }
 
-  /** Tells the peer what was released since the last report. */
   report(): void {
     const { outlet } = this.#host;
     const { blocks, bytes, bodyBytes } = this.#freed;
@@ -217,7 +210,7 @@ export class StreamBulk implements TransportBulk, Shipping {
     this.#freed.clear();
   }
 
-  /** Tells the handler what is due; false: there is nothing more. */
+  /** Calls the handler if `onMemory` is due. Returns false: there is no more. */
   tell(): boolean {
     if (this.#wanted && (this.#cameBack || this.#host.outlet.ended)) {
       this.#wanted = false;
@@ -226,7 +219,7 @@ export class StreamBulk implements TransportBulk, Shipping {
     return false;
   }
 
-  /** The connection is over: nothing is lent any more. What is held stays with its holders. */
+  /** The connection has ended: nothing is lent. Received blocks stay with the program. */
   end(): void {
     this.#lent.clear();
     this.#told.clear();
@@ -248,14 +241,14 @@ export class StreamBulk implements TransportBulk, Shipping {
     if (lease.bytes.length !== lease.length) throw new BlockError("the memory of the block was transferred");
   }
 
-  /** A block of the peer's was released. */
+  /** The program has released a block of the peer's. */
   #release(length: number, isBody: boolean): void {
-    this.#held.removeBlock(length, false);
+    this.#held.removeBlock(length);
     this.#freed.addBlock(length, isBody);
     this.#host.outlet.gather();
   }
 
-  /** There was too little: the peer may have freed something by now. */
+  /** Looks whether the peer has released enough by now. */
   #comesBack(fits: () => boolean): boolean {
     this.#host.look();
     if (fits()) return true;

@@ -20,8 +20,8 @@ import { StreamBulk } from "./stream-bulk.js";
 import { WindowLane } from "./window-lane.js";
 
 /**
- * Makes a connection of a wire whose handshake is done. The wire belongs to it from then on. `bulkLimit`: bytes that the blocks of each
- * side may take, on both sides the same; 0: no blocks.
+ * Makes a connection of a wire after the handshake. The wire is the connection's from then on. `bulkLimit`: the most bytes
+ * that the blocks of each side may take, the same number on both sides; 0: no blocks.
  */
 export function createStream(
   wire: Wire,
@@ -41,7 +41,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   readonly lanes: readonly WindowLane[];
   readonly bulk: StreamBulk;
   readonly outlet: Outlet;
-  /** Those whose handlers are called, in this order. */
+  /** The parts that call handlers, in this order. */
   readonly #parts: readonly { tell(): boolean }[];
   readonly #wire: Wire;
   readonly #parser: FrameParser;
@@ -50,9 +50,9 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   #closed: Promise<void> | undefined;
   /** `onEnd` is to be called. */
   #endDue = false;
-  /** What comes over the wire is no longer looked at. */
+  /** Whether what comes over the wire is ignored. */
   #deaf = false;
-  /** `look` is running: no handler may be called. */
+  /** Whether `look` is running: then no handler may be called. */
   #looking = false;
   #dispatching = false;
   #scheduled = false;
@@ -62,7 +62,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.#wire = wire;
     this.outlet = new Outlet(wire, () => this.bulk.report());
     this.bulk = new StreamBulk(this, bulkLimit, process.env.RINGBELL_CHECK_BLOCKS === "1");
-    this.lanes = lanes.map((geometry, index) => new WindowLane(this, index, geometry));
+    this.lanes = lanes.map((geometry, index) => new WindowLane(this, this.bulk, index, geometry));
     this.#parts = [this.bulk, ...this.lanes];
     this.#parser = new FrameParser(this.lanes, this.bulk);
     this.#farewell = new Farewell(wire, this.outlet, () => this.#isOver());
@@ -85,8 +85,8 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.ending.byUs();
     this.#forgetHandlers();
     this.#clear();
-    // What comes must be read until the peer hangs up, where nothing was started, too.
     if (!this.outlet.ended) {
+      // Without `start`, too, the wire must be read until the peer hangs up.
       this.#wire.setHandler(this);
       this.#farewell.say(this.ending.reason === "protocol-error" ? REFUSED : CLOSING);
     }
@@ -112,7 +112,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   }
 
   look(): void {
-    // A program that looks again and again without its event loop waits for the peer's answer to messages that are gathered here.
+    // A program without its event loop may wait for the answer to messages that are gathered here.
     this.outlet.flush();
     this.outlet.advance(false);
     if (this.#deaf || this.#handler === undefined) return;
@@ -130,7 +130,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   onData(chunk: Uint8Array): void {
     if (this.#deaf) return;
     const entered = enter();
-    // Before the time that is taken now: what comes while there is some is handed over, if not all of it.
+    // Asked before the parser takes its time: what comes in time is delivered, at least a part of it.
     const may = mayGoOn();
     this.#understand(chunk);
     if (this.#closed !== undefined) this.#clear();
@@ -178,7 +178,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.#farewell.say(REFUSED);
   }
 
-  /** Nothing that comes is looked at any more, and nothing new goes out. */
+  /** Nothing comes any more, and nothing new goes out. */
   #isOver(): void {
     this.#deaf = true;
     this.outlet.cut();
@@ -190,7 +190,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     for (const lane of this.lanes) lane.clear();
   }
 
-  /** No handler is called from here on. */
+  /** Has no handler called from here on. */
   #forgetHandlers(): void {
     this.#handler = undefined;
     this.bulk.handler = undefined;
@@ -202,7 +202,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.#dispatch();
   }
 
-  /** Calls the handlers that have something to hear, until there is nothing more or it is enough for one turn. */
+  /** Calls the handlers, until nothing is due or the turn is over. */
   #dispatch(may = mayGoOn()): void {
     if (this.#dispatching || this.#handler === undefined) return;
     this.#dispatching = true;
@@ -221,7 +221,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.outlet.letGo();
   }
 
-  /** Whether there may be more to tell. */
+  /** Returns whether there may be more. */
   #tellAll(): boolean {
     let more = false;
     for (const part of this.#parts) {

@@ -1,4 +1,4 @@
-/** Blocks that are counted together: how many, their bytes, and how many of these are of bodies, blocks in which a message lies. */
+/** A count of blocks, of their bytes, and of the bytes of bodies among them. A body is a block in which a message lies. */
 export class Tally {
   blocks = 0;
   bytes = 0;
@@ -14,15 +14,15 @@ export class Tally {
     this.add(1, length, isBody ? length : 0);
   }
 
-  removeBlock(length: number, isBody: boolean): void {
-    this.add(-1, -length, isBody ? -length : 0);
+  removeBlock(length: number): void {
+    this.add(-1, -length, 0);
   }
 
   clear(): void {
     this.blocks = this.bytes = this.bodyBytes = 0;
   }
 
-  /** Whether so many can be among them: bytes go with the last block, and not before those of bodies. */
+  /** Returns whether so much can be taken from it. When the last block goes, all bytes go. */
   covers(blocks: number, bytes: number, bodyBytes: number): boolean {
     const left = this.bytes - bytes;
     const bodyLeft = this.bodyBytes - bodyBytes;

@@ -20,37 +20,39 @@ import { Breach } from "./breach.js";
 import { ASK, frameWord, RECORD, TAKEN } from "./frame-layout.js";
 import type { StreamHost } from "./host.js";
 import { Intake, powerOfTwo } from "./intake.js";
+import type { StreamBulk } from "./stream-bulk.js";
 import { SendWindow } from "./window.js";
 
 const FIRST_PLACE = 16 * 1024;
-/** What a record in shared memory takes for each of its blocks, at least. */
-const HANDLE_BYTES = 24;
 
-/** One lane: a window of `capacity` bytes each way, and a queue of what has arrived. */
+/** A lane of a stream, with a window of `capacity` bytes each way. */
 export class WindowLane implements TransportLane {
   readonly name: string;
   readonly capacity: number;
   readonly maxBytes: number;
-  /** A thread can't wait here: what arrives comes by the event loop. */
+  /** A thread can't wait for the peer: what arrives comes by the event loop. */
   readonly blocking = undefined;
   readonly place: Place;
   readonly records: RecordCursor;
   readonly intake: Intake;
   readonly arrivals: Arrivals;
-  /** Undefined before the start and after the end: then nobody is told anything. */
+  /** Undefined before the start and after the end. */
   handler: LaneHandler | undefined;
   readonly #host: StreamHost;
+  readonly #bulk: StreamBulk;
   readonly #index: number;
+  /** The second word of a plain record's header. */
   readonly #word: number;
   readonly #sending: SendWindow;
   #wanted = false;
-  /** The peer is to be asked as soon as the message with blocks has gone out that takes up the lane. */
+  /** Whether the peer is to be asked when the message with blocks that goes first is written. */
   #askDue = false;
   #sentMessages = 0;
   #sentBytes = 0;
 
-  constructor(host: StreamHost, index: number, { name, capacity }: LaneGeometry) {
+  constructor(host: StreamHost, bulk: StreamBulk, index: number, { name, capacity }: LaneGeometry) {
     this.#host = host;
+    this.#bulk = bulk;
     this.#index = index;
     this.#word = frameWord(RECORD, index);
     this.name = name;
@@ -59,7 +61,7 @@ export class WindowLane implements TransportLane {
     this.#sending = new SendWindow(capacity);
     this.intake = new Intake(capacity);
     this.records = this.intake.records;
-    this.arrivals = new Arrivals(host.bulk, this.maxBytes / HANDLE_BYTES);
+    this.arrivals = new Arrivals(bulk, this.maxBytes);
     this.place = new Place(new Scratch(new ArrayBuffer(Math.min(FIRST_PLACE, recordBytes(this.maxBytes)))));
   }
 
@@ -102,7 +104,7 @@ export class WindowLane implements TransportLane {
     return sent;
   }
 
-  /** The same messages fit as in shared memory, where a table of the blocks stands in the record. */
+  /** As in shared memory, where a table of the blocks stands in the record. */
   fits(bytes: number, blocks: number): boolean {
     return tabledBytes(bytes, blocks) <= this.maxBytes;
   }
@@ -117,7 +119,7 @@ export class WindowLane implements TransportLane {
   }
 
   takeBlocks(records: RecordCursor): Delivery | undefined {
-    const { bulk } = this.#host;
+    const bulk = this.#bulk;
     const blocks = this.arrivals
       .next()
       ?.map((arrival, i) => bulk.take(arrival, records.kind === IN_BLOCK && i === 0));
@@ -142,7 +144,7 @@ export class WindowLane implements TransportLane {
     const { outlet } = this.#host;
     if (outlet.ended) return;
     this.#sending.wantTaken();
-    this.#askDue = this.#sending.reserved;
+    this.#askDue = this.#sending.isReserved;
     if (this.#sending.inFlight === 0) {
       this.#host.schedule();
     } else if (!this.#askDue) {
@@ -167,7 +169,7 @@ export class WindowLane implements TransportLane {
     };
   }
 
-  /** Tells the handler what is due. Whether there may be more. */
+  /** Calls the handler with what is due. Returns whether there may be more. */
   tell(): boolean {
     if (this.#sending.answersRoom()) this.handler?.onRoom();
     while (this.handler !== undefined && this.#sending.answersTaken()) this.handler.onTaken();
@@ -177,29 +179,28 @@ export class WindowLane implements TransportLane {
     return count > 0;
   }
 
-  /** What has arrived is not wanted any more. */
+  /** Gives up what has arrived. */
   clear(): void {
     this.intake.clear();
     this.arrivals.clear();
   }
 
-  /** The peer says that it has taken so many bytes. Throws a Breach. */
+  /** The peer reports `bytes` bytes as taken. Throws a Breach. */
   peerTook(bytes: number): void {
     if (this.#sending.peerTook(bytes)) return;
-    throw new Breach(
-      `${bytes} bytes of lane ${this.#index} were reported as taken, and were not on their way`,
-    );
+    throw new Breach(`${bytes} bytes of lane ${this.#index} were reported as taken and were not in flight`);
   }
 
-  /** The peer wants to know when everything up to here has been taken. */
+  /** The peer asks for a report when everything up to here is taken. */
   peerAsks(): void {
     this.intake.asks();
     this.report();
   }
 
-  /** Reports what was taken, if that is due. A peer that reads nothing must not make us queue reports for it without end. */
+  /** Reports what was taken, if a report is due. */
   report(): void {
     const { outlet } = this.#host;
+    // A peer that reads nothing could otherwise have reports queued without end.
     if (!this.intake.owesReport || outlet.ended || outlet.backlogged) return;
     const bytes = this.intake.report();
     if (bytes === 0) return;
@@ -213,15 +214,15 @@ export class WindowLane implements TransportLane {
     return count;
   }
 
-  /** Sends the payload of `bytes` bytes at the place, and these blocks. */
+  /** Sends the payload of `bytes` bytes at the place with the blocks. */
   #ship(kind: BlocksKind, bytes: number, blocks: readonly Block[]): SendStatus {
-    const { bulk, outlet } = this.#host;
+    const { outlet } = this.#host;
     this.#check(bytes, 0);
     if (!this.fits(bytes, blocks.length)) {
       throw new MessageTooLargeError(this.maxBytes, tabledBytes(bytes, blocks.length));
     }
     if (outlet.ended) return ENDED;
-    const shipment = bulk.ship(blocks, kind === IN_BLOCK);
+    const shipment = this.#bulk.ship(blocks, kind === IN_BLOCK);
     if (typeof shipment === "number") return shipment;
     const size = recordBytes(bytes);
     if (!this.#hasRoom(0, size)) return outlet.ended ? ENDED : FULL;
@@ -230,13 +231,13 @@ export class WindowLane implements TransportLane {
     this.#sentMessages++;
     this.#sentBytes += bytes;
     shipment.commit();
-    shipment.goWith(this.#index, this.place.scratch, size, () => this.#isPosted());
+    shipment.goWith(this.#index, this.place.scratch, size, () => this.#isWritten());
     outlet.post(shipment);
     return SENT;
   }
 
-  /** The message with blocks is with the wire. */
-  #isPosted(): void {
+  /** The message with blocks is written. */
+  #isWritten(): void {
     if (this.#sending.unreserve()) this.#host.schedule();
     if (!this.#askDue) return;
     this.#askDue = false;
@@ -246,10 +247,10 @@ export class WindowLane implements TransportLane {
   #check(bytes: number, at: number): void {
     if (bytes > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, bytes);
     if (bytes >= 0 && at + RECORD_HEADER + bytes <= this.place.scratch.length) return;
-    throw new InvalidArgumentError("bytes", "the length of what stands at the place", bytes);
+    throw new InvalidArgumentError("bytes", "the bytes of the message at the place", bytes);
   }
 
-  /** Writes the header of the record at `at`, and clears its padding: what stood there before is nobody's business. */
+  /** Writes the header of the record at `at`, and clears its padding: the peer must not see what stood there before. */
   #stamp(at: number, bytes: number, word: number): void {
     const { words, buffer } = this.place.scratch;
     words[at >>> 2] = bytes;
@@ -267,7 +268,7 @@ export class WindowLane implements TransportLane {
     outlet.wrote();
   }
 
-  /** Whether there is room for a record of `size` bytes behind `before` bytes of a batch; the peer may have reported something by now. */
+  /** Returns whether there is room for a record of `size` bytes after `before` bytes of a batch, by now. */
   #hasRoom(before: number, size: number): boolean {
     const window = this.#sending;
     if (window.fits(before + size)) return true;

@@ -1,96 +1,93 @@
-/** What a sender may still send in a lane, and who waits for what of it. Counts bytes of records, headers and padding included. */
+/**
+ * How many bytes of records a sender may send in a lane, and which `onRoom` and `onTaken` are due. Bytes include
+ * headers and padding.
+ */
 export class SendWindow {
-  readonly capacity: number;
   /** Bytes sent that the peer has not reported as taken. */
   inFlight = 0;
   /** How often a send found no room. */
   fullCount = 0;
   /** Since when (ms since the epoch) a sender has been waiting for room. */
   blockedSince: number | undefined;
-  /** What may be in flight: the capacity, or -1 while the lane is taken up by a message with blocks. */
-  #limit: number;
-  /** Bytes in flight that are not with the wire yet. */
-  #reserved = 0;
+  readonly #capacity: number;
+  /** The bytes in flight that are reserved for a record; none while undefined. */
+  #reserved: number | undefined;
   /** All bytes that the peer has reported as taken. */
   #taken = 0;
-  /** What the send that found no room needs. */
+  /** The bytes that the last send without room needs. */
   #need = 0;
   #roomAsked = false;
   #roomDue = false;
-  /** For each `wantTaken` that is open: what `#taken` must reach. */
+  /** What `#taken` must reach, for each open `wantTaken`. */
   readonly #targets: number[] = [];
 
   constructor(capacity: number) {
-    this.capacity = capacity;
-    this.#limit = capacity;
+    this.#capacity = capacity;
   }
 
+  /** Returns whether `bytes` more may be sent: none while a record is reserved, which goes first. */
   fits(bytes: number): boolean {
-    return this.inFlight + bytes <= this.#limit;
+    return this.#reserved === undefined && this.inFlight + bytes <= this.#capacity;
   }
 
-  /** Whether a record is reserved for. */
-  get reserved(): boolean {
-    return this.#limit < 0;
-  }
-
-  /** A record of `bytes` bytes, which fit, will go out later, and nothing before it. */
-  reserve(bytes: number): void {
-    this.inFlight += bytes;
-    this.#reserved = bytes;
-    this.#limit = -1;
-  }
-
-  /** It has gone out. Whether `onRoom` is due now. */
-  unreserve(): boolean {
-    this.#reserved = 0;
-    this.#limit = this.capacity;
-    return this.#look();
-  }
-
-  /** A record of `bytes` bytes found no room, or may not have. */
+  /** A sender without room needs it for `bytes` bytes. */
   needs(bytes: number): void {
     this.#need = bytes;
   }
 
-  /** The peer reports that it has taken so many bytes more. False if they were never sent. */
+  get isReserved(): boolean {
+    return this.#reserved !== undefined;
+  }
+
+  /** Reserves room for a record of `bytes` bytes, which fits and goes out later. */
+  reserve(bytes: number): void {
+    this.inFlight += bytes;
+    this.#reserved = bytes;
+  }
+
+  /** The record has gone out. Returns whether `onRoom` is due. */
+  unreserve(): boolean {
+    this.#reserved = undefined;
+    return this.#update();
+  }
+
+  /** The peer reports `bytes` bytes as taken. Returns false if they are not in flight. */
   peerTook(bytes: number): boolean {
-    if (bytes === 0 || bytes > this.inFlight - this.#reserved) return false;
+    if (bytes === 0 || bytes > this.inFlight - (this.#reserved ?? 0)) return false;
     this.inFlight -= bytes;
     this.#taken += bytes;
-    this.#look();
+    this.#update();
     return true;
   }
 
-  /** Someone waits for the room that was needed last. Whether it is there by now. */
+  /** Asks for one `onRoom`. Returns whether it is due. */
   wantRoom(): boolean {
     this.blockedSince ??= Date.now();
     this.#roomAsked = true;
-    return this.#look();
+    return this.#update();
   }
 
-  /** Someone waits until all that was sent before has been taken. */
+  /** Asks for one `onTaken`. */
   wantTaken(): void {
     this.#targets.push(this.#taken + this.inFlight);
   }
 
-  /** Whether `onRoom` is due; asking answers it. */
+  /** Returns whether `onRoom` is due, once. */
   answersRoom(): boolean {
     if (!this.#roomDue) return false;
-    this.#roomDue = false;
-    this.#roomAsked = false;
+    this.#roomDue = this.#roomAsked = false;
     this.blockedSince = undefined;
     return true;
   }
 
-  /** Whether an `onTaken` is due; asking answers it. */
+  /** Returns whether an `onTaken` is due, once for each. */
   answersTaken(): boolean {
     if (this.#targets.length === 0 || this.#targets[0]! > this.#taken) return false;
     this.#targets.shift();
     return true;
   }
 
-  #look(): boolean {
+  #update(): boolean {
     if (this.#roomAsked && this.fits(this.#need)) this.#roomDue = true;
     return this.#roomDue;
   }

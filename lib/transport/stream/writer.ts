@@ -3,11 +3,11 @@ import type { Wire } from "../wire/wire.js";
 import { CHUNK, FRAME_HEADER, frameWord } from "./frame-layout.js";
 
 const FIRST_BYTES = 4096;
-/** Gathered at most, before it is written. */
+/** The most bytes that are gathered. */
 const GATHER_BYTES = 64 * 1024;
-/** From here on bytes go to the wire as they are: copying them first costs more than the system call it saves. */
+/** From this length on bytes go to the wire without a copy: the copy would cost more than the system call that it saves. */
 const DIRECT_BYTES = 16 * 1024;
-/** Up to here a loop over words copies faster than a call. */
+/** Up to this length a loop over words copies faster than a call. */
 const SHORT_BYTES = 256;
 const NO_WORDS: readonly number[] = [];
 
@@ -24,7 +24,7 @@ export class FrameWriter {
     this.#wire = wire;
   }
 
-  /** Writes `bytes` bytes of record frames, packed from offset 0 of a scratch. */
+  /** Writes the first `bytes` bytes of a scratch, which are whole RECORD frames. */
   records({ buffer, words }: Scratch, bytes: number): void {
     if (bytes >= DIRECT_BYTES) {
       this.flush();
@@ -42,7 +42,7 @@ export class FrameWriter {
     this.#used += bytes;
   }
 
-  /** A frame whose payload is an even number of words. */
+  /** Writes a frame with a payload of an even number of words. */
   frame(type: number, lane: number, payload = NO_WORDS): void {
     this.#reserve(FRAME_HEADER + 4 * payload.length);
     this.#header(4 * payload.length, type, lane);
@@ -52,10 +52,10 @@ export class FrameWriter {
     }
   }
 
-  /** Bytes of the block that was begun last in this lane; at least one. */
+  /** Writes a CHUNK frame with `bytes`, of which there is at least one. */
   chunk(lane: number, bytes: Uint8Array): void {
     const { length } = bytes;
-    // Of a long one the last bytes go with their padding, so that what is gathered stays aligned.
+    // The last bytes of a long chunk go with the padding, so that the gathered bytes stay aligned.
     const direct = length < DIRECT_BYTES ? 0 : length & ~7;
     this.#reserve(FRAME_HEADER + length - direct + 7);
     this.#header(length, CHUNK, lane);
@@ -69,7 +69,7 @@ export class FrameWriter {
     this.#bytes.fill(0, end, this.#used);
   }
 
-  /** Hands what was gathered to the wire. */
+  /** Writes the gathered bytes to the wire. */
   flush(): void {
     if (this.#used === 0) return;
     const bytes = this.#bytes.subarray(0, this.#used);
@@ -77,7 +77,7 @@ export class FrameWriter {
     this.#write(bytes);
   }
 
-  /** Hands everything to the wire, and frees the memory. */
+  /** Writes the gathered bytes to the wire, and frees the memory. */
   close(): void {
     this.flush();
     this.#bytes = new Uint8Array(0);
@@ -109,7 +109,7 @@ export class FrameWriter {
   }
 }
 
-/** A number of up to 53 bits, as two words of a frame. */
+/** The two words of a number of up to 53 bits, the low one first. */
 export function u64(value: number): readonly [low: number, high: number] {
   return [value, Math.floor(value / 2 ** 32)];
 }

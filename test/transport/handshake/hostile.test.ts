@@ -43,7 +43,7 @@ const HELLO = helloFrame(
 
 const WELCOME: Frame = {
   t: "welcome",
-  version: 2,
+  version: 3,
   transport: "stream",
   region: "",
   lanes: [{ name: "main", capacity: 4096 }],
@@ -123,7 +123,7 @@ describe("a hostile connector", () => {
       { t: "ready", nonce: "" },
       'expected the handshake frame "hello"; "ready" came',
     ],
-    ["a hello without anything", { t: "hello", version: 2 }, '"transports" of a handshake frame must be'],
+    ["a hello without anything", { t: "hello", version: 3 }, '"transports" of a handshake frame must be'],
     ["a list in place of a number", { ...HELLO, abi: [1] }, "from 0 to 4294967295; it is a list of 1"],
     [
       "a lane without a name",
@@ -173,10 +173,10 @@ describe("a hostile connector", () => {
   });
 
   it("of another version is told so, whatever else its hello says (S2.14)", async () => {
-    const { error, said } = await serve({ t: "hello", version: 3, transports: "of the future" });
-    expect(error).toMatchObject({ ours: 2, theirs: 3 });
+    const { error, said } = await serve({ t: "hello", version: 4, transports: "of the future" });
+    expect(error).toMatchObject({ ours: 3, theirs: 4 });
     expect(error).toBeInstanceOf(VersionError);
-    expect(said).toContain('"version":2');
+    expect(said).toContain('"version":3');
   });
 
   it("can't pass the proof by a nonce of its own", async () => {
