@@ -45,7 +45,7 @@ export class SendingHalf<Send> {
     this.#lane = lane;
     this.#bulk = bulk;
     this.#encoder = new Encoder(lane, bulk, codec, limits);
-    this.#queue = new WaitingSends(lane, this.#encoder);
+    this.#queue = new WaitingSends(lane, this.#encoder, () => this.#advance());
     this.#flushes = new Flushes(lane);
     this.#ending = ending;
     this.#events = events;
@@ -191,11 +191,16 @@ export class SendingHalf<Send> {
   /** Called by the transport when there is room. */
   onRoom(): void {
     this.#roomWanted = false;
-    const status = this.#queue.advance();
-    if (status !== SENT && status !== ENDED) this.#want(status);
+    this.#advance();
     if (this.#queue.length > 0 || !this.#drainDue || this.#ending.error !== undefined) return;
     this.#drainDue = false;
     this.#events.drain();
+  }
+
+  /** Sends what waits, as far as there is room, and asks for what the next one lacks. */
+  #advance(): void {
+    const status = this.#queue.advance();
+    if (status !== SENT && status !== ENDED) this.#want(status);
   }
 
   /** Called by the transport when there may be memory for blocks. */

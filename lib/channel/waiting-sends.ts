@@ -20,11 +20,14 @@ export class WaitingSends<Send> {
   readonly #lane: TransportLane;
   readonly #encoder: Encoder<Send>;
   readonly #queue: Waiting[] = [];
+  readonly #firstLeft: () => void;
   #idle: (() => void)[] = [];
 
-  constructor(lane: TransportLane, encoder: Encoder<Send>) {
+  /** `firstLeft`: called when the first send gave up and others wait behind it, which may be content with less. */
+  constructor(lane: TransportLane, encoder: Encoder<Send>, firstLeft: () => void) {
     this.#lane = lane;
     this.#encoder = encoder;
+    this.#firstLeft = firstLeft;
   }
 
   get length(): number {
@@ -43,6 +46,7 @@ export class WaitingSends<Send> {
         const index = this.#queue.indexOf(waiting);
         if (index >= 0) this.#fail(this.#queue.splice(index, 1)[0]!, undefined);
         if (this.#queue.length === 0) this.#settleIdle();
+        else if (index === 0) this.#firstLeft();
       };
     });
   }

@@ -1,4 +1,4 @@
-// `layout`: every number that JavaScript and the addon must both know, as one frozen object. lib/native/binding.ts types it and says
+// `layout`: every number that JavaScript and the addon must both know, as one frozen object. lib/native/layout.ts types it and says
 // what each of them means.
 #include "../layout.h"
 

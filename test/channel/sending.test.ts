@@ -111,6 +111,24 @@ describe.each(transports)("sending over %s", (transport) => {
     expect(() => a.trySend("0123456789a")).toThrow(expect.objectContaining({ limit: 10 }));
   });
 
+  it("sends what waits behind a send that gave up waiting for memory, without waiting for that memory", async () => {
+    const { a, b } = await pair<{ block?: unknown; text: string }>(transport, {
+      maxBulkBytes: 1024 * 1024,
+      capacity: 4096,
+    });
+    // The peer keeps all the memory there is.
+    await a.send({ block: a.tryAllocate(1024 * 1024), text: "keep it" });
+    const { block } = (await b.receive()) as { block: { release(): void } };
+    const giveUp = new AbortController();
+    const long = a.send({ text: "x".repeat(300_000) }, { signal: giveUp.signal });
+    const short = a.send({ text: "short" });
+    giveUp.abort(new Error("enough"));
+    await expect(long).rejects.toThrow("enough");
+    await short;
+    expect(await b.receive()).toEqual({ text: "short" });
+    block.release();
+  });
+
   it("has no size at which it surprises: what the ring does not carry goes by a block", async () => {
     const { a, b } = await pair<string>(transport, {
       codec: text(),

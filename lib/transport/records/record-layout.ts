@@ -1,7 +1,7 @@
 /**
- * A record in a scratch has the layout of a ring's record: 8 bytes of header, the payload, and padding up to
+ * A record in a scratch takes as many bytes as in a ring: 8 bytes of header, the payload, and padding up to
  * the next multiple of 8. The header has the payload's length (32 bits), 16 bits that belong to the
- * transport, and the kind (16 bits).
+ * transport, and the kind (16 bits). In a ring the bits of the header stand otherwise: native/layout.h.
  */
 
 /** The kind of a record that is a message and nothing else. */

@@ -9,7 +9,15 @@ import type {
   LaneHandler,
 } from "../contract.js";
 import { regionName } from "../places/region-names.js";
-import { IN_BLOCK, KIND_SHIFT, PLAIN, RECORD_HEADER, WITH_BLOCKS } from "../records/record-layout.js";
+import {
+  IN_BLOCK,
+  KIND_SHIFT,
+  longestPayload,
+  PLAIN,
+  RECORD_HEADER,
+  recordBytes,
+  WITH_BLOCKS,
+} from "../records/record-layout.js";
 import { ENDED, FULL, SENT } from "../records/send-status.js";
 import type { Wire } from "../wire/wire.js";
 import { MOST_RECORDS, RingLane } from "./ring-lane.js";
@@ -64,9 +72,13 @@ function checkNumbers(layout: Layout): void {
     batch: { most: MOST_RECORDS },
     record: {
       headerBytes: RECORD_HEADER,
+      alignment: recordBytes(1) - recordBytes(0),
       kindWord: 1,
       scratchKindShift: KIND_SHIFT,
       kinds: { message: PLAIN, withBlocks: WITH_BLOCKS, inBlock: IN_BLOCK },
+    },
+    ring: {
+      recordShare: layout.ring.largestCapacity / recordBytes(longestPayload(layout.ring.largestCapacity)),
     },
   });
   checked = true;
