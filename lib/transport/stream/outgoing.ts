@@ -36,6 +36,7 @@ export class Outgoing implements Shipment, BlocksMessage {
   #leases: readonly Lease[] = [];
   #lane = 0;
   #record: Scratch | undefined;
+  #recordBytes = 0;
   #whenDone: (() => void) | undefined;
   /** The index of the block that is being written, and how many of its bytes are; -1 before its BLOCK frame. */
   #index = 0;
@@ -61,12 +62,18 @@ export class Outgoing implements Shipment, BlocksMessage {
     // Nothing was done to the blocks yet.
   }
 
-  /** Copies the record, the first `bytes` bytes of a scratch. `whenDone` is called when the wire has the whole message. */
-  goWith(lane: number, scratch: Scratch, bytes: number, whenDone: () => void): void {
+  /** The record is the first `bytes` bytes of a scratch. `whenDone` is called when the wire has the whole message. */
+  goWith(lane: number, record: Scratch, bytes: number, whenDone: () => void): void {
     this.#lane = lane;
-    this.#record = new Scratch(new ArrayBuffer(bytes));
-    scratch.buffer.copy(this.#record.buffer, 0, 0, bytes);
+    this.#record = record;
+    this.#recordBytes = bytes;
     this.#whenDone = whenDone;
+  }
+
+  keep(): void {
+    const record = new Scratch(new ArrayBuffer(this.#recordBytes));
+    this.#record!.buffer.copy(record.buffer, 0, 0, this.#recordBytes);
+    this.#record = record;
   }
 
   get isShort(): boolean {
@@ -93,7 +100,7 @@ export class Outgoing implements Shipment, BlocksMessage {
     }
     // When a block of the peer's goes back, the peer has the credit for it again before it has the message.
     this.#bulk.report();
-    writer.records(this.#record!, this.#record!.length);
+    writer.records(this.#record!, this.#recordBytes);
     this.#bulk.tells(this.#load);
     this.#whenDone!();
     return true;

@@ -8,6 +8,8 @@ const STEPS_A_TURN = 16;
 export interface BlocksMessage {
   /** Whether one step is enough. */
   readonly isShort: boolean;
+  /** Copies what it has in a scratch, because that will be used again before the last step. */
+  keep(): void;
   /** Writes a piece. Returns whether all is written. */
   step(writer: FrameWriter): boolean;
   /** Gives up what is not written. */
@@ -93,6 +95,7 @@ export class Outlet {
       this.wrote();
       return;
     }
+    message.keep();
     this.#messages.push(message);
     this.advance(false);
   }
