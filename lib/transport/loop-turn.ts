@@ -82,7 +82,10 @@ function begin(): void {
   enter();
   resuming = true;
   try {
-    for (let left = waiting.length; left > 0 && hasTime(); left--) waiting.shift()!();
+    // At least one, were this process held up since it entered.
+    let left = waiting.length;
+    do waiting.shift()!();
+    while (--left > 0 && hasTime());
   } finally {
     // `finally` also covers a callback that has thrown: the others still get their turns.
     resuming = false;
