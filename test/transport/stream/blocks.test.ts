@@ -516,6 +516,7 @@ describe("what a stream says of the blocks that its program releases", () => {
     const [end, wire, blocks] = await received(1, MIB);
     wire.buffered = 1;
     blocks[0]!.release();
+    await turns(2);
     wire.handler!.onData(frame(BLOCK, 0, 1, 0, 0, 0));
     await end.ended();
     expect(end.ends.map(({ why }) => why)).toEqual(["protocol-error"]);
