@@ -18,6 +18,9 @@ export type {
   LaneOptions,
   LanesOption,
   ListenOptions,
+  RoleOptions,
+  RolesListenOptions,
+  RolesOption,
 } from "./channel/options.js";
 export type { RoleChannel } from "./channel/role-types.js";
 export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";

@@ -11,7 +11,7 @@ const upper: readonly (readonly string[])[] = [
   ["session", "mailbox"],
   ["bridge", "mcp", "vscode-jsonrpc", "acp"],
 ];
-/** What they may import besides each other and the codecs. */
+/** The files that they may import besides each other and the codecs. */
 const waist = ["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts"];
 
 /**

@@ -60,7 +60,7 @@ export function foreignBlock(path: string): BlockError {
   return new BlockError(path === "" ? FOREIGN : `${path}: ${FOREIGN}`);
 }
 
-/** What to add to the refusal of a value by a codec without blocks. */
+/** A hint to add to the refusal of a value by a codec without blocks. */
 export function carriers(value: unknown): string {
   return value instanceof Block ? ": send it by json(), clone() or struct({…})" : "";
 }

@@ -77,7 +77,7 @@ function leadingToBlocks(message: unknown): Set<object> {
       // A getter that throws, as it will for the serializer.
     }
   }
-  // What is added while the loop runs, it comes to as well.
+  // The loop comes to containers that are added while it runs, too.
   for (const container of leading) for (const above of parents.get(container)!) leading.add(above);
   return leading;
 }

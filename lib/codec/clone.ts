@@ -62,7 +62,7 @@ function serializeReplaced({ message }: Replaced): Buffer {
   }
 }
 
-/** What V8 is given to throw for what can't be cloned. An Error has a stack: 3 µs, for nothing if it was a block. */
+/** Given to V8 to throw for a value that it does not clone. An Error has a stack: 3 µs, for nothing if the value was a block. */
 class Uncloneable {
   constructor(readonly message: string) {}
 }

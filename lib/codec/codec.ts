@@ -32,12 +32,12 @@ export class Scratch {
 }
 
 /**
- * What `Codec.encode` returns when the message does not fit between `offset` and the end of the scratch, and it does not know how much it
+ * The result of `Codec.encode` for a message that does not fit between `offset` and the end of the scratch, if the codec does not know how much it
  * takes. Where it knows, it returns the bytes needed, negative (-2 and less).
  */
 export const NO_ROOM = -1;
 
-/** What `Codec.encode` returns when the message does not fit, and takes `bytes`. */
+/** The result of `Codec.encode` for a message that does not fit, and takes `bytes`. */
 export function noRoom(bytes: number): number {
   // -1 is NO_ROOM, so a codec that needs one byte asks for two.
   return -Math.max(bytes, 2);

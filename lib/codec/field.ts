@@ -97,7 +97,7 @@ export type Shape =
   | StructShape
   | UnionShape;
 
-/** What a codec can be made of. */
+/** The shapes that a codec can be made of. */
 export type RootShape = StructShape | UnionShape;
 
 /** The next multiple of `align`, a power of two. */

@@ -61,7 +61,7 @@ function decoderOf(
   return code.isTooLong ? outside.slow : code.compile<Decode>(PARAMETERS, outside);
 }
 
-/** What the generated code calls. */
+/** The functions that the generated code calls. */
 const reading = { copyBytes, putBack, readText, takeBlock, textEnd, viewBytes };
 
 /** Appends what reads the slot at `place`, and returns the expression of the value. Expressions have no side effects. */

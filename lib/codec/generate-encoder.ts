@@ -69,7 +69,7 @@ function encoderOf(
   return code.isTooLong ? outside.slow : code.compile<Encode>(PARAMETERS, outside);
 }
 
-/** What the generated code calls. */
+/** The functions that the generated code calls. */
 const writing = {
   attachBlock,
   clear,

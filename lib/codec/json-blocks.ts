@@ -16,7 +16,7 @@ export interface MetBlocks {
   readonly blocks: Block[];
 }
 
-/** Those of the message that is being turned into text; `undefined` as long as there is none. */
+/** The blocks of the message that is being turned into text; `undefined` as long as there is none. */
 let met: MetBlocks | undefined;
 
 /** Goes on with another message. Returns what was met in this one, to be put back. */

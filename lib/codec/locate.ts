@@ -61,7 +61,7 @@ export function locateInClone(message: unknown): Fault | undefined {
   });
 }
 
-/** What a check returns for a value whose content need not be looked into. */
+/** The result of a check for a value whose content need not be looked into. */
 const SKIP = Symbol("skip");
 
 function walk(message: unknown, check: (step: Step) => string | typeof SKIP | undefined): Fault | undefined {

@@ -13,7 +13,7 @@ type Measure = (value: unknown, tail: number) => number;
 /** Past this nobody has the room; and a sparse array may have more elements than can be looked at. */
 const LONGEST = 2 ** 31;
 
-/** What the encoder of a struct or union returns for a message that does not fit. */
+/** Makes the function whose result the encoder of a struct or union returns for a message that does not fit. */
 export function noRoomOf(shape: RootShape): (message: unknown) => number {
   const { size } = shape;
   if (!shape.variable) return () => noRoom(size);

@@ -19,7 +19,7 @@ import { isIdentifier } from "./path.js";
 import { closureDecoder } from "./readers.js";
 import { closureEncoder } from "./writers.js";
 
-/** What `struct` is given: a field for each key. */
+/** The argument of `struct`: a field for each key. */
 export type StructFields = Readonly<Record<string, Field<unknown>>>;
 
 type OptionalKeys<F extends StructFields> = {
@@ -41,7 +41,7 @@ export interface StructCodec<T> extends Codec<T>, Field<T> {
   readonly name: "struct";
   /** The canonical text of the fields, such as `{ id: u32, price: f64 }`. */
   readonly schema: string;
-  /** Bytes of the fixed part; of the whole message, where `maxBytes` is there. */
+  /** Bytes of the fixed part: of the whole message, if no field is of variable length. */
   readonly size: number;
 }
 
@@ -109,10 +109,10 @@ export function struct<F extends StructFields>(fields: F): StructCodec<StructOf<
 /** Makes the codec of a struct; `generated`: by generated code, else by closures. */
 export function makeStruct<T>(shape: StructShape, generated: boolean): StructCodec<T> {
   const codec = { ...makeCodec<T>(shape, generated), name: "struct", size: shape.size } as const;
-  return Object.freeze(shape.variable ? codec : { ...codec, maxBytes: () => shape.size });
+  return Object.freeze(codec);
 }
 
-/** What the codecs of structs and unions have in common. */
+/** The parts that the codecs of structs and unions have in common. */
 export function makeCodec<T>(shape: RootShape, generated: boolean): Omit<Codec<T>, "name"> & Field<T> {
   const noRoom = noRoomOf(shape);
   const slowEncode: Encode = closureEncoder(shape, noRoom);

@@ -4,7 +4,7 @@ import type { Codec } from "./codec.js";
 import { type Field, isField, type UnionShape, type Variant } from "./field.js";
 import { checkKey, keyText, makeCodec, type StructCodec } from "./struct.js";
 
-/** What `union` is given: a struct for each variant. */
+/** The argument of `union`: a struct for each variant. */
 export type UnionVariants = Readonly<Record<string, StructCodec<object>>>;
 
 /** The messages of a union whose variants V are named by the property Tag. */

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { NO_ROOM, type Scratch } from "./codec.js";
 
-/** What `writeText` returns for a string with a lone surrogate, which UTF-8 can't carry. To a channel it would mean something else. */
+/** The result of `writeText` for a string with a lone surrogate, which UTF-8 has no bytes for. A codec must not return it: to a channel it means something else. */
 export const ILL_FORMED = -2;
 
 // Entering native code costs about 90 ns whatever the length; a loop costs 15 ns and about 2.5 ns a character.
@@ -40,7 +40,7 @@ export function readText(scratch: Scratch, at: number, end: number): string | un
     if (short !== undefined) return short;
   }
   const text = buffer.toString(undefined, at, end);
-  // What is invalid was replaced by U+FFFD; only then is it worth looking whether it had been sent as such.
+  // Invalid bytes were replaced by U+FFFD. Only if there is one is it worth a look whether it had been sent as such.
   if (text.indexOf("\uFFFD") !== -1 && !isUtf8(buffer.subarray(at, end))) return undefined;
   return text;
 }

@@ -76,7 +76,7 @@ napi_value make_segment(napi_env env, std::shared_ptr<Segment> segment) {
   return object;
 }
 
-// The length of a segment; 0 for a number that is none.
+// The length of a segment; 0 for a number that is not a length.
 uint64_t segment_bytes_at(const Napi::CallbackInfo& info, size_t index) {
   const double bytes = double_at(info, index);
   return bytes >= 1 && bytes <= kLargestInteger ? static_cast<uint64_t>(bytes) : 0;

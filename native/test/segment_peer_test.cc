@@ -91,7 +91,7 @@ const Case closed_seals{"once it has been passed nobody can seal it: a peer coul
   const auto try_all = [&](int descriptor, bool works) {
     for (const int seal : {F_SEAL_FUTURE_WRITE, F_SEAL_SEAL}) {
       const int result = fcntl(descriptor, F_ADD_SEALS, seal);
-      if (works) return check(result == 0, "the test tries what can't be");
+      if (works) return check(result == 0, "the test expects a call to work that the peer refuses");
       check(result == -1 && errno == EPERM, "a seal more");
     }
   };

@@ -72,7 +72,7 @@ describe.each(transports)(
 );
 
 describe.each(transports)("drainMicrotasks over %s", (transport) => {
-  /** What a listener sees that notes each message only after some promises. */
+  /** The notes of a listener that notes each message only after some promises. */
   async function notes(drain: boolean): Promise<string[]> {
     const { a, b } = await pair<number>(transport);
     b.drainMicrotasks = drain;

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { AddonError } from "../../lib/errors.js";
 import { assertLayout, type Layout } from "../../lib/native/layout.js";
 import { loadBinding } from "../../lib/native/load.js";
+import { LARGEST_CAPACITY, MOST_LANES, SMALLEST_CAPACITY } from "../../lib/transport/handshake/geometry.js";
 
 const { layout, abiVersion } = loadBinding();
 
@@ -48,6 +49,12 @@ describe("the addon's layout", () => {
       const { count, ...indices } = order;
       expect(Object.values(indices)).toEqual(Array.from({ length: count }, (_, index) => index));
     }
+  });
+
+  it("has the limits that the handshake keeps: the lane of the blocks comes on top", () => {
+    expect(layout.ring.smallestCapacity).toBe(SMALLEST_CAPACITY);
+    expect(layout.ring.largestCapacity).toBe(LARGEST_CAPACITY);
+    expect(layout.region.mostLanes).toBe(MOST_LANES + 1);
   });
 
   it("has the version that peers compare", () => {

@@ -17,7 +17,7 @@ import {
 import type { StreamBulk } from "./stream-bulk.js";
 import type { WindowLane } from "./window-lane.js";
 
-/** What `feed` returns. */
+/** Results of `feed`. */
 export const GO_ON = 0;
 export const PEER_CLOSES = 1;
 export const PEER_REFUSES = 2;

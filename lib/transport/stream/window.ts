@@ -18,7 +18,7 @@ export class SendWindow {
   #need = 0;
   #roomAsked = false;
   #roomDue = false;
-  /** What `#taken` must reach, for each open `wantTaken`. */
+  /** The count that `#taken` must reach, for each open `wantTaken`. */
   readonly #targets: number[] = [];
 
   constructor(capacity: number) {
