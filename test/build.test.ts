@@ -72,6 +72,17 @@ describe("before the tests, dist/", () => {
     ).toHaveLength(2);
   });
 
+  it("has an entry as one file, with what it imports", () => {
+    const { write, build, dist } = smallSource();
+    write("lib/index.ts", `export { one } from "./folder/one.js";\n`);
+    write("dist/chunks/OLD.js", "");
+    expect(build().status).toBe(0);
+    expect(readFileSync(dist("index.js"), "utf8")).toMatch(/one = 1/);
+    expect(readFileSync(dist("index.js"), "utf8")).not.toMatch(/import|from "/);
+    expect(existsSync(dist("chunks/OLD.js"))).toBe(false);
+    expect(build()).toMatchObject({ status: 0, stdout: "", stderr: "" });
+  });
+
   it("is not built of sources with a wrong type: the error is told, again and again", () => {
     const { write, build, dist } = smallSource();
     build();

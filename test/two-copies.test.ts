@@ -27,9 +27,9 @@ beforeAll(async () => {
 
 function errorClasses(copy: Ringbell): ErrorClass[] {
   const values = Object.values(copy) as unknown[];
-  return values.filter(
-    (value): value is ErrorClass => typeof value === "function" && value.prototype instanceof Error,
-  );
+  return values
+    .filter((value): value is ErrorClass => typeof value === "function" && value.prototype instanceof Error)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** An error of any of the classes: whatever their constructors join, measure or put into words. */

@@ -1,13 +1,14 @@
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { packageRoot } from "../native/load.js";
 
 /** Returns the package's own directory. */
 export function packageDirectory(): string {
-  return fileURLToPath(new URL("../..", import.meta.url));
+  return packageRoot();
 }
 
 /** Returns the package's version, such as `1.2.3`. */
 export function packageVersion(): string {
-  const path = new URL("../../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
+  const text = readFileSync(join(packageRoot(), "package.json"), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -103,8 +103,8 @@ function explain(root: string, family: string | undefined, error: Error): string
   ].join("\n");
 }
 
-/** Returns the directory with package.json. This module lies in dist/native, or in lib/native when it runs from source. */
-function packageRoot(): string {
+/** Returns the directory of the package, that with package.json. This module lies in lib/native, or in a file of dist/. */
+export function packageRoot(): string {
   let directory = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(directory, "package.json"))) {
     const above = dirname(directory);

@@ -49,6 +49,13 @@ describe("the packed package", () => {
     expect(sourcesIn(installed)).toEqual(sourcesIn(ROOT));
   });
 
+  it("has one file an entry, and what they share: a cold process reads few files", () => {
+    const scripts = readdirSync(join(installed, "dist"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".js"))
+      .sort();
+    expect(scripts).toEqual([expect.stringMatching(/^chunks\/\w+\.js$/), "cli/main.js", "index.js"]);
+  });
+
   it("carries a message, by the stream where nobody has built the addon, else by shared memory", async () => {
     const talk = `
       import { connect, listen } from "ringbell";
