@@ -4,7 +4,7 @@ import { KIND_SHIFT, PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "
 /** Walks over the records that lie packed in a scratch. */
 export class RecordCursor {
   /** Where the records lie. After the next `begin` it may be another one. */
-  scratch: Scratch;
+  declare scratch: Scratch;
   /** The present record: where its payload begins in the scratch, the payload's length in bytes, and the record's kind. */
   at = RECORD_HEADER;
   bytes = 0;

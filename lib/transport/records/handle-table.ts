@@ -25,6 +25,32 @@ export interface Handle {
   readonly bytes: number;
 }
 
+type MutableHandle = { -readonly [Key in keyof Handle]: Handle[Key] };
+
+/** The handles of one record. One list serves all records in turn, so that nothing is allocated for each. */
+export class HandleList {
+  /** The first `count` are those of the present record. */
+  readonly handles: readonly Handle[] = [];
+  count = 0;
+
+  add(segment: number, slot: number, flags: number, bytes: number): void {
+    const handles = this.handles as MutableHandle[];
+    const handle = handles[this.count++];
+    if (handle === undefined) {
+      handles.push({ segment, slot, flags, bytes });
+      return;
+    }
+    handle.segment = segment;
+    handle.slot = slot;
+    handle.flags = flags;
+    handle.bytes = bytes;
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+}
+
 /** Returns the bytes of a record's content with a payload of `bytes` bytes and this many handles. */
 export function tabledBytes(bytes: number, handles: number): number {
   return padded(bytes) + handles * HANDLE + COUNT;
@@ -42,7 +68,8 @@ export function writeTable(
   count: number,
 ): number {
   let at = start + padded(bytes);
-  if (at > start + bytes) buffer.fill(0, start + bytes, at);
+  // At most seven: `fill` is a call into C++.
+  for (let i = start + bytes; i < at; i++) buffer[i] = 0;
   for (let i = 0; i < count; i++) {
     const { segment, slot, flags, bytes: length } = handles[i]!;
     view.setUint32(at, segment, true);
@@ -58,42 +85,39 @@ export function writeTable(
   return at + COUNT - start;
 }
 
-/** The content of a table. Lengths and flags are in their ranges; the ledgers check whether they are true. */
-export interface Table {
-  /** The bytes of the payload. */
-  readonly bytes: number;
-  readonly handles: readonly Handle[];
-}
+/** Handles as they came with a record. Lengths and flags are in their ranges; the ledgers check whether they are true. */
+export class ArrivedTable extends HandleList {
+  /** The bytes of the record's payload. */
+  bytes = 0;
 
-/** Reads the table of the record at the cursor, which is private memory by now. For a malformed table it returns what is wrong. */
-export function readTable({ scratch: { view }, at, bytes: length }: RecordCursor): Table | string {
-  if (length < COUNT + HANDLE || length % 8 !== 0) return `malformed block table: ${length} bytes`;
-  const end = at + length - COUNT;
-  const count = view.getUint32(end, true);
-  const bytes = view.getUint32(end + 4, true);
-  // All numbers are below 2^40, so nothing can overflow.
-  if (count === 0 || tabledBytes(bytes, count) !== length) {
-    return `malformed block table: count ${count}, a payload of ${bytes} bytes, ${length} bytes in all`;
-  }
-  const handles: Handle[] = [];
-  for (let i = 0, from = end - count * HANDLE; i < count; i++, from += HANDLE) {
-    const high = view.getUint32(from + 20, true);
-    const flags = view.getUint32(from + 8, true);
-    const zero = view.getUint32(from + 12, true);
-    // A length must be a number of at most 53 bits.
-    if (high >= 2 ** 21 || flags > COMES_HOME || zero !== 0) {
-      return `malformed block table: handle ${i} has the flags ${flags}, the reserved word ${zero} and a length of ${high} times 2^32`;
+  /** Reads the table of the record at the cursor, which is private memory by now. Returns what is wrong with a malformed one. */
+  read({ scratch: { view }, at, bytes: length }: RecordCursor): string | undefined {
+    this.clear();
+    if (length < COUNT + HANDLE || length % 8 !== 0) return `malformed block table: ${length} bytes`;
+    const end = at + length - COUNT;
+    const count = view.getUint32(end, true);
+    const bytes = view.getUint32(end + 4, true);
+    // All numbers are below 2^40, so nothing can overflow.
+    if (count === 0 || tabledBytes(bytes, count) !== length) {
+      return `malformed block table: count ${count}, a payload of ${bytes} bytes, ${length} bytes in all`;
     }
-    handles.push({
-      segment: view.getUint32(from, true),
-      slot: view.getUint32(from + 4, true),
-      flags,
-      bytes: high * 2 ** 32 + view.getUint32(from + 16, true),
-    });
+    this.bytes = bytes;
+    for (let from = end - count * HANDLE; from < end; from += HANDLE) {
+      const high = view.getUint32(from + 20, true);
+      const flags = view.getUint32(from + 8, true);
+      const zero = view.getUint32(from + 12, true);
+      // A length must be a number of at most 53 bits.
+      if (high >= 2 ** 21 || flags > COMES_HOME || zero !== 0) {
+        return `malformed block table: handle ${this.count} has the flags ${flags}, the reserved word ${zero} and a length of ${high} times 2^32`;
+      }
+      const length = high * 2 ** 32 + view.getUint32(from + 16, true);
+      this.add(view.getUint32(from, true), view.getUint32(from + 4, true), flags, length);
+    }
+    return undefined;
   }
-  return { bytes, handles };
 }
 
 function padded(bytes: number): number {
+  // No bit operations: the peer may claim 2^31 and more.
   return Math.ceil(bytes / 8) * 8;
 }

@@ -1,5 +1,6 @@
 import type { Announcement } from "../../bulk/holdings.js";
 import type { NativeConnection } from "../../native/binding.js";
+import type { RecordCursor } from "../records/cursor.js";
 import { PLAIN } from "../records/record-layout.js";
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { MOST_RECORDS, type RingLane } from "./ring-lane.js";
@@ -181,10 +182,8 @@ export class BulkLane {
     const { records } = this.#lane;
     let returned = false;
     while (!this.#broken && records.next()) {
-      const first = records.at >> 2;
-      const word = (index: number) => records.scratch.words[first + index]! >>> 0;
-      const type = records.kind === PLAIN && records.bytes >= 8 ? word(0) : 0;
-      const wrong = this.#understand(type, records.bytes, word);
+      const type = records.kind === PLAIN && records.bytes >= 8 ? wordAt(records, 0) : 0;
+      const wrong = this.#understand(type, records);
       if (wrong !== undefined) {
         this.#broken = true;
         this.#events.broken(wrong);
@@ -194,10 +193,11 @@ export class BulkLane {
   }
 
   /** Handles a record. Returns what is wrong with it, or undefined. */
-  #understand(type: number, bytes: number, word: (index: number) => number): string | undefined {
-    const id = type === 0 ? 0 : word(1);
+  #understand(type: number, records: RecordCursor): string | undefined {
+    const { bytes } = records;
+    const id = type === 0 ? 0 : wordAt(records, 1);
     if (type === RETURN && bytes === 12) {
-      const slot = word(2);
+      const slot = wordAt(records, 2);
       return this.#events.returned(id, slot)
         ? undefined
         : `slot ${slot} of segment ${id} was returned; this side had not lent it`;
@@ -209,14 +209,18 @@ export class BulkLane {
     }
     if (type !== ANNOUNCE || bytes !== 24)
       return `a record of the bulk lane has the type ${type} and ${bytes} bytes`;
-    const flags = word(3);
+    const flags = wordAt(records, 3);
     if (flags > (SHARED | IMMUTABLE)) return `segment ${id} was announced with the flags ${flags}`;
     return this.#events.announced({
       id,
-      slots: word(2),
-      slotBytes: word(4) + word(5) * 2 ** 32,
+      slots: wordAt(records, 2),
+      slotBytes: wordAt(records, 4) + wordAt(records, 5) * 2 ** 32,
       sealed: (flags & IMMUTABLE) !== 0,
       shared: (flags & SHARED) !== 0,
     });
   }
+}
+
+function wordAt({ scratch, at }: RecordCursor, index: number): number {
+  return scratch.words[(at >> 2) + index]! >>> 0;
 }

@@ -5,21 +5,17 @@ import type { Pool } from "../../bulk/pool.js";
 import type { SharedLease } from "../../bulk/shared-lease.js";
 import type { SlotLease } from "../../bulk/slot-lease.js";
 import { BlockError, BlockTooLargeError } from "../../errors.js";
-import { COMES_HOME, type Handle } from "../records/handle-table.js";
+import { COMES_HOME, HandleList } from "../records/handle-table.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
 import type { Shipment } from "../records/shipment.js";
 import type { Adopted, Announcements } from "./announcements.js";
-
-type MutableHandle = { -readonly [Key in keyof Handle]: Handle[Key] };
 
 /**
  * The blocks of the message that is being sent. The ledger of each block decides how it is sent. This side's
  * memory is lent, and the peer's memory goes home. Shared memory gets one more holder, or goes as a copy if
  * the peer can't map it.
  */
-export class Departures implements Shipment {
-  readonly handles: MutableHandle[] = [];
-  count = 0;
+export class Departures extends HandleList implements Shipment {
   sentBlocks = 0;
   copiedBytes = 0;
   readonly #pool: Pool;
@@ -36,6 +32,7 @@ export class Departures implements Shipment {
 
   /** `limit`: the longest block in bytes. */
   constructor(pool: Pool, holdings: Holdings, announcements: Announcements, limit: number) {
+    super();
     this.#pool = pool;
     this.#holdings = holdings;
     this.#announcements = announcements;
@@ -44,7 +41,7 @@ export class Departures implements Shipment {
 
   /** Makes handles of the blocks, and announces the segments that the peer does not know. */
   prepare(blocks: readonly Block[], long: boolean): SendStatus {
-    this.count = 0;
+    this.clear();
     this.abandon();
     for (let i = 0; i < blocks.length; i++) {
       const block = blocks[i]!;
@@ -85,14 +82,14 @@ export class Departures implements Shipment {
         return this.#addOwn(lease as SlotLease);
       case this.#holdings: {
         const { segment, slot, length } = lease as HeldLease;
-        this.#note(segment.id, slot, COMES_HOME, length);
+        this.add(segment.id, slot, COMES_HOME, length);
         return SENT;
       }
     }
     if (lease.memory !== undefined) {
       const adopted = this.#announcements.adopt(lease.memory, this.#inUse);
       if (typeof adopted === "number") return adopted;
-      this.#note(adopted.id, 0, 0, lease.length);
+      this.add(adopted.id, 0, 0, lease.length);
       return SENT;
     }
     if (lease.shared) return this.#addCopy(lease);
@@ -103,7 +100,7 @@ export class Departures implements Shipment {
 
   #addOwn({ segment, slot, length }: SlotLease): SendStatus {
     const status = this.#announcements.announceOwn(segment, this.#inUse);
-    if (status === SENT) this.#note(segment.id, slot, 0, length);
+    if (status === SENT) this.add(segment.id, slot, 0, length);
     return status;
   }
 
@@ -137,17 +134,5 @@ export class Departures implements Shipment {
     this.#pool.sent(this.#copies.get(lease)!);
     this.copiedBytes += lease.length;
     lease.release();
-  }
-
-  #note(segment: number, slot: number, flags: number, bytes: number): void {
-    const handle = this.handles[this.count++];
-    if (handle === undefined) {
-      this.handles.push({ segment, slot, flags, bytes });
-      return;
-    }
-    handle.segment = segment;
-    handle.slot = slot;
-    handle.flags = flags;
-    handle.bytes = bytes;
   }
 }

@@ -45,8 +45,8 @@ export class RingLane implements BlockingLane {
   readonly capacity: number;
   readonly maxBytes: number;
   readonly blocking = this;
-  readonly place: Place;
-  readonly records: RecordCursor;
+  declare readonly place: Place;
+  declare readonly records: RecordCursor;
   // Each control word has a view of its own: an index that is a constant costs the least.
   readonly #argument: Int32Array;
   readonly #result: Int32Array;

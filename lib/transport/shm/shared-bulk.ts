@@ -9,7 +9,7 @@ import { BlockTooLargeError } from "../../errors.js";
 import type { Binding, NativeConnection } from "../../native/binding.js";
 import { type BulkStats, LONG_WINDOW, type TransportBulk } from "../contract.js";
 import type { RecordCursor } from "../records/cursor.js";
-import { COMES_HOME, type Handle, readTable } from "../records/handle-table.js";
+import { ArrivedTable, COMES_HOME, type Handle } from "../records/handle-table.js";
 import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, deliveryOf, type Shipment } from "../records/shipment.js";
 import { Announcements } from "./announcements.js";
@@ -42,6 +42,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   readonly #holdings: Holdings;
   readonly #announcements: Announcements;
   readonly #departures: Departures;
+  readonly #arrived = new ArrivedTable();
   #wanted = false;
   #telling = false;
   #receivedBlocks = 0;
@@ -161,13 +162,15 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   }
 
   receive(records: RecordCursor): Delivery | undefined {
-    const table = readTable(records);
-    if (typeof table === "string") {
-      this.#broken(table);
+    const table = this.#arrived;
+    const wrong = table.read(records);
+    if (wrong !== undefined) {
+      this.#broken(wrong);
       return undefined;
     }
     const blocks: Block[] = [];
-    for (const handle of table.handles) {
+    for (let i = 0; i < table.count; i++) {
+      const handle = table.handles[i]!;
       const lease = this.#leaseFor(handle);
       if (lease === undefined) {
         for (const block of blocks) block.release();
