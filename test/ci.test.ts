@@ -19,6 +19,8 @@ describe(".ci/run", () => {
       expect(scripts[check], check).toBeDefined();
       expect(commands).toContain(check === "test" ? "npm test" : `npm run ${check}`);
     }
+    const natively = [scripts.test, ...commands].join("\n").matchAll(/test:native -- --only (\w+)/g);
+    expect([...natively].map(([, variant]) => variant).sort()).toEqual(["asan", "plain", "tsan"]);
   });
 
   it("takes 45 minutes at most", () => {

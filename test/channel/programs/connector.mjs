@@ -1,5 +1,5 @@
 // Connects (to what the environment says, if no name is given), says so, sends one message and prints the answer.
-import { connect } from "../../../dist/channel/connect.js";
+import { connect } from "../../../dist/index.js";
 
 const name = process.argv[2] || undefined;
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);

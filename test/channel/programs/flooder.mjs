@@ -1,6 +1,5 @@
 // Opens channels, keeps them full, and takes what comes back, without ever letting its event loop turn; for a minute at most.
-import { connect } from "../../../dist/channel/connect.js";
-import { bytes } from "../../../dist/codec/index.js";
+import { bytes, connect } from "../../../dist/index.js";
 
 const [name, options, count] = [process.argv[2], JSON.parse(process.argv[3]), Number(process.argv[4])];
 const batch = Array.from({ length: 64 }, () => new Uint8Array(32));

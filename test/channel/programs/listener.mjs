@@ -1,6 +1,6 @@
 // Listens under a name and says so, as a line of JSON; obeys commands, one a line, on its standard input.
 import { createInterface } from "node:readline";
-import { listen } from "../../../dist/channel/listen.js";
+import { listen } from "../../../dist/index.js";
 
 const [name, options] = [process.argv[2], JSON.parse(process.argv[3] ?? "{}")];
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);

@@ -1,7 +1,7 @@
 // Begins a handshake with named memory under a name, and stays in the middle of it: its peer never answers.
 
 import { readdirSync } from "node:fs";
-import { listen } from "../../../dist/channel/listen.js";
+import { listen } from "../../../dist/index.js";
 
 const server = await listen(process.argv[2], JSON.parse(process.argv[3]));
 const prefix = `ringbell-${process.pid.toString(36)}-`;
