@@ -1,5 +1,5 @@
 import { Block, FOREIGN, leaseOf } from "../bulk/block.js";
-import { BlockError, DecodeError } from "../errors.js";
+import { BlockError, DecodeError, EncodeError } from "../errors.js";
 /*
  * Blocks in messages. A codec writes a number in place of each, its position in the list of the message; the transport
  * sends the list along, and gives it to the codec of the other side.
@@ -56,8 +56,8 @@ export function putBack(blocks: (Block | undefined)[], before: readonly (Block |
 }
 
 /** The refusal of a block that another copy of the package made; it stands at `path`. */
-export function foreignBlock(path: string): BlockError {
-  return new BlockError(path === "" ? FOREIGN : `${path}: ${FOREIGN}`);
+export function foreignBlock(path: string): EncodeError {
+  return new EncodeError(FOREIGN, path);
 }
 
 /** A hint to add to the refusal of a value by a codec without blocks. */
