@@ -1,3 +1,5 @@
+import { tagOf } from "./views.js";
+
 /*
  * Views on the wire of `clone()`. Each goes by itself: V8 would write the whole ArrayBuffer behind it, which for a small Buffer is a pool that
  * has other data too.
@@ -33,12 +35,9 @@ const constructors = VIEWS.map(
   (name) => (globalThis as Record<string, unknown>)[name] as ViewConstructor | undefined,
 );
 
-const TypedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const tagGetter = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)!.get!;
-
-/** The name of a view's kind, also in another realm, whatever prototype it has; `undefined` for a kind that has no number here. */
+/** The number of the kind of a view, of any realm and with any prototype; `undefined` for a kind that has none here. */
 export function numberOfView(view: ArrayBufferView): number | undefined {
-  return numbers.get((tagGetter.call(view) as string | undefined) ?? "DataView");
+  return numbers.get(tagOf(view) ?? "DataView");
 }
 
 /** Makes a view of the kind with this number; throws where there is none, or where the length does not suit it. */
@@ -48,18 +47,4 @@ export function makeView(number: number, memory: ArrayBuffer): ArrayBufferView {
   const View = constructors[number - VIEW];
   if (View === undefined) throw new Error(`a ${name}, which this version of Node has not`);
   return new View(memory);
-}
-
-const indexOf = Reflect.get(TypedArray, "indexOf") as (this: unknown, value: unknown) => number;
-
-/** The bytes of a view; `undefined` if it has lost its memory: its ArrayBuffer was transferred, or has shrunk. */
-export function lengthOf(view: ArrayBufferView): number | undefined {
-  try {
-    const { byteLength } = view;
-    // A DataView has thrown a TypeError then; a typed array is empty, and throws one when it is used.
-    if (byteLength === 0 && tagGetter.call(view) !== undefined) indexOf.call(view, 0);
-    return byteLength;
-  } catch {
-    return undefined;
-  }
 }

@@ -63,8 +63,9 @@ import {
   UNDEFINED,
   VERSION,
 } from "./clone-tags.js";
-import { BLOCK, BUFFER, DOM_EXCEPTION, lengthOf, numberOfView } from "./clone-views.js";
+import { BLOCK, BUFFER, DOM_EXCEPTION, numberOfView } from "./clone-views.js";
 import { joinKey } from "./path.js";
+import { lengthOf } from "./views.js";
 
 /*
  * Writes a message in version 15 of the format of V8's serializer, which V8 has written since 2020 and will always read. Not by V8 itself: that
