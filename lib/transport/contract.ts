@@ -43,6 +43,11 @@ export interface TransportLane {
    * packed before it. The content of the place is lost.
    */
   grow(bytes: number): void;
+  /**
+   * Gives the place other memory, as long as now. The scratch that it had belongs to the caller: a codec is still
+   * writing to it. No messages may be packed.
+   */
+  movePlace(): void;
   /** Sends the message of `bytes` bytes that stands at the place. No messages may be packed before it. */
   send(bytes: number): SendStatus;
   /**

@@ -99,6 +99,11 @@ export class RingLane implements BlockingLane {
     if (needed > scratch.length) scratch.replace(this.#native.growOutbox(needed));
   }
 
+  movePlace(): void {
+    const { place } = this;
+    place.scratch = new Scratch(this.#native.growOutbox(place.scratch.length));
+  }
+
   send(bytes: number): SendStatus {
     this.#argument[0] = bytes;
     this.#send();
