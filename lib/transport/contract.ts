@@ -80,6 +80,8 @@ export interface TransportLane {
    * The cursor then stands before the first. Returns the number of records.
    */
   drain(max: number): number;
+  /** Has the next `drain` put records elsewhere: the memory of the cursor's scratch belongs to the caller. The cursor has none left. */
+  moveRecords(): void;
   /** Switches on or off whether `onRecords` is called as records arrive. Off at first. Cheap to switch. */
   wantRecords(on: boolean): void;
   /** Asks for one `onRoom`. Called after a send returned FULL. If there is room by now, `onRoom` still comes, asynchronously. */

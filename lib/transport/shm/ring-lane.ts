@@ -150,6 +150,11 @@ export class RingLane implements BlockingLane {
     return this.records.begin(count);
   }
 
+  moveRecords(): void {
+    const { records } = this;
+    records.scratch = new Scratch(this.#native.growInbox(records.scratch.length));
+  }
+
   drainWait(max: number, timeout: number): number {
     const count = this.drainBlocked(max, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
     if (count > 0 || timeout <= LONGEST_BLOCK_OF_THREAD) return count;

@@ -136,6 +136,10 @@ export class WindowLane implements TransportLane {
     return this.#take(max);
   }
 
+  moveRecords(): void {
+    this.intake.moveRecords();
+  }
+
   wantRecords(on: boolean): void {
     this.#wanted = on;
     if (on && this.intake.fill > 0) this.#host.schedule();
