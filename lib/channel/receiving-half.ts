@@ -1,7 +1,7 @@
 import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
-import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { raise } from "../raise.js";
+import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { resumeInTurn, TURN } from "../transport/loop-turn.js";
 import { type Abort, abortable } from "./abort.js";
 import { blockingLane } from "./blocking.js";

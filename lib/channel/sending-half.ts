@@ -127,7 +127,9 @@ export class SendingHalf<Send> {
         if ("error" in stop) throw stop.error;
         // One message waits for room in the queue, which keeps the order, and handles aborts and the end.
         const message = part[next]!;
-        const sending = stop.full ? this.send(message, abort) : this.#sendEncoded(message, stop.encoded, abort);
+        const sending = stop.full
+          ? this.send(message, abort)
+          : this.#sendEncoded(message, stop.encoded, abort);
         if (sending !== ON_ITS_WAY) await sending;
         sent(1);
         next++;
@@ -244,11 +246,7 @@ export class SendingHalf<Send> {
     return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
   }
 
-  #sendEncoded(
-    message: Send,
-    encoded: number | Parcel | undefined,
-    abort: Abort | undefined,
-  ): Promise<void> {
+  #sendEncoded(message: Send, encoded: number | Parcel | undefined, abort: Abort | undefined): Promise<void> {
     let status: SendStatus = FULL;
     if (this.#queue.length === 0) {
       status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
