@@ -48,6 +48,11 @@ export class Encoder<Send> {
   /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
   #spare: Block[] | undefined = [];
   /**
+   * The list of the message that `encode` found no memory for. What the codec has made of the message is on it, so that code of
+   * the program runs once a message (see codec/kept.ts).
+   */
+  #unplaced: Block[] | undefined;
+  /**
    * The memory that a codec is writing to now. A codec runs code of the program, such as a getter or a toJSON, and
    * that code may send. For such a message the place moves to other memory; what the codec writes follows it there.
    */
@@ -83,10 +88,23 @@ export class Encoder<Send> {
     const blocks = this.#spare ?? [];
     this.#spare = undefined;
     const bytes = this.#encodeAtPlace(message, blocks);
-    if (blocks.length === 0) this.#spare = blocks;
     // The comparisons refuse a value that is not a length: a codec of the program's may return one.
-    if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
-    return this.#encodeLong(message, bytes, waits);
+    if (bytes >= 0 && bytes <= this.inRing) {
+      if (blocks.length > 0) return { body: undefined, bytes, blocks };
+      this.#spare = blocks;
+      return bytes;
+    }
+    return this.#encodeLong(message, bytes, blocks, waits);
+  }
+
+  /** Drops what is kept of a message that `encode` found no memory for. It is not attempted again. */
+  forget(): void {
+    this.#unplaced = undefined;
+  }
+
+  /** As `encode`, for a message that `encode` found no memory for, with nothing encoded in between. */
+  encodeAgain(message: Send, waits: boolean): number | Parcel | undefined {
+    return this.#encodeWith(message, this.#unplaced ?? [], waits);
   }
 
   /**
@@ -150,10 +168,12 @@ export class Encoder<Send> {
   /** Encodes a message into private memory, after `encode` found no memory for it. */
   encodePrivately(message: Send): PrivateCopy {
     let room = this.inRing * 2;
+    const blocks = this.#unplaced ?? [];
+    this.#unplaced = undefined;
     for (;;) {
       room = Math.min(room, this.limit);
       const scratch = new Scratch(new ArrayBuffer(room));
-      const blocks: Block[] = [];
+      blocks.length = 0;
       const result = this.#codec.encode(message, scratch, 0, blocks);
       if (result >= 0) return { bytes: scratch.buffer.subarray(0, result), blocks };
       if (room === this.limit) throw this.#tooLarge(result);
@@ -198,7 +218,11 @@ export class Encoder<Send> {
       return { encoded: parcelOf(bytes, blocks) };
     }
     // Alone the message has more room than behind others.
-    return { encoded: behind ? this.encode(message, waits) : this.#encodeLong(message, bytes, waits) };
+    return {
+      encoded: behind
+        ? this.#encodeWith(message, blocks, waits)
+        : this.#encodeLong(message, bytes, blocks, waits),
+    };
   }
 
   #publish(): void {
@@ -207,6 +231,15 @@ export class Encoder<Send> {
     const sent = lane.sendPacked();
     this.#sent += sent;
     if (sent < packed) this.#allSent = false;
+  }
+
+  /** As `encode`, with the list of an earlier attempt. */
+  #encodeWith(message: Send, blocks: Block[], waits: boolean): number | Parcel | undefined {
+    this.freePlace();
+    blocks.length = 0;
+    const bytes = this.#encodeAtPlace(message, blocks);
+    if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
+    return this.#encodeLong(message, bytes, blocks, waits);
   }
 
   /** Encodes a message behind those that are packed. Returns what the codec returned. Hot. */
@@ -232,16 +265,16 @@ export class Encoder<Send> {
    * Encodes a message that did not fit the place; `first` is what the codec returned. Makes the place longer,
    * as long as the message may go by the ring, and otherwise takes a block.
    */
-  #encodeLong(message: Send, first: number, waits: boolean): number | Parcel | undefined {
+  #encodeLong(message: Send, first: number, blocks: Block[], waits: boolean): number | Parcel | undefined {
     const lane = this.#lane;
     let result = first;
-    let blocks: Block[] = [];
+    this.#unplaced = undefined;
     while (result < 0) {
       const length = lane.place.scratch.length - lane.place.at;
       const needed = result === NO_ROOM || -result <= length ? length * 2 : -result;
       if (length >= this.inRing || (needed > this.inRing && result !== NO_ROOM)) break;
       lane.grow(Math.min(needed, this.inRing));
-      blocks = [];
+      blocks.length = 0;
       result = this.#encodeAtPlace(message, blocks);
     }
     if (!Number.isInteger(result)) {
@@ -249,17 +282,25 @@ export class Encoder<Send> {
     }
     if (result >= 0 && result <= this.inRing) return parcelOf(result, blocks);
     const exact = result === NO_ROOM ? undefined : Math.abs(result);
-    const inBlock = this.#encodeIntoBlock(message, exact, waits);
-    if (inBlock !== undefined || exact === undefined || exact > Math.min(lane.maxBytes, this.limit))
-      return inBlock;
+    const inBlock = this.#encodeIntoBlock(message, exact, blocks, waits);
+    if (inBlock !== undefined) return inBlock;
+    if (exact === undefined || exact > Math.min(lane.maxBytes, this.limit)) {
+      this.#unplaced = blocks;
+      return undefined;
+    }
     // No memory for a block is left now, but the message still fits the ring.
     lane.grow(exact);
-    blocks = [];
+    blocks.length = 0;
     const inRing = this.#encodeAtPlace(message, blocks);
     return inRing >= 0 ? parcelOf(inRing, blocks) : undefined;
   }
 
-  #encodeIntoBlock(message: Send, known: number | undefined, waits: boolean): Parcel | undefined {
+  #encodeIntoBlock(
+    message: Send,
+    known: number | undefined,
+    blocks: Block[],
+    waits: boolean,
+  ): Parcel | undefined {
     if (this.#bulk.limit < this.#lane.maxBytes) throw new MessageTooLargeError(this.limit, known);
     let exact = known;
     let room = exact ?? this.inRing * 2;
@@ -270,7 +311,7 @@ export class Encoder<Send> {
       const body = this.#bulk.allocate(room);
       if (body === undefined) return undefined;
       const { bytes } = body;
-      const blocks: Block[] = [];
+      blocks.length = 0;
       let result: number;
       try {
         result = this.#codec.encode(message, scratchOver(bytes), bytes.byteOffset, blocks);

@@ -243,6 +243,7 @@ export class SendingHalf<Send> {
     }
     const status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendOrDrop(encoded, 0);
     if (status === SENT) return true;
+    this.#encoder.forget();
     return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
   }
 
@@ -284,7 +285,7 @@ export class SendingHalf<Send> {
       until ||= performance.now() + timeout;
       this.#waitMemory(lane, left);
       left = Math.max(0, until - performance.now());
-      encoded = this.#encoder.encode(message, false);
+      encoded = this.#encoder.encodeAgain(message, false);
     }
   }
 
