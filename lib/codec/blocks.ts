@@ -1,5 +1,6 @@
 import { Block, FOREIGN, leaseOf } from "../bulk/block.js";
 import { BlockError, DecodeError, EncodeError } from "../errors.js";
+import { refusal } from "./refusal.js";
 /*
  * Blocks in messages. A codec writes a number in place of each, its position in the list of the message; the transport
  * sends the list along, and gives it to the codec of the other side.
@@ -7,9 +8,13 @@ import { BlockError, DecodeError, EncodeError } from "../errors.js";
 
 /** Notes a block of the message that is being encoded; returns its number. Throws a BlockError for one that is gone, or stands in the message already. */
 export function attachBlock(blocks: Block[], block: Block): number {
-  leaseOf(block);
+  try {
+    leaseOf(block);
+  } catch (error) {
+    throw refusal(error as BlockError);
+  }
   if (blocks.includes(block))
-    throw new BlockError("a block stands twice in one message; share(2) makes two of it");
+    throw refusal(new BlockError("a block stands twice in one message; share(2) makes two of it"));
   return blocks.push(block) - 1;
 }
 
