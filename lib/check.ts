@@ -66,3 +66,11 @@ export function checkBoolean(value: unknown, argument: string): boolean {
   if (typeof value !== "boolean") throw new InvalidArgumentError(argument, "true or false", value);
   return value;
 }
+
+export function checkProgress(value: unknown, argument: string): { sent: number } | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "object" || value === null || Object.isFrozen(value)) {
+    throw new InvalidArgumentError(argument, "an object that is not frozen, such as { sent: 0 }", value);
+  }
+  return value as { sent: number };
+}

@@ -30,6 +30,19 @@ export interface WaitOptions extends SignalOptions {
   readonly timeout?: number | undefined;
 }
 
+/**
+ * How far a call has come that sends many messages. The call sets `sent` to 0, and then counts each message that has gone
+ * out. Messages go out in order, so these are the first ones. Read it at any time; after a failure it tells where to go on.
+ */
+export interface SendProgress {
+  sent: number;
+}
+
+export interface ProgressOptions {
+  /** An object of the caller's, such as `{ sent: 0 }`, in which the call counts the messages that have gone out. */
+  readonly progress?: SendProgress | undefined;
+}
+
 export interface CloseOptions extends SignalOptions {
   /**
    * How long sends that wait for room may still take, in ms; then they fail. Default 5000. After that the

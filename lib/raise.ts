@@ -7,3 +7,12 @@ export function raise(error: unknown): void {
     throw error;
   });
 }
+
+/** Calls a function of the program. An error that it throws becomes an uncaught exception, and the caller goes on. */
+export function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    raise(error);
+  }
+}

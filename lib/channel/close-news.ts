@@ -1,7 +1,7 @@
 import type { EventEmitter } from "node:events";
 import type { Ending } from "../ending.js";
 import type { CloseInfo } from "../port.js";
-import { raise } from "../raise.js";
+import { guarded } from "../raise.js";
 
 /** The part of a lane that has messages left after the end. */
 interface Rest {
@@ -99,14 +99,5 @@ export class CloseNews {
 
   #hasRest(): boolean {
     return this.#lanes.some((lane) => lane.receiver.hasRest);
-  }
-}
-
-/** Calls a function. An error that it throws becomes an uncaught exception, and the caller goes on. */
-function guarded(call: () => void): void {
-  try {
-    call();
-  } catch (error) {
-    raise(error);
   }
 }

@@ -2,6 +2,7 @@ import { addAbortSignal, Duplex } from "node:stream";
 import { checkInteger, checkOptions, checkSignal } from "../check.js";
 import { bytes } from "../codec/bytes.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
+import { raise } from "../raise.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { Endable, LaneCore, LaneEnd } from "./lane-core.js";
 
@@ -113,7 +114,6 @@ class LaneDuplex extends Duplex {
     if (this.#pulling || this.#peerEnded) return;
     this.#pulling = true;
     const next = this.#ahead.shift() ?? this.#messages.next();
-    // An error thrown by a "data" listener is not caught here.
     void next.then(
       (result) => this.#take(result),
       (error: Error) => this.#fail(error),
@@ -159,9 +159,16 @@ class LaneDuplex extends Duplex {
     // `push` may call `_read` at once, so the flag is cleared first.
     this.#pulling = false;
     if (value.length > 0) {
-      this.push(
-        this.#private ? Buffer.from(value.buffer, value.byteOffset, value.length) : Buffer.from(value),
-      );
+      const chunk = this.#private
+        ? Buffer.from(value.buffer, value.byteOffset, value.length)
+        : Buffer.from(value);
+      try {
+        this.push(chunk);
+      } catch (error) {
+        // A "data" listener threw, and the stream asks for no more by itself.
+        raise(error);
+        this._read();
+      }
       return;
     }
     this.#peerEnded = true;

@@ -20,6 +20,9 @@ export interface Parcel {
   readonly blocks: readonly Block[];
 }
 
+/** The message behind a batch, which can't be a part of it: it must go alone, or can't be encoded. */
+export type Rest = { readonly encoded: number | Parcel | undefined } | { readonly error: unknown };
+
 /** A message in private memory. */
 export interface PrivateCopy {
   readonly bytes: Uint8Array;
@@ -44,6 +47,20 @@ export class Encoder<Send> {
   readonly #codec: Codec<Send, unknown>;
   /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
   #spare: Block[] | undefined = [];
+  /**
+   * The list of the message that `encode` found no memory for. What the codec has made of the message is on it, so that code of
+   * the program runs once a message (see codec/kept.ts).
+   */
+  #unplaced: Block[] | undefined;
+  /**
+   * The memory that a codec is writing to now. A codec runs code of the program, such as a getter or a toJSON, and
+   * that code may send. For such a message the place moves to other memory; what the codec writes follows it there.
+   */
+  #busy: Scratch | undefined;
+  /** How many messages of the present batch went out, and whether all that were packed did. */
+  #sent = 0;
+  #allSent = true;
+  #rest: Rest | undefined;
 
   constructor(
     lane: TransportLane,
@@ -67,40 +84,61 @@ export class Encoder<Send> {
    * gets a block even if it can't be sent now. Hot.
    */
   encode(message: Send, waits: boolean): number | Parcel | undefined {
-    const { scratch, at } = this.#lane.place;
+    this.freePlace();
     const blocks = this.#spare ?? [];
     this.#spare = undefined;
-    const bytes = this.#codec.encode(message, scratch, at, blocks);
-    if (blocks.length === 0) this.#spare = blocks;
+    const bytes = this.#encodeAtPlace(message, blocks);
     // The comparisons refuse a value that is not a length: a codec of the program's may return one.
-    if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
-    return this.#encodeLong(message, bytes, waits);
+    if (bytes >= 0 && bytes <= this.inRing) {
+      if (blocks.length > 0) return { body: undefined, bytes, blocks };
+      this.#spare = blocks;
+      return bytes;
+    }
+    return this.#encodeLong(message, bytes, blocks, waits);
   }
 
-  /** Encodes messages from index `from` on, side by side at the place. Returns how many; 0 if the first one must go alone. Hot. */
-  pack(messages: readonly Send[], from: number): number {
-    const { place } = this.#lane;
-    const { scratch } = place;
-    const codec = this.#codec;
-    const limit = this.inRing;
-    const end = Math.min(scratch.length, BATCH_BYTES);
-    const blocks: Block[] = [];
-    let next = from;
-    while (next < messages.length && place.at < end) {
-      let bytes: number;
-      try {
-        bytes = codec.encode(messages[next]!, scratch, place.at, blocks);
-      } catch (error) {
-        // The messages before the bad one go out first. The bad one is then the first of the next call, which
-        // throws.
-        if (next > from) break;
-        throw error;
-      }
-      if (!(bytes >= 0 && bytes <= limit) || blocks.length > 0) break;
-      place.pack(bytes);
-      next++;
-    }
-    return next - from;
+  /** Drops what is kept of a message that `encode` found no memory for. It is not attempted again. */
+  forget(): void {
+    this.#unplaced = undefined;
+  }
+
+  /** As `encode`, for a message that `encode` found no memory for, with nothing encoded in between. */
+  encodeAgain(message: Send, waits: boolean): number | Parcel | undefined {
+    return this.#encodeWith(message, this.#unplaced ?? [], waits);
+  }
+
+  /**
+   * Encodes messages from index `from` on side by side, and publishes them together. Returns how many went out, as
+   * its complement (less than 0) if there was no room for all that were encoded. `takeRest` has the message behind
+   * them if that one stopped the batch. `waits` as for `encode`. Hot.
+   */
+  sendBatch(messages: readonly Send[], from: number, waits: boolean): number {
+    this.freePlace();
+    const outerSent = this.#sent;
+    const outerAllSent = this.#allSent;
+    this.#sent = 0;
+    this.#allSent = true;
+    this.#rest = undefined;
+    const rest = this.#pack(messages, from, waits);
+    const sent = this.#allSent ? this.#sent : ~this.#sent;
+    this.#sent = outerSent;
+    this.#allSent = outerAllSent;
+    this.#rest = rest;
+    return sent;
+  }
+
+  /** Returns the message that stopped the last batch, once. It stands at the place until something else is encoded. */
+  takeRest(): Rest | undefined {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    return rest;
+  }
+
+  /** Makes the place usable for a message that is sent while another one is being encoded. */
+  freePlace(): void {
+    const lane = this.#lane;
+    if (lane.place.packed > 0) this.#publish();
+    if (lane.place.scratch === this.#busy) lane.movePlace();
   }
 
   /** Sends a message that `encode` returned. If the message does not go out, its body stays the caller's. */
@@ -130,10 +168,12 @@ export class Encoder<Send> {
   /** Encodes a message into private memory, after `encode` found no memory for it. */
   encodePrivately(message: Send): PrivateCopy {
     let room = this.inRing * 2;
+    const blocks = this.#unplaced ?? [];
+    this.#unplaced = undefined;
     for (;;) {
       room = Math.min(room, this.limit);
       const scratch = new Scratch(new ArrayBuffer(room));
-      const blocks: Block[] = [];
+      blocks.length = 0;
       const result = this.#codec.encode(message, scratch, 0, blocks);
       if (result >= 0) return { bytes: scratch.buffer.subarray(0, result), blocks };
       if (room === this.limit) throw this.#tooLarge(result);
@@ -141,39 +181,126 @@ export class Encoder<Send> {
     }
   }
 
+  /** Packs and publishes a batch. Returns the message that stopped it. */
+  #pack(messages: readonly Send[], from: number, waits: boolean): Rest | undefined {
+    const { place } = this.#lane;
+    const { inRing } = this;
+    const { scratch } = place;
+    const end = Math.min(scratch.length, BATCH_BYTES);
+    const blocks: Block[] = [];
+    let rest: Rest | undefined;
+    try {
+      for (let next = from; next < messages.length && place.at < end; next++) {
+        const message = messages[next]!;
+        const bytes = this.#encodeAtPlace(message, blocks);
+        // If the place has moved, another message was sent meanwhile. That one may wait for room, and goes first.
+        if (place.scratch !== scratch || !(bytes >= 0 && bytes <= inRing) || blocks.length > 0) {
+          return this.#alone(message, bytes, blocks, waits);
+        }
+        place.pack(bytes);
+      }
+    } catch (error) {
+      rest = { error };
+    }
+    if (place.packed > 0) this.#publish();
+    return rest;
+  }
+
+  /** Publishes what is packed, and brings the message behind it, which the codec has met already, to the beginning of the place. */
+  #alone(message: Send, bytes: number, blocks: Block[], waits: boolean): Rest | undefined {
+    const { place } = this.#lane;
+    const { at } = place;
+    const behind = place.packed > 0;
+    if (behind) this.#publish();
+    if (!this.#allSent) return undefined;
+    if (bytes >= 0 && bytes <= this.inRing) {
+      if (behind) place.scratch.buffer.copyWithin(place.at, at, at + bytes);
+      return { encoded: parcelOf(bytes, blocks) };
+    }
+    // Alone the message has more room than behind others.
+    return {
+      encoded: behind
+        ? this.#encodeWith(message, blocks, waits)
+        : this.#encodeLong(message, bytes, blocks, waits),
+    };
+  }
+
+  #publish(): void {
+    const lane = this.#lane;
+    const { packed } = lane.place;
+    const sent = lane.sendPacked();
+    this.#sent += sent;
+    if (sent < packed) this.#allSent = false;
+  }
+
+  /** As `encode`, with the list of an earlier attempt. */
+  #encodeWith(message: Send, blocks: Block[], waits: boolean): number | Parcel | undefined {
+    this.freePlace();
+    blocks.length = 0;
+    const bytes = this.#encodeAtPlace(message, blocks);
+    if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
+    return this.#encodeLong(message, bytes, blocks, waits);
+  }
+
+  /** Encodes a message behind those that are packed. Returns what the codec returned. Hot. */
+  #encodeAtPlace(message: Send, blocks: Block[]): number {
+    const { place } = this.#lane;
+    const { scratch, at } = place;
+    const outer = this.#busy;
+    this.#busy = scratch;
+    let bytes: number;
+    try {
+      bytes = this.#codec.encode(message, scratch, at, blocks);
+    } finally {
+      this.#busy = outer;
+    }
+    if (place.scratch !== scratch && bytes >= 0 && at + bytes <= scratch.length) {
+      // The place has moved meanwhile. It is as long as before, and nothing is packed there.
+      place.scratch.buffer.set(scratch.buffer.subarray(at, at + bytes), place.at);
+    }
+    return bytes;
+  }
+
   /**
    * Encodes a message that did not fit the place; `first` is what the codec returned. Makes the place longer,
    * as long as the message may go by the ring, and otherwise takes a block.
    */
-  #encodeLong(message: Send, first: number, waits: boolean): number | Parcel | undefined {
+  #encodeLong(message: Send, first: number, blocks: Block[], waits: boolean): number | Parcel | undefined {
     const lane = this.#lane;
     let result = first;
-    let blocks: Block[] = [];
+    this.#unplaced = undefined;
     while (result < 0) {
-      const { scratch, at } = lane.place;
-      const length = scratch.length - at;
+      const length = lane.place.scratch.length - lane.place.at;
       const needed = result === NO_ROOM || -result <= length ? length * 2 : -result;
       if (length >= this.inRing || (needed > this.inRing && result !== NO_ROOM)) break;
       lane.grow(Math.min(needed, this.inRing));
-      blocks = [];
-      result = this.#codec.encode(message, scratch, lane.place.at, blocks);
+      blocks.length = 0;
+      result = this.#encodeAtPlace(message, blocks);
     }
     if (!Number.isInteger(result)) {
       throw new EncodeError(`the codec ${this.#codec.name} returned ${result} for a length`, "");
     }
     if (result >= 0 && result <= this.inRing) return parcelOf(result, blocks);
     const exact = result === NO_ROOM ? undefined : Math.abs(result);
-    const inBlock = this.#encodeIntoBlock(message, exact, waits);
-    if (inBlock !== undefined || exact === undefined || exact > Math.min(lane.maxBytes, this.limit))
-      return inBlock;
+    const inBlock = this.#encodeIntoBlock(message, exact, blocks, waits);
+    if (inBlock !== undefined) return inBlock;
+    if (exact === undefined || exact > Math.min(lane.maxBytes, this.limit)) {
+      this.#unplaced = blocks;
+      return undefined;
+    }
     // No memory for a block is left now, but the message still fits the ring.
     lane.grow(exact);
-    blocks = [];
-    const inRing = this.#codec.encode(message, lane.place.scratch, lane.place.at, blocks);
+    blocks.length = 0;
+    const inRing = this.#encodeAtPlace(message, blocks);
     return inRing >= 0 ? parcelOf(inRing, blocks) : undefined;
   }
 
-  #encodeIntoBlock(message: Send, known: number | undefined, waits: boolean): Parcel | undefined {
+  #encodeIntoBlock(
+    message: Send,
+    known: number | undefined,
+    blocks: Block[],
+    waits: boolean,
+  ): Parcel | undefined {
     if (this.#bulk.limit < this.#lane.maxBytes) throw new MessageTooLargeError(this.limit, known);
     let exact = known;
     let room = exact ?? this.inRing * 2;
@@ -184,7 +311,7 @@ export class Encoder<Send> {
       const body = this.#bulk.allocate(room);
       if (body === undefined) return undefined;
       const { bytes } = body;
-      const blocks: Block[] = [];
+      blocks.length = 0;
       let result: number;
       try {
         result = this.#codec.encode(message, scratchOver(bytes), bytes.byteOffset, blocks);

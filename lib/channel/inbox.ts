@@ -27,6 +27,11 @@ export class Inbox<Receive> {
   /** `#saved`: records that come after those at the cursor. `#deliveries`: what came with each saved record that is not plain, in order. */
   readonly #saved: RecordCursor[] = [];
   readonly #deliveries: (Delivery | undefined)[] = [];
+  /**
+   * The memory that a codec is reading now. A codec may run code of the program, such as a schema, and that code may
+   * receive: records that are drained meanwhile go into other memory.
+   */
+  #reading: Scratch | undefined;
   /** The private memory that long messages are decoded from. */
   #long: Scratch | undefined;
   /** The block of a long message that the program reads in place, until the next message. */
@@ -50,14 +55,18 @@ export class Inbox<Receive> {
   fill(): boolean {
     if (this.#records.left > 0) return true;
     if (this.#lookedAt !== undefined) this.lookAway();
-    return this.#over ? this.#fillFromSaved() : this.#lane.drain(MOST) > 0;
+    if (this.#over) return this.#fillFromSaved();
+    this.#spareReader();
+    return this.#lane.drain(MOST) > 0;
   }
 
   /** Like `fill`, but blocks the thread for up to `timeout` ms until there is a message. */
   fillSync(lane: BlockingLane, timeout: number): boolean {
     if (this.#records.left > 0) return true;
     if (this.#lookedAt !== undefined) this.lookAway();
-    return this.#over ? this.#fillFromSaved() : lane.drainWait(MOST, timeout) > 0;
+    if (this.#over) return this.#fillFromSaved();
+    this.#spareReader();
+    return lane.drainWait(MOST, timeout) > 0;
   }
 
   /** Returns the next message; `count` must not be 0. Throws if the message can't be decoded. Hot. */
@@ -65,26 +74,33 @@ export class Inbox<Receive> {
     const records = this.#records;
     records.next();
     if (this.#lookedAt !== undefined) this.lookAway();
+    const outer = this.#reading;
+    this.#reading = records.scratch;
     try {
       if (records.kind !== PLAIN) return this.#decodeDelivery(records);
       return this.#codec.decode(records.scratch, records.at, records.bytes, NO_BLOCKS);
     } catch (error) {
       this.badMessages++;
       throw error;
+    } finally {
+      this.#reading = outer;
     }
   }
 
   /** Returns up to `max` of `count` messages, or none if all were bad. Calls `bad` for each bad one. Hot. */
   takeMany(max: number, bad: (error: unknown) => void): Receive[] {
     const records = this.#records;
-    const { scratch } = records;
     const codec = this.#codec;
+    const outer = this.#reading;
     const count = Math.min(records.left, max);
     const messages = new Array<Receive>(count);
     let taken = 0;
     if (this.#lookedAt !== undefined) this.lookAway();
-    // A codec may run code of the program, which may end the channel. `next` then returns false.
+    // A codec may run code of the program, which may end the channel, or receive. `next` then returns false, or the scratch
+    // is another one.
     for (let left = count; left > 0 && records.next(); left--) {
+      const { scratch } = records;
+      this.#reading = scratch;
       try {
         messages[taken] =
           records.kind === PLAIN
@@ -96,6 +112,7 @@ export class Inbox<Receive> {
         this.#bad.push(error);
       }
     }
+    this.#reading = outer;
     messages.length = taken;
     // The errors are reported last, when the inbox is consistent again: a listener may do anything, even
     // receive.
@@ -107,6 +124,7 @@ export class Inbox<Receive> {
   save(): void {
     this.#over = true;
     const { records } = this.#lane;
+    this.#spareReader();
     do if (records.left > 0) this.#keep(records.splitOff());
     while (this.#lane.drain(MOST) > 0);
     this.#fillFromSaved();
@@ -128,6 +146,11 @@ export class Inbox<Receive> {
   lookAway(): void {
     this.#lookedAt?.release();
     this.#lookedAt = undefined;
+  }
+
+  /** Lets a codec that is reading go on with the memory that it reads. What is drained next goes elsewhere. */
+  #spareReader(): void {
+    if (this.#reading !== undefined && this.#reading === this.#records.scratch) this.#lane.moveRecords();
   }
 
   /** Saves records, and takes their blocks now: later the transport can't make them any more. */
@@ -185,17 +208,20 @@ export class Inbox<Receive> {
       // The message is decoded from a copy, because the peer may write to the block meanwhile.
       const scratch = this.#longScratch(length);
       scratch.buffer.set(bytes.subarray(0, length));
-      return this.#codec.decode(scratch, 0, length, blocks);
+      const message = this.#codec.decode(scratch, 0, length, blocks);
+      if (scratch.length <= KEPT_BYTES) this.#long = scratch;
+      return message;
     } finally {
       if (body !== this.#lookedAt) body.release();
     }
   }
 
+  /** Returns private memory, which is nobody else's until it is kept again. */
   #longScratch(length: number): Scratch {
-    if (this.#long !== undefined && this.#long.length >= length) return this.#long;
-    const scratch = new Scratch(new ArrayBuffer(Math.ceil(length / 4096) * 4096));
-    if (length <= KEPT_BYTES) this.#long = scratch;
-    return scratch;
+    const kept = this.#long;
+    this.#long = undefined;
+    if (kept !== undefined && kept.length >= length) return kept;
+    return new Scratch(new ArrayBuffer(Math.ceil(length / 4096) * 4096));
   }
 }
 

@@ -2,6 +2,7 @@ import type { EventEmitter } from "node:events";
 import type { Codecs } from "../codec/resolve.js";
 import type { Ending } from "../ending.js";
 import type { Port } from "../port.js";
+import { guarded } from "../raise.js";
 import type { LaneHandler, LaneStats, TransportBulk, TransportLane } from "../transport/contract.js";
 import type { MessageLimits } from "./encoder.js";
 import { ReceivingHalf } from "./receiving-half.js";
@@ -66,16 +67,17 @@ export class LaneCore<Send, Receive> implements LaneHandler {
     const { ending } = owner;
     const look = () => owner.look();
     this.sender = new SendingHalf(transport, bulk, codecs.send, limits, ending, {
-      drain: () => void this.emitter?.emit("drain"),
+      drain: () => guarded(() => this.emitter?.emit("drain")),
       look,
     });
     this.receiver = new ReceivingHalf(transport, codecs.receive, ending, {
       // `rawListeners` keeps the wrapper of `once`, which removes itself when it is called.
       listener: () => this.emitter?.rawListeners("message")[0] as ((message: Receive) => unknown) | undefined,
-      bad: (error) => {
-        if ((this.emitter?.listenerCount("error") ?? 0) > 0) this.emitter?.emit("error", error);
-        else owner.bad(error as Error);
-      },
+      bad: (error) =>
+        guarded(() => {
+          if ((this.emitter?.listenerCount("error") ?? 0) > 0) this.emitter?.emit("error", error);
+          else owner.bad(error as Error);
+        }),
       finished: () => {
         this.#tellEnd(ending);
         owner.finished();

@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import type { Duplex } from "node:stream";
-import { checkBoolean, checkInteger, checkNumber, checkOptions } from "../check.js";
+import { checkBoolean, checkInteger, checkNumber, checkOptions, checkProgress } from "../check.js";
 import type {
   Block,
   CloseInfo,
@@ -8,11 +8,12 @@ import type {
   Peer,
   Port,
   PortEvents,
+  ProgressOptions,
   TimeoutOptions,
   WaitOptions,
 } from "../port.js";
 import { MAIN_LANE } from "../transport/handshake/geometry.js";
-import { abortOf } from "./abort.js";
+import { abortFrom, abortOf } from "./abort.js";
 import { duplexOf, type LaneDuplexOptions } from "./duplex.js";
 import type { Endable, LaneCore } from "./lane-core.js";
 import type { ReceivingHalf } from "./receiving-half.js";
@@ -109,7 +110,8 @@ export class Lane<Send = unknown, Receive = Send>
 
   /**
    * Sends messages from index `from` on, as many as there is room for, and publishes them together. Returns
-   * the index of the first message that was not sent.
+   * the index of the first message that was not sent. Throws only if that would be `from`: if it throws, none was
+   * sent.
    */
   trySendMany(messages: readonly Send[], from = 0): number {
     checkInteger(from, "from", 0, messages.length);
@@ -118,18 +120,19 @@ export class Lane<Send = unknown, Receive = Send>
 
   /**
    * Sends all messages in batches that are published together, and waits for room between them. Rejects in
-   * the middle on abort or at the end of the channel.
+   * the middle on abort, at the end of the channel, if a message can't be encoded, and if the iterable throws. All
+   * messages before that have gone out; `progress` has their number.
    */
-  sendMany(messages: Iterable<Send>, options?: WaitOptions): Promise<void> {
-    return this.#sender.sendMany(messages, abortOf(options, "the messages found no room"));
+  sendMany(messages: Iterable<Send>, options?: WaitOptions & ProgressOptions): Promise<void> {
+    if (options !== undefined) checkOptions(options, SEND_MANY_OPTIONS, "options");
+    const abort = options && abortFrom(options, "the messages found no room");
+    return this.#sender.sendMany(messages, abort, counterOf(options));
   }
 
   /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
-  sendManySync(messages: Iterable<Send>, options?: TimeoutOptions): number {
-    return this.#sender.sendManySync(
-      messages,
-      options === undefined ? Number.POSITIVE_INFINITY : timeoutOf(options),
-    );
+  sendManySync(messages: Iterable<Send>, options?: TimeoutOptions & ProgressOptions): number {
+    if (options !== undefined) checkOptions(options, SEND_MANY_SYNC_OPTIONS, "options");
+    return this.#sender.sendManySync(messages, timeoutFrom(options), counterOf(options));
   }
 
   /**
@@ -289,9 +292,26 @@ export class Lane<Send = unknown, Receive = Send>
 }
 
 const TIMEOUT_OPTIONS = ["timeout"];
+const SEND_MANY_OPTIONS = ["signal", "timeout", "progress"];
+const SEND_MANY_SYNC_OPTIONS = ["timeout", "progress"];
 
 function timeoutOf(options: TimeoutOptions): number {
   checkOptions(options, TIMEOUT_OPTIONS, "options");
-  if (options.timeout === undefined) return Number.POSITIVE_INFINITY;
+  return timeoutFrom(options);
+}
+
+/** Like `timeoutOf`, for options that contain others besides. */
+function timeoutFrom(options: TimeoutOptions | undefined): number {
+  if (options?.timeout === undefined) return Number.POSITIVE_INFINITY;
   return checkNumber(options.timeout, "options.timeout", 0, Number.POSITIVE_INFINITY);
+}
+
+/** Returns what counts the messages that have gone out, from 0. */
+function counterOf(options: ProgressOptions | undefined): (count: number) => void {
+  const progress = checkProgress(options?.progress, "options.progress");
+  if (progress === undefined) return () => {};
+  progress.sent = 0;
+  return (count) => {
+    progress.sent += count;
+  };
 }

@@ -13,12 +13,19 @@ export function* parts<T>(messages: Iterable<T>): Generator<readonly T[]> {
     throw new InvalidArgumentError("messages", "an array or another iterable", messages);
   }
   let part: T[] = [];
-  for (const message of messages) {
-    part.push(message);
-    if (part.length === PART) {
-      yield part;
-      part = [];
+  try {
+    for (const message of messages) {
+      part.push(message);
+      if (part.length === PART) {
+        const full = part;
+        part = [];
+        yield full;
+      }
     }
+  } catch (error) {
+    // What an iterable gave before it threw goes out first.
+    if (part.length > 0) yield part;
+    throw error;
   }
   if (part.length > 0) yield part;
 }

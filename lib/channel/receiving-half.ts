@@ -1,5 +1,6 @@
 import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
+import { raise } from "../raise.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { resumeInTurn, TURN } from "../transport/loop-turn.js";
 import { type Abort, abortable } from "./abort.js";
@@ -193,40 +194,46 @@ export class ReceivingHalf<Receive> {
    */
   #deliver(): boolean {
     const inbox = this.#inbox;
+    let direct = false;
+    try {
+      direct = this.#callListener();
+    } catch (error) {
+      // The program hears of it before the listener gets the next message.
+      raise(error);
+    }
+    if (inbox.count > 0 && this.#consumer === "listener") this.#resumeLater();
+    // The listener has returned, and the peer may need the memory to send the next message.
+    else inbox.lookAway();
+    return direct && inbox.count === 0 && this.#consumer === "listener" && !this.#resuming;
+  }
+
+  /** Calls the listener with messages, for as long as a turn allows. Returns whether they were fast and left nothing to promises. */
+  #callListener(): boolean {
+    const inbox = this.#inbox;
     const pace = this.#pace;
     let turnEnd = 0;
     let direct = true;
-    try {
-      while (inbox.count > 0 && this.#consumer === "listener") {
-        let message: Receive;
-        try {
-          message = inbox.next();
-        } catch (error) {
-          this.#events.bad(error);
-          continue;
-        }
-        this.#listener ??= this.#events.listener();
-        const result = this.#listener?.(message);
-        // A promise belongs to the listener, unless it is what `send` returns for a message that is on its
-        // way.
-        if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
-        if (this.drainMicrotasks) {
-          direct = false;
-          break;
-        }
-        if (!pace.isDue()) continue;
-        const now = pace.look();
-        if (turnEnd === 0) turnEnd = now + TURN;
-        if (pace.isSlow) direct = false;
-        if (now >= turnEnd) break;
+    while (inbox.count > 0 && this.#consumer === "listener") {
+      let message: Receive;
+      try {
+        message = inbox.next();
+      } catch (error) {
+        this.#events.bad(error);
+        continue;
       }
-    } finally {
-      // The rest is delivered even if the listener threw.
-      if (inbox.count > 0 && this.#consumer === "listener") this.#resumeLater();
-      // The listener has returned, and the peer may need the memory to send the next message.
-      else inbox.lookAway();
+      this.#listener ??= this.#events.listener();
+      const result = this.#listener?.(message);
+      // A promise belongs to the listener, unless it is what `send` returns for a message that is on its
+      // way.
+      if (typeof result === "object" && result !== ON_ITS_WAY) direct = false;
+      if (this.drainMicrotasks) return false;
+      if (!pace.isDue()) continue;
+      const now = pace.look();
+      if (turnEnd === 0) turnEnd = now + TURN;
+      if (pace.isSlow) direct = false;
+      if (now >= turnEnd) break;
     }
-    return direct && inbox.count === 0 && this.#consumer === "listener" && !this.#resuming;
+    return direct;
   }
 
   /** Continues later with the listener, which has messages to get. */
@@ -293,12 +300,17 @@ export class ReceivingHalf<Receive> {
   /** Gives messages to the calls that wait. */
   #answer(): void {
     while (this.#waiters.length > 0 && this.#inbox.fill()) {
+      // The waiter leaves the queue first: a codec may run code of the program, which may receive or end the channel.
+      const waiter = this.#waiters.shift()!;
       try {
-        const message = this.#inbox.next();
-        this.#waiters.shift()!.resolve(message);
+        waiter.resolve(this.#inbox.next());
       } catch (error) {
-        if (this.#consumer === "iterator") this.#events.bad(error);
-        else this.#waiters.shift()!.reject(error);
+        if (this.#consumer !== "iterator") {
+          waiter.reject(error);
+          continue;
+        }
+        this.#waiters.unshift(waiter);
+        this.#events.bad(error);
       }
     }
     if (!this.#over) this.#lane.wantRecords(this.#waiters.length > 0);

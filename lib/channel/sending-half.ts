@@ -5,13 +5,17 @@ import type { BlockingLane, TransportBulk, TransportLane } from "../transport/co
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
-import { Encoder, type MessageLimits, type Parcel } from "./encoder.js";
+import { Encoder, type MessageLimits, type Parcel, type Rest } from "./encoder.js";
 import { Flushes } from "./flushes.js";
 import { parts } from "./parts.js";
 import { WaitingSends } from "./waiting-sends.js";
 
 /** The promise that `send` returns for a message that found room. It is always the same one, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
+
+/** Why a batch ended before its messages did. `full`: there was no room. Otherwise as for `Rest`. */
+type Stop = { readonly full: true } | ({ readonly full?: never } & Rest);
+const NO_ROOM: Stop = { full: true };
 
 /** The calls of the sending half to its lane. */
 export interface SendingEvents {
@@ -31,6 +35,7 @@ export class SendingHalf<Send> {
   readonly #flushes: Flushes;
   readonly #ending: Ending;
   readonly #events: SendingEvents;
+  #stop: Stop | undefined;
   #roomWanted = false;
   #drainDue = false;
 
@@ -64,33 +69,14 @@ export class SendingHalf<Send> {
   trySend(message: Send): boolean {
     if (this.#ending.error !== undefined) throw this.#ending.error;
     if (this.#queue.length > 0) return this.#full(FULL);
-    const encoded = this.#encoder.encode(message, false);
-    const status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendOrDrop(encoded, 0);
-    if (status === SENT) return true;
-    return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
+    return this.#trySendEncoded(this.#encoder.encode(message, false));
   }
 
   send(message: Send, abort: Abort | undefined): Promise<void> {
     try {
       abort?.throwIfAborted();
       if (this.#ending.error !== undefined) return rejected(this.#ending.error);
-      const encoded = this.#encoder.encode(message, true);
-      let status: SendStatus = FULL;
-      if (this.#queue.length === 0) {
-        status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
-        if (status === SENT) return ON_ITS_WAY;
-        if (status === ENDED) {
-          if (typeof encoded === "object") encoded.body?.release();
-          return rejected(this.#whyEnded());
-        }
-        if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
-      }
-      const sending = this.#queue.add(message, encoded, abort);
-      // A send behind others needs no wish of its own: it is attempted when the others have gone out.
-      if (this.#queue.length === 1) this.#want(status);
-      // As in `rejected`: it fails only by the end of the channel, or by an abort, which the caller made.
-      sending.catch(() => {});
-      return sending;
+      return this.#sendEncoded(message, this.#encoder.encode(message, true), abort);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -100,76 +86,81 @@ export class SendingHalf<Send> {
     const lane = blockingLane(this.#lane);
     if (this.#ending.error !== undefined) throw this.#ending.error;
     if (this.#queue.length > 0 && !this.#sendQueueSync(lane, timeout)) return false;
-    let left = timeout;
-    let until = 0;
-    for (;;) {
-      const encoded = this.#encoder.encode(message, false);
-      const status =
-        typeof encoded === "number" ? lane.sendWait(encoded, left) : this.#sendOrDrop(encoded, left);
-      if (status === SENT) return true;
-      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
-      if (status === FULL || left <= 0) return false;
-      until ||= performance.now() + timeout;
-      this.#waitMemory(lane, left);
-      left = Math.max(0, until - performance.now());
-    }
+    return this.#sendEncodedSync(lane, message, this.#encoder.encode(message, false), timeout);
   }
 
-  /** Sends messages from index `from` on, as many as there is room for. Returns the index of the first that was not sent. */
+  /**
+   * Sends messages from index `from` on, as many as there is room for. Returns the index of the first that was not
+   * sent. Throws only if that is the first of all.
+   */
   trySendMany(messages: readonly Send[], from: number): number {
     if (this.#ending.error !== undefined) throw this.#ending.error;
-    if (this.#queue.length > 0 && from < messages.length) {
-      this.#full(FULL);
-      return from;
-    }
-    let next = from;
-    while (next < messages.length) {
-      const packed = this.#encoder.pack(messages, next);
-      if (packed === 0) {
-        // A message goes alone if it has blocks or is longer than the place.
-        if (!this.trySend(messages[next]!)) break;
-        next++;
-        continue;
-      }
-      const sent = this.#lane.sendPacked();
-      next += sent;
-      if (sent < packed) {
-        this.#full(FULL);
-        break;
+    for (let next = from; ; next++) {
+      next = this.#sendBatches(messages, next, false);
+      const stop = this.#takeStop();
+      if (stop === undefined) return next;
+      try {
+        if ("error" in stop) throw stop.error;
+        if (stop.full ? !this.#full(FULL) : !this.#trySendEncoded(stop.encoded)) return next;
+      } catch (error) {
+        if (next === from) throw error;
+        return next;
       }
     }
-    return next;
   }
 
-  async sendMany(messages: Iterable<Send>, abort: Abort | undefined): Promise<void> {
+  /** Sends all messages, and waits for room between them. `sent` is called with the number of those that have gone out since the last call. */
+  async sendMany(
+    messages: Iterable<Send>,
+    abort: Abort | undefined,
+    sent: (count: number) => void,
+  ): Promise<void> {
     abort?.throwIfAborted();
     for (const part of parts(messages)) {
-      let next = 0;
-      while (next < part.length) {
-        next = this.trySendMany(part, next);
-        if (next === part.length) break;
-        // `send` puts one message into the queue, which waits for room, keeps the order, and handles aborts
-        // and the end.
-        await this.send(part[next]!, abort);
+      for (let next = 0; next < part.length; ) {
+        if (this.#ending.error !== undefined) throw this.#ending.error;
+        const first = next;
+        next = this.#sendBatches(part, first, true);
+        sent(next - first);
+        const stop = this.#takeStop();
+        if (stop === undefined) break;
+        if ("error" in stop) throw stop.error;
+        // One message waits for room in the queue, which keeps the order, and handles aborts and the end.
+        const message = part[next]!;
+        const sending = stop.full
+          ? this.send(message, abort)
+          : this.#sendEncoded(message, stop.encoded, abort);
+        if (sending !== ON_ITS_WAY) await sending;
+        sent(1);
         next++;
       }
     }
   }
 
-  sendManySync(messages: Iterable<Send>, timeout: number): number {
-    blockingLane(this.#lane);
+  /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
+  sendManySync(messages: Iterable<Send>, timeout: number, sent: (count: number) => void): number {
+    const lane = blockingLane(this.#lane);
     const until = performance.now() + timeout;
     let count = 0;
     for (const part of parts(messages)) {
-      let next = 0;
-      while (next < part.length) {
-        const sent = this.trySendMany(part, next);
-        count += sent - next;
-        next = sent;
-        if (next === part.length) break;
-        if (!this.sendSync(part[next]!, Math.max(0, until - performance.now()))) return count;
-        next++;
+      for (let next = 0; next < part.length; ) {
+        if (this.#ending.error !== undefined) throw this.#ending.error;
+        const first = next;
+        next = this.#sendBatches(part, first, false);
+        sent(next - first);
+        count += next - first;
+        const stop = this.#takeStop();
+        if (stop === undefined) break;
+        if ("error" in stop) throw stop.error;
+        const message = part[next]!;
+        const left = Math.max(0, until - performance.now());
+        const done = stop.full
+          ? this.sendSync(message, left)
+          : this.#sendEncodedSync(lane, message, stop.encoded, left);
+        if (!done) return count;
+        sent(1);
         count++;
+        next++;
       }
     }
     return count;
@@ -218,6 +209,99 @@ export class SendingHalf<Send> {
     const { error } = this.#ending;
     this.#queue.fail(error);
     this.#flushes.fail(error);
+  }
+
+  /** Sends messages from index `from` on in batches. Returns the index of the first that was not sent; `#takeStop` has the reason. */
+  #sendBatches(messages: readonly Send[], from: number, waits: boolean): number {
+    let stop: Stop | undefined;
+    let next = from;
+    while (next < messages.length && stop === undefined) {
+      // Sends that wait go first; they may have begun to wait while a message of the last batch was encoded.
+      if (this.#queue.length > 0) {
+        stop = NO_ROOM;
+        break;
+      }
+      const sent = this.#encoder.sendBatch(messages, next, waits);
+      next += sent < 0 ? ~sent : sent;
+      stop = sent < 0 ? NO_ROOM : this.#encoder.takeRest();
+    }
+    this.#stop = stop;
+    return next;
+  }
+
+  #takeStop(): Stop | undefined {
+    const stop = this.#stop;
+    this.#stop = undefined;
+    return stop;
+  }
+
+  #trySendEncoded(encoded: number | Parcel | undefined): boolean {
+    // A message that was sent from within encoding may wait, and goes first.
+    if (this.#queue.length > 0) {
+      if (typeof encoded === "object") encoded.body?.release();
+      return this.#full(FULL);
+    }
+    const status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendOrDrop(encoded, 0);
+    if (status === SENT) return true;
+    this.#encoder.forget();
+    return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
+  }
+
+  #sendEncoded(message: Send, encoded: number | Parcel | undefined, abort: Abort | undefined): Promise<void> {
+    let status: SendStatus = FULL;
+    if (this.#queue.length === 0) {
+      status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
+      if (status === SENT) return ON_ITS_WAY;
+      if (status === ENDED) {
+        if (typeof encoded === "object") encoded.body?.release();
+        return rejected(this.#whyEnded());
+      }
+      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+    }
+    const sending = this.#queue.add(message, encoded, abort);
+    // A send behind others needs no wish of its own: it is attempted when the others have gone out.
+    if (this.#queue.length === 1) this.#want(status);
+    // As in `rejected`: it fails only by the end of the channel, or by an abort, which the caller made.
+    sending.catch(() => {});
+    return sending;
+  }
+
+  #sendEncodedSync(
+    lane: BlockingLane,
+    message: Send,
+    first: number | Parcel | undefined,
+    timeout: number,
+  ): boolean {
+    let encoded = first;
+    let left = timeout;
+    let until = 0;
+    for (;;) {
+      if (this.#queue.length > 0) return this.#sendBehindSync(lane, message, encoded, left);
+      const status =
+        typeof encoded === "number" ? lane.sendWait(encoded, left) : this.#sendOrDrop(encoded, left);
+      if (status === SENT) return true;
+      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+      if (status === FULL || left <= 0) return false;
+      until ||= performance.now() + timeout;
+      this.#waitMemory(lane, left);
+      left = Math.max(0, until - performance.now());
+      encoded = this.#encoder.encodeAgain(message, false);
+    }
+  }
+
+  /** Sends a message behind those that have begun to wait while it was encoded. */
+  #sendBehindSync(
+    lane: BlockingLane,
+    message: Send,
+    encoded: number | Parcel | undefined,
+    timeout: number,
+  ): boolean {
+    const late = new AbortController();
+    this.#queue.add(message, encoded, late.signal).catch(() => {});
+    const sent = this.#sendQueueSync(lane, timeout);
+    // Nothing stays queued. (After it was sent, an abort has no effect.)
+    late.abort();
+    return sent;
   }
 
   /** Like `Encoder.send`, without waiting. Returns NO_MEMORY for a message that found none. */

@@ -120,6 +120,7 @@ export class WaitingSends<Send> {
     const { parcel } = waiting;
     const { bytes, blocks } = parcel;
     const lane = this.#lane;
+    this.#encoder.freePlace();
     if (waiting.bytes === undefined) return this.#encoder.send(parcel, timeout);
     if (bytes > this.#encoder.inRing || (blocks.length > 0 && !lane.fits(bytes, blocks.length))) {
       if (!this.#encoder.putIntoBlock(parcel, waiting.bytes)) return NO_MEMORY;

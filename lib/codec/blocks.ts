@@ -1,5 +1,6 @@
 import { Block, FOREIGN, leaseOf } from "../bulk/block.js";
-import { BlockError, DecodeError } from "../errors.js";
+import { BlockError, DecodeError, EncodeError } from "../errors.js";
+import { refusal } from "./refusal.js";
 /*
  * Blocks in messages. A codec writes a number in place of each, its position in the list of the message; the transport
  * sends the list along, and gives it to the codec of the other side.
@@ -7,9 +8,13 @@ import { BlockError, DecodeError } from "../errors.js";
 
 /** Notes a block of the message that is being encoded; returns its number. Throws a BlockError for one that is gone, or stands in the message already. */
 export function attachBlock(blocks: Block[], block: Block): number {
-  leaseOf(block);
+  try {
+    leaseOf(block);
+  } catch (error) {
+    throw refusal(error as BlockError);
+  }
   if (blocks.includes(block))
-    throw new BlockError("a block stands twice in one message; share(2) makes two of it");
+    throw refusal(new BlockError("a block stands twice in one message; share(2) makes two of it"));
   return blocks.push(block) - 1;
 }
 
@@ -56,8 +61,8 @@ export function putBack(blocks: (Block | undefined)[], before: readonly (Block |
 }
 
 /** The refusal of a block that another copy of the package made; it stands at `path`. */
-export function foreignBlock(path: string): BlockError {
-  return new BlockError(path === "" ? FOREIGN : `${path}: ${FOREIGN}`);
+export function foreignBlock(path: string): EncodeError {
+  return new EncodeError(FOREIGN, path);
 }
 
 /** A hint to add to the refusal of a value by a codec without blocks. */

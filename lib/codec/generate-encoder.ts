@@ -13,18 +13,17 @@ import {
   type StructShape,
   type UnionShape,
 } from "./field.js";
+import { keepMade, type MakeRoom, putMade } from "./growth.js";
+import { keptWith } from "./kept.js";
+import { encodeErrorOf } from "./refusal.js";
 import { writeText } from "./utf8.js";
 
 /** Where each message begins. */
 const START: Place = { base: "offset", at: 0 };
 
-/** Generates the encoder of a struct or union. `noRoom` is what it returns where there is none. */
-export function generateEncoder(
-  shape: RootShape,
-  slow: Encode,
-  noRoom: (message: unknown) => number,
-): Encode {
-  const outside = { slow, noRoom, ...writing };
+/** Generates the encoder of a struct or union. `makeRoom` is asked where there is none. */
+export function generateEncoder(shape: RootShape, slow: Encode, makeRoom: MakeRoom): Encode {
+  const outside = { slow, makeRoom, ...writing };
   if (shape.kind === "struct") {
     return encoderOf(shape, outside, (code) => writeShape(code, shape, "message", START));
   }
@@ -39,19 +38,27 @@ export function generateEncoder(
     }),
   );
   const code = codeOf(shape);
+  putKept(code);
+  code.line("try {");
   const tag = readTag(code, shape, "message");
   code.line(`const encode = encoders.get(${tag});`);
   code.fail("encode === undefined");
   code.line("return encode(message, scratch, offset, blocks);");
+  code.line(CATCH);
   return code.compile<Encode>(PARAMETERS, { ...outside, encoders });
 }
+
+/** Ends the part that reads the message. */
+const CATCH = "} catch (thrown) { throw encodeErrorOf(thrown); }";
 
 const PARAMETERS = ["message", "scratch", "offset", "blocks"];
 
 function codeOf(shape: RootShape): Code {
   // The closures begin anew, with an empty list of blocks.
   const reset = holdsBlocks(shape) ? "blocks.length = 0; " : "";
-  return new Code(`{ ${reset}return slow(message, scratch, offset, blocks); }`);
+  const code = new Code(`{ ${reset}return slow(message, given, offset, blocks); }`);
+  code.line("const given = scratch;");
+  return code;
 }
 
 function encoderOf(
@@ -60,22 +67,56 @@ function encoderOf(
   write: (code: Code) => void,
 ): Encode {
   const code = codeOf(shape);
-  code.line("const end = scratch.length;");
-  code.line(`let tail = offset + ${shape.size};`);
-  code.line("if (tail > end) return noRoom(message);");
-  code.line("const view = scratch.view;");
+  if (shape.variable) {
+    putKept(code);
+    code.line("let { view, length: end } = scratch;");
+    code.line(`let tail = offset + ${shape.size};`);
+    needRoom(code, "tail", "offset");
+    code.line("}");
+  } else {
+    code.line("const { view } = scratch;");
+    code.line(`if (offset + ${shape.size} > scratch.length) return ${-Math.max(shape.size, 2)};`);
+  }
+  code.line("try {");
   write(code);
+  code.line(CATCH);
+  if (shape.variable) code.line("if (scratch !== given) return keepMade(scratch, offset, tail, blocks);");
   code.line(shape.variable ? "return tail - offset;" : `return ${shape.size};`);
   return code.isTooLong ? outside.slow : code.compile<Encode>(PARAMETERS, outside);
+}
+
+/** Appends what writes a message that an earlier call has made. */
+function putKept(code: Code): void {
+  code.line("const kept = keptWith(blocks);");
+  code.line("if (kept !== undefined) return putMade(kept, scratch, offset, blocks);");
+}
+
+/** Begins what runs where there is no room up to `needed`, and makes it; what is written ends at `written`. */
+function needRoom(code: Code, needed: string, written = "tail", condition = `${needed} > end`): void {
+  code.line(`if (${condition}) {`);
+  code.line(`const made = makeRoom(message, scratch, offset, ${written}, ${needed});`);
+  code.line('if (typeof made === "number") return made;');
+  code.line("scratch = made; view = made.view; end = made.length;");
+}
+
+/** Appends what makes room up to `needed`. */
+function makeRoomFor(code: Code, needed: string): void {
+  needRoom(code, needed);
+  code.line("}");
 }
 
 /** The functions that the generated code calls. */
 const writing = {
   attachBlock,
+  byteLength: Buffer.byteLength,
   clear,
+  encodeErrorOf,
   isArray: Array.isArray,
   isBlock: (value: unknown) => value instanceof Block,
   isBytes,
+  keepMade,
+  keptWith,
+  putMade,
   writeBytes,
   writeText,
 };
@@ -106,8 +147,10 @@ function writeShape(code: Code, shape: Shape, v: string, place: Place): void {
       code.fail(`typeof ${v} !== "string"`);
       const count = code.name();
       if (shape.length === undefined) {
-        code.line(`const ${count} = writeText(${v}, scratch, tail, end);`);
-        code.line(`if (${count} === ${NO_ROOM}) return noRoom(message);`);
+        const write = `writeText(${v}, scratch, tail, end)`;
+        code.line(`let ${count} = ${write};`);
+        needRoom(code, `tail + byteLength(${v})`, "tail", `${count} === ${NO_ROOM}`);
+        code.line(`${count} = ${write}; }`);
         code.fail(`${count} < 0`);
         code.line(`view.setUint32(${at}, ${count}, true); tail += ${count};`);
       } else {
@@ -122,8 +165,10 @@ function writeShape(code: Code, shape: Shape, v: string, place: Place): void {
       code.fail(`!isBytes(${v})`);
       if (shape.length === undefined) {
         const count = code.name();
-        code.line(`const ${count} = writeBytes(${v}, scratch, tail, end);`);
-        code.line(`if (${count} === ${NO_ROOM}) return noRoom(message);`);
+        const write = `writeBytes(${v}, scratch, tail, end)`;
+        code.line(`let ${count} = ${write};`);
+        needRoom(code, `tail + ${v}.length`, "tail", `${count} === ${NO_ROOM}`);
+        code.line(`${count} = ${write}; }`);
         code.line(`view.setUint32(${at}, ${count}, true); tail += ${count};`);
       } else {
         code.fail(`${v}.length !== ${shape.length}`);
@@ -223,12 +268,12 @@ function writeVariant(
     start = { base: code.name(), at: 0 };
     const gap = shape.align === 1 ? "" : ` + ((offset - tail) & ${shape.align - 1})`;
     code.line(`const ${start.base} = tail${gap};`);
-    code.line(`if (${start.base} + ${shape.size} > end) return noRoom(message);`);
+    makeRoomFor(code, `${start.base} + ${shape.size}`);
     code.line(`view.${tag};`);
     if (shape.align !== 1) code.line(`clear(scratch, tail, ${start.base});`);
   } else {
     start = { base: "offset", at: alignUp(tailAt, shape.align) };
-    code.line(`if (${show(plus(start, shape.size))} > end) return noRoom(message);`);
+    makeRoomFor(code, show(plus(start, shape.size)));
     code.line(`view.${tag};`);
     clearGap(code, { base: "offset", at: 0 }, tailAt, start.at);
   }
@@ -266,7 +311,7 @@ function writeArray(code: Code, shape: ArrayShape, v: string, place: Place): voi
   if (shape.length === undefined) {
     const start = code.name();
     code.line(`const ${start} = tail${align === 1 ? "" : ` + ((offset - tail) & ${align - 1})`};`);
-    code.line(`if (${start} + ${count} * ${size} > end) return noRoom(message);`);
+    makeRoomFor(code, `${start} + ${count} * ${size}`);
     if (align !== 1) code.line(`clear(scratch, tail, ${start});`);
     code.line(`view.setUint32(${show(place)}, ${count}, true);`);
     code.line(`tail = ${start} + ${count} * ${size};`);

@@ -10,6 +10,7 @@ import {
 import { attachBlocks, releasing } from "./blocks.js";
 import { type Codec, NO_BLOCKS, noRoom, type Scratch } from "./codec.js";
 import { meet, revive, splitMark, swapMet } from "./json-blocks.js";
+import { keep, keptWith } from "./kept.js";
 import { locateInJson } from "./locate.js";
 import { describe } from "./path.js";
 import { ILL_FORMED, readText, writeText } from "./utf8.js";
@@ -51,7 +52,18 @@ export function json(schema?: StandardSchemaV1): Codec<unknown> {
 
 const base = { name: "json", fingerprint: "json", encode };
 
+/** The text of a message that did not fit. */
+interface Made {
+  readonly text: string;
+  readonly blocks: readonly Block[];
+}
+
 function encode(message: unknown, scratch: Scratch, offset: number, blocks: Block[]): number {
+  const made = keptWith(blocks) as Made | undefined;
+  if (made !== undefined) {
+    attachBlocks(blocks, made.blocks);
+    return write(made.text, scratch, offset);
+  }
   // A toJSON of the user may send another message in the midst of this one.
   const outerAttach = setAttach(meet);
   const outerMet = swapMet(undefined);
@@ -74,6 +86,12 @@ function encode(message: unknown, scratch: Scratch, offset: number, blocks: Bloc
     attachBlocks(blocks, met.blocks);
     text = met.mark + text;
   }
+  const bytes = write(text, scratch, offset);
+  if (bytes < 0) keep(blocks, { text, blocks: met?.blocks ?? [] } satisfies Made);
+  return bytes;
+}
+
+function write(text: string, scratch: Scratch, offset: number): number {
   const bytes = writeText(text, scratch, offset, scratch.length);
   if (bytes >= 0) return bytes;
   // Only by JSON.rawJSON: JSON.stringify itself escapes them.

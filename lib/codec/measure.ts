@@ -11,7 +11,7 @@ import { alignUp, type RootShape, type Shape, type StructShape, type UnionShape 
 type Measure = (value: unknown, tail: number) => number;
 
 /** Past this nobody has the room; and a sparse array may have more elements than can be looked at. */
-const LONGEST = 2 ** 31;
+export const LONGEST = 2 ** 31;
 
 /** Makes the function whose result the encoder of a struct or union returns for a message that does not fit. */
 export function noRoomOf(shape: RootShape): (message: unknown) => number {

@@ -1,4 +1,6 @@
+import { isProxy } from "node:util/types";
 import { Block, isForeignBlock } from "../bulk/block.js";
+import { isLost } from "./views.js";
 
 /** A field's place in a message, made once for each field; only the index of an array element changes. */
 export class Path {
@@ -45,9 +47,12 @@ export function describe(value: unknown): string {
     case "symbol":
       return "a symbol";
     case "object":
+      if (value === null) return "null";
+      if (isProxy(value)) return "a proxy";
       if (value instanceof Block) return "a block";
       if (isForeignBlock(value)) return "a block of another copy of ringbell";
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
+      if (ArrayBuffer.isView(value) && isLost(value)) return "a view that has lost its memory";
+      return Array.isArray(value) ? "an array" : "an object";
     case "undefined":
       return "missing";
     default:

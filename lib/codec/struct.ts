@@ -14,7 +14,7 @@ import {
 import { checkSize, shapeOf } from "./fields.js";
 import { generateDecoder } from "./generate-decoder.js";
 import { generateEncoder } from "./generate-encoder.js";
-import { noRoomOf } from "./measure.js";
+import { roomFor } from "./growth.js";
 import { isIdentifier } from "./path.js";
 import { closureDecoder } from "./readers.js";
 import { closureEncoder } from "./writers.js";
@@ -114,13 +114,13 @@ export function makeStruct<T>(shape: StructShape, generated: boolean): StructCod
 
 /** The parts that the codecs of structs and unions have in common. */
 export function makeCodec<T>(shape: RootShape, generated: boolean): Omit<Codec<T>, "name"> & Field<T> {
-  const noRoom = noRoomOf(shape);
-  const slowEncode: Encode = closureEncoder(shape, noRoom);
+  const makeRoom = roomFor(shape);
+  const slowEncode: Encode = closureEncoder(shape, makeRoom);
   const slowDecode: Decode = closureDecoder(shape);
   return {
     ...fieldOf<T>(shape),
     fingerprint: fingerprintOf(shape.text),
-    encode: generated ? generateEncoder(shape, slowEncode, noRoom) : slowEncode,
+    encode: generated ? generateEncoder(shape, slowEncode, makeRoom) : slowEncode,
     decode: (generated ? generateDecoder(shape, slowDecode) : slowDecode) as Codec<T>["decode"],
   };
 }

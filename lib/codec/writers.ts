@@ -5,10 +5,13 @@ import { clear, isBytes, writeBytes } from "./bytes.js";
 import type { Encode } from "./code.js";
 import { NO_ROOM } from "./codec.js";
 import type { RootShape, Shape, StructShape, UnionShape } from "./field.js";
+import { keepMade, type MakeRoom, putMade } from "./growth.js";
+import { keptWith } from "./kept.js";
 import { numberWriter } from "./number-writers.js";
 import { Path } from "./path.js";
+import { encodeErrorOf, refusal } from "./refusal.js";
 import { ILL_FORMED, writeText } from "./utf8.js";
-import { type Cursor, refuse, type Write } from "./writing.js";
+import { type Cursor, hasRoom, refuse, type Write } from "./writing.js";
 
 /*
  * Encoding by closures: one for each field, made once. It is what runs where code may not be generated from strings, and
@@ -19,21 +22,34 @@ import { type Cursor, refuse, type Write } from "./writing.js";
  * names, each call many closures.
  */
 
-/** Makes an encoder out of closures. `noRoom` is what it returns where there is none. */
-export function closureEncoder(shape: RootShape, noRoom: (message: unknown) => number): Encode {
+/** Makes an encoder out of closures. `makeRoom` is asked where there is none. */
+export function closureEncoder(shape: RootShape, makeRoom: MakeRoom): Encode {
   const write = writerOf(shape, new Path());
-  const size = shape.size;
+  const { size } = shape;
   return (message, scratch, offset, blocks) => {
+    const kept = keptWith(blocks);
+    if (kept !== undefined) return putMade(kept, scratch, offset, blocks);
     const cursor: Cursor = {
       scratch,
       blocks,
       view: scratch.view,
       base: offset,
-      tail: offset + size,
+      tail: offset,
       end: scratch.length,
+      message,
+      makeRoom,
+      result: 0,
     };
-    if (cursor.tail > cursor.end) return noRoom(message);
-    return write(message, cursor, offset) ? cursor.tail - offset : noRoom(message);
+    try {
+      if (!hasRoom(cursor, offset + size)) return cursor.result;
+      cursor.tail = offset + size;
+      if (!write(message, cursor, offset)) return cursor.result;
+    } catch (thrown) {
+      throw encodeErrorOf(thrown);
+    }
+    return cursor.scratch === scratch
+      ? cursor.tail - offset
+      : keepMade(cursor.scratch, offset, cursor.tail, blocks);
   };
 }
 
@@ -65,7 +81,9 @@ function writerOf(shape: Shape, path: Path): Write {
     case "block":
       return (value, { blocks, view }, at) => {
         if (!(value instanceof Block)) {
-          throw isForeignBlock(value) ? foreignBlock(path.toString()) : refuse(path, value, "a block");
+          throw isForeignBlock(value)
+            ? refusal(foreignBlock(path.toString()))
+            : refuse(path, value, "a block");
         }
         view.setUint32(at, attachBlock(blocks, value), true);
         return true;
@@ -123,7 +141,7 @@ function unionWriter({ tag, variants, size, text }: UnionShape, path: Path): Wri
     if (index === undefined) throw refuse(tagPath, name, oneOf(names));
     const variant = shapes[index]!;
     const start = cursor.tail + ((cursor.base - cursor.tail) & (variant.align - 1));
-    if (start + variant.size > cursor.end) return false;
+    if (!hasRoom(cursor, start + variant.size)) return false;
     if (size === 1) cursor.view.setUint8(at, index);
     else cursor.view.setUint16(at, index, true);
     clear(cursor.scratch, cursor.tail, start);
@@ -147,7 +165,9 @@ function arrayWriter(of: Shape, length: number | undefined, path: Path): Write {
     return (value, cursor, at) => {
       if (!Array.isArray(value)) throw refuse(path, value, `an array of ${length} elements`);
       if (value.length !== length) {
-        throw new EncodeError(`must have ${length} elements; it has ${value.length}`, path.toString());
+        throw refusal(
+          new EncodeError(`must have ${length} elements; it has ${value.length}`, path.toString()),
+        );
       }
       return elements(value, length, cursor, at);
     };
@@ -156,7 +176,7 @@ function arrayWriter(of: Shape, length: number | undefined, path: Path): Write {
     if (!Array.isArray(value)) throw refuse(path, value, "an array");
     const count = value.length;
     const start = cursor.tail + ((cursor.base - cursor.tail) & (align - 1));
-    if (start + count * size > cursor.end) return false;
+    if (!hasRoom(cursor, start + count * size)) return false;
     clear(cursor.scratch, cursor.tail, start);
     cursor.view.setUint32(at, count, true);
     cursor.tail = start + count * size;
@@ -169,22 +189,31 @@ function textWriter(length: number | undefined, path: Path): Write {
     if (typeof value !== "string") throw refuse(path, value, "a string");
     const start = length === undefined ? cursor.tail : at;
     const end = length === undefined ? cursor.end : at + length;
-    const bytes = writeText(value, cursor.scratch, start, end);
+    let bytes = writeText(value, cursor.scratch, start, end);
+    if (bytes === NO_ROOM && length === undefined) {
+      if (!hasRoom(cursor, start + Buffer.byteLength(value))) return false;
+      bytes = writeText(value, cursor.scratch, start, cursor.end);
+    }
     if (bytes === ILL_FORMED) {
-      throw new EncodeError("the string has a lone surrogate, which UTF-8 can't carry", path.toString());
+      throw refusal(
+        new EncodeError("the string has a lone surrogate, which UTF-8 can't carry", path.toString()),
+      );
     }
     if (length === undefined) {
-      if (bytes === NO_ROOM) return false;
       cursor.view.setUint32(at, bytes, true);
       cursor.tail += bytes;
       return true;
     }
     if (bytes === NO_ROOM) {
       const has = Buffer.byteLength(value);
-      throw new EncodeError(`must be at most ${length} bytes of UTF-8; it is ${has}`, path.toString());
+      throw refusal(
+        new EncodeError(`must be at most ${length} bytes of UTF-8; it is ${has}`, path.toString()),
+      );
     }
     if (value.includes("\0")) {
-      throw new EncodeError("must have no U+0000, which ends a text of fixed length", path.toString());
+      throw refusal(
+        new EncodeError("must have no U+0000, which ends a text of fixed length", path.toString()),
+      );
     }
     clear(cursor.scratch, at + bytes, end);
     return true;
@@ -195,14 +224,14 @@ function bytesWriter(length: number | undefined, path: Path): Write {
   return (value, cursor, at) => {
     if (!isBytes(value)) throw refuse(path, value, "a Uint8Array");
     if (length === undefined) {
+      if (!hasRoom(cursor, cursor.tail + value.length)) return false;
       const bytes = writeBytes(value, cursor.scratch, cursor.tail, cursor.end);
-      if (bytes === NO_ROOM) return false;
       cursor.view.setUint32(at, bytes, true);
       cursor.tail += bytes;
       return true;
     }
     if (value.length !== length) {
-      throw new EncodeError(`must have ${length} bytes; it has ${value.length}`, path.toString());
+      throw refusal(new EncodeError(`must have ${length} bytes; it has ${value.length}`, path.toString()));
     }
     writeBytes(value, cursor.scratch, at, at + length);
     return true;

@@ -43,6 +43,11 @@ export interface TransportLane {
    * packed before it. The content of the place is lost.
    */
   grow(bytes: number): void;
+  /**
+   * Gives the place other memory, as long as now. The scratch that it had belongs to the caller: a codec is still
+   * writing to it. No messages may be packed.
+   */
+  movePlace(): void;
   /** Sends the message of `bytes` bytes that stands at the place. No messages may be packed before it. */
   send(bytes: number): SendStatus;
   /**
@@ -75,6 +80,8 @@ export interface TransportLane {
    * The cursor then stands before the first. Returns the number of records.
    */
   drain(max: number): number;
+  /** Has the next `drain` put records elsewhere: the memory of the cursor's scratch belongs to the caller. The cursor has none left. */
+  moveRecords(): void;
   /** Switches on or off whether `onRecords` is called as records arrive. Off at first. Cheap to switch. */
   wantRecords(on: boolean): void;
   /** Asks for one `onRoom`. Called after a send returned FULL. If there is room by now, `onRoom` still comes, asynchronously. */

@@ -76,7 +76,7 @@ it("refuses what can't be cloned, and names its place", () => {
           throw new Error("no");
         },
       },
-      "",
+      "g",
     ],
   ];
   for (const [message, path] of cases) {

@@ -3,7 +3,7 @@ import { RECORD_HEADER, recordBytes } from "./record-layout.js";
 
 /** The place where the next message is encoded: one alone, or several side by side, which are then sent together. */
 export class Place {
-  declare readonly scratch: Scratch;
+  declare scratch: Scratch;
   /** The offset of the next message's payload in the scratch. */
   at = RECORD_HEADER;
   /** The number of complete messages before `at`. */

@@ -99,6 +99,11 @@ export class RingLane implements BlockingLane {
     if (needed > scratch.length) scratch.replace(this.#native.growOutbox(needed));
   }
 
+  movePlace(): void {
+    const { place } = this;
+    place.scratch = new Scratch(this.#native.growOutbox(place.scratch.length));
+  }
+
   send(bytes: number): SendStatus {
     this.#argument[0] = bytes;
     this.#send();
@@ -143,6 +148,11 @@ export class RingLane implements BlockingLane {
     // from here.
     if (count === 0) this.#blocks().sendWaiting();
     return this.records.begin(count);
+  }
+
+  moveRecords(): void {
+    const { records } = this;
+    records.scratch = new Scratch(this.#native.growInbox(records.scratch.length));
   }
 
   drainWait(max: number, timeout: number): number {

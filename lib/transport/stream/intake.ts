@@ -85,6 +85,11 @@ export class Intake {
     return count;
   }
 
+  /** Leaves the cursor's scratch to its reader, unless more records stand there: these are not overwritten. */
+  moveRecords(): void {
+    if (this.#ready === 0) this.records.scratch = new Scratch(new ArrayBuffer(FIRST_BYTES));
+  }
+
   /** The peer asks for a report when everything that has arrived is taken. */
   asks(): void {
     this.#asked = this.fill;

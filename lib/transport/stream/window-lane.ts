@@ -73,6 +73,11 @@ export class WindowLane implements TransportLane {
     scratch.replace(new ArrayBuffer(Math.min(recordBytes(this.maxBytes), powerOfTwo(needed))));
   }
 
+  movePlace(): void {
+    const { place } = this;
+    place.scratch = new Scratch(new ArrayBuffer(place.scratch.length));
+  }
+
   send(bytes: number): SendStatus {
     this.#check(bytes, 0);
     const size = recordBytes(bytes);
@@ -129,6 +134,10 @@ export class WindowLane implements TransportLane {
   drain(max: number): number {
     if (this.intake.fill === 0) this.#host.look();
     return this.#take(max);
+  }
+
+  moveRecords(): void {
+    this.intake.moveRecords();
   }
 
   wantRecords(on: boolean): void {
