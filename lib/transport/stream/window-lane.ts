@@ -174,7 +174,7 @@ export class WindowLane implements TransportLane {
       receiveFill: this.intake.fill,
       fullCount: this.#sending.fullCount,
       blockedSince: this.#sending.blockedSince,
-      idleSince: this.intake.idleSince,
+      idleSince: this.#wanted && this.intake.fill > 0 ? undefined : this.intake.idleSince,
     };
   }
 
