@@ -16,7 +16,7 @@ export type Abort = AbortSignal | Deadline;
  */
 export function abortable<T>(
   abort: Abort | undefined,
-  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
+  start: (resolve: (value: T | PromiseLike<T>) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
   if (abort === undefined) return new Promise((resolve, reject) => void start(resolve, reject));
   return new Promise((resolve, reject) => {

@@ -55,6 +55,12 @@ export interface TransportLane {
    * how many went out; 0 once the lane has ended. The place is at the beginning again.
    */
   sendPacked(): number;
+  /**
+   * Returns a promise that resolves when the kernel has everything that was sent on this lane, and rejects with the
+   * reason of the end if it never will. Returns undefined if the kernel has it, as it always does with a ring: what is in
+   * shared memory outlives the process.
+   */
+  readonly written: (() => Promise<void> | undefined) | undefined;
   /** Returns whether one record holds a message of `bytes` bytes together with this many blocks. */
   fits(bytes: number, blocks: number): boolean;
   /**
