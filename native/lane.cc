@@ -68,7 +68,9 @@ LaneStats Lane::stats() const {
   stats.received_bytes = consumer_.bytes();
   stats.full_count = full_count_;
   stats.blocked_since = blocked_since_;
-  stats.idle_since = idle_since_;
+  // While the loop polls the lane, somebody is at work on it. Otherwise nobody has taken a record since the last one.
+  const bool left = idle_since_ == 0 && !active_;
+  stats.idle_since = left ? wall_clock() - static_cast<double>(uv_hrtime() / 1'000'000 - taken_at_) : idle_since_;
   if (!connection_.closed()) {
     stats.send_fill = producer_.latest_fill();
     stats.receive_fill = consumer_.fill();

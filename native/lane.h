@@ -148,7 +148,8 @@ class Lane {
   uint64_t taken_mark_ = 0;
   uint64_t full_count_ = 0;
   double blocked_since_ = 0;
-  double idle_since_;
+  double idle_since_;       // since when the lane sleeps, or is looked at in vain; 0 since a record was taken
+  uint64_t taken_at_ = 0;   // when that was: the loop's time, in ms
 };
 
 }  // namespace ringbell

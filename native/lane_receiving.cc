@@ -1,9 +1,11 @@
 // How a lane receives: at once, after a short look for an answer, or blocking the thread.
 #include <algorithm>
+#include <uv.h>
 
 #include "connection.h"
 #include "futex.h"
 #include "lane.h"
+#include "reactor.h"
 #include "waiting.h"
 
 namespace ringbell {
@@ -26,6 +28,8 @@ void Lane::drain() {
     case Take::ok:
       control.result = static_cast<int32_t>(count);
       idle_since_ = 0;
+      // The loop's own time: a look at the clock would cost as much as a short record.
+      taken_at_ = uv_now(connection_.reactor().loop());
       break;
     case Take::too_small:
       control.needed = static_cast<int32_t>(needed);

@@ -19,7 +19,7 @@ const waist = ["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel
  * folder of lib/; the folders of lib/transport/ are parts of their own.
  */
 const floors: readonly (readonly string[])[] = [
-  ["brand", "raise", "trace"],
+  ["brand", "clock", "raise", "signal", "trace"],
   ["errors"],
   ["check", "native", "ending"],
   ["bulk"],

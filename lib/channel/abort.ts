@@ -1,18 +1,14 @@
 import { checkNumber, checkOptions, checkSignal } from "../check.js";
+import { now } from "../clock.js";
 import { TimeoutError } from "../errors.js";
 import type { WaitOptions } from "../port.js";
+import { offAbort, onAbort } from "../signal.js";
 
 /** The longest time (ms) that a timer of Node takes. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
-/** The end of a wait before its time: an AbortSignal, or a Deadline. */
-export interface Abort {
-  readonly aborted: boolean;
-  readonly reason: unknown;
-  throwIfAborted(): void;
-  addEventListener(type: "abort", listener: () => void, options?: { readonly once: boolean }): void;
-  removeEventListener(type: "abort", listener: () => void): void;
-}
+/** The end of a wait before its time. */
+export type Abort = AbortSignal | Deadline;
 
 /**
  * Makes a promise that an abort can reject, with the abort's reason. `start` begins the wait and returns a
@@ -20,7 +16,7 @@ export interface Abort {
  */
 export function abortable<T>(
   abort: Abort | undefined,
-  start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
+  start: (resolve: (value: T | PromiseLike<T>) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
   if (abort === undefined) return new Promise((resolve, reject) => void start(resolve, reject));
   return new Promise((resolve, reject) => {
@@ -31,9 +27,10 @@ export function abortable<T>(
     let over = false;
     const forget = () => {
       over = true;
-      abort.removeEventListener("abort", onAbort);
+      if (abort instanceof Deadline) abort.stop(end);
+      else offAbort(abort, end);
     };
-    const onAbort = () => {
+    const end = () => {
       forget();
       stop();
       reject(abort.reason);
@@ -48,7 +45,9 @@ export function abortable<T>(
         reject(error);
       },
     );
-    if (!over) abort.addEventListener("abort", onAbort, { once: true });
+    if (over) return;
+    if (abort instanceof Deadline) abort.start(end);
+    else onAbort(abort, end);
   });
 }
 
@@ -77,7 +76,7 @@ export function abortFrom(options: WaitOptions, missed: string): Abort | undefin
  * there is a listener. So a wait that ends at once starts no timer, and a finished wait leaves none behind.
  * The timer does not keep the process alive; the channel decides that.
  */
-class Deadline implements Abort {
+class Deadline {
   readonly #timeout: number;
   readonly #until: number;
   readonly #signal: AbortSignal | undefined;
@@ -87,7 +86,7 @@ class Deadline implements Abort {
 
   constructor(timeout: number, signal: AbortSignal | undefined, missed: string) {
     this.#timeout = timeout;
-    this.#until = performance.now() + timeout;
+    this.#until = now() + timeout;
     this.#signal = signal;
     this.#missed = missed;
   }
@@ -104,21 +103,22 @@ class Deadline implements Abort {
     if (this.aborted) throw this.reason;
   }
 
-  addEventListener(type: "abort", listener: () => void, options?: { readonly once: boolean }): void {
-    this.#signal?.addEventListener(type, listener, options);
-    this.#start(listener);
+  /** Calls the listener at the end. */
+  start(listener: () => void): void {
+    if (this.#signal !== undefined) onAbort(this.#signal, listener);
+    this.#startTimer(listener);
   }
 
-  removeEventListener(type: "abort", listener: () => void): void {
-    this.#signal?.removeEventListener(type, listener);
+  stop(listener: () => void): void {
+    if (this.#signal !== undefined) offAbort(this.#signal, listener);
     clearTimeout(this.#timer);
   }
 
-  #start(listener: () => void): void {
-    const left = this.#until - performance.now();
+  #startTimer(listener: () => void): void {
+    const left = this.#until - now();
     const ring = () => {
-      if (performance.now() < this.#until) {
-        this.#start(listener);
+      if (now() < this.#until) {
+        this.#startTimer(listener);
         return;
       }
       this.#error = new TimeoutError(`${this.#missed} within ${this.#timeout} ms`, this.#timeout);

@@ -258,7 +258,11 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   }
 
   async #close(timeout: number): Promise<void> {
-    if (this.#over) return this.#drop();
+    if (this.#over) {
+      this.#drop();
+      await this.#news.told;
+      return;
+    }
     this.#state = "closing";
     this.#ending.closing();
     const busy = this.#cores.filter((core) => core.sender.waiting > 0);
@@ -274,7 +278,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#ending.byUs();
     this.#end();
     this.#drop();
-    await this.#released;
+    await Promise.all([this.#released, this.#news.told]);
   }
 
   /** Ends lanes, allocations and connection, once `ending` has the reason. */

@@ -29,6 +29,8 @@ export class CloseNews {
   #unfinished: number;
   /** The reason and error of the close event, once it was emitted. */
   #told: CloseInfo | undefined;
+  readonly #over: Promise<void>;
+  #settle: () => void = () => {};
   #closed: Promise<CloseInfo> | undefined;
   #resolve: ((info: CloseInfo) => void) | undefined;
   /** Calls for listeners and promises that asked after the close event. */
@@ -40,12 +42,20 @@ export class CloseNews {
     this.#lanes = lanes;
     this.#whenOver = whenOver;
     this.#unfinished = lanes.length;
+    this.#over = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
     for (const { emitter } of lanes) {
       emitter.on("newListener", (event, listener) => {
         if (event === "close" && this.#told !== undefined)
           this.#tellLate(() => this.#call(emitter, listener));
       });
     }
+  }
+
+  /** Resolves once the close events of all lanes were emitted. */
+  get told(): Promise<unknown> {
+    return this.#over;
   }
 
   get closed(): Promise<CloseInfo> {
@@ -71,6 +81,7 @@ export class CloseNews {
       this.#whenOver?.();
       this.#resolve?.(this.#told);
       for (const { emitter } of this.#lanes) guarded(() => emitter.emit("close", reason, fault));
+      this.#settle();
     });
   }
 

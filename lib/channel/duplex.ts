@@ -1,8 +1,9 @@
-import { addAbortSignal, Duplex } from "node:stream";
+import { Duplex } from "node:stream";
 import { checkInteger, checkOptions, checkSignal } from "../check.js";
 import { bytes } from "../codec/bytes.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
 import { raise } from "../raise.js";
+import { offAbort, onAbort } from "../signal.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import type { Endable, LaneCore, LaneEnd } from "./lane-core.js";
 
@@ -61,7 +62,22 @@ export function duplexOf(
     throw new InvalidArgumentError(argument, "bytes(), in both directions, for toDuplex()", codec.name);
   }
   const duplex = new LaneDuplex(core, channel, settings);
-  return signal === undefined ? duplex : addAbortSignal(signal, duplex);
+  if (signal !== undefined) destroyOnAbort(duplex, signal);
+  return duplex;
+}
+
+/** Like `addAbortSignal` of node:stream, but any number of streams add one listener to their signal. */
+function destroyOnAbort(duplex: Duplex, signal: AbortSignal): void {
+  const destroy = () => {
+    const error = new Error("The operation was aborted", { cause: signal.reason });
+    duplex.destroy(Object.assign(error, { name: "AbortError", code: "ABORT_ERR" }));
+  };
+  if (signal.aborted) {
+    destroy();
+    return;
+  }
+  onAbort(signal, destroy);
+  duplex.once("close", () => offAbort(signal, destroy));
 }
 
 function markOf(value: number | undefined, argument: string): number {

@@ -51,6 +51,11 @@ export class Inbox<Receive> {
     return this.#records.left;
   }
 
+  /** The bytes of those, with headers. */
+  get bytes(): number {
+    return this.#records.leftBytes;
+  }
+
   /** Asks the transport for messages if there are none. Returns whether there is one now. */
   fill(): boolean {
     if (this.#records.left > 0) return true;

@@ -129,8 +129,13 @@ export class LaneCore<Send, Receive> implements LaneHandler {
   }
 
   stats(): LaneStatistics {
+    const stats = this.transport.stats();
+    const { idleSince } = stats;
     return {
-      ...this.transport.stats(),
+      ...stats,
+      // A batch is drained at once, and then taken one by one.
+      receiveFill: stats.receiveFill + this.receiver.untaken,
+      idleSince: idleSince === undefined ? undefined : Math.max(idleSince, this.receiver.lastTaken),
       waitingSends: this.sender.waiting,
       badMessages: this.receiver.badMessages,
     };

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import { tryBinding } from "../native/load.js";
+import { offAbort, onAbort } from "../signal.js";
 import { trace } from "../trace.js";
 import { ourMeans } from "../transport/handshake/means.js";
 import { forRole } from "../transport/handshake/negotiate.js";
@@ -86,9 +87,9 @@ export async function listen(
     },
   });
   if (signal !== undefined) {
-    const onAbort = () => void server.close();
-    signal.addEventListener("abort", onAbort, { once: true });
-    server.once("close", () => signal.removeEventListener("abort", onAbort));
+    const close = () => void server.close();
+    onAbort(signal, close);
+    server.once("close", () => offAbort(signal, close));
   }
   return server;
 }

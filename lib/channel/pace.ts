@@ -1,3 +1,4 @@
+import { now, wallClock } from "../clock.js";
 import { TURN, turnIsOver } from "../transport/loop-turn.js";
 
 /** The most messages between two looks at the clock. After a slow message there are fewer. */
@@ -18,6 +19,11 @@ export class Pace {
     return --this.#left <= 0;
   }
 
+  /** When the clock was looked at last (ms since the epoch); 0 before. */
+  get lookedAt(): number {
+    return this.#lookedAt === 0 ? 0 : wallClock() - (now() - this.#lookedAt);
+  }
+
   /** Whether messages are slow, so that each one is followed by a look. */
   get isSlow(): boolean {
     return this.#stride === 1;
@@ -25,11 +31,11 @@ export class Pace {
 
   /** Looks at the clock and decides how many messages may be taken before the next look. Returns the time (ms). */
   look(): number {
-    const now = performance.now();
-    this.#stride = now - this.#lookedAt > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
-    this.#lookedAt = now;
+    const time = now();
+    this.#stride = time - this.#lookedAt > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
+    this.#lookedAt = time;
     this.#left = this.#stride;
-    return now;
+    return time;
   }
 
   /** Counts a message that is about to be taken. Returns whether promises that run without the event loop have used up its turn. */

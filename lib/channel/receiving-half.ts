@@ -60,6 +60,16 @@ export class ReceivingHalf<Receive> {
     return this.#inbox.badMessages;
   }
 
+  /** The bytes of the messages that were drained and that the program has not taken. */
+  get untaken(): number {
+    return this.#over ? 0 : this.#inbox.bytes;
+  }
+
+  /** When messages were taken last (ms since the epoch), as far as the pace has looked at the clock; 0 if it never has. */
+  get lastTaken(): number {
+    return this.#pace.lookedAt;
+  }
+
   tryReceive(): Receive | undefined {
     this.#mustBeFree();
     return this.#inbox.fill() ? this.#inbox.next() : undefined;

@@ -135,6 +135,7 @@ export class SendingHalf<Send> {
         next++;
       }
     }
+    await this.#lane.written?.();
   }
 
   /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
@@ -251,7 +252,7 @@ export class SendingHalf<Send> {
     let status: SendStatus = FULL;
     if (this.#queue.length === 0) {
       status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
-      if (status === SENT) return ON_ITS_WAY;
+      if (status === SENT) return this.#lane.written?.() ?? ON_ITS_WAY;
       if (status === ENDED) {
         if (typeof encoded === "object") encoded.body?.release();
         return rejected(this.#whyEnded());

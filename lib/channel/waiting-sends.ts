@@ -11,7 +11,7 @@ interface Waiting {
   readonly parcel: Parcel;
   /** The program's blocks. The blocks of the parcel were moved out of them, and move back if the message is not sent. */
   readonly originals: readonly Block[];
-  sent(): void;
+  sent(written: Promise<void> | undefined): void;
   failed(error: unknown): void;
 }
 
@@ -40,7 +40,13 @@ export class WaitingSends<Send> {
     const originals = parcel.blocks;
     const moved: Parcel = { ...parcel, blocks: originals.map(moveOut) };
     return abortable<void>(abort, (resolve, reject) => {
-      const waiting: Waiting = { bytes, parcel: moved, originals, sent: resolve, failed: reject };
+      const waiting: Waiting = {
+        bytes,
+        parcel: moved,
+        originals,
+        sent: (written) => resolve(written),
+        failed: reject,
+      };
       this.#queue.push(waiting);
       return () => {
         const index = this.#queue.indexOf(waiting);
@@ -53,6 +59,7 @@ export class WaitingSends<Send> {
 
   /** Sends as many as there is room for. Returns SENT, or why the first one that is left waits. */
   advance(): SendStatus {
+    const lane = this.#lane;
     let done = 0;
     let status: SendStatus = SENT;
     while (done < this.#queue.length) {
@@ -60,7 +67,7 @@ export class WaitingSends<Send> {
       try {
         status = this.#attempt(waiting, 0);
         if (status !== SENT) break;
-        waiting.sent();
+        waiting.sent(lane.written?.());
       } catch (error) {
         this.#fail(waiting, error);
       }
@@ -78,7 +85,7 @@ export class WaitingSends<Send> {
     const status = this.#attempt(first, timeout, lane);
     if (status !== SENT) return status;
     this.#queue.shift();
-    first.sent();
+    first.sent(lane.written?.());
     if (this.#queue.length === 0) this.#settleIdle();
     return SENT;
   }

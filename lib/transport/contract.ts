@@ -55,6 +55,12 @@ export interface TransportLane {
    * how many went out; 0 once the lane has ended. The place is at the beginning again.
    */
   sendPacked(): number;
+  /**
+   * Returns a promise that resolves when the kernel has everything that was sent on this lane, and rejects with the
+   * reason of the end if it never will. Returns undefined if the kernel has it, as it always does with a ring: what is in
+   * shared memory outlives the process.
+   */
+  readonly written: (() => Promise<void> | undefined) | undefined;
   /** Returns whether one record holds a message of `bytes` bytes together with this many blocks. */
   fits(bytes: number, blocks: number): boolean;
   /**
@@ -114,13 +120,16 @@ export interface LaneStats {
   readonly receivedBytes: number;
   /** Bytes sent that the peer has not reported as taken, headers included. */
   readonly sendFill: number;
-  /** Bytes that have arrived and were not drained, headers included, as far as this side knows without asking the peer. */
+  /** Bytes that have arrived and that the program has not taken, headers included, as far as this side knows without asking the peer. */
   readonly receiveFill: number;
   /** The number of sends that found no room. */
   readonly fullCount: number;
   /** The time (ms since the epoch) since which a sender has been waiting for room; undefined while none waits. */
   readonly blockedSince: number | undefined;
-  /** The time (ms since the epoch) since which the receiving side has had nothing to read; undefined while it has something. */
+  /**
+   * The time (ms since the epoch) since which this side has taken no message, whether none came or nobody asked for
+   * one; undefined while it is busy with what arrives.
+   */
   readonly idleSince: number | undefined;
 }
 

@@ -1,4 +1,5 @@
 import { HandshakeError, HandshakeTimeoutError, type RingbellError } from "../../errors.js";
+import { offAbort, onAbort } from "../../signal.js";
 import { HungUpError } from "../wire/protocol.js";
 import type { Wire } from "../wire/wire.js";
 import { encodeFrame, FRAME_LIMIT, type Frame, JsonFrameReader } from "./json-frames.js";
@@ -48,7 +49,7 @@ export class FramePipe {
     }, timeout);
     this.#signal = signal;
     if (signal?.aborted) this.#onAbort();
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (signal !== undefined) onAbort(signal, this.#onAbort);
   }
 
   /** Whether no byte has come yet. */
@@ -108,7 +109,7 @@ export class FramePipe {
   /** Leaves the wire to its next user. Returns the bytes behind the frames that were read. A descriptor that was not taken is closed. */
   finish(): Uint8Array {
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#signal !== undefined) offAbort(this.#signal, this.#onAbort);
     this.#wire.setHandler(undefined);
     const descriptor = this.takeDescriptor();
     if (descriptor !== undefined) this.#closeDescriptor(descriptor);

@@ -1,3 +1,4 @@
+import { offAbort, onAbort } from "../../signal.js";
 /** How often and how fast a connect is tried again. */
 export interface RetryOptions {
   /** The most attempts, including the first; 1 to 1 000 000. Default 30. */
@@ -34,15 +35,15 @@ export const systemClock: Clock = {
   now: () => performance.now(),
   sleep(delay, signal) {
     return new Promise((resolve, reject) => {
-      const onAbort = () => {
+      const stop = () => {
         clearTimeout(timer);
         reject(signal!.reason);
       };
       const timer = setTimeout(() => {
-        signal?.removeEventListener("abort", onAbort);
+        if (signal !== undefined) offAbort(signal, stop);
         resolve();
       }, delay);
-      signal?.addEventListener("abort", onAbort, { once: true });
+      if (signal !== undefined) onAbort(signal, stop);
     });
   },
 };

@@ -44,16 +44,28 @@ export class RecordCursor {
     this.left = 0;
   }
 
+  /** Returns the bytes of the records that are left, with headers and padding. */
+  get leftBytes(): number {
+    return this.#end() - this.#next;
+  }
+
   /** Returns a cursor over a copy of the records that are left. This cursor has none left afterwards. */
   splitOff(): RecordCursor {
-    const { words, buffer } = this.scratch;
-    let end = this.#next;
-    for (let i = 0; i < this.left; i++) end += recordBytes(words[end >> 2]!);
+    const { buffer } = this.scratch;
+    const end = this.#end();
     const memory = new ArrayBuffer(end - this.#next);
     new Uint8Array(memory).set(buffer.subarray(this.#next, end));
     const copy = new RecordCursor(new Scratch(memory));
     copy.begin(this.left);
     this.left = 0;
     return copy;
+  }
+
+  /** Returns the offset of the end of the last record. */
+  #end(): number {
+    const { words } = this.scratch;
+    let end = this.#next;
+    for (let i = 0; i < this.left; i++) end += recordBytes(words[end >> 2]!);
+    return end;
   }
 }

@@ -45,6 +45,7 @@ export class RingLane implements BlockingLane {
   readonly capacity: number;
   readonly maxBytes: number;
   readonly blocking = this;
+  readonly written = undefined;
   declare readonly place: Place;
   declare readonly records: RecordCursor;
   // Each control word has a view of its own: an index that is a constant costs the least.

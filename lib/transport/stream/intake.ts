@@ -1,3 +1,4 @@
+import { wallClock } from "../../clock.js";
 import { Scratch } from "../../codec/codec.js";
 import { RecordCursor } from "../records/cursor.js";
 import { recordBytes } from "../records/record-layout.js";
@@ -20,8 +21,8 @@ export class Intake {
   fill = 0;
   receivedMessages = 0;
   receivedBytes = 0;
-  /** Since when (ms since the epoch) there has been nothing to take, or undefined while there is something. */
-  idleSince: number | undefined = Date.now();
+  /** Since when (ms since the epoch) nothing has been taken. */
+  idleSince = wallClock();
   readonly #capacity: number;
   /** The records in the cursor's scratch that were not taken, and where the first of them stands. */
   #ready = 0;
@@ -62,7 +63,6 @@ export class Intake {
     this.#count += count;
     this.fill += this.#end - this.#whole;
     this.#whole = this.#end;
-    this.idleSince = undefined;
   }
 
   /** Takes up to `max` records: the cursor stands before the first. Returns how many, at least one if there is one. */
@@ -129,7 +129,7 @@ export class Intake {
     this.#ready -= count;
     this.fill -= bytes;
     this.receivedMessages += count;
-    if (this.fill === 0) this.idleSince = Date.now();
+    this.idleSince = wallClock();
     this.#unreported += bytes;
     if (this.#asked > 0) this.#asked = Math.max(0, this.#asked - bytes);
   }

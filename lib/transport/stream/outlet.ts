@@ -1,4 +1,5 @@
 import type { Wire } from "../wire/wire.js";
+import { Handover } from "./handover.js";
 import { FrameWriter } from "./writer.js";
 
 /** The most steps of messages with blocks in one turn of the event loop, however fast the kernel takes them. */
@@ -34,14 +35,22 @@ export class Outlet {
   /** The type of the last frame, until it is written. */
   #last: number | undefined;
   #whenTaken: (() => void) | undefined;
+  /** Promises of those who wait for the kernel: for the bytes that are gathered, for those that the wire has, and for messages with blocks. */
+  readonly #gathered: Handover;
+  readonly #onTheWire: Handover;
+  readonly #posted: Handover;
   readonly #turnIsOver = (): void => {
     this.#flushDue = false;
     this.flush();
   };
 
   /** `report` writes the frames that are due, before the gathered bytes go to the wire. */
-  constructor(wire: Wire, report: () => void) {
+  /** `whyEnded` returns the reason of the end, once there is one. */
+  constructor(wire: Wire, report: () => void, whyEnded: () => unknown) {
     this.#wire = wire;
+    this.#gathered = new Handover(whyEnded);
+    this.#onTheWire = new Handover(whyEnded);
+    this.#posted = new Handover(whyEnded);
     this.writer = new FrameWriter(wire);
     this.#report = report;
   }
@@ -86,6 +95,14 @@ export class Outlet {
     if (this.backlogged) return;
     this.#report();
     this.writer.flush();
+    this.#handedOver();
+  }
+
+  /** Returns a promise for everything that was sent: it resolves when the kernel has that. Undefined if it has. */
+  written(): Promise<void> | undefined {
+    if (this.#messages.length > 0) return this.#posted.promise();
+    if (!this.writer.isEmpty) return this.#gathered.promise();
+    return this.backlogged ? this.#onTheWire.promise() : undefined;
   }
 
   /** Writes a message with blocks, now or as the kernel takes it. */
@@ -117,15 +134,18 @@ export class Outlet {
       if (!message.step(this.writer)) messages.push(message);
       this.flush();
     }
+    if (this.#posted.isWanted) this.#posted.settle(this.written());
     if (this.#last === undefined) return;
     this.writer.frame(this.#last, 0);
     this.#last = undefined;
     this.writer.close();
+    this.#handedOver();
     if (!this.backlogged) this.#taken();
   }
 
   /** The kernel has taken everything that was written. */
   drained(): void {
+    this.#onTheWire.settle();
     if (this.#whenTaken !== undefined && this.#last === undefined) {
       this.#taken();
       return;
@@ -146,6 +166,17 @@ export class Outlet {
   cut(): void {
     this.ended = true;
     for (const message of this.#messages.splice(0)) message.cut();
+    for (const handover of [this.#gathered, this.#onTheWire, this.#posted]) handover.fail();
+  }
+
+  /** The wire has what was gathered. */
+  #handedOver(): void {
+    if (this.backlogged) {
+      if (this.#gathered.isWanted) this.#gathered.settle(this.#onTheWire.promise());
+      return;
+    }
+    this.#onTheWire.settle();
+    this.#gathered.settle();
   }
 
   #taken(): void {

@@ -9,6 +9,7 @@ import type {
   LaneHandler,
 } from "../contract.js";
 import { enter, leave, mayGoOn, resumeInTurn } from "../loop-turn.js";
+import { atExit } from "../places/at-exit.js";
 import type { Wire, WireHandler } from "../wire/wire.js";
 import { Breach } from "./breach.js";
 import { Farewell } from "./farewell.js";
@@ -52,6 +53,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   #endDue = false;
   /** Whether what comes over the wire is ignored. */
   #deaf = false;
+  #leaveExit: (() => void) | undefined;
   /** Whether `look` is running: then no handler may be called. */
   #looking = false;
   #dispatching = false;
@@ -60,7 +62,11 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   constructor(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number, pid: number | undefined) {
     this.ending = new Ending(pid);
     this.#wire = wire;
-    this.outlet = new Outlet(wire, () => this.bulk.report());
+    this.outlet = new Outlet(
+      wire,
+      () => this.bulk.report(),
+      () => this.ending.error,
+    );
     this.bulk = new StreamBulk(this, bulkLimit, process.env.RINGBELL_CHECK_BLOCKS === "1");
     this.lanes = lanes.map((geometry, index) => new WindowLane(this, this.bulk, index, geometry));
     this.#parts = [this.bulk, ...this.lanes];
@@ -77,6 +83,8 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.bulk.handler = handler;
     for (const [index, lane] of this.lanes.entries()) lane.handler = lanes[index];
     this.#wire.setHandler(this);
+    // What trySend has gathered in this turn goes out even if the program ends it by process.exit.
+    this.#leaveExit = atExit(() => this.outlet.flush());
     this.schedule();
   }
 
@@ -181,6 +189,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   /** Nothing comes any more, and nothing new goes out. */
   #isOver(): void {
     this.#deaf = true;
+    this.#leaveExit?.();
     this.outlet.cut();
     for (const lane of this.lanes) lane.arrivals.cut();
     this.bulk.end();

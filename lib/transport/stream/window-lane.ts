@@ -32,6 +32,7 @@ export class WindowLane implements TransportLane {
   readonly maxBytes: number;
   /** A thread can't wait for the peer: what arrives comes by the event loop. */
   readonly blocking = undefined;
+  readonly written = (): Promise<void> | undefined => this.#host.outlet.written();
   readonly place: Place;
   readonly records: RecordCursor;
   readonly intake: Intake;
@@ -174,7 +175,7 @@ export class WindowLane implements TransportLane {
       receiveFill: this.intake.fill,
       fullCount: this.#sending.fullCount,
       blockedSince: this.#sending.blockedSince,
-      idleSince: this.intake.idleSince,
+      idleSince: this.#wanted && this.intake.fill > 0 ? undefined : this.intake.idleSince,
     };
   }
 

@@ -24,6 +24,11 @@ export class FrameWriter {
     this.#wire = wire;
   }
 
+  /** Whether nothing is gathered. */
+  get isEmpty(): boolean {
+    return this.#used === 0;
+  }
+
   /** Writes the first `bytes` bytes of a scratch, which are whole RECORD frames. */
   records({ buffer, words }: Scratch, bytes: number): void {
     if (bytes >= DIRECT_BYTES) {
