@@ -28,6 +28,12 @@ export interface ServerEvents<Accepted extends Channel> {
    * nothing is thrown.
    */
   peerError: [error: Error];
+  /**
+   * Files of the name were taken away, by hand or by a program that cleans up temporary files. Comes at once on
+   * Linux, else within a minute. Without its socket, nobody new can connect; `rebind` makes the files anew.
+   * Channels that are open go on.
+   */
+  filesLost: [paths: readonly string[]];
   /** The server has given up its name, and all channels are closed. Comes once. */
   close: [];
 }
@@ -76,6 +82,8 @@ export class Server<Accepted extends Channel = Channel>
   /** Whether an iterator was ever asked for. If so, events do not take channels away from it. */
   #iterated = false;
   #closing: Promise<void> | undefined;
+  #rebinding: Promise<void> | undefined;
+  #unrefed = false;
 
   /** Made by `listen`. */
   constructor(parts: ServerParts<Accepted>) {
@@ -89,11 +97,9 @@ export class Server<Accepted extends Channel = Channel>
     (this as unknown as EventEmitter).on("newListener", (event) => {
       if (event === "connection") queueMicrotask(() => this.#emitWaiting());
     });
-    parts.endpoint.acceptor.start({
-      onWire: (wire) => void this.#shake(wire),
-      onError: (error) => this.#report(error),
-    });
+    this.#start();
     endpointChannel.publish({ state: "open", name: this.name, path: this.path });
+    parts.endpoint.onMissing((paths) => this.#lost(paths));
   }
 
   /** Whether `close` was called. */
@@ -111,14 +117,34 @@ export class Server<Accepted extends Channel = Channel>
     return this.#closing;
   }
 
+  /** The paths of the name at which its files are no more: socket, lock. Empty if all is well. Looks now. */
+  get missing(): readonly string[] {
+    return this.#parts.endpoint.missing();
+  }
+
+  /**
+   * Makes files of the name anew that were taken away. Does nothing if none is missing. Rejects with an
+   * AlreadyRunningError if another process has taken the name meanwhile, and else as `listen` does. Then
+   * nothing has changed, and it can be called again.
+   */
+  async rebind(): Promise<void> {
+    if (this.closed) throw new ClosedError("the server was closed");
+    this.#rebinding ??= this.#rebind().finally(() => {
+      this.#rebinding = undefined;
+    });
+    return this.#rebinding;
+  }
+
   /** Makes the server keep the process alive again, after `unref`. Channels have their own `ref`. */
   ref(): this {
+    this.#unrefed = false;
     if (!this.closed) this.#parts.endpoint.acceptor.ref();
     return this;
   }
 
   /** Lets the process end while the server listens. */
   unref(): this {
+    this.#unrefed = true;
     if (!this.closed) this.#parts.endpoint.acceptor.unref();
     return this;
   }
@@ -186,9 +212,32 @@ export class Server<Accepted extends Channel = Channel>
 
   /** Returns the answer to a status query. */
   #status(): object {
-    const { name, pid, version, role, created } = this.#parts.endpoint.record;
+    const { name, pid, space, version, role, created } = this.#parts.endpoint.record;
     const channels = [...this.#channels].map((channel) => ({ peer: channel.peer, stats: channel.stats() }));
-    return { name, pid, version, role, created, channels };
+    return { name, pid, space, version, role, created, missing: this.missing, channels };
+  }
+
+  #start(): void {
+    this.#parts.endpoint.acceptor.start({
+      onWire: (wire) => void this.#shake(wire),
+      onError: (error) => this.#report(error),
+    });
+  }
+
+  #lost(paths: readonly string[]): void {
+    trace("%s: files were taken away: %o", this.path, paths);
+    endpointChannel.publish({ state: "lost", name: this.name, path: this.path, missing: paths });
+    this.#tell("filesLost", paths);
+  }
+
+  async #rebind(): Promise<void> {
+    const { endpoint } = this.#parts;
+    if (await endpoint.rebind()) {
+      if (this.#unrefed) endpoint.acceptor.unref();
+      if (this.#lobby.size >= MOST_WAITING) endpoint.acceptor.pause();
+      this.#start();
+    }
+    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
   }
 
   async #shake(wire: Wire): Promise<void> {

@@ -1,4 +1,4 @@
-import { ourUid } from "../../transport/places/identity.js";
+import { ourUid } from "../../transport/places/user.js";
 import { bytes } from "../format.js";
 import { nearest } from "../nearest.js";
 import type { DoctorReport, Failure, Problem } from "./report.js";

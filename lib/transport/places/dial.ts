@@ -6,6 +6,7 @@ import { HungUpError } from "../wire/protocol.js";
 import type { Wire } from "../wire/wire.js";
 import { accessError, checkDirectory } from "./directory.js";
 import { type Address, DEFAULT_NAME } from "./names.js";
+import { checkSocket } from "./probe.js";
 
 /**
  * Connects to the socket of an endpoint. Rejects with a NotFoundError if no process listens; an AccessError
@@ -22,6 +23,8 @@ export async function dial(address: Address, binding: Binding | undefined): Prom
       case "ENOENT":
         throw notFound(address, "there is no such socket", cause);
       case "ECONNREFUSED":
+        // The kernel says the same of a file that is no socket. That does not change by waiting.
+        checkSocket(path, cause);
         throw notFound(address, "its process has ended", cause);
       case "EACCES":
       case "EPERM":
