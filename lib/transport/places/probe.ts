@@ -82,7 +82,7 @@ export function checkSocket(path: string, cause?: unknown): void {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined || stat.isSocket()) return;
   const text = `can't connect to ${path}: it must be a socket, and is ${kindOf(stat)}`;
-  throw new SystemError(text, "ENOTSOCK", "connect", path, { cause });
+  throw new SystemError(text, "ENOTSOCK", "connect", path, cause === undefined ? undefined : { cause });
 }
 
 function judge(error: NodeJS.ErrnoException, path: string): Probe {

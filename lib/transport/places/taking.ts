@@ -89,7 +89,8 @@ export function takeWithLock(binding: Binding, taking: Taking): Taken | undefine
 function clear(probe: Probe, { address, former }: Taking, locked: boolean): void {
   const { socketPath, lockPath } = address;
   if (probe.state === "live") {
-    throw new AlreadyRunningError(socketPath, probe.pid ?? readLivePid(lockPath));
+    const pid = probe.pid ?? readLivePid(lockPath) ?? unseenOwner(address, false)?.pid;
+    throw new AlreadyRunningError(socketPath, pid);
   }
   const owner = unseenOwner(address, probe.state === "free", locked);
   const ourselves = former !== undefined && owner?.pid === process.pid;
