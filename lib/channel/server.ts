@@ -11,6 +11,7 @@ import type { Endpoint } from "../transport/places/endpoint.js";
 import type { Wire } from "../transport/wire/wire.js";
 import { abortable, abortFrom } from "./abort.js";
 import type { Channel } from "./channel.js";
+import { Listening } from "./listening.js";
 import { Lobby, type Waiter } from "./lobby.js";
 
 /** The most handshakes at the same time. One more pushes out the oldest that has not finished. */
@@ -73,6 +74,7 @@ export class Server<Accepted extends Channel = Channel>
   readonly channels: ReadonlySet<Accepted>;
 
   readonly #parts: ServerParts<Accepted>;
+  readonly #listening: Listening;
   readonly #channels = new Set<Accepted>();
   /** The random part of connection ids. It makes them differ from the ids of another run of this process. */
   readonly #idPrefix = randomBytes(6).toString("hex");
@@ -82,8 +84,6 @@ export class Server<Accepted extends Channel = Channel>
   /** Whether an iterator was ever asked for. If so, events do not take channels away from it. */
   #iterated = false;
   #closing: Promise<void> | undefined;
-  #rebinding: Promise<void> | undefined;
-  #unrefed = false;
 
   /** Made by `listen`. */
   constructor(parts: ServerParts<Accepted>) {
@@ -97,9 +97,12 @@ export class Server<Accepted extends Channel = Channel>
     (this as unknown as EventEmitter).on("newListener", (event) => {
       if (event === "connection") queueMicrotask(() => this.#emitWaiting());
     });
-    this.#start();
-    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
+    this.#listening = new Listening(parts.endpoint, {
+      onWire: (wire) => void this.#shake(wire),
+      onError: (error) => this.#report(error),
+    });
     parts.endpoint.onMissing((paths) => this.#lost(paths));
+    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
   }
 
   /** Whether `close` was called. */
@@ -119,7 +122,7 @@ export class Server<Accepted extends Channel = Channel>
 
   /** The paths of the name at which its files are no more: socket, lock. Empty if all is well. Looks now. */
   get missing(): readonly string[] {
-    return this.#parts.endpoint.missing();
+    return this.#listening.missing;
   }
 
   /**
@@ -128,24 +131,19 @@ export class Server<Accepted extends Channel = Channel>
    * nothing has changed, and it can be called again.
    */
   async rebind(): Promise<void> {
-    if (this.closed) throw new ClosedError("the server was closed");
-    this.#rebinding ??= this.#rebind().finally(() => {
-      this.#rebinding = undefined;
-    });
-    return this.#rebinding;
+    await this.#listening.rebind();
+    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
   }
 
   /** Makes the server keep the process alive again, after `unref`. Channels have their own `ref`. */
   ref(): this {
-    this.#unrefed = false;
-    if (!this.closed) this.#parts.endpoint.acceptor.ref();
+    this.#listening.unref(false);
     return this;
   }
 
   /** Lets the process end while the server listens. */
   unref(): this {
-    this.#unrefed = true;
-    if (!this.closed) this.#parts.endpoint.acceptor.unref();
+    this.#listening.unref(true);
     return this;
   }
 
@@ -217,29 +215,6 @@ export class Server<Accepted extends Channel = Channel>
     return { name, pid, space, version, role, created, missing: this.missing, channels };
   }
 
-  #start(): void {
-    this.#parts.endpoint.acceptor.start({
-      onWire: (wire) => void this.#shake(wire),
-      onError: (error) => this.#report(error),
-    });
-  }
-
-  #lost(paths: readonly string[]): void {
-    trace("%s: files were taken away: %o", this.path, paths);
-    endpointChannel.publish({ state: "lost", name: this.name, path: this.path, missing: paths });
-    this.#tell("filesLost", paths);
-  }
-
-  async #rebind(): Promise<void> {
-    const { endpoint } = this.#parts;
-    if (await endpoint.rebind()) {
-      if (this.#unrefed) endpoint.acceptor.unref();
-      if (this.#lobby.size >= MOST_WAITING) endpoint.acceptor.pause();
-      this.#start();
-    }
-    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
-  }
-
   async #shake(wire: Wire): Promise<void> {
     if (this.#handshakes.size >= MOST_HANDSHAKES) {
       for (const oldest of this.#handshakes) {
@@ -276,7 +251,7 @@ export class Server<Accepted extends Channel = Channel>
     if (!this.#lobby.offer(channel) && (this.#iterated || this.listenerCount("connection") === 0)) {
       this.#lobby.keep(channel);
     }
-    if (this.#lobby.size >= MOST_WAITING) this.#parts.endpoint.acceptor.pause();
+    if (this.#lobby.size >= MOST_WAITING) this.#listening.pause(true);
     this.#tell("connection", channel);
   }
 
@@ -303,7 +278,13 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   #resumeIfRoom(): void {
-    if (this.#lobby.size < MOST_WAITING && !this.closed) this.#parts.endpoint.acceptor.resume();
+    if (this.#lobby.size < MOST_WAITING) this.#listening.pause(false);
+  }
+
+  #lost(paths: readonly string[]): void {
+    trace("%s: files were taken away: %o", this.path, paths);
+    endpointChannel.publish({ state: "lost", name: this.name, path: this.path, missing: paths });
+    this.#tell("filesLost", paths);
   }
 
   #report(error: Error): void {
@@ -324,7 +305,7 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   async #close(): Promise<void> {
-    this.#parts.endpoint.close();
+    this.#listening.close();
     for (const wire of this.#handshakes) wire.destroy();
     this.#handshakes.clear();
     this.#lobby.close();

@@ -173,8 +173,7 @@ function notAnswering(endpoint: EndpointEntry, name: string): string {
 }
 
 function filesLost(endpoint: EndpointEntry, name: string): string {
-  const effect =
-    endpoint.state === "lost" ? "nobody can connect" : "its peers can still connect, its record is gone";
+  const effect = endpoint.state === "lost" ? "nobody can connect" : "peers can still connect";
   const files = endpoint.missing.map(safe).join(" and ");
   return `${name}${pidOf(endpoint)} listens, but ${files} was taken away: ${effect}. server.rebind() in that process makes it anew.`;
 }
