@@ -10,5 +10,8 @@ export const connectionChannel = diagnosticsChannel.channel("ringbell:connection
 /** A handshake failed at the listener: `{ path, error }`. */
 export const handshakeErrorChannel = diagnosticsChannel.channel("ringbell:handshake-error");
 
-/** An endpoint was opened or closed: `{ state: "open" | "closed", name, path }`. */
+/**
+ * An endpoint was opened or closed: `{ state: "open" | "closed", name, path }`; or its files were taken away:
+ * `{ state: "lost", name, path, missing }`.
+ */
 export const endpointChannel = diagnosticsChannel.channel("ringbell:endpoint");

@@ -323,7 +323,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     } else if (!this.#warned) {
       this.#warned = true;
       process.emitWarning(
-        `a message from process ${this.peer.pid} was skipped: ${error.message} (further ones are counted in stats(); listen for "error")`,
+        `a message from process ${this.peer.pid ?? "?"} was skipped: ${error.message} (further ones are counted in stats(); listen for "error")`,
         { type: "RingbellWarning" },
       );
     }

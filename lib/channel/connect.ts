@@ -3,7 +3,7 @@ import { tryBinding } from "../native/load.js";
 import { connectionChannel, trace } from "../trace.js";
 import { introduce } from "../transport/handshake/connector.js";
 import { ourMeans } from "../transport/handshake/means.js";
-import { dial, isTransient } from "../transport/places/dial.js";
+import { dial, isTransient, lastError } from "../transport/places/dial.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
@@ -56,7 +56,9 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
       trace("%s: %s", address.socketPath, error);
       return isTransient(error);
     },
-  );
+  ).catch((error: unknown) => {
+    throw lastError(error, address);
+  });
   const { connection, lanes, peer } = joined;
   const codecs = new Map(settings.lanes?.map((lane) => [lane.name, lane.codec]));
   trace("connected to %s, %o, over %s", address.socketPath, peer, connection.transport);

@@ -11,6 +11,7 @@ import type { Endpoint } from "../transport/places/endpoint.js";
 import type { Wire } from "../transport/wire/wire.js";
 import { abortable, abortFrom } from "./abort.js";
 import type { Channel } from "./channel.js";
+import { Listening } from "./listening.js";
 import { Lobby, type Waiter } from "./lobby.js";
 
 /** The most handshakes at the same time. One more pushes out the oldest that has not finished. */
@@ -28,6 +29,12 @@ export interface ServerEvents<Accepted extends Channel> {
    * nothing is thrown.
    */
   peerError: [error: Error];
+  /**
+   * Files of the name were taken away, by hand or by a program that cleans up temporary files. Comes at once on
+   * Linux, else within a minute. Without its socket, nobody new can connect; `rebind` makes the files anew.
+   * Channels that are open go on.
+   */
+  filesLost: [paths: readonly string[]];
   /** The server has given up its name, and all channels are closed. Comes once. */
   close: [];
 }
@@ -67,6 +74,7 @@ export class Server<Accepted extends Channel = Channel>
   readonly channels: ReadonlySet<Accepted>;
 
   readonly #parts: ServerParts<Accepted>;
+  readonly #listening: Listening;
   readonly #channels = new Set<Accepted>();
   /** The random part of connection ids. It makes them differ from the ids of another run of this process. */
   readonly #idPrefix = randomBytes(6).toString("hex");
@@ -89,10 +97,11 @@ export class Server<Accepted extends Channel = Channel>
     (this as unknown as EventEmitter).on("newListener", (event) => {
       if (event === "connection") queueMicrotask(() => this.#emitWaiting());
     });
-    parts.endpoint.acceptor.start({
+    this.#listening = new Listening(parts.endpoint, {
       onWire: (wire) => void this.#shake(wire),
       onError: (error) => this.#report(error),
     });
+    parts.endpoint.onMissing((paths) => this.#lost(paths));
     endpointChannel.publish({ state: "open", name: this.name, path: this.path });
   }
 
@@ -111,15 +120,30 @@ export class Server<Accepted extends Channel = Channel>
     return this.#closing;
   }
 
+  /** The paths of the name at which its files are no more: socket, lock. Empty if all is well. Looks now. */
+  get missing(): readonly string[] {
+    return this.#listening.missing;
+  }
+
+  /**
+   * Makes files of the name anew that were taken away. Does nothing if none is missing. Rejects with an
+   * AlreadyRunningError if another process has taken the name meanwhile, and else as `listen` does. Then
+   * nothing has changed, and it can be called again.
+   */
+  async rebind(): Promise<void> {
+    await this.#listening.rebind();
+    endpointChannel.publish({ state: "open", name: this.name, path: this.path });
+  }
+
   /** Makes the server keep the process alive again, after `unref`. Channels have their own `ref`. */
   ref(): this {
-    if (!this.closed) this.#parts.endpoint.acceptor.ref();
+    this.#listening.unref(false);
     return this;
   }
 
   /** Lets the process end while the server listens. */
   unref(): this {
-    if (!this.closed) this.#parts.endpoint.acceptor.unref();
+    this.#listening.unref(true);
     return this;
   }
 
@@ -186,9 +210,9 @@ export class Server<Accepted extends Channel = Channel>
 
   /** Returns the answer to a status query. */
   #status(): object {
-    const { name, pid, version, role, created } = this.#parts.endpoint.record;
+    const { name, pid, space, version, role, created } = this.#parts.endpoint.record;
     const channels = [...this.#channels].map((channel) => ({ peer: channel.peer, stats: channel.stats() }));
-    return { name, pid, version, role, created, channels };
+    return { name, pid, space, version, role, created, missing: this.missing, channels };
   }
 
   async #shake(wire: Wire): Promise<void> {
@@ -227,7 +251,7 @@ export class Server<Accepted extends Channel = Channel>
     if (!this.#lobby.offer(channel) && (this.#iterated || this.listenerCount("connection") === 0)) {
       this.#lobby.keep(channel);
     }
-    if (this.#lobby.size >= MOST_WAITING) this.#parts.endpoint.acceptor.pause();
+    if (this.#lobby.size >= MOST_WAITING) this.#listening.pause(true);
     this.#tell("connection", channel);
   }
 
@@ -254,7 +278,13 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   #resumeIfRoom(): void {
-    if (this.#lobby.size < MOST_WAITING && !this.closed) this.#parts.endpoint.acceptor.resume();
+    if (this.#lobby.size < MOST_WAITING) this.#listening.pause(false);
+  }
+
+  #lost(paths: readonly string[]): void {
+    trace("%s: files were taken away: %o", this.path, paths);
+    endpointChannel.publish({ state: "lost", name: this.name, path: this.path, missing: paths });
+    this.#tell("filesLost", paths);
   }
 
   #report(error: Error): void {
@@ -275,7 +305,7 @@ export class Server<Accepted extends Channel = Channel>
   }
 
   async #close(): Promise<void> {
-    this.#parts.endpoint.close();
+    this.#listening.close();
     for (const wire of this.#handshakes) wire.destroy();
     this.#handshakes.clear();
     this.#lobby.close();

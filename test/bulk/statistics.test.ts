@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { pair } from "../channel/setup.js";
+import { pair, transports } from "../channel/setup.js";
 
 /** Mappings of memory for rings and blocks in this process. */
 function mappings(): number {
@@ -23,5 +23,20 @@ describe("stats()", () => {
     const again = a.tryAllocate(1 << 20)!;
     expect(a.stats().bulk).toMatchObject({ lentBlocks: 0, ownBlocks: 1, allocatedBytes: 1 << 20 });
     again.release();
+  });
+
+  it.each(transports)("changes nothing that it counts over %s, and delivers nothing", async (transport) => {
+    const { a, b } = await pair<unknown, unknown>(transport);
+    const messages: unknown[] = [];
+    await a.send({ block: a.tryAllocate(1000)! });
+    for (let i = 0; i < 100; i++) a.trySend(i);
+    await new Promise((resolve) => setImmediate(resolve));
+    b.on("message", (message) => messages.push(message));
+    const [before, beforeOfPeer] = [a.stats(), b.stats()];
+    for (let i = 0; i < 100; i++) {
+      expect(a.stats()).toEqual(before);
+      expect(b.stats()).toEqual(beforeOfPeer);
+    }
+    expect(messages).toEqual([]);
   });
 });

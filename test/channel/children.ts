@@ -10,9 +10,16 @@ export class Child {
   readonly exited: Promise<unknown>;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(program: string, args: readonly string[], env: Record<string, string> = {}) {
+  /** `wrapper`: a command that starts the program, such as `unshare`. */
+  constructor(
+    program: string,
+    args: readonly string[],
+    env: Record<string, string> = {},
+    wrapper: readonly string[] = [],
+  ) {
     const path = fileURLToPath(new URL(`./programs/${program}`, import.meta.url));
-    this.process = spawn(process.execPath, [path, ...args], {
+    const [command, ...rest] = [...wrapper, process.execPath, path, ...args];
+    this.process = spawn(command!, rest, {
       stdio: ["pipe", "pipe", "inherit"],
       env: { ...process.env, ...env },
     });
@@ -50,8 +57,9 @@ export async function listenerChild(
   name: string,
   options: object,
   env: Record<string, string> = {},
+  wrapper: readonly string[] = [],
 ): Promise<Child> {
-  const child = new Child("listener.mjs", [name, JSON.stringify(options)], env);
+  const child = new Child("listener.mjs", [name, JSON.stringify(options)], env, wrapper);
   const said = await child.says();
   if (said.state !== "listening") throw new Error(`it does not listen: ${JSON.stringify(said)}`);
   return child;

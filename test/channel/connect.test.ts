@@ -1,4 +1,5 @@
-import { mkdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -15,6 +16,7 @@ import {
   TransportError,
 } from "../../lib/errors.js";
 import { systemClock } from "../../lib/transport/places/retry.js";
+import { health } from "../../lib/transport/places/status.js";
 import { scratchDirectory, withEnv } from "../transport/scratch.js";
 import { Child, listenerChild } from "./children.js";
 
@@ -43,6 +45,45 @@ describe("connecting", () => {
     await child.kill();
     await expect(connect("n", { directory, retry: false })).rejects.toThrow(/its process has ended/);
   });
+
+  it.each(["file", "directory", "pipe"])(
+    "a path where a %s lies is an error at once that says so",
+    async (kind) => {
+      const path = join(scratchDirectory(), "s");
+      if (kind === "file") writeFileSync(path, "");
+      else if (kind === "directory") mkdirSync(path);
+      else execFileSync("mkfifo", [path]);
+      for (const env of [{}, { RINGBELL_NO_ADDON: "1" }]) {
+        const child = new Child("connector.mjs", [path], env);
+        await child.says();
+        expect(await child.says()).toMatchObject({
+          code: "ERR_RINGBELL_SYSTEM",
+          message: expect.stringContaining(`it must be a socket, and is a ${kind}`),
+        });
+      }
+      await expect(health(path)).rejects.toMatchObject({ systemCode: "ENOTSOCK" });
+      // An attempt that might succeed later would take three seconds.
+      const clock = { now: () => 0, sleep: () => Promise.reject(new Error("it waits")) };
+      await expect(connect(path, { retry: { clock } })).rejects.toMatchObject({ systemCode: "ENOTSOCK" });
+    },
+  );
+
+  it.skipIf(process.platform !== "linux")(
+    "a name whose socket was taken away says who listens, and what helps",
+    async () => {
+      const directory = scratchDirectory();
+      for (const env of [{}, { RINGBELL_NO_ADDON: "1" }]) {
+        const child = await listenerChild("n", { directory }, env);
+        unlinkSync(join(directory, "default", "n.sock"));
+        const refused = connect("n", { directory, retry: false });
+        await expect(refused).rejects.toBeInstanceOf(NotFoundError);
+        await expect(refused).rejects.toThrow(
+          new RegExp(`process ${child.pid} listens, but .*server\\.rebind`),
+        );
+        await child.kill();
+      }
+    },
+  );
 
   it("where no name was given, the error says how the name came about", async () => {
     const refused = connect(undefined, { directory: scratchDirectory(), retry: false });

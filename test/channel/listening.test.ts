@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import type { Codec } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { pair, type TransportName } from "./setup.js";
 
@@ -70,6 +71,42 @@ describe.each(transports)(
     });
   },
 );
+
+describe.each(transports)("listeners for bad messages over %s", (transport) => {
+  /** Sends the text as it is, which need not be JSON. */
+  const forged: Codec<string, unknown> = {
+    name: "forged",
+    fingerprint: "forged",
+    encode: (message, scratch, offset) => scratch.buffer.write(message, offset),
+    decode: (scratch, offset, length) => JSON.parse(scratch.buffer.toString("utf8", offset, offset + length)),
+  };
+
+  it.each([
+    ["message", "error"],
+    ["error", "message"],
+  ])(
+    "hear of those that came before the peer left, if %s and then %s are attached late",
+    async (...order) => {
+      const { a, b } = await pair<string, unknown>(transport, { codec: forged }, { codec: forged as never });
+      for (const message of ["{", "1", "{", "2"]) await a.send(message);
+      const ended = new Promise((resolve) => {
+        const look = () => (b.state === "closed" ? setImmediate(resolve) : setImmediate(look));
+        look();
+      });
+      await a.close();
+      await ended;
+      const events: unknown[] = [];
+      for (const event of order) {
+        b.on(event as "message", (what: unknown) => {
+          events.push(what instanceof Error ? "bad" : what);
+        });
+      }
+      b.on("close", (reason) => events.push(reason));
+      await b.closed;
+      expect(events).toEqual(["bad", 1, "bad", 2, "peer-closed"]);
+    },
+  );
+});
 
 describe.each(transports)("drainMicrotasks over %s", (transport) => {
   /** The notes of a listener that notes each message only after some promises. */

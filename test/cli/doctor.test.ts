@@ -1,8 +1,9 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { controlGroup } from "../../lib/cli/doctor/control-group.js";
 import type { DoctorReport } from "../../lib/cli/doctor/report.js";
+import { listenerChild } from "../channel/children.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { ringbell } from "./run.js";
 
@@ -107,6 +108,24 @@ describe("ringbell doctor", () => {
     const { stdout } = await ringbell(["doctor"], env);
     expect(stdout).toMatch(/error +Messages can't flow: .*addon/);
   });
+
+  it.skipIf(process.platform !== "linux")(
+    "tells of a live endpoint whose files were taken away",
+    async () => {
+      const directory = scratchDirectory();
+      const { pid } = await listenerChild("n", { directory });
+      const path = join(directory, "default", "n.sock");
+      unlinkSync(path);
+      const { code, report } = await doctor({ RINGBELL_DIRECTORY: directory });
+      expect(code).toBe(0);
+      expect(report.directory.lost).toEqual([{ path, pid, missing: [path] }]);
+      expect(report.problems).toContainEqual({
+        severity: "warning",
+        message: `Process ${pid} that listens on ${path} has lost ${path}.`,
+        help: expect.stringContaining("server.rebind()"),
+      });
+    },
+  );
 
   it("exits with 1 where the directory is open to everybody, and says what helps", async () => {
     const directory = scratchDirectory();

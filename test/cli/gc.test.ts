@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../lib/channel/connect.js";
@@ -139,15 +139,37 @@ describe("ringbell gc", () => {
     expect(channel.peer.pid).toBe(alive.pid);
   });
 
+  it.skipIf(process.platform !== "linux")(
+    "leaves a live endpoint alone whose socket was taken away",
+    async () => {
+      for (const env of [{}, { RINGBELL_NO_ADDON: "1" }]) {
+        const directory = scratchDirectory();
+        const alive = await listenerChild("alive", { directory }, env);
+        unlinkSync(join(directory, "default", "alive.sock"));
+        for (const args of [
+          ["gc", "-d", directory, "--dry-run"],
+          ["gc", "-d", directory],
+        ]) {
+          const collection = await ringbellJson<Collection>(args);
+          expect(collection.removed.filter(({ path }) => path.startsWith(directory))).toEqual([]);
+          expect(collection.kept).toContainEqual({
+            kind: "lock",
+            path: join(directory, "default", "alive.lock"),
+            pid: alive.pid,
+            reason: `process ${alive.pid} listens, but its socket was taken away`,
+          });
+        }
+      }
+    },
+  );
+
   it("says what it could not remove, and exits with 1", async () => {
     const directory = scratchDirectory();
     mkdirSync(join(directory, "default"), { mode: 0o700 });
     writeFileSync(join(directory, "default", "x.sock"), "precious");
     const { code, stdout, stderr } = await ringbell(["gc", "-d", directory]);
     expect([code, stderr]).toEqual([1, ""]);
-    expect(stdout.replace(/\s+/g, " ")).toContain(
-      "x.sock is in the way: it must be a socket, and is something else",
-    );
+    expect(stdout.replace(/\s+/g, " ")).toContain("x.sock is in the way: it must be a socket, and is a file");
     expect(existsSync(join(directory, "default", "x.sock"))).toBe(true);
   });
 

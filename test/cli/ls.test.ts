@@ -1,3 +1,4 @@
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Listing } from "../../lib/cli/ls/data.js";
@@ -54,6 +55,29 @@ describe("ringbell ls", () => {
     expect(stdout).toMatch(new RegExp(`^healthy +healthy +${healthy.pid} +host +.* +0$`, "m"));
     expect(stdout).toContain("4 endpoints (1 healthy, 2 not answering, 1 dead)");
     expect(stdout).toContain("ringbell gc");
+  });
+
+  it.skipIf(!linux)("shows a live endpoint whose files were taken away, and what helps", async () => {
+    const directory = scratchDirectory();
+    const [all, lock] = await Promise.all(["all", "lock"].map((name) => listenerChild(name, { directory })));
+    const of = (...files: string[]) => files.map((file) => join(directory, "default", file));
+    for (const path of of("all.sock", "all.lock", "lock.lock")) unlinkSync(path);
+    for (const args of [
+      ["ls", "-d", directory],
+      ["ls", "-d", directory, "--all"],
+    ]) {
+      const listing = await ringbellJson<Listing>(args);
+      expect(listing.endpoints).toMatchObject([
+        { name: "all", state: "lost", pid: all!.pid, missing: of("all.sock", "all.lock") },
+        { name: "lock", state: "healthy", pid: lock!.pid, missing: of("lock.lock") },
+      ]);
+      const { stdout } = await ringbell(args);
+      expect(stdout).toMatch(new RegExp(`all +lost +${all!.pid} `));
+      const text = stdout.replace(/\s+/g, " ");
+      expect(text).toContain("was taken away: nobody can connect. server.rebind() in that process");
+      expect(text).toContain(`${of("lock.lock")[0]} was taken away: peers can still connect`);
+      expect(text).toContain("2 endpoints (1 healthy, 1 lost)");
+    }
   });
 
   it.each(["shm", "stream"])(

@@ -68,6 +68,17 @@ it("names the place of a bigint or a cycle", () => {
 });
 
 it("refuses messages that have no JSON form, and those that can't be written", () => {
+  const throwing = {
+    toJSON() {
+      throw new Error("no");
+    },
+  };
+  for (const message of [undefined, () => {}, Symbol("s"), { toJSON: () => undefined }, throwing]) {
+    expect(() => encode(json(), message)).toThrow(EncodeError);
+  }
+});
+
+it("refuses a message that is nested deeper than the engine writes; some engines write any depth", () => {
   const deep: unknown[] = [];
   let inner = deep;
   for (let i = 0; i < 100_000; i++) {
@@ -75,14 +86,16 @@ it("refuses messages that have no JSON form, and those that can't be written", (
     inner.push(next);
     inner = next;
   }
-  const throwing = {
-    toJSON() {
-      throw new Error("no");
-    },
-  };
-  for (const message of [undefined, () => {}, Symbol("s"), { toJSON: () => undefined }, throwing, deep]) {
-    expect(() => encode(json(), message)).toThrow(EncodeError);
-  }
+  const isWritten = (() => {
+    try {
+      return JSON.stringify(deep) !== undefined;
+    } catch {
+      return false;
+    }
+  })();
+  // The scratch of this test has no room for as many brackets.
+  if (isWritten) expect(() => encode(json(), deep)).toThrow("no room");
+  else expect(() => encode(json(), deep)).toThrow(EncodeError);
 });
 
 it("gives what the schema makes of a message, and the types that go with it", () => {

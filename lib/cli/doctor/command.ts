@@ -1,7 +1,7 @@
 import { isOn } from "../arguments.js";
 import { type Command, JSON_OPTION } from "../command.js";
 import { packageVersion } from "../package.js";
-import { directoryFacts } from "./directory.js";
+import { directoryFacts, lostEndpoints } from "./directory.js";
 import { addonFacts, containerFacts, limitFacts, platformFacts, sharedMemoryFacts } from "./machine.js";
 import { findProblems } from "./problems.js";
 import type { DoctorReport, TestResult } from "./report.js";
@@ -35,7 +35,7 @@ async function examine(): Promise<DoctorReport> {
     platform: platformFacts(),
     sharedMemory: sharedMemoryFacts(),
     limits: limitFacts(),
-    directory: directoryFacts(),
+    directory: { ...directoryFacts(), lost: await lostEndpoints() },
     container: containerFacts(),
     environment: ourVariables(),
     // The self-test comes last, so that it does not change what the others find.

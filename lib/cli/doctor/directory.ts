@@ -2,9 +2,12 @@ import { accessSync, constants, lstatSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkPlace } from "../../transport/places/directory.js";
 import { LONGEST_SOCKET_PATH, type ResolvedPlace, resolvePlace } from "../../transport/places/names.js";
-import { type DirectoryFacts, failureOf } from "./report.js";
+import { endpoints } from "../../transport/places/status.js";
+import { type DirectoryFacts, failureOf, type LostEndpoint } from "./report.js";
 
 const LONGEST_NAME = 64;
+/** How long (ms) an endpoint may take to answer. */
+const ANSWER_TIME = 500;
 const UNKNOWN: DirectoryFacts = {
   path: null,
   source: null,
@@ -13,6 +16,7 @@ const UNKNOWN: DirectoryFacts = {
   mode: null,
   writable: false,
   longestName: null,
+  lost: [],
   error: null,
 };
 
@@ -57,6 +61,14 @@ export function directoryFacts(
   } catch (error) {
     return { ...facts, error: failureOf(error) };
   }
+}
+
+/** Asks the endpoints of the present namespace whether their files are there. Does not throw. */
+export async function lostEndpoints(): Promise<LostEndpoint[]> {
+  const infos = await endpoints({ timeout: ANSWER_TIME }).catch(() => []);
+  return infos
+    .filter(({ missing }) => missing.length > 0)
+    .map(({ path, pid, missing }) => ({ path, pid: pid ?? null, missing }));
 }
 
 function nearestAbove(path: string): string {

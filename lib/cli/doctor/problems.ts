@@ -1,4 +1,4 @@
-import { ourUid } from "../../transport/places/identity.js";
+import { ourUid, singleUid } from "../../transport/places/user.js";
 import { bytes } from "../format.js";
 import { nearest } from "../nearest.js";
 import type { DoctorReport, Failure, Problem } from "./report.js";
@@ -170,6 +170,15 @@ function directoryProblems({ directory, environment }: Facts, add: Add): void {
       "Set RINGBELL_DIRECTORY to a shorter path.",
     );
   }
+  for (const { path, pid, missing } of directory.lost) {
+    const who = pid === null ? "The process" : `Process ${pid}`;
+    add(
+      "warning",
+      `${who} that listens on ${path} has lost ${missing.join(" and ")}.`,
+      "Call server.rebind() there (the event filesLost tells when), or start it anew. Tell the program that cleans up " +
+        "this directory to leave these files alone, or set RINGBELL_DIRECTORY to another one.",
+    );
+  }
   const runtime = process.env.XDG_RUNTIME_DIR;
   if (source === "tmpdir" && runtime) {
     add(
@@ -184,6 +193,13 @@ function otherProblems({ node, platform, limits, environment, container }: Facts
   const [major = 0, minor = 0] = node.version.split(".").map(Number);
   if (major < LEAST_NODE[0] || (major === LEAST_NODE[0] && minor < LEAST_NODE[1])) {
     add("warning", `Node ${node.version} is older than ${LEAST_NODE.join(".")}.`, "Use a newer Node.");
+  }
+  if (singleUid(ourUid()) === -1 && ourUid() !== -1) {
+    add(
+      "warning",
+      `This process runs as uid ${ourUid()}, by which its user namespace shows everybody who has no number there. So no peer is known to be of the same user.`,
+      "Give the namespace a mapping for the user (unshare --map-current-user, newuidmap), or decide by the option authorize.",
+    );
   }
   const { soft } = limits.openFiles;
   if (soft !== null && soft < FEW_FILES) {

@@ -80,7 +80,17 @@ export interface DirectoryFacts {
   readonly writable: boolean;
   /** The longest name (bytes, at most 64) whose socket path still fits, in the present namespace. */
   readonly longestName: number | null;
+  /** Endpoints of the present namespace whose files were taken away while their processes listen. */
+  readonly lost: readonly LostEndpoint[];
   readonly error: Failure | null;
+}
+
+export interface LostEndpoint {
+  /** The path of its socket. */
+  readonly path: string;
+  readonly pid: number | null;
+  /** The paths of its files that were taken away. */
+  readonly missing: readonly string[];
 }
 
 export interface ContainerFacts {

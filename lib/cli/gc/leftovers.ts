@@ -2,12 +2,14 @@ import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { basename, join } from "node:path";
 import { tryBinding } from "../../native/load.js";
 import { checkPlace } from "../../transport/places/directory.js";
-import { isAlive, ourUid, pidSpace } from "../../transport/places/identity.js";
+import { isAliveIn, pidHere } from "../../transport/places/identity.js";
 import { type Address, addressIn, type ResolvedPlace } from "../../transport/places/names.js";
 import { readLiveRecord, readRecord } from "../../transport/places/owner-record.js";
 import { probeNative, probeNet } from "../../transport/places/probe.js";
 import { regionOwner } from "../../transport/places/region-names.js";
 import { namesIn } from "../../transport/places/sweep.js";
+import { unseenOwner } from "../../transport/places/unseen.js";
+import { isOurUid } from "../../transport/places/user.js";
 import { plural } from "../format.js";
 
 /** The kind of a file of ringbell. */
@@ -70,7 +72,7 @@ export function kindOf(path: string): Kind {
 async function lookAtName(address: Address, found: Leftovers): Promise<void> {
   const { socketPath, lockPath } = address;
   const record = readRecord(lockPath);
-  const pid = typeof record === "string" ? null : record.pid;
+  const pid = typeof record === "string" ? null : (pidHere(record) ?? null);
   const files: Item[] = [
     { kind: "socket", path: socketPath, pid },
     { kind: "lock", path: lockPath, pid },
@@ -84,9 +86,15 @@ async function lookAtName(address: Address, found: Leftovers): Promise<void> {
     const probe = binding === undefined ? await probeNet(socketPath) : probeNative(binding, socketPath);
     if (probe.state === "live") {
       const owner = probe.pid ?? pid;
-      keep(owner === null ? "a process listens" : `process ${owner} listens`, owner);
+      keep(`${nameOf(owner)} listens`, owner);
+      return;
+    }
+    const unseen = unseenOwner(address, probe.state === "free");
+    if (unseen !== undefined) {
+      const owner = unseen.pid ?? null;
+      keep(`${nameOf(owner)} listens, but its socket was taken away`, owner);
     } else if (readLiveRecord(lockPath) !== undefined) {
-      keep(`process ${pid} is taking the name or giving it up`);
+      keep(`${nameOf(pid)} is taking the name or giving it up`);
     } else {
       found.stale.push(...there);
     }
@@ -95,20 +103,25 @@ async function lookAtName(address: Address, found: Leftovers): Promise<void> {
   }
 }
 
+function nameOf(pid: number | null): string {
+  return pid === null ? "a process" : `process ${pid}`;
+}
+
 function lookAtMemory(directory: string, found: Leftovers): void {
   if (process.platform !== "linux") return;
   for (const file of list(directory)) {
     const owner = regionOwner(file);
     const stat = owner === undefined ? undefined : look(join(directory, file));
     if (owner === undefined || stat === undefined) continue;
-    const item: Item = { kind: "memory", path: `/${file}`, pid: owner.pid };
-    if (stat.uid !== ourUid()) {
+    const item: Item = { kind: "memory", path: `/${file}`, pid: pidHere(owner) ?? null };
+    const alive = isAliveIn(owner);
+    if (!isOurUid(stat.uid)) {
       found.kept.push({ ...item, reason: `belongs to user ${stat.uid}` });
-    } else if (owner.space !== pidSpace()) {
+    } else if (alive === undefined) {
       const age = Math.floor((Date.now() - stat.mtimeMs) / 60_000);
       const reason = `was made ${plural(age, "minute")} ago in another container; removed when it is older`;
-      found.kept.push({ ...item, pid: null, reason });
-    } else if (isAlive(owner)) {
+      found.kept.push({ ...item, reason });
+    } else if (alive) {
       found.kept.push({ ...item, reason: `process ${owner.pid} lives` });
     } else {
       found.stale.push(item);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { isAlive, pidSpace } from "../../transport/places/identity.js";
-import type { EndpointInfo, EndpointState } from "../../transport/places/status.js";
+import { isAliveIn, isOurSpace } from "../../transport/places/identity.js";
+import type { EndpointInfo, EndpointState, EndpointStatus } from "../../transport/places/status.js";
 
 /** The listing that `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes are in bytes. Unknown values are null. */
 export interface Listing {
@@ -21,6 +21,8 @@ export interface EndpointEntry {
   readonly pid: number | null;
   /** The state of the process, from the operating system, if the endpoint does not answer. */
   readonly process: "running" | "sleeping" | "waiting" | "stopped" | null;
+  /** The paths of its files that were taken away. */
+  readonly missing: readonly string[];
   readonly role: string | null;
   readonly since: string | null;
   /** Null unless the endpoint is healthy. */
@@ -77,20 +79,27 @@ export function listEndpoint(info: EndpointInfo, now: number): EndpointEntry {
     state: info.state,
     pid: info.pid ?? null,
     process: info.state === "blocked" ? processState(info) : null,
+    missing: info.missing,
     role: textOf(status?.role ?? record?.role),
     since: textOf(status?.created ?? record?.created),
-    channels: status === undefined ? null : status.channels.map((channel) => listChannel(channel, now)),
+    channels:
+      status === undefined ? null : status.channels.map((channel) => listChannel(channel, status, now)),
   };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function listChannel(channel: unknown, now: number): ChannelEntry {
+function listChannel(channel: unknown, { space }: EndpointStatus, now: number): ChannelEntry {
   const { peer, stats } = fieldsOf(channel);
   const { pid, uid, role } = fieldsOf(peer);
   const { transport, sharedBytes, lanes } = fieldsOf(stats);
   return {
-    peer: { pid: numberOf(pid) || null, uid: idOf(uid), role: textOf(role) },
+    // The endpoint knows its peers by pids of its own namespace.
+    peer: {
+      pid: space === undefined || isOurSpace(space) ? numberOf(pid) || null : null,
+      uid: idOf(uid),
+      role: textOf(role),
+    },
     transport: textOf(transport) ?? "?",
     sharedBytes: numberOf(sharedBytes),
     lanes: Array.isArray(lanes) ? lanes.map((lane) => listLane(fieldsOf(lane), now)) : [],
@@ -128,7 +137,7 @@ function listLane(lane: Fields, now: number): LaneEntry {
 /** Returns what a process that does not answer is doing. Known only on Linux, and only if its pid is valid in our space. */
 function processState({ record }: EndpointInfo): EndpointEntry["process"] {
   if (process.platform !== "linux" || record === undefined) return null;
-  if (record.space !== pidSpace() || !isAlive(record)) return null;
+  if (isAliveIn(record) !== true) return null;
   try {
     const stat = readFileSync(`/proc/${record.pid}/stat`, "latin1");
     switch (stat.slice(stat.lastIndexOf(")") + 2)[0]) {

@@ -5,7 +5,7 @@ import { type Column, table, wrap } from "../table.js";
 import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "./data.js";
 
 const BAR = 8;
-const STATES = { healthy: "healthy", blocked: "not answering", dead: "dead" } as const;
+const STATES = { healthy: "healthy", blocked: "not answering", lost: "lost", dead: "dead" } as const;
 
 /** Makes the listing for people: a table of endpoints, a table for each endpoint with peers, and the problems. */
 export function showListing(listing: Listing, output: Output): string[] {
@@ -19,7 +19,7 @@ export function showListing(listing: Listing, output: Output): string[] {
   const lines = endpointTable(listing, now, output);
   for (const endpoint of listing.endpoints) {
     if (endpoint.channels === null || endpoint.channels.length === 0) continue;
-    const title = `${qualified(endpoint, listing)}${style.dim(` (pid ${endpoint.pid}) and its peers`)}`;
+    const title = `${qualified(endpoint, listing)}${style.dim(`${pidOf(endpoint)} and its peers`)}`;
     lines.push("", title, ...channelTable(endpoint.channels, now, output));
   }
   const notes = notesOf(listing, now);
@@ -62,7 +62,7 @@ function endpointTable(listing: Listing, now: number, { style, width }: Output):
 }
 
 function paintState(style: Style, { state }: EndpointEntry): (text: string) => string {
-  return state === "healthy" ? style.good : state === "blocked" ? style.bad : style.warn;
+  return state === "healthy" ? style.good : state === "dead" ? style.warn : style.bad;
 }
 
 function channelTable(channels: readonly ChannelEntry[], now: number, { style, width }: Output): string[] {
@@ -124,6 +124,7 @@ function stateIn(lane: LaneEntry, now: number): string {
 function notesOf(listing: Listing, now: number): string[] {
   const stalled: string[] = [];
   const blocked: string[] = [];
+  const lost: string[] = [];
   for (const endpoint of listing.endpoints) {
     const name = qualified(endpoint, listing);
     for (const { peer, lanes } of endpoint.channels ?? []) {
@@ -145,10 +146,12 @@ function notesOf(listing: Listing, now: number): string[] {
       }
     }
     if (endpoint.state === "blocked") blocked.push(notAnswering(endpoint, name));
+    if (endpoint.missing.length > 0) lost.push(filesLost(endpoint, name));
   }
   const dead = listing.endpoints.filter(({ state }) => state === "dead").length;
   return [
     ...blocked,
+    ...lost,
     ...stalled,
     ...(dead === 0
       ? []
@@ -166,11 +169,21 @@ const DOING = {
 
 function notAnswering(endpoint: EndpointEntry, name: string): string {
   const doing = endpoint.process === null ? "its event loop is blocked" : DOING[endpoint.process];
-  return `${name}${endpoint.pid === null ? "" : ` (pid ${endpoint.pid})`} does not answer; ${doing}.`;
+  return `${name}${pidOf(endpoint)} does not answer; ${doing}.`;
+}
+
+function filesLost(endpoint: EndpointEntry, name: string): string {
+  const effect = endpoint.state === "lost" ? "nobody can connect" : "peers can still connect";
+  const files = endpoint.missing.map(safe).join(" and ");
+  return `${name}${pidOf(endpoint)} listens, but ${files} was taken away: ${effect}. server.rebind() in that process makes it anew.`;
+}
+
+function pidOf({ pid }: EndpointEntry): string {
+  return pid === null ? "" : ` (pid ${pid})`;
 }
 
 function summary(endpoints: readonly EndpointEntry[]): string {
-  const parts = (["healthy", "blocked", "dead"] as const).flatMap((state) => {
+  const parts = (["healthy", "blocked", "lost", "dead"] as const).flatMap((state) => {
     const number = endpoints.filter((endpoint) => endpoint.state === state).length;
     return number === 0 ? [] : [`${number} ${STATES[state]}`];
   });

@@ -45,16 +45,15 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
   try {
     // A listener of another user may be a trap, so it is refused unless the program has the option
     // `authorize`.
-    const stranger = describePeer(wire, undefined, "");
-    if (stranger.verified && settings.authorize === undefined && !isOurs(stranger)) {
-      await checkPeer(stranger, undefined);
+    if (settings.authorize === undefined) {
+      await checkPeer(describePeer(wire, undefined, ""), isOurs(wire, undefined), undefined);
     }
     const hello = makeHello(wire, settings);
     pipe.write(fitting(hello));
     const welcome = readWelcome(await answer(pipe));
     checkWelcome(welcome, hello);
     const peer = describePeer(wire, welcome.claim, welcome.id);
-    await pipe.during(checkPeer(peer, settings.authorize));
+    await pipe.during(checkPeer(peer, isOurs(wire, welcome.claim), settings.authorize));
 
     const mapped = map(pipe, welcome, settings);
     region = mapped.region;

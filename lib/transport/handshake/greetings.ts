@@ -12,6 +12,8 @@ export type Backing = "sealed" | "named";
 export const LONGEST_ROLE = 64;
 /** The most roles that a listener may have. An error frame lists them all for a peer that has none of them. */
 export const MOST_ROLES = 64;
+/** The longest name of a space of pids, in characters. */
+export const LONGEST_SPACE = 32;
 /** The longest names, schemas and fingerprints that a frame carries, in characters. */
 export const LONGEST_NAME = 64;
 export const LONGEST_SCHEMA = 500;
@@ -33,6 +35,8 @@ export interface CodecIdentities {
 /** A process as it describes itself. The kernel's data count instead, if they are known. */
 export interface Claim {
   readonly pid: number;
+  /** The space in which the pid is valid; undefined if the peer does not say. */
+  readonly space?: string | undefined;
   readonly uid: number;
   readonly gid: number;
   readonly role: string | undefined;

@@ -67,13 +67,12 @@ export async function acceptPeer(
     settings.timeout,
   );
   try {
-    const stranger = wire.credentials !== undefined && !isOurs(describePeer(wire, undefined, id));
+    const ours = isOurs(wire, undefined);
     const first = await pipe.read(true);
     // A stranger that must be refused is refused before any of its data are interpreted.
-    if (stranger && settings.authorize === undefined)
-      await checkPeer(describePeer(wire, undefined, id), undefined);
+    if (settings.authorize === undefined) await checkPeer(describePeer(wire, undefined, id), ours, undefined);
     if (first === "status") {
-      if (stranger) await pipe.during(checkPeer(describePeer(wire, undefined, id), settings.authorize));
+      if (!ours) await pipe.during(checkPeer(describePeer(wire, undefined, id), ours, settings.authorize));
       pipe.finish();
       wire.write(Buffer.from(`${JSON.stringify(settings.status())}\n`));
       endSoon(wire);
@@ -98,10 +97,11 @@ async function agree(
 ): Promise<Joined> {
   const hello = readHello(first);
   const peer = describePeer(wire, hello.claim, id);
-  await pipe.during(checkPeer(peer, settings.authorize));
+  const ours = isOurs(wire, hello.claim);
+  await pipe.during(checkPeer(peer, ours, settings.authorize));
   const lanes = agreeLanes(hello, forRole(peer.role, settings.offers));
   const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
-  const agreement = agreeTransport(isOurs(peer) ? means : meansForStranger(means), hello);
+  const agreement = agreeTransport(ours ? means : meansForStranger(means), hello);
   const bulk = Math.min(hello.bulk, ourBulkBytes(settings.binding, settings.bulkBytes));
   const offer = makeOffer(agreement, lanes, settings);
   try {

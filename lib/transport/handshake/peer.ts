@@ -1,14 +1,20 @@
 /** The process at the other end of a connection. */
 export interface Peer {
-  /** The peer's process id: from the kernel if `verified`, else as the peer claims. */
-  readonly pid: number;
-  /** The peer's effective user id when it connected or listened; -1 if it is not known. */
+  /**
+   * The process id that the peer has here: from the kernel, or without the addon as the peer claims. Undefined
+   * if it has none here, because it runs in another pid namespace.
+   */
+  readonly pid: number | undefined;
+  /**
+   * The peer's effective user id when it connected or listened; -1 if it is not known, or if the kernel shows
+   * a number that stands for every user without a mapping in our user namespace.
+   */
   readonly uid: number;
-  /** The peer's effective group id when it connected or listened; -1 if it is not known. */
+  /** The peer's effective group id when it connected or listened; -1 as for `uid`. */
   readonly gid: number;
   /** The role that the peer claims (`options.role`), at most 64 characters; undefined if it claims none. A claim, not a right. */
   readonly role: string | undefined;
-  /** Whether pid, uid and gid come from the kernel. False without the addon. */
+  /** Whether the kernel says which user the peer is. False without the addon, and for a user without a mapping. */
   readonly verified: boolean;
   /**
    * The name of the connection, the same on both sides. The listener makes it and never gives it twice, even

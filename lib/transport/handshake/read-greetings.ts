@@ -32,6 +32,7 @@ import {
   LONGEST_NAME,
   LONGEST_ROLE,
   LONGEST_SCHEMA,
+  LONGEST_SPACE,
   type Ready,
   type TransportName,
   type Welcome,
@@ -161,6 +162,7 @@ function checkVersion(frame: Frame): void {
 function readClaim(frame: Frame): Claim {
   return {
     pid: readInteger(frame, "pid", 0, LARGEST_ID),
+    space: readOptionalString(frame, "space", LONGEST_SPACE),
     uid: readInteger(frame, "uid", -1, LARGEST_ID),
     gid: readInteger(frame, "gid", -1, LARGEST_ID),
     role: readOptionalString(frame, "role", LONGEST_ROLE),

@@ -1,8 +1,20 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, rmdirSync, type Stats, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  rmdirSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { AccessError, SystemError } from "../../errors.js";
-import { ourUid } from "./identity.js";
 import type { Address, ResolvedPlace } from "./names.js";
+import { isOurUid, ourUid } from "./user.js";
 
 const STICKY = 0o1000;
 const WORLD_WRITABLE = 0o002;
@@ -56,6 +68,15 @@ export function removeDirectory(place: ResolvedPlace | undefined): boolean {
   } catch {
     return false; // The directory is in use again, or gone.
   }
+}
+
+/** Returns what kind of file it is, in words. */
+export function kindOf(stat: Stats): string {
+  if (stat.isFile()) return "a file";
+  if (stat.isDirectory()) return "a directory";
+  if (stat.isSymbolicLink()) return "a symbolic link";
+  if (stat.isSocket()) return "a socket";
+  return stat.isFIFO() ? "a pipe" : "a device";
 }
 
 /** Describes a file for an access error, such as "mode 0755, owner uid 0, group gid 0". */
@@ -140,12 +161,12 @@ function checkPrivate(path: string): boolean {
   if (stat === undefined) return false;
   if (!stat.isDirectory()) {
     throw new AccessError(
-      `${path} must be a directory, not ${stat.isSymbolicLink() ? "a symbolic link" : "a file"} ` +
+      `${path} must be a directory, not ${kindOf(stat)} ` +
         `(${describeFile(stat)}); this process runs as uid ${ourUid()}`,
       path,
     );
   }
-  if (stat.uid !== ourUid() || (stat.mode & 0o077) !== 0) {
+  if ((stat.mode & 0o077) !== 0 || !isOurs(path, stat)) {
     throw new AccessError(
       `${path} must belong to us and be closed to everybody else (mode 0700); it has ${describeFile(stat)}; ` +
         `this process runs as uid ${ourUid()}`,
@@ -154,6 +175,29 @@ function checkPrivate(path: string): boolean {
   }
   checkParent(path);
   return true;
+}
+
+function isOurs(path: string, stat: Stats): boolean {
+  if (stat.uid !== ourUid()) return false;
+  return isOurUid(stat.uid) || provesOwner(path);
+}
+
+/** Returns whether the kernel lets us do what only the owner of the directory may. It changes nothing. */
+function provesOwner(path: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch {
+    return false;
+  }
+  try {
+    fchmodSync(descriptor, 0o700);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function checkParent(path: string): void {
@@ -176,7 +220,7 @@ function checkGiven(path: string): Stats | undefined {
     throw accessError(path, "look at", cause);
   }
   if (stat === undefined) return undefined;
-  if (!stat.isDirectory()) throw new AccessError(`${path} must be a directory`, path);
+  if (!stat.isDirectory()) throw new AccessError(`${path} must be a directory, not ${kindOf(stat)}`, path);
   if ((stat.mode & WORLD_WRITABLE) !== 0 && (stat.mode & STICKY) === 0) {
     throw new AccessError(
       `everybody may replace what lies in ${path}: it has ${describeFile(stat)} and no sticky bit; ` +

@@ -1,32 +1,18 @@
-import {
-  chmodSync,
-  closeSync,
-  linkSync,
-  lstatSync,
-  mkdtempSync,
-  openSync,
-  rmSync,
-  type Stats,
-  unlinkSync,
-} from "node:fs";
-import { createServer, type Server } from "node:net";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { AlreadyRunningError, SystemError } from "../../errors.js";
+import { AlreadyRunningError, ClosedError } from "../../errors.js";
 import type { Binding } from "../../native/binding.js";
-import { type Acceptor, acceptNative, acceptNet } from "../wire/acceptor.js";
+import type { Acceptor } from "../wire/acceptor.js";
 import { PROTOCOL_VERSION } from "../wire/protocol.js";
 import { atExit } from "./at-exit.js";
-import { accessError, prepareDirectory, removeDirectory } from "./directory.js";
+import { prepareDirectory, removeDirectory } from "./directory.js";
+import { watchFiles } from "./file-watch.js";
 import { ourIdentity } from "./identity.js";
-import { inTurn } from "./link-lock.js";
-import { lockName } from "./name-lock.js";
-import { type Address, checkPathLength } from "./names.js";
-import { type DiscoveryRecord, makeRecord, readLiveRecord, readRecord, writeRecord } from "./owner-record.js";
-import { probeNative, probeNet, statSocket } from "./probe.js";
+import type { Address } from "./names.js";
+import { type DiscoveryRecord, makeRecord, readLiveRecord } from "./owner-record.js";
+import { listenerPid } from "./probe.js";
+import { isFile, type Taken, type Taking, takeInTurn, takeWithLock } from "./taking.js";
 
-/** The most connections that wait in the kernel for the listener's event loop. The kernel may allow fewer. */
-const BACKLOG = 512;
 /** PATIENCE: how long (ms) to try again while others come and go at the same name. INTERVAL: how long (ms) to wait in between. */
 const PATIENCE = 2000;
 const INTERVAL = 5;
@@ -35,7 +21,17 @@ const INTERVAL = 5;
 export interface Endpoint {
   readonly address: Address;
   readonly record: DiscoveryRecord;
+  /** Another one after a `rebind` that had to make a new socket. */
   readonly acceptor: Acceptor;
+  /** Returns the paths of the name at which its files are no more, although it is open. Looks now. */
+  missing(): string[];
+  /** Sets what is called when more files are missing than before. */
+  onMissing(told: (paths: readonly string[]) => void): void;
+  /**
+   * Makes the missing files anew. Resolves with whether the acceptor is another one; the former is closed.
+   * Rejects as `openEndpoint` does, and then nothing has changed.
+   */
+  rebind(): Promise<boolean>;
   /** Gives up the name and closes the socket. Idempotent. */
   close(): void;
 }
@@ -44,7 +40,7 @@ export interface Endpoint {
  * Takes a name and listens on it. It takes the lock of the name first, and then probes the socket that may
  * lie there. It removes only a socket without a listener. The lock file holds the discovery record. `close`
  * and the exit remove socket and lock file. The next listener of that name takes over what a killed process
- * leaves.
+ * leaves. A live owner whose files were taken away keeps the name (see unseen.ts).
  *
  * Without the addon there are no locks, and turns are taken as link-lock.ts describes.
  *
@@ -56,186 +52,123 @@ export async function openEndpoint(
   mode: number,
   role: string | undefined,
 ): Promise<Endpoint> {
-  const record = makeRecord(address, ourIdentity(), role, PROTOCOL_VERSION);
+  const record = makeRecord(address, ourIdentity(), role, PROTOCOL_VERSION, binding !== undefined);
+  const taking = { address, mode, record };
+  return new OpenEndpoint(binding, taking, await take(binding, taking));
+}
+
+/** Takes the name, or again what `taking.former` lacks. `check` throws if that is no longer wanted. */
+async function take(binding: Binding | undefined, taking: Taking, check = () => {}): Promise<Taken> {
+  const { address } = taking;
   const end = performance.now() + PATIENCE;
   while (performance.now() < end) {
+    check();
     prepareDirectory(address);
-    const taken =
-      binding === undefined
-        ? await takeInTurn(address, mode, record)
-        : takeWithLock(binding, address, mode, record);
-    if (taken !== undefined) return makeEndpoint(address, record, taken);
+    const taken = binding === undefined ? await takeInTurn(taking) : takeWithLock(binding, taking);
+    if (taken !== undefined) return taken;
     // Another process is busy with the name. It has the lock but no record yet, or it is sweeping, or going
     // away.
-    if (binding !== undefined) {
-      const owner = readLiveRecord(address.lockPath);
-      if (owner !== undefined) throw new AlreadyRunningError(address.socketPath, owner.pid);
+    if (binding !== undefined && readLiveRecord(address.lockPath) !== undefined) {
+      throw new AlreadyRunningError(address.socketPath, listenerPid(address, binding));
     }
     await delay(INTERVAL);
   }
   throw new AlreadyRunningError(address.socketPath, undefined);
 }
 
-interface Taken {
-  readonly acceptor: Acceptor;
-  /** The socket's file, so that no other file is removed in its place. */
-  readonly socket: Stats;
-  removeLock(): void;
-}
+class OpenEndpoint implements Endpoint {
+  readonly address: Address;
+  readonly record: DiscoveryRecord;
+  readonly #binding: Binding | undefined;
+  readonly #taking: Taking;
+  readonly #forget: () => void;
+  #taken: Taken;
+  #open = true;
+  #onMissing: ((paths: readonly string[]) => void) | undefined;
+  /** The missing files that were told of. */
+  #told: readonly string[] = [];
+  #unwatch: () => void;
 
-function makeEndpoint(address: Address, record: DiscoveryRecord, taken: Taken): Endpoint {
-  let open = true;
-  const giveUp = () => {
-    if (!open) return;
-    open = false;
-    unlinkIfSame(address.socketPath, taken.socket);
-    taken.removeLock();
-    removeDirectory(address.place);
-  };
-  const forget = atExit(giveUp);
-  return {
-    address,
-    record,
-    acceptor: taken.acceptor,
-    close() {
-      forget();
-      giveUp();
-      taken.acceptor.close();
-    },
-  };
-}
-
-/** Takes the name by its lock. Returns undefined if the lock is not free now. */
-function takeWithLock(
-  binding: Binding,
-  address: Address,
-  mode: number,
-  record: DiscoveryRecord,
-): Taken | undefined {
-  const { socketPath, lockPath } = address;
-  const lock = lockName(binding, lockPath);
-  if (typeof lock === "string") return undefined;
-  let mine = false;
-  try {
-    checkLockFile(address);
-    const probe = probeNative(binding, socketPath);
-    if (probe.state === "live") {
-      // A listener without the addon holds no lock.
-      throw new AlreadyRunningError(socketPath, probe.pid ?? readLiveRecord(lockPath)?.pid);
-    }
-    mine = true;
-    if (probe.state === "stale") unlinkSync(socketPath);
-    writeRecord(lock.descriptor, record);
-    const descriptor = listenNative(binding, socketPath, mode);
-    if (descriptor === undefined) {
-      lock.release(true);
-      return undefined;
-    }
-    return {
-      acceptor: acceptNative(binding, descriptor),
-      socket: lstatSync(socketPath),
-      removeLock: () => lock.release(true),
-    };
-  } catch (error) {
-    lock.release(mine);
-    throw error;
+  constructor(binding: Binding | undefined, taking: Taking, taken: Taken) {
+    this.address = taking.address;
+    this.record = taking.record;
+    this.#binding = binding;
+    this.#taking = taking;
+    this.#taken = taken;
+    this.#forget = atExit(() => this.#giveUp());
+    this.#unwatch = this.#watch();
   }
-}
 
-/** Listens by the addon. Returns undefined if a process without the addon was faster. */
-function listenNative(binding: Binding, path: string, mode: number): number | undefined {
-  try {
-    return binding.socketListen(path, mode, BACKLOG);
-  } catch (cause) {
-    const { code, syscall, message } = cause as NodeJS.ErrnoException;
-    if (code === "EADDRINUSE") return undefined;
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-      throw accessError(path, "listen on", cause);
-    const text = `can't listen on ${path}: ${message}`;
-    throw new SystemError(text, code ?? "UNKNOWN", syscall ?? "bind", path, { cause });
+  get acceptor(): Acceptor {
+    return this.#taken.acceptor;
   }
-}
 
-/** Takes the name without the addon. Returns undefined if no turn came. */
-function takeInTurn(address: Address, mode: number, record: DiscoveryRecord): Promise<Taken | undefined> {
-  const { socketPath, lockPath } = address;
-  return inTurn(turnPath(address), async () => {
-    checkLockFile(address);
-    const probe = await probeNet(socketPath);
-    if (probe.state === "live") throw new AlreadyRunningError(socketPath, readLiveRecord(lockPath)?.pid);
-    if (probe.state === "stale") unlinkSync(socketPath);
-    const server = await listenNet(address, mode);
-    if (server === undefined) return undefined;
-    const descriptor = openSync(lockPath, "w", 0o600);
-    writeRecord(descriptor, record);
-    closeSync(descriptor);
-    return {
-      acceptor: acceptNet(server),
-      socket: statSocket(socketPath)!,
-      removeLock() {
-        const now = readRecord(lockPath);
-        if (typeof now !== "string" && now.pid === record.pid && now.created === record.created) {
-          rmSync(lockPath, { force: true });
-        }
-      },
+  missing(): string[] {
+    if (!this.#open) return [];
+    const { socketPath, lockPath } = this.address;
+    const { socket, lock } = this.#taken;
+    return [
+      ...(isFile(socketPath, socket) ? [] : [socketPath]),
+      ...(isFile(lockPath, lock) ? [] : [lockPath]),
+    ];
+  }
+
+  onMissing(told: (paths: readonly string[]) => void): void {
+    this.#onMissing = told;
+  }
+
+  async rebind(): Promise<boolean> {
+    if (this.missing().length === 0) return false;
+    const former = this.#taken;
+    const check = () => {
+      if (!this.#open) throw new ClosedError("the server was closed");
     };
-  });
-}
-
-/** Returns the path of the link by which processes without the addon take turns at a name. */
-export function turnPath(address: Pick<Address, "socketPath">): string {
-  return `${address.socketPath}.turn`;
-}
-
-/**
- * Listens on a socket in a hidden private directory, sets its rights there, and only then links it under its
- * name. Otherwise node:net would make it with the rights that the umask leaves. Returns undefined if the name
- * is taken.
- */
-async function listenNet(address: Address, mode: number): Promise<Server | undefined> {
-  const hidden = mkdtempSync(join(address.directory, ".r"));
-  const path = join(hidden, "s");
-  try {
-    checkPathLength(path, "name");
-    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      // `exclusive`: a worker of node:cluster must listen itself; otherwise the primary would.
-      server.listen({ path, backlog: BACKLOG, exclusive: true }, () => {
-        server.removeListener("error", reject);
-        resolve();
-      });
-    });
+    const taken = await take(this.#binding, { ...this.#taking, former }, check);
+    const isNew = taken.acceptor !== former.acceptor;
     try {
-      chmodSync(path, mode);
-      linkSync(path, address.socketPath);
-      return server;
-    } catch (cause) {
-      server.close();
-      const { code, message } = cause as NodeJS.ErrnoException;
-      if (code === "EEXIST") return undefined;
-      throw new SystemError(
-        `can't listen on ${address.socketPath}: ${message}`,
-        code ?? "UNKNOWN",
-        "link",
-        address.socketPath,
-        { cause },
-      );
+      check();
+    } catch (error) {
+      if (isNew) taken.acceptor.close();
+      remove(this.address, taken);
+      throw error;
     }
-  } finally {
-    rmSync(hidden, { recursive: true, force: true });
+    this.#taken = taken;
+    this.#told = [];
+    this.#unwatch();
+    this.#unwatch = this.#watch();
+    if (isNew) former.acceptor.close();
+    return isNew;
+  }
+
+  close(): void {
+    this.#forget();
+    this.#giveUp();
+    this.#taken.acceptor.close();
+  }
+
+  #watch(): () => void {
+    return watchFiles([this.address.socketPath, this.address.lockPath], () => this.#look());
+  }
+
+  #look(): void {
+    if (this.#onMissing === undefined) return;
+    const missing = this.missing();
+    const more = missing.some((path) => !this.#told.includes(path));
+    this.#told = missing;
+    if (more) this.#onMissing(missing);
+  }
+
+  #giveUp(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#unwatch();
+    remove(this.address, this.#taken);
   }
 }
 
-/** Throws if the lock's path holds another file. Beside a user's own path, it may be a file of the user. */
-function checkLockFile(address: Address): void {
-  if (address.place !== undefined || readRecord(address.lockPath) !== "foreign") return;
-  const message = `${address.lockPath} is in the way: it must be a lock file of ringbell, and is another file; remove it`;
-  throw new SystemError(message, "EEXIST", "open", address.lockPath);
-}
-
-function unlinkIfSame(path: string, socket: Stats): void {
-  const now = lstatSync(path, { throwIfNoEntry: false });
-  // The kernel keeps the file as long as the socket is open, so no other file can have this number.
-  if (now?.ino === socket.ino && now.dev === socket.dev) rmSync(path, { force: true });
+/** Removes the files of the name that are its own. */
+function remove(address: Address, taken: Taken): void {
+  if (isFile(address.socketPath, taken.socket)) rmSync(address.socketPath, { force: true });
+  taken.removeLock();
+  removeDirectory(address.place);
 }

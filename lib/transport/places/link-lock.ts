@@ -1,13 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
+import { lstatSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { accessError } from "./directory.js";
-import { isAlive, ourIdentity, type ProcessIdentity } from "./identity.js";
+import { isAliveIn, ourIdentity, type SpacedIdentity } from "./identity.js";
 
 /**
  * Turns without the addon, which alone can lock a file. The lock is a symbolic link. One step makes it
- * together with its content: the pid and start time of the owner. If that process dies, the next one moves
- * the link away and checks whether it got the one that it meant.
+ * together with its content: the pid and start time of the owner, and the space in which the pid is valid.
+ * If that process dies, the next one moves the link away and checks whether it got the one that it meant. A
+ * process of another pid namespace can't be seen; its turn is over when it is older than any turn.
  *
  * A window of microseconds remains after a crash: two processes that arrive together may then both believe
  * that they have the turn. A lock of the kernel has no such window.
@@ -16,14 +17,16 @@ import { isAlive, ourIdentity, type ProcessIdentity } from "./identity.js";
 /** PATIENCE: how long (ms) to wait for a turn. INTERVAL: how often (ms) to look. */
 const PATIENCE = 5000;
 const INTERVAL = 5;
+/** The age (ms) of a turn in another pid namespace from which its process counts as dead. A turn takes some ms. */
+const LONGEST_TURN = 60_000;
 
 /**
  * Runs `work` while no other process of ours runs its own under the same path. Returns undefined if the
  * directory is gone or no turn came.
  */
 export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
-  const { pid, start } = ourIdentity();
-  const mark = `${pid.toString(36)}-${start.toString(36)}-${randomBytes(6).toString("hex")}`;
+  const { pid, start, space } = ourIdentity();
+  const mark = `${pid.toString(36)}-${start.toString(36)}-${space}-${randomBytes(6).toString("hex")}`;
   const end = performance.now() + PATIENCE;
   for (;;) {
     try {
@@ -50,7 +53,7 @@ export function removeIfDead(path: string): boolean {
   const mark = read(path);
   if (mark === undefined) return true;
   const owner = parse(mark);
-  if (owner !== undefined && isAlive(owner)) return false;
+  if (owner !== undefined && (isAliveIn(owner) ?? isYoung(path))) return false;
   const aside = `${path}.${randomBytes(4).toString("hex")}`;
   try {
     renameSync(path, aside);
@@ -78,8 +81,14 @@ function read(path: string): string | undefined {
   }
 }
 
-function parse(mark: string): ProcessIdentity | undefined {
-  const parts = /^([0-9a-z]{1,8})-([0-9a-z]{1,12})-[0-9a-f]{12}$/.exec(mark);
+function isYoung(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs < LONGEST_TURN;
+}
+
+function parse(mark: string): SpacedIdentity | undefined {
+  const parts = /^([0-9a-z]{1,8})-([0-9a-z]{1,12})-([0-9a-z]{1,12})-[0-9a-f]{12}$/.exec(mark);
   if (parts === null) return undefined;
-  return { pid: Number.parseInt(parts[1]!, 36), start: Number.parseInt(parts[2]!, 36) };
+  const [pid, start] = [Number.parseInt(parts[1]!, 36), Number.parseInt(parts[2]!, 36)];
+  return { pid, start, space: parts[3]! };
 }

@@ -6,6 +6,8 @@ import { accessError } from "./directory.js";
 /** The lock of a name, held until it is released or the process dies, whatever kills it. */
 export interface NameLock {
   readonly descriptor: number;
+  /** Returns whether the file of the lock is still at its path. */
+  isThere(): boolean;
   /** Releases the lock. `remove`: removes its file, too. */
   release(remove: boolean): void;
 }
@@ -33,6 +35,7 @@ export function lockName(binding: Binding, path: string): NameLock | "held" | "g
   }
   return {
     descriptor,
+    isThere: () => isAt(descriptor, path),
     release(remove) {
       try {
         if (remove && isAt(descriptor, path)) rmSync(path, { force: true });

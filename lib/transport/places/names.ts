@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, normalize } from "node:path";
 import { InvalidArgumentError } from "../../errors.js";
-import { ourUid } from "./identity.js";
+import { isOurUid, ourUid } from "./user.js";
 
 /** The form of names, namespaces and lanes: a letter or digit, then up to 63 letters, digits, `.`, `_`, `-`. */
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
@@ -149,7 +149,7 @@ function privateBase(env: Environment): string {
   // directory. It is then not ours to use.
   if (runtime !== undefined && isAbsolute(runtime)) {
     const stat = statSync(runtime, { throwIfNoEntry: false });
-    if (stat?.isDirectory() && stat.uid === ourUid()) return join(runtime, "ringbell");
+    if (stat?.isDirectory() && isOurUid(stat.uid)) return join(runtime, "ringbell");
   }
   return join(tmpdir(), `ringbell-${ourUid()}`);
 }

@@ -1,14 +1,12 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import { isAlive, type ProcessIdentity, pidSpace } from "./identity.js";
+import { isAliveIn, pidHere, type SpacedIdentity } from "./identity.js";
 import type { Address } from "./names.js";
 
 /** The discovery record: one line of JSON in an endpoint's lock file, for as long as the owner lives. */
-export interface DiscoveryRecord extends ProcessIdentity {
+export interface DiscoveryRecord extends SpacedIdentity {
   readonly name: string;
   /** Null if the endpoint was given by path. */
   readonly namespace: string | null;
-  /** The space in which the pid is valid. Another container has another space. */
-  readonly space: string;
   /** The path of the socket. */
   readonly socket: string;
   /** For carriers that need a host and a port; a Unix socket has none. */
@@ -17,6 +15,8 @@ export interface DiscoveryRecord extends ProcessIdentity {
   readonly role: string | null;
   /** The version of the protocol that the owner speaks. */
   readonly version: number;
+  /** Whether the owner has the kernel's lock on the file; without the addon it has none. */
+  readonly locked?: boolean;
   /** When the owner began to listen, as ISO 8601 in UTC. */
   readonly created: string;
 }
@@ -26,20 +26,21 @@ const LONGEST_RECORD = 8192;
 
 export function makeRecord(
   address: Address,
-  identity: ProcessIdentity,
+  identity: SpacedIdentity,
   role: string | undefined,
   version: number,
+  locked: boolean,
 ): DiscoveryRecord {
   return {
     name: address.name,
     namespace: address.place?.namespace ?? null,
     ...identity,
-    space: pidSpace(),
     socket: address.socketPath,
     host: null,
     port: null,
     role: role ?? null,
     version,
+    locked,
     created: new Date().toISOString(),
   };
 }
@@ -71,8 +72,14 @@ export function readRecord(lockPath: string): DiscoveryRecord | "empty" | "forei
 export function readLiveRecord(lockPath: string): DiscoveryRecord | undefined {
   const record = readRecord(lockPath);
   if (typeof record === "string") return undefined;
-  // A pid of another container is unknown here, so its process counts as alive.
-  return record.space !== pidSpace() || isAlive(record) ? record : undefined;
+  // A process of another pid namespace can't be seen here, so it counts as alive.
+  return (isAliveIn(record) ?? true) ? record : undefined;
+}
+
+/** Returns the pid that the live owner in the lock file has here, or undefined. */
+export function readLivePid(lockPath: string): number | undefined {
+  const record = readLiveRecord(lockPath);
+  return record === undefined ? undefined : pidHere(record);
 }
 
 function parseRecord(text: string): DiscoveryRecord | "foreign" {

@@ -1,8 +1,10 @@
-import { lstatSync, type Stats } from "node:fs";
+import { lstatSync, type Stats, statSync } from "node:fs";
 import { connect } from "node:net";
 import { SystemError } from "../../errors.js";
 import type { Binding } from "../../native/binding.js";
-import { accessError } from "./directory.js";
+import { accessError, kindOf } from "./directory.js";
+import type { Address } from "./names.js";
+import { readLivePid } from "./owner-record.js";
 
 /** The result of a connection attempt: no socket, a socket without a listener, or a listener. */
 export type Probe =
@@ -26,6 +28,20 @@ export function probeNative(binding: Binding, path: string): Probe {
   } finally {
     binding.closeDescriptor(descriptor);
   }
+}
+
+/**
+ * Returns the pid that the process that listens has here: from the kernel, which translates it, else from its
+ * record. Undefined if it has none here.
+ */
+export function listenerPid(address: Address, binding: Binding | undefined): number | undefined {
+  try {
+    const probe = binding === undefined ? undefined : probeNative(binding, address.socketPath);
+    if (probe?.state === "live" && probe.pid !== undefined) return probe.pid;
+  } catch {
+    // It can't be asked. The record may still tell.
+  }
+  return readLivePid(address.lockPath);
 }
 
 /** Like `probeNative`, over node:net. */
@@ -52,13 +68,21 @@ export function statSocket(path: string): Stats | undefined {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat !== undefined && !stat.isSocket()) {
     throw new SystemError(
-      `${path} is in the way: it must be a socket, and is something else; remove it`,
+      `${path} is in the way: it must be a socket, and is ${kindOf(stat)}; remove it`,
       "ENOTSOCK",
       "bind",
       path,
     );
   }
   return stat;
+}
+
+/** Throws a SystemError (ENOTSOCK) that says what lies at the path, if that is no socket. */
+export function checkSocket(path: string, cause?: unknown): void {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined || stat.isSocket()) return;
+  const text = `can't connect to ${path}: it must be a socket, and is ${kindOf(stat)}`;
+  throw new SystemError(text, "ENOTSOCK", "connect", path, cause === undefined ? undefined : { cause });
 }
 
 function judge(error: NodeJS.ErrnoException, path: string): Probe {

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { ourIdentity, type ProcessIdentity, pidSpace } from "./identity.js";
+import { ourIdentity, type SpacedIdentity } from "./identity.js";
 
 /**
  * Names of regions in shared memory: `/ringbell-<pid>-<start>-<space>-<random>`, numbers in base 36. A name
@@ -8,13 +8,9 @@ import { ourIdentity, type ProcessIdentity, pidSpace } from "./identity.js";
  * characters, for macOS.
  */
 
-export interface RegionOwner extends ProcessIdentity {
-  readonly space: string;
-}
-
 export function regionName(): string {
-  const { pid, start } = ourIdentity();
-  const stem = `/ringbell-${pid.toString(36)}-${start.toString(36)}-${pidSpace()}-`;
+  const { pid, start, space } = ourIdentity();
+  const stem = `/ringbell-${pid.toString(36)}-${start.toString(36)}-${space}-`;
   const room = process.platform === "darwin" ? 31 - stem.length : 16;
   const random = BigInt(`0x${randomBytes(16).toString("hex")}`)
     .toString(36)
@@ -23,7 +19,7 @@ export function regionName(): string {
 }
 
 /** Returns the process that made the region of that name (with or without the slash), or undefined if it is no such name. */
-export function regionOwner(name: string): RegionOwner | undefined {
+export function regionOwner(name: string): SpacedIdentity | undefined {
   const parts = /^\/?ringbell-([0-9a-z]{1,8})-([0-9a-z]{1,12})-([0-9a-z]{1,12})-[0-9a-z]{2,16}$/.exec(name);
   if (parts === null) return undefined;
   const pid = Number.parseInt(parts[1]!, 36);

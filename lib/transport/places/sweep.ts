@@ -5,14 +5,16 @@ import type { Binding } from "../../native/binding.js";
 import { tryBinding } from "../../native/load.js";
 import { trace } from "../../trace.js";
 import { checkPlace, removeDirectory } from "./directory.js";
-import { turnPath } from "./endpoint.js";
-import { isAlive, ourUid, pidSpace } from "./identity.js";
+import { isAliveIn } from "./identity.js";
 import { inTurn, removeIfDead } from "./link-lock.js";
 import { lockName } from "./name-lock.js";
 import { addressIn, NAME_PATTERN, type Place, type ResolvedPlace, resolvePlace } from "./names.js";
 import { readLiveRecord } from "./owner-record.js";
 import { probeNative, probeNet } from "./probe.js";
 import { regionOwner } from "./region-names.js";
+import { turnPath } from "./taking.js";
+import { unseenDirectories, unseenOwner } from "./unseen.js";
+import { isOurUid } from "./user.js";
 
 export interface SweepOptions extends Place {
   /** Whether to sweep all namespaces of the directory, instead of one. Default false. */
@@ -25,7 +27,7 @@ export interface SweepReport {
   readonly removed: readonly string[];
   /** Names in shared memory that dead processes left and that were removed. */
   readonly regions: readonly string[];
-  /** Sockets on which a process listens. They were left alone. */
+  /** The sockets on which a process listens, even if their files were taken away. They were left alone. */
   readonly live: readonly string[];
   /** Paths that could not be examined or removed, each with the error. */
   readonly failed: readonly { readonly path: string; readonly error: Error }[];
@@ -76,7 +78,7 @@ async function sweepPlaces(places: readonly ResolvedPlace[]): Promise<SweepRepor
 
 /** Returns all namespaces in the directory that holds the namespace `place`. */
 export function everyPlace(place: ResolvedPlace): ResolvedPlace[] {
-  return list(place.base)
+  return [...new Set([...list(place.base), ...unseenDirectories(place.base)])]
     .filter((namespace) => NAME_PATTERN.test(namespace))
     .map((namespace) => ({ ...place, namespace, directory: join(place.base, namespace) }));
 }
@@ -120,7 +122,8 @@ function sweepWithLock(binding: Binding, address: Names, report: Report): void {
   }
   let remove = false;
   try {
-    if (probeNative(binding, socketPath).state === "live") {
+    const { state } = probeNative(binding, socketPath);
+    if (state === "live" || unseenOwner(address, state === "free", true) !== undefined) {
       report.live.push(socketPath);
       return;
     }
@@ -137,7 +140,8 @@ function sweepWithLock(binding: Binding, address: Names, report: Report): void {
 async function sweepInTurn(address: Names, report: Report): Promise<void> {
   const { socketPath, lockPath } = address;
   await inTurn(turnPath(address), async () => {
-    if ((await probeNet(socketPath)).state === "live") {
+    const { state } = await probeNet(socketPath);
+    if (state === "live" || unseenOwner(address, state === "free") !== undefined) {
       report.live.push(socketPath);
       return;
     }
@@ -164,7 +168,7 @@ function sweepHidden(place: ResolvedPlace, report: Report): void {
     if (!mark && !/^\.r[A-Za-z0-9]{6}$/.test(file)) continue;
     const path = join(place.directory, file);
     const stat = lstatSync(path, { throwIfNoEntry: false });
-    if (stat === undefined || stat.uid !== ourUid() || !(mark ? stat.isSymbolicLink() : stat.isDirectory()))
+    if (stat === undefined || !isOurUid(stat.uid) || !(mark ? stat.isSymbolicLink() : stat.isDirectory()))
       continue;
     if (Date.now() - stat.mtimeMs < HIDDEN_AGE) continue;
     try {
@@ -187,9 +191,9 @@ export function sweepRegions(report: Pick<Report, "regions" | "failed">, directo
     const path = join(directory, file);
     try {
       const stat = lstatSync(path, { throwIfNoEntry: false });
-      if (stat === undefined || !stat.isFile() || stat.uid !== ourUid()) continue;
-      const stale = owner.space === pidSpace() ? !isAlive(owner) : Date.now() - stat.mtimeMs > FOREIGN_AGE;
-      if (!stale) continue;
+      if (stat === undefined || !stat.isFile() || !isOurUid(stat.uid)) continue;
+      const alive = isAliveIn(owner) ?? Date.now() - stat.mtimeMs <= FOREIGN_AGE;
+      if (alive) continue;
       unlinkSync(path);
       report.regions.push(`/${file}`);
     } catch (error) {

@@ -2,8 +2,9 @@
 import { createInterface } from "node:readline";
 import { listen } from "../../../dist/index.js";
 
-const [name, options] = [process.argv[2], JSON.parse(process.argv[3] ?? "{}")];
+const [name, { authorize, ...options }] = [process.argv[2], JSON.parse(process.argv[3] ?? "{}")];
 const say = (what) => process.stdout.write(`${JSON.stringify(what)}\n`);
+const failure = ({ code, pid, message }) => ({ state: "failed", code, pid, message });
 
 const commands = {
   exit: () => process.exit(0),
@@ -15,16 +16,25 @@ const commands = {
 
 let server;
 try {
-  server = await listen(name, options);
+  server = await listen(name, authorize ? { ...options, authorize: () => true } : options);
   say({ state: "listening", pid: process.pid, path: server.path });
 } catch (error) {
-  say({ state: "failed", code: error.code, pid: error.pid, message: error.message });
+  say(failure(error));
   process.exit(0);
 }
+const peers = [];
 server.on("connection", (channel) => {
+  peers.push(channel.peer);
   // Echoes, so that a test can see that the connection works.
   channel.on("message", (message) => void channel.send(message));
 });
+server.on("filesLost", (paths) => say({ state: "lost", paths, missing: server.missing }));
+commands.peers = () => say({ peers });
+commands.rebind = () =>
+  server.rebind().then(
+    () => say({ state: "bound", missing: server.missing }),
+    (error) => say(failure(error)),
+  );
 commands.close = async () => {
   await server.close();
   say({ state: "closed" });
