@@ -92,10 +92,12 @@ void Lane::send_wait() {
     return !producer_.refresh() || producer_.consumed() != consumed;
   };
   while (!is_done()) {
-    if (spin_until(wait_spin_, deadline, found)) {
+    const bool fresh = !waited_in_vain();
+    if (fresh && spin_until(wait_spin_, deadline, found)) {
       send();
       continue;
     }
+    vain_wait_ = traffic();
     connection_.read_socket();
     producer_.announce(Parked::futex);
     ask_for_report();
@@ -106,7 +108,7 @@ void Lane::send_wait() {
     if (now >= deadline) break;
     futex_wait(producer_.state(), static_cast<uint32_t>(Parked::futex), std::min(deadline - now, kLookAround));
     producer_.withdraw();
-    wait_spin_.woken(uv_hrtime() - now);
+    if (fresh) wait_spin_.woken(uv_hrtime() - now);
     send();
   }
   full_count_ = full_before;

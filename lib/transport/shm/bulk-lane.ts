@@ -105,9 +105,11 @@ export class BulkLane {
     while (this.#lane.drain(MOST_RECORDS) > 0) this.#take();
   }
 
-  /** Blocks the thread until a record arrives, for at most `timeout` ms. */
-  wait(timeout: number): void {
-    if (this.#lane.drainBlocked(MOST_RECORDS, timeout) > 0) this.#take();
+  /** Blocks the thread until a record arrives, for at most `timeout` ms: one slice. Returns whether one came. */
+  wait(timeout: number): boolean {
+    if (this.#lane.drainBlocked(MOST_RECORDS, timeout) === 0) return false;
+    this.#take();
+    return true;
   }
 
   /** Makes the event loop watch the lane until a record arrives, or else look at it at a bell only. */

@@ -20,15 +20,17 @@ import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../reco
 /** The most records to ask the addon for at once: the largest number that fits its 32-bit word. */
 export const MOST_RECORDS = 0x7fff_ffff;
 
-/** How long (ms) a thread may block before it looks at the bulk lane. Its event loop, which does that otherwise, does not run. */
-const LONGEST_BLOCK_OF_THREAD = 50;
+/**
+ * The longest wait (ms) in one call of the addon. A wait goes on from JavaScript, for two reasons. A thread
+ * can be terminated only there: by `worker.terminate()`, or when the process exits. And the work of the bulk
+ * lane is done there, because the thread's event loop does not run.
+ */
+export const SLICE = 5;
 
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
   /** Returns what came with the record at the cursor. Returns undefined for a malformed record; the connection then ends. */
   receive(records: RecordCursor): Delivery | undefined;
-  /** Whether the bulk lane may have work on which the peer could depend. */
-  readonly isBusy: boolean;
   /** Returns whether the connection has ended, so that no record of the peer will come. */
   hasEnded(): boolean;
   /** Does the work of the bulk lane, for a thread that blocks. */
@@ -112,9 +114,9 @@ export class RingLane implements BlockingLane {
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
-    const status = this.#sendBlocked(bytes, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
-    if (status !== FULL || timeout <= LONGEST_BLOCK_OF_THREAD) return status;
-    return this.#sendOn(bytes, timeout - LONGEST_BLOCK_OF_THREAD);
+    const status = this.#sendBlocked(bytes, Math.min(timeout, SLICE));
+    if (status !== FULL || timeout <= SLICE) return status;
+    return this.#sendOn(bytes, timeout - SLICE);
   }
 
   fits(bytes: number, blocks: number): boolean {
@@ -146,12 +148,12 @@ export class RingLane implements BlockingLane {
   }
 
   drainWait(max: number, timeout: number): number {
-    const count = this.drainBlocked(max, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
-    if (count > 0 || timeout <= LONGEST_BLOCK_OF_THREAD) return count;
-    return this.#drainOn(max, timeout - LONGEST_BLOCK_OF_THREAD);
+    const count = this.drainBlocked(max, Math.min(timeout, SLICE));
+    if (count > 0 || timeout <= SLICE) return count;
+    return this.#drainOn(max, timeout - SLICE);
   }
 
-  /** Like `drainWait`, but does not look at the bulk lane meanwhile. */
+  /** Like `drainWait`, but does not look at the bulk lane meanwhile. The wait is one slice: `timeout` is at most SLICE. */
   drainBlocked(max: number, timeout: number): number {
     this.#argument[0] = Math.min(max, MOST_RECORDS);
     this.#timeout[0] = timeout;
@@ -244,10 +246,9 @@ export class RingLane implements BlockingLane {
   #sendOn(bytes: number, timeout: number): SendStatus {
     const until = performance.now() + timeout;
     for (;;) {
-      const blocks = this.#blocks();
-      blocks.attend();
+      this.#blocks().attend();
       const left = Math.max(0, until - performance.now());
-      const status = this.#sendBlocked(bytes, blocks.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      const status = this.#sendBlocked(bytes, Math.min(left, SLICE));
       if (status !== FULL || left === 0) return status;
     }
   }
@@ -267,7 +268,7 @@ export class RingLane implements BlockingLane {
       if (blocks.hasEnded()) return this.drainBlocked(max, 0);
       blocks.attend();
       const left = Math.max(0, until - performance.now());
-      const count = this.drainBlocked(max, blocks.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      const count = this.drainBlocked(max, Math.min(left, SLICE));
       if (count > 0 || left === 0) return count;
     }
   }
