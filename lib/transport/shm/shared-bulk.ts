@@ -70,7 +70,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       onFree: () => this.#tellMemory(),
       onRetire: (segment) => this.#announcements.retire(segment.id, segment.mapping.bytes),
     });
-    this.#holdings = new Holdings(this.#pool.limit, checked, binding.detach, (id, slot, shared) =>
+    this.#holdings = new Holdings(this.#pool.limit, checked, (id, slot, shared) =>
       this.#lane.giveBack(id, slot, shared),
     );
     this.#announcements = new Announcements(native, this.#pool, this.#lane, limit, () => this.#tellMemory());
