@@ -73,6 +73,11 @@ export class Pool implements SlotLedger {
     return this.#store.growSoon(bytes);
   }
 
+  /** Does what timers would do; see `SegmentStore.attend`. */
+  attend(): void {
+    this.#store.attend();
+  }
+
   /** Gives free segments back to the system; see `SegmentStore.reclaim`. */
   reclaim(bytes: number): number {
     return this.#store.reclaim(bytes);

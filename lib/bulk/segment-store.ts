@@ -52,6 +52,8 @@ export class SegmentStore {
   #lastClass: SizeClass | undefined;
   #period = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer is due, for a thread whose timers do not run. */
+  #due = 0;
   #ended = false;
 
   /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */
@@ -158,6 +160,13 @@ export class SegmentStore {
       this.retire(segment);
     }
     return got;
+  }
+
+  /** Gives idle segments back if that is due, for a thread that does not come to its event loop. */
+  attend(): void {
+    if (this.#timer === undefined || performance.now() < this.#due) return;
+    clearTimeout(this.#timer);
+    this.#giveBackIdle();
   }
 
   /** Called when the last slot of the segment has become free. */
@@ -283,6 +292,7 @@ export class SegmentStore {
   #startTimer(): void {
     if (this.#timer !== undefined || this.#ended) return;
     this.#timer = setTimeout(() => this.#giveBackIdle(), IDLE).unref();
+    this.#due = performance.now() + IDLE;
   }
 
   #giveBackIdle(): void {

@@ -133,10 +133,14 @@ export class SendingHalf<Send> {
       }
       const sent = this.#lane.sendPacked();
       next += sent;
-      if (sent < packed) {
+      if (sent === packed) continue;
+      if (sent > 0) {
         this.#full(FULL);
         break;
       }
+      // An attempt with one message tells a full lane from one that has ended.
+      if (!this.trySend(messages[next]!)) break;
+      next++;
     }
     return next;
   }

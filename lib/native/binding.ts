@@ -205,6 +205,8 @@ export interface NativeConnection {
    * caller owns it. Throws EMFILE in place of a descriptor for which this process had no room.
    */
   takeDescriptor(): number;
+  /** Reads what has come over the socket, for a thread that does not come to its event loop: `stats` then knows the end. */
+  look(): void;
   /** Rings the bell: the peer's event loop looks at all lanes. */
   ring(): void;
   /** Ends the connection because the peer broke the protocol. `onEnd` comes from the event loop. */

@@ -27,6 +27,13 @@ export const MOST_RECORDS = 0x7fff_ffff;
  */
 export const SLICE = 5;
 
+/**
+ * A program that only tries, or whose messages never let it wait, may never run its event loop. So the work
+ * of the event loop is done once in this many drains that found something, and that found nothing in a row.
+ */
+const FULL_DRAINS = 256;
+const EMPTY_DRAINS = 64;
+
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
   /** Returns what came with the record at the cursor. Returns undefined for a malformed record; the connection then ends. */
@@ -67,6 +74,8 @@ export class RingLane implements BlockingLane {
   readonly #drainMore: () => void;
   readonly #drainWait: () => void;
   readonly #blocks: () => BlockTraffic;
+  #fullDrains = FULL_DRAINS;
+  #emptyDrains = EMPTY_DRAINS;
 
   /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
   constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
@@ -137,18 +146,22 @@ export class RingLane implements BlockingLane {
   }
 
   drain(max: number): number {
+    const count = this.drainAlone(max);
+    if (count === 0) return this.#drainEmpty(max);
+    if (--this.#fullDrains === 0) this.#attend();
+    return count;
+  }
+
+  /** Like `drain`, but does no work of the event loop. */
+  drainAlone(max: number): number {
     this.#argument[0] = Math.min(max, MOST_RECORDS);
     this.#drain();
-    if (this.#needed[0] !== 0) return this.#grown();
-    const count = this.#result[0]!;
-    // A program that polls by tryReceive may never run its event loop. So waiting returns of blocks are sent
-    // from here.
-    if (count === 0) this.#blocks().sendWaiting();
-    return this.records.begin(count);
+    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
   drainWait(max: number, timeout: number): number {
     const count = this.drainBlocked(max, Math.min(timeout, SLICE));
+    if (count > 0 && --this.#fullDrains === 0) this.#attend();
     if (count > 0 || timeout <= SLICE) return count;
     return this.#drainOn(max, timeout - SLICE);
   }
@@ -251,6 +264,24 @@ export class RingLane implements BlockingLane {
       const status = this.#sendBlocked(bytes, Math.min(left, SLICE));
       if (status !== FULL || left === 0) return status;
     }
+  }
+
+  #attend(): void {
+    this.#fullDrains = FULL_DRAINS;
+    this.#blocks().attend();
+  }
+
+  /** Does some work of the event loop after a drain that found nothing. Returns the number of records that came meanwhile. */
+  #drainEmpty(max: number): number {
+    const blocks = this.#blocks();
+    if (--this.#emptyDrains > 0) {
+      blocks.sendWaiting();
+      return 0;
+    }
+    this.#emptyDrains = EMPTY_DRAINS;
+    blocks.attend();
+    // The last records of a peer that has gone may have come after the first look.
+    return blocks.hasEnded() ? this.drainAlone(max) : 0;
   }
 
   #sendBlocked(bytes: number, timeout: number): SendStatus {

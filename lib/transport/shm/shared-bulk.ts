@@ -125,8 +125,8 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   }
 
   attend(): void {
-    this.sendWaiting();
-    this.#lane.look();
+    this.#lane.attend();
+    this.#pool.attend();
   }
 
   sendWaiting(): void {
