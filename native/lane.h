@@ -127,6 +127,11 @@ class Lane {
   void ask_for_report();
   bool reports_may_be_held_back() const { return producer_.fill() <= producer_.capacity() / kReportShare; }
   void sleep_on_the_futex(uint64_t now, uint64_t deadline);
+  // Bytes that this side has sent, and has seen the peer take, and messages that it has received: they all only grow.
+  uint64_t traffic() const { return producer_.produced() + producer_.consumed() + consumer_.messages(); }
+  // Whether nothing has happened since a wait of this thread has polled in vain. A long wait comes in slices, and polling pays in the
+  // first one only.
+  bool waited_in_vain() const { return vain_wait_ == traffic(); }
   void detach();
 
   Connection& connection_;
@@ -143,6 +148,7 @@ class Lane {
   bool want_room_ = false;
   bool want_taken_ = false;
   Sighting sighting_;    // what the watchdog saw at its last look
+  uint64_t vain_wait_ = UINT64_MAX;  // `traffic` when a waiting thread last went to sleep
   uint64_t asked_ = 0;   // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;
   uint64_t taken_mark_ = 0;

@@ -73,17 +73,19 @@ void Lane::drain_wait() {
     return consumer_.ready();
   };
   for (;;) {
-    if (spin_until(wait_spin_, deadline, found)) {
+    const bool fresh = !waited_in_vain();
+    if (fresh && spin_until(wait_spin_, deadline, found)) {
       drain();
       if (is_done()) return;
       continue;
     }
+    vain_wait_ = traffic();
     connection_.read_socket();
     if (connection_.over()) return drain();
     const uint64_t now = uv_hrtime();
     sleep_on_the_futex(now, deadline);
     const uint64_t then = uv_hrtime();
-    if (consumer_.ready()) wait_spin_.woken(then - now);
+    if (fresh && consumer_.ready()) wait_spin_.woken(then - now);
     drain();
     if (is_done() || then >= deadline) return;
   }

@@ -8,6 +8,13 @@
 
 namespace ringbell {
 
+namespace {
+
+// One attempt in so many that find the ring full looks at the socket.
+constexpr uint64_t kFullsALook = 1024;
+
+}  // namespace
+
 void Lane::send() {
   ControlWords& control = words();
   const auto length = static_cast<uint32_t>(control.argument);
@@ -68,6 +75,8 @@ void Lane::wake_consumer(Parked where) {
 void Lane::met_full() {
   ++full_count_;
   if (blocked_since_ == 0) blocked_since_ = wall_clock();
+  // The same caller would never hear that the peer has gone.
+  if (full_count_ % kFullsALook == 0) connection_.read_socket();
   // A caller that tries again and again without its event loop would never ask for the little that the peer may have taken
   // without a report, and a long record may need just that. An announcement that stands is left as it is.
   if (reports_may_be_held_back() && producer_.state().load(std::memory_order_relaxed) == static_cast<uint32_t>(Parked::awake)) {
@@ -92,10 +101,12 @@ void Lane::send_wait() {
     return !producer_.refresh() || producer_.consumed() != consumed;
   };
   while (!is_done()) {
-    if (spin_until(wait_spin_, deadline, found)) {
+    const bool fresh = !waited_in_vain();
+    if (fresh && spin_until(wait_spin_, deadline, found)) {
       send();
       continue;
     }
+    vain_wait_ = traffic();
     connection_.read_socket();
     producer_.announce(Parked::futex);
     ask_for_report();
@@ -106,7 +117,7 @@ void Lane::send_wait() {
     if (now >= deadline) break;
     futex_wait(producer_.state(), static_cast<uint32_t>(Parked::futex), std::min(deadline - now, kLookAround));
     producer_.withdraw();
-    wait_spin_.woken(uv_hrtime() - now);
+    if (fresh) wait_spin_.woken(uv_hrtime() - now);
     send();
   }
   full_count_ = full_before;

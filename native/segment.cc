@@ -8,7 +8,17 @@ namespace ringbell {
 
 Segment::~Segment() {
   close_descriptor();
+  unmap();
+}
+
+void Segment::unmap() {
   if (memory_ != nullptr) munmap(memory_, bytes_);
+  memory_ = nullptr;
+}
+
+void Segment::close() {
+  close_descriptor();
+  if (views_ == 0) unmap();
 }
 
 void Segment::close_descriptor() {

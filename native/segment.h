@@ -35,6 +35,13 @@ class Segment {
   // Forgets what this side has written to a private mapping.
   void discard();
 
+  // Unmaps at once, if JavaScript can look at the memory no more: finalizers of its buffers come from the event loop, to which a thread
+  // that blocks does not come. A buffer that a program has taken for itself keeps the memory mapped for as long as it lives.
+  void close();
+  // Buffers over the memory that JavaScript has, or that it has taken; to be called on its thread.
+  void view_made() { ++views_; }
+  void view_detached() { --views_; }
+
   std::byte* memory() const { return memory_; }
   uint64_t bytes() const { return bytes_; }
   // The descriptor to pass on; -1 after `close_descriptor`.
@@ -44,10 +51,12 @@ class Segment {
  private:
   Segment(int descriptor, uint64_t bytes) : bytes_(bytes), descriptor_(descriptor) {}
   bool map(int flags, Failure& failure);
+  void unmap();
 
   uint64_t bytes_;
   int descriptor_;
   std::byte* memory_ = nullptr;
+  uint64_t views_ = 0;
 };
 
 }  // namespace ringbell

@@ -10,9 +10,10 @@
 
 namespace ringbell {
 
-// How often a thread that sleeps on a futex looks whether the peer is still there. The peer's orderly end wakes the thread at once;
-// this bounds how late a kill is noticed.
-inline constexpr uint64_t kLookAround = 50'000'000;
+// How often a thread that sleeps on a futex looks whether the peer is still there, should its caller wait for longer. The peer's
+// orderly end wakes the thread at once; this bounds how late a kill is noticed. JavaScript waits in slices as long as this
+// (lib/transport/shm/ring-lane.ts), because a thread can be terminated only when it is back in JavaScript.
+inline constexpr uint64_t kLookAround = 5'000'000;
 // Polls without a pause: about a microsecond, in which most answers come.
 inline constexpr unsigned kHotPolls = 1024;
 inline constexpr unsigned kPollsAClock = 64;

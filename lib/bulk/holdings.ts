@@ -1,5 +1,5 @@
 import { BlockError } from "../errors.js";
-import type { Binding, Segment } from "../native/binding.js";
+import type { Segment } from "../native/binding.js";
 import type { Lease } from "./lease.js";
 import { Mapping } from "./mapping.js";
 import { SegmentLease } from "./segment-lease.js";
@@ -40,8 +40,7 @@ export class Holdings {
   mappedBytes = 0;
   readonly #limit: number;
   readonly #checked: boolean;
-  readonly #detach: Binding["detach"];
-  readonly #giveBack: (id: number, slot: number, shared: boolean) => void;
+  #giveBack: (id: number, slot: number, shared: boolean) => void;
   readonly #segments = new Map<number, HeldSegment>();
   #ended = false;
 
@@ -49,12 +48,10 @@ export class Holdings {
   constructor(
     limit: number,
     checked: boolean,
-    detach: Binding["detach"],
     giveBack: (id: number, slot: number, shared: boolean) => void,
   ) {
     this.#limit = limit;
     this.#checked = checked;
-    this.#detach = detach;
     this.#giveBack = giveBack;
   }
 
@@ -89,7 +86,7 @@ export class Holdings {
     const { id, slots } = announcement;
     this.#segments.set(id, {
       ...announcement,
-      mapping: new Mapping(segment, this.#detach, this.#checked),
+      mapping: new Mapping(segment, this.#checked),
       holders: new Uint32Array(slots),
       leases: new Array<HeldLease | undefined>(slots).fill(undefined),
       held: 0,
@@ -129,7 +126,8 @@ export class Holdings {
   /** Notes that a block went back to the peer in a message. */
   sentHome(lease: HeldLease): void {
     lease.withdraw();
-    if (!this.#ended) lease.segment.leases[lease.slot] = lease;
+    if (this.#ended) lease.unwatch();
+    else lease.segment.leases[lease.slot] = lease;
     this.#letGo(lease.segment, lease.slot);
   }
 
@@ -150,7 +148,13 @@ export class Holdings {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const segment of this.#segments.values()) if (segment.held === 0) this.#close(segment);
+    // A block that the program keeps must not keep the connection.
+    this.#giveBack = () => {};
+    for (const segment of this.#segments.values()) {
+      for (const lease of segment.leases) lease?.unwatch();
+      segment.leases.fill(undefined);
+      if (segment.held === 0) this.#close(segment);
+    }
   }
 
   #letGo(segment: HeldSegment, slot: number): void {

@@ -28,7 +28,15 @@ const registry = new FinalizationRegistry<Tenancy>((tenancy) => {
  * it.
  */
 export function watchLease(lease: object, tenancy: Tenancy): void {
-  registry.register(lease, tenancy);
+  registry.register(lease, tenancy, tenancy);
+}
+
+/**
+ * Undoes `watchLease`, for a lease that no block has and none will have. The registry holds each tenancy, and
+ * with it the ledger, for as long as the lease is watched.
+ */
+export function unwatchLease(tenancy: Tenancy): void {
+  registry.unregister(tenancy);
 }
 
 const leases = new WeakMap<Uint8Array, object>();

@@ -1,4 +1,4 @@
-import type { Binding, Segment } from "../native/binding.js";
+import type { Segment } from "../native/binding.js";
 
 /** Returns whether the checked mode is on: every block has a buffer of its own, which is detached when the block is sent or released. */
 export function isChecked(): boolean {
@@ -9,21 +9,19 @@ export function isChecked(): boolean {
 export class Mapping {
   readonly segment: Segment;
   readonly bytes: number;
-  readonly #detach: Binding["detach"];
   readonly #checked: boolean;
   #whole: ArrayBuffer | undefined;
 
-  constructor(segment: Segment, detach: Binding["detach"], checked: boolean) {
+  constructor(segment: Segment, checked: boolean) {
     this.segment = segment;
     this.bytes = segment.bytes;
-    this.#detach = detach;
     this.#checked = checked;
   }
 
   view(offset: number, length: number): Uint8Array {
     if (this.#checked) return new Uint8Array(this.segment.view(offset, length));
-    // The length is 0 if a program has called ArrayBuffer.prototype.transfer. (The buffer is refused in
-    // transfer lists.)
+    // The length is 0 if a program has taken the buffer: a byte stream that gets a view does that, and so
+    // does ArrayBuffer.prototype.transfer. No engine's stable interface refuses it.
     if (this.#whole === undefined || this.#whole.byteLength === 0)
       this.#whole = this.segment.view(0, this.bytes);
     return new Uint8Array(this.#whole, offset, length);
@@ -31,13 +29,16 @@ export class Mapping {
 
   /** Ends the use of a view that was given out. Returns whether the view was really taken away. */
   revoke(view: Uint8Array): boolean {
-    if (this.#checked) this.#detach(view.buffer as ArrayBuffer);
+    if (this.#checked) this.segment.detach(view.buffer as ArrayBuffer);
     return this.#checked;
   }
 
-  /** Unmaps the segment. From now on the length of every view is 0; a revoked view has it already. */
+  /**
+   * Unmaps the segment. From now on the length of every view is 0; a revoked view has it already. If a program
+   * has taken a buffer, the memory stays mapped as long as that one lives.
+   */
   close(): void {
-    if (this.#whole !== undefined) this.#detach(this.#whole);
+    if (this.#whole !== undefined) this.segment.detach(this.#whole);
     this.#whole = undefined;
     this.segment.close();
   }

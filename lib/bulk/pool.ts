@@ -1,5 +1,5 @@
 import type { Lease } from "./lease.js";
-import { type Memory, SegmentStore, type StoreEvents, translate } from "./segment-store.js";
+import { type Memory, NOBODY, SegmentStore, type StoreEvents, translate } from "./segment-store.js";
 import { shareOut } from "./shared-lease.js";
 import { SharedMemory } from "./shared-memory.js";
 import {
@@ -25,7 +25,7 @@ export class Pool implements SlotLedger {
   /** The bytes of long messages that lie in blocks in the hands of the peer. */
   longBytes = 0;
   readonly #store: SegmentStore;
-  readonly #events: StoreEvents;
+  #events: StoreEvents;
   #ended = false;
 
   /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */
@@ -71,6 +71,11 @@ export class Pool implements SlotLedger {
   /** Like `grow`, but takes large memory from the system on another thread. */
   growSoon(bytes: number): Promise<boolean> {
     return this.#store.growSoon(bytes);
+  }
+
+  /** Does what timers would do; see `SegmentStore.attend`. */
+  attend(): void {
+    this.#store.attend();
   }
 
   /** Gives free segments back to the system; see `SegmentStore.reclaim`. */
@@ -142,10 +147,12 @@ export class Pool implements SlotLedger {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#events = NOBODY;
     this.#store.end();
     for (const segment of this.#store.all()) {
       for (const lease of segment.leases) {
         if (lease === undefined) continue;
+        lease.unwatch();
         this.lent--;
         segment.used--;
         segment.states[lease.slot] = FREE;
@@ -182,7 +189,8 @@ export class Pool implements SlotLedger {
   #free(lease: SlotLease): void {
     const { segment } = lease;
     segment.states[lease.slot] = FREE;
-    segment.sizeClass.free.push(lease);
+    if (this.#ended) lease.unwatch();
+    else segment.sizeClass.free.push(lease);
     if (--segment.used === 0) this.#store.becameFree(segment);
     this.#events.onFree();
   }

@@ -1,6 +1,6 @@
 import { BlockError } from "../errors.js";
 import type { Lease } from "./lease.js";
-import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
+import { type Tenancy, tieToView, tracePlace, unwatchLease, watchLease } from "./lost.js";
 import type { PrivateBytes, PrivateMemory } from "./private-memory.js";
 
 /*
@@ -89,6 +89,8 @@ export class PrivateLease implements Lease {
 
   get bytes(): Uint8Array {
     const { view } = this.#tenancy;
+    // Memory that was taken is gone: it was the engine's own, and no other view can show it.
+    if (view.length !== this.length) throw new BlockError("the memory of the block was transferred");
     if (this.#shown?.buffer !== view.buffer) {
       // This view differs from the tenancy's view: the registry keeps that one alive, and the lease with it.
       this.#shown = new Uint8Array(view.buffer, view.byteOffset, view.length);
@@ -102,7 +104,7 @@ export class PrivateLease implements Lease {
   }
 
   release(): void {
-    this.#tenancy.held = false;
+    this.#leave();
     this.#holding.drop(this.#tenancy.view);
   }
 
@@ -141,8 +143,13 @@ export class PrivateLease implements Lease {
 
   /** Makes a lease of the same block in place of this one. */
   #successor(view: PrivateBytes, sealed: boolean, shared: boolean): PrivateLease {
-    this.#tenancy.held = false;
+    this.#leave();
     return new PrivateLease(this.#holding, view, sealed, shared, this.#tenancy.place);
+  }
+
+  #leave(): void {
+    this.#tenancy.held = false;
+    unwatchLease(this.#tenancy);
   }
 
   /** Returns the bytes for one more lease. In checked mode each lease needs a buffer of its own, which can be taken away. */

@@ -1,4 +1,4 @@
-import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
+import { type Tenancy, tieToView, tracePlace, unwatchLease, watchLease } from "./lost.js";
 import type { Mapping } from "./mapping.js";
 
 /** The view of a lease that has no block. */
@@ -11,7 +11,7 @@ export abstract class SegmentLease<
   readonly segment: Segment;
   readonly slot: number;
   length = -1;
-  bytes: Uint8Array = NOTHING;
+  #view: Uint8Array = NOTHING;
   readonly #tenancy: Tenancy;
 
   /** `lost` is called when the lease was collected while a block had it. It must not refer to the lease. */
@@ -22,13 +22,21 @@ export abstract class SegmentLease<
     watchLease(this, this.#tenancy);
   }
 
+  /**
+   * The memory of the block. A view that has lost its memory is replaced: a program has taken the buffer, and
+   * with it the views of all blocks of the segment.
+   */
+  get bytes(): Uint8Array {
+    if (this.#view.length !== this.length) this.#look();
+    return this.#view;
+  }
+
   /** Begins a block of `bytes` bytes. The last block's view is reused if it has the same length. */
   handOut(bytes: number): void {
-    if (this.length !== bytes || this.bytes === NOTHING) {
-      this.bytes = this.segment.mapping.view(this.slot * this.segment.slotBytes, bytes);
+    if (this.length !== bytes || this.#view === NOTHING) {
       this.length = bytes;
       this.#tenancy.bytes = bytes;
-      tieToView(this.bytes, this);
+      this.#look();
     }
     this.#tenancy.place = tracePlace();
     this.#tenancy.held = true;
@@ -38,6 +46,16 @@ export abstract class SegmentLease<
   withdraw(): void {
     this.#tenancy.held = false;
     // `length` stays: the peer may send the block home.
-    if (this.segment.mapping.revoke(this.bytes)) this.bytes = NOTHING;
+    if (this.segment.mapping.revoke(this.#view)) this.#view = NOTHING;
+  }
+
+  /** Called when the connection has ended and no block has the lease. */
+  unwatch(): void {
+    unwatchLease(this.#tenancy);
+  }
+
+  #look(): void {
+    this.#view = this.segment.mapping.view(this.slot * this.segment.slotBytes, this.length);
+    tieToView(this.#view, this);
   }
 }

@@ -11,8 +11,8 @@ const PART_OF_LIMIT = 1 / 16;
 /** Memory of at least this many bytes is taken on another thread, if the caller can wait. */
 const SLOW_BYTES = 8 * 1024 * 1024;
 
-/** The addon's functions that make and detach segments. */
-export type Memory = Pick<Binding, "segmentCreate" | "segmentCreateSoon" | "detach">;
+/** The addon's functions that make segments. */
+export type Memory = Pick<Binding, "segmentCreate" | "segmentCreateSoon">;
 
 /** The calls of the store to its owner. */
 export interface StoreEvents {
@@ -21,6 +21,9 @@ export interface StoreEvents {
   /** Called when a segment that the peer knows is about to be unmapped here. */
   onRetire(segment: PoolSegment): void;
 }
+
+/** Events that nobody hears. */
+export const NOBODY: StoreEvents = { onFree: () => {}, onRetire: () => {} };
 
 /** The next segment of a class. */
 interface Plan {
@@ -40,7 +43,7 @@ export class SegmentStore {
   readonly #checked: boolean;
   readonly #memory: Memory;
   readonly #newName: (() => string) | undefined;
-  readonly #events: StoreEvents;
+  #events: StoreEvents;
   readonly #classes = new Map<number, SizeClass>();
   readonly #segments = new Map<number, PoolSegment>();
   #nextId = 1;
@@ -49,6 +52,8 @@ export class SegmentStore {
   #lastClass: SizeClass | undefined;
   #period = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** When the timer is due, for a thread whose timers do not run. */
+  #due = 0;
   #ended = false;
 
   /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */
@@ -157,6 +162,13 @@ export class SegmentStore {
     return got;
   }
 
+  /** Gives idle segments back if that is due, for a thread that does not come to its event loop. */
+  attend(): void {
+    if (this.#timer === undefined || performance.now() < this.#due) return;
+    clearTimeout(this.#timer);
+    this.#giveBackIdle();
+  }
+
   /** Called when the last slot of the segment has become free. */
   becameFree(segment: PoolSegment): void {
     if (this.#ended) {
@@ -210,7 +222,7 @@ export class SegmentStore {
     let mapping: Mapping | undefined;
     try {
       const segment = this.#create(size, sealed ? "" : undefined);
-      mapping = new Mapping(segment, this.#memory.detach, this.#checked);
+      mapping = new Mapping(segment, this.#checked);
       const view = mapping.view(0, bytes.length);
       view.set(bytes);
       mapping.revoke(view);
@@ -223,10 +235,18 @@ export class SegmentStore {
     return mapping;
   }
 
-  /** Called when the connection is over. Segments go as soon as no block uses them. */
+  /**
+   * Called when the connection is over. Segments go as soon as no block uses them. A block that the program
+   * keeps must not keep the connection, so nothing is told to it any more.
+   */
   end(): void {
     this.#ended = true;
+    this.#events = NOBODY;
     clearTimeout(this.#timer);
+    for (const { free } of this.#classes.values()) {
+      for (const lease of free) lease.unwatch();
+      free.length = 0;
+    }
   }
 
   #create(bytes: number, name = this.#newName?.() ?? ""): Segment {
@@ -252,7 +272,7 @@ export class SegmentStore {
   #add(native: Segment, { sizeClass, slots }: Plan): void {
     const segment: PoolSegment = {
       id: this.#nextId++,
-      mapping: new Mapping(native, this.#memory.detach, this.#checked),
+      mapping: new Mapping(native, this.#checked),
       sizeClass,
       slotBytes: sizeClass.slotBytes,
       slots,
@@ -272,6 +292,7 @@ export class SegmentStore {
   #startTimer(): void {
     if (this.#timer !== undefined || this.#ended) return;
     this.#timer = setTimeout(() => this.#giveBackIdle(), IDLE).unref();
+    this.#due = performance.now() + IDLE;
   }
 
   #giveBackIdle(): void {

@@ -1,18 +1,18 @@
 import { BlockError } from "../errors.js";
 import type { Lease } from "./lease.js";
-import { type Tenancy, tieToView, tracePlace, watchLease } from "./lost.js";
+import { type Tenancy, tieToView, tracePlace, unwatchLease, watchLease } from "./lost.js";
 import type { SharedMemory } from "./shared-memory.js";
 
 /** A handle of shared memory in this thread. The memory's count includes it already. */
 export class SharedLease implements Lease {
   readonly memory: SharedMemory;
-  readonly bytes: Uint8Array;
   readonly shared = true;
+  #view: Uint8Array;
   readonly #tenancy: Tenancy;
 
   constructor(memory: SharedMemory) {
     this.memory = memory;
-    this.bytes = memory.mapping.view(0, memory.length);
+    this.#view = memory.mapping.view(0, memory.length);
     this.#tenancy = {
       lost: () => memory.drop(),
       held: true,
@@ -21,7 +21,16 @@ export class SharedLease implements Lease {
       place: tracePlace(),
     };
     watchLease(this, this.#tenancy);
-    tieToView(this.bytes, this);
+    tieToView(this.#view, this);
+  }
+
+  /** The memory; a fresh view if a program has taken the buffer of the last one. */
+  get bytes(): Uint8Array {
+    if (this.#view.length !== this.length) {
+      this.#view = this.memory.mapping.view(0, this.length);
+      tieToView(this.#view, this);
+    }
+    return this.#view;
   }
 
   get ledger(): SharedMemory {
@@ -58,8 +67,9 @@ export class SharedLease implements Lease {
   }
 
   #leave(): void {
-    this.memory.mapping.revoke(this.bytes);
+    this.memory.mapping.revoke(this.#view);
     this.#tenancy.held = false;
+    unwatchLease(this.#tenancy);
   }
 }
 

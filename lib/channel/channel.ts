@@ -126,7 +126,8 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
 
   /** `closing` while `close` waits for sends; `open` before, `closed` after the end. */
   override get state(): "open" | "closing" | "closed" {
-    return this.#state;
+    // A thread that does not come to its event loop knows the end before the lanes are told.
+    return this.#ending.reason === undefined ? this.#state : "closed";
   }
 
   /**
@@ -231,7 +232,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   stats(): ChannelStatistics {
     return {
       transport: this.transport,
-      state: this.#state,
+      state: this.state,
       ...this.#connection.stats(),
       lanes: this.#last ?? this.#cores.map((core) => core.stats()),
       bulk: this.#connection.bulk.stats(),

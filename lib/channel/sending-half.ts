@@ -100,13 +100,20 @@ export class SendingHalf<Send> {
       const stop = this.#takeStop();
       if (stop === undefined) return next;
       try {
-        if ("error" in stop) throw stop.error;
-        if (stop.full ? !this.#full(FULL) : !this.#trySendEncoded(stop.encoded)) return next;
+        if (!this.#trySendStopped(stop, messages[next]!, next === from)) return next;
       } catch (error) {
         if (next === from) throw error;
         return next;
       }
     }
+  }
+
+  /** Tries to send the message that stopped a batch. `first`: none of the batch went out. */
+  #trySendStopped(stop: Stop, message: Send, first: boolean): boolean {
+    if ("error" in stop) throw stop.error;
+    if (!stop.full) return this.#trySendEncoded(stop.encoded);
+    // An attempt with one message tells a full lane from one that has ended.
+    return first ? this.trySend(message) : this.#full(FULL);
   }
 
   /** Sends all messages, and waits for room between them. `sent` is called with the number of those that have gone out since the last call. */

@@ -78,8 +78,6 @@ export interface Binding {
    * although it is said to be `immutable`.
    */
   segmentOpen(descriptor: number, bytes: number, resizable: boolean, immutable: boolean): Segment;
-  /** Detaches an ArrayBuffer: its length, and that of its views, is 0 from then on. */
-  detach(buffer: ArrayBuffer): void;
   /** Makes glibc keep up to 64 MiB of freed memory for later allocations, in the whole process. Only the first call has an effect. */
   keepFreedMemory(): void;
   /** Asks the kernel for huge pages, if it gives them on request: all of the bytes are about to be written. */
@@ -132,11 +130,16 @@ export interface Region {
   close(): void;
 }
 
-/** Memory for blocks. It stays mapped until it was closed and each view of it is detached or collected. */
+/**
+ * Memory for blocks. `close` unmaps it if each view of it was detached. A view that a program has taken (by a
+ * byte stream, or by ArrayBuffer.prototype.transfer) keeps it mapped until it is collected.
+ */
 export interface Segment {
   readonly bytes: number;
   /** Returns a new ArrayBuffer over `length` bytes at `offset`. */
   view(offset: number, length: number): ArrayBuffer;
+  /** Detaches a view: its length, and that of the arrays over it, is 0 from then on. */
+  detach(view: ArrayBuffer): void;
   /**
    * Seals the segment against writing. No other process sees bytes that this process writes to its views from
    * now on. Throws EBUSY if another process has mapped it.
@@ -202,6 +205,8 @@ export interface NativeConnection {
    * caller owns it. Throws EMFILE in place of a descriptor for which this process had no room.
    */
   takeDescriptor(): number;
+  /** Reads what has come over the socket, for a thread that does not come to its event loop: `stats` then knows the end. */
+  look(): void;
   /** Rings the bell: the peer's event loop looks at all lanes. */
   ring(): void;
   /** Ends the connection because the peer broke the protocol. `onEnd` comes from the event loop. */

@@ -6,7 +6,7 @@ import { AddonError, UnsupportedPlatformError } from "../errors.js";
 import type { Binding } from "./binding.js";
 
 /** The version of the addon's interface: kInterfaceVersion of native/js/numbers.h. An addon of another version is refused. */
-const INTERFACE_VERSION = 1;
+const INTERFACE_VERSION = 2;
 
 let loaded: Binding | undefined;
 let failure: AddonError | UnsupportedPlatformError | undefined;

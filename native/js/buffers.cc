@@ -22,11 +22,6 @@ bool has_external_buffers(napi_env env) {
   return napi_create_external_arraybuffer(env, probe, sizeof probe, nullptr, nullptr, &buffer) == napi_ok;
 }
 
-napi_value detach(const Napi::CallbackInfo& info) {
-  (void)napi_detach_arraybuffer(info.Env(), info[0]);
-  return nullptr;
-}
-
 napi_value keep_freed_memory(const Napi::CallbackInfo& info) {
   ringbell::keep_freed_memory();
   return nullptr;
@@ -41,7 +36,6 @@ napi_value advise_huge_pages(const Napi::CallbackInfo& info) {
 
 void export_buffers(Napi::Object exports) {
   const Napi::Env env = exports.Env();
-  export_function(exports, "detach", detach);
   export_function(exports, "keepFreedMemory", keep_freed_memory);
   export_function(exports, "adviseHugePages", advise_huge_pages);
   set(env, exports, "externalBuffers", boolean(env, has_external_buffers(env)));

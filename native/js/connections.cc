@@ -105,6 +105,11 @@ napi_value connection_take_descriptor(napi_env env, napi_callback_info info) {
   return number(env, descriptor < 0 ? -1 : instance_of(env).own(descriptor));
 }
 
+napi_value connection_look(napi_env env, napi_callback_info info) {
+  connection_of(env, info).read_socket();
+  return nullptr;
+}
+
 napi_value connection_ring(napi_env env, napi_callback_info info) {
   connection_of(env, info).ring();
   return nullptr;
@@ -134,6 +139,7 @@ napi_value make_connection(napi_env env, ConnectionHolder* holder, napi_value ow
   set_method(env, object, "stats", connection_stats, holder, owner);
   set_method(env, object, "pass", connection_pass, holder, owner);
   set_method(env, object, "takeDescriptor", connection_take_descriptor, holder, owner);
+  set_method(env, object, "look", connection_look, holder, owner);
   set_method(env, object, "ring", connection_ring, holder, owner);
   set_method(env, object, "fail", connection_fail, holder, owner);
   return object;

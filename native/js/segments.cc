@@ -31,7 +31,23 @@ napi_value segment_view(napi_env env, napi_callback_info info) {
   }
   napi_value buffer = view_of(env, segment->memory() + offset, static_cast<size_t>(length), segment);
   if (buffer == nullptr) throw_error(env, ENOTSUP, "napi_create_external_arraybuffer");
+  else segment->view_made();
   return buffer;
+}
+
+napi_value segment_detach(napi_env env, napi_callback_info info) {
+  const Call<Holder<Segment>, 1> call(env, info);
+  const napi_value buffer = call.arguments[0];
+  const auto is_detached = [&] {
+    bool detached = false;
+    (void)napi_is_detached_arraybuffer(env, buffer, &detached);
+    return detached;
+  };
+  // A buffer without memory here was taken, and its memory lives in another one.
+  if (is_detached()) return nullptr;
+  (void)napi_detach_arraybuffer(env, buffer);
+  if (is_detached() && call.data().value != nullptr) call.data().value->view_detached();
+  return nullptr;
 }
 
 napi_value segment_make_immutable(napi_env env, napi_callback_info info) {
@@ -55,8 +71,7 @@ napi_value segment_close_descriptor(napi_env env, napi_callback_info info) {
 
 napi_value segment_close(napi_env env, napi_callback_info info) {
   auto& segment = Call<Holder<Segment>>(env, info).data().value;
-  // Views may keep the memory for long; they have no use for the descriptor.
-  if (segment != nullptr) segment->close_descriptor();
+  if (segment != nullptr) segment->close();
   segment.reset();
   return nullptr;
 }
@@ -69,6 +84,7 @@ napi_value make_segment(napi_env env, std::shared_ptr<Segment> segment) {
   set(env, object, "bytes", number(env, static_cast<double>(holder->value->bytes())));
   set(env, object, "handle", external);
   set_method(env, object, "view", segment_view, holder, external);
+  set_method(env, object, "detach", segment_detach, holder, external);
   set_method(env, object, "makeImmutable", segment_make_immutable, holder, external);
   set_method(env, object, "discard", segment_discard, holder, external);
   set_method(env, object, "closeDescriptor", segment_close_descriptor, holder, external);

@@ -1,6 +1,5 @@
 import type { Memory } from "../../lib/bulk/segment-store.js";
-import type { Binding, Segment } from "../../lib/native/binding.js";
-import { loadBinding } from "../../lib/native/load.js";
+import type { Segment } from "../../lib/native/binding.js";
 
 /** A segment made of an ArrayBuffer. */
 export interface FakeSegment extends Segment {
@@ -19,7 +18,6 @@ export class FakeMemory implements Memory {
   /** Whether `segmentCreateSoon` waits for `release`. */
   readonly waiting: (() => void)[] = [];
   slow = false;
-  readonly detach: Binding["detach"] = loadBinding().detach;
 
   /** Those that are there. */
   get open(): FakeSegment[] {
@@ -56,6 +54,7 @@ export function fakeSegment(bytes: number, name = ""): FakeSegment {
     discards: 0,
     // A copy: memory that two ArrayBuffers look at can't be had in JavaScript. A Mapping asks for the whole only once.
     view: (offset, length) => memory.slice(offset, offset + length).buffer,
+    detach: (view) => void structuredClone(view, { transfer: [view] }),
     makeImmutable() {
       this.immutable = true;
     },

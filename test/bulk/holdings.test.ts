@@ -1,10 +1,8 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type Announcement, type HeldLease, Holdings } from "../../lib/bulk/holdings.js";
-import { loadBinding } from "../../lib/native/load.js";
 import { type FakeSegment, fakeSegment } from "./fake-memory.js";
 import { KIB, MIB } from "./setup.js";
 
-const { detach } = loadBinding();
 
 /** What tests took: withdrawn at their end, so that nobody warns of those that are garbage-collected. */
 const taken: HeldLease[] = [];
@@ -15,7 +13,7 @@ afterEach(() => {
 
 function make({ limit = MIB, checked = false } = {}) {
   const returned: string[] = [];
-  const holdings = new Holdings(limit, checked, detach, (id, slot, shared) =>
+  const holdings = new Holdings(limit, checked, (id, slot, shared) =>
     returned.push(`${id}/${slot}${shared ? " shared" : ""}`),
   );
   const announce = (more: Partial<Announcement> = {}): FakeSegment => {

@@ -1,5 +1,6 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { counts, KIB, type Message, peer, until } from "./setup.js";
+import { counts, KIB, type Message, MIB, peer, until } from "./setup.js";
 
 /** More than the lane of the blocks holds of returns: 16 KiB of 24 bytes each. */
 const MANY = 1000;
@@ -94,5 +95,86 @@ describe("a peer that never comes to its event loop", () => {
     expect(() => channel.sendSync("x".repeat(500 * KIB), { timeout: 10_000 })).toThrow(
       expect.objectContaining({ code: "ERR_RINGBELL_PEER_DIED" }),
     );
+  });
+
+  const MAPPED = `
+    const { readFileSync } = await import("node:fs");
+    const mapped = () => readFileSync("/proc/self/smaps", "utf8").split(/\\n(?=[0-9a-f]+-)/)
+      .filter((one) => one.split("\\n")[0].includes("memfd:ringbell"))
+      .reduce((sum, one) => sum + Number(/\\nSize: +(\\d+)/.exec(one)[1]) * 1024, 0);`;
+
+  it.runIf(process.platform === "linux").each([
+    ["receiveSync", "channel.receiveSync()"],
+    ["receiveManySync", "channel.receiveManySync(1)[0]"],
+    ["tryReceive", "channel.tryReceive()"],
+    ["receiveMany", "channel.receiveMany(1)[0]"],
+  ])("unmaps what the sender has given up, with %s", async (_, call) => {
+    const limit = 4 * MIB;
+    const { channel, ended } = await peer(
+      "shm",
+      `${MAPPED}
+      const rings = mapped();
+      let most = 0;
+      for (let message; message?.id !== -1; ) {
+        message = ${call};
+        for (const block of message?.blocks ?? []) block.release();
+        if (message?.id % 100 === 0) most = Math.max(most, mapped() - rings);
+      }
+      channel.sendSync({ id: most, blocks: [] });
+      process.exit(0);`,
+      { maxBulkBytes: limit },
+    );
+    // So many lengths that the sender gives up a segment for nearly every one.
+    for (let i = 1; i <= 2000; i++) {
+      await channel.send({ id: i, blocks: [await channel.allocate(1 + ((i * 7919) % 500_000))] });
+    }
+    await channel.send({ id: -1, blocks: [] });
+    const { id: most } = (await channel.receive()) as Message;
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThanOrEqual(limit);
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  it.runIf(process.platform === "linux").each([
+    ["receiveSync", "channel.receiveSync()"],
+    ["tryReceive", "channel.tryReceive()"],
+  ])("unmaps all of it while short messages come, with %s", async (_, call) => {
+    const { channel, ended } = await peer(
+      "shm",
+      `${MAPPED}
+      const rings = mapped();
+      for (let message; message?.id !== -1; ) {
+        message = ${call};
+        for (const block of message?.blocks ?? []) block.release();
+        // Whenever it is asked, it says what is mapped.
+        if (message?.id === -2) channel.sendSync({ id: mapped() - rings, blocks: [] });
+      }
+      process.exit(0);`,
+    );
+    await channel.send({ id: 1, blocks: [await channel.allocate(MIB)] });
+    const ask = async () => {
+      // More than come in one look: the receiver is never idle for long.
+      for (let i = 0; i < 300; i++) await channel.send({ id: 0, blocks: [] });
+      await channel.send({ id: -2, blocks: [] });
+      return ((await channel.receive()) as Message).id;
+    };
+    expect(await ask()).toBe(MIB);
+    // The sender gives memory up that it has not used for some seconds.
+    while ((await ask()) > 0) await delay(1);
+    await channel.send({ id: -1, blocks: [] });
+    expect(await ended).toMatchObject({ code: 0 });
+  });
+
+  it("gives its own idle memory back while it waits", async () => {
+    const { channel } = await peer(
+      "shm",
+      `const block = channel.tryAllocate(1_000_000);
+      channel.sendSync({ id: 1, blocks: [block] });
+      channel.receiveSync();`,
+    );
+    const { blocks } = (await channel.receive()) as Message;
+    expect(channel.stats().bulk.heldBytes).toBeGreaterThan(0);
+    for (const block of blocks) block.release();
+    await until(() => channel.stats().bulk.heldBytes === 0);
   });
 });

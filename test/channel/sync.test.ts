@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { pair, peer } from "./setup.js";
+import { pair, peer, privateDirectory, reported, script, transports } from "./setup.js";
 
 const unavailable = expect.objectContaining({
   name: "SyncUnavailableError",
@@ -72,4 +72,45 @@ describe("a program that only tries, over a stream", () => {
     await channel.send("stop");
     expect((await channel.closed).reason).toBe("peer-closed");
   });
+});
+
+describe.each(transports)("a program that only tries, over %s", (transport) => {
+  /** Loops that never come to the event loop, and end when they hear of the peer's end. */
+  const LOOPS = {
+    tryReceive: `while (channel.state === "open") if (channel.tryReceive() !== undefined) got++;`,
+    receiveMany: `while (channel.state === "open") got += channel.receiveMany(10).length;`,
+    trySend: `try { for (;;) channel.trySend("x".repeat(1000)); } catch (error) { report(error.code); }`,
+    trySendMany: `try { for (;;) channel.trySendMany(["x", "y"]); } catch (error) { report(error.code); }`,
+  };
+
+  it.each(Object.keys(LOOPS) as (keyof typeof LOOPS)[])(
+    "hears in a loop of %s that its peer died",
+    async (name) => {
+      const directory = privateDirectory();
+      const listening = script(
+        `const server = await ringbell.listen("l", ${JSON.stringify({ directory, transport })});
+      report("listening");
+      const channel = await server.accept();
+      let got = 0;
+      channel.trySend("ready");
+      ${LOOPS[name]}
+      // What had arrived is there after the end.
+      while (channel.tryReceive() !== undefined) got++;
+      report(channel.state + " " + got);
+      process.exit(0);`,
+      );
+      await reported(listening.child);
+      const connecting = script(
+        `const channel = await ringbell.connect("l", { directory: ${JSON.stringify(directory)} });
+      await channel.receive();
+      for (let i = 0; i < 1000; i++) await channel.send(i);
+      ${name.startsWith("trySend") ? "" : "await channel.flush();"}
+      process.kill(process.pid, "SIGKILL");`,
+      );
+      await connecting.ended;
+      const { code, output } = await listening.ended;
+      expect(code).toBe(0);
+      expect(output).toContain(name.startsWith("trySend") ? "PEER_DIED" : "closed 1000");
+    },
+  );
 });

@@ -84,7 +84,7 @@ describe.runIf(process.platform === "linux")("a segment", () => {
     segment.close();
     expect(() => segment.view(0, 1)).toThrow(/^EINVAL: /);
     expect(kept[BYTES - 1]).toBe(3);
-    binding.detach(gone.buffer as ArrayBuffer);
+    segment.detach(gone.buffer as ArrayBuffer);
     expect([gone.length, gone[0]]).toEqual([0, undefined]);
     expect(kept[BYTES - 1]).toBe(3);
   });

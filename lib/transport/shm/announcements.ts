@@ -35,6 +35,8 @@ export class Announcements {
   /** The number and bytes of the segments that the peer knows. */
   #segments = 0;
   #bytes = 0;
+  /** Whether the kernel did not take the last descriptor. No record of the peer tells when it will. */
+  mayPassAgain = false;
 
   /** `limit`: the longest block in bytes. `tellMemory` lets waiting allocations try again. */
   constructor(native: NativeConnection, pool: Pool, lane: BulkLane, limit: number, tellMemory: () => void) {
@@ -158,7 +160,8 @@ export class Announcements {
 
   #pass(segment: Segment): SendStatus {
     try {
-      if (this.#native.pass(segment)) return SENT;
+      this.mayPassAgain = !this.#native.pass(segment);
+      if (!this.mayPassAgain) return SENT;
     } catch {
       // The peer has gone; the transport learns that in its own way.
       return ENDED;

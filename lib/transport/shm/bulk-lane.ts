@@ -50,6 +50,8 @@ export class BulkLane {
   #asked = false;
   #returns = 0;
   #reminder: NodeJS.Timeout | undefined;
+  /** When the reminder is due, for a thread whose timers do not run. */
+  #reminderDue = 0;
   #broken = false;
   #ended = false;
 
@@ -86,10 +88,18 @@ export class BulkLane {
     // Shared memory may belong to another connection of the peer, where nothing shows that this one has news.
     if (shared) this.#native.ring();
     if (++this.#returns % LOOK_AFTER === 0) this.look();
-    this.#reminder ??= setTimeout(() => {
-      this.#reminder = undefined;
-      this.#native.ring();
-    }, REMIND_AFTER).unref();
+    if (this.#reminder !== undefined) return;
+    this.#reminder = setTimeout(() => this.#remind(), REMIND_AFTER).unref();
+    this.#reminderDue = performance.now() + REMIND_AFTER;
+  }
+
+  /** Does what timers would do, for a thread that does not come to its event loop. */
+  attend(): void {
+    this.sendWaiting();
+    this.look();
+    if (this.#reminder === undefined || performance.now() < this.#reminderDue) return;
+    clearTimeout(this.#reminder);
+    this.#remind();
   }
 
   /** Tells the peer that a segment which it knows is about to be unmapped here. */
@@ -103,12 +113,14 @@ export class BulkLane {
   /** Takes the records that have arrived. */
   look(): void {
     if (this.#ended) return;
-    while (this.#lane.drain(MOST_RECORDS) > 0) this.#take();
+    while (this.#lane.drainAlone(MOST_RECORDS) > 0) this.#take();
   }
 
-  /** Blocks the thread until a record arrives, for at most `timeout` ms. */
-  wait(timeout: number): void {
-    if (this.#lane.drainBlocked(MOST_RECORDS, timeout) > 0) this.#take();
+  /** Blocks the thread until a record arrives, for at most `timeout` ms: one slice. Returns whether one came. */
+  wait(timeout: number): boolean {
+    if (this.#lane.drainBlocked(MOST_RECORDS, timeout) === 0) return false;
+    this.#take();
+    return true;
   }
 
   /** Makes the event loop watch the lane until a record arrives, or else look at it at a bell only. */
@@ -150,6 +162,11 @@ export class BulkLane {
     this.#ended = true;
     clearTimeout(this.#reminder);
     this.#waiting.length = 0;
+  }
+
+  #remind(): void {
+    this.#reminder = undefined;
+    this.#native.ring();
   }
 
   /** Sends a record now, or later when there is room for it, in order. */

@@ -20,15 +20,24 @@ import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../reco
 /** The most records to ask the addon for at once: the largest number that fits its 32-bit word. */
 export const MOST_RECORDS = 0x7fff_ffff;
 
-/** How long (ms) a thread may block before it looks at the bulk lane. Its event loop, which does that otherwise, does not run. */
-const LONGEST_BLOCK_OF_THREAD = 50;
+/**
+ * The longest wait (ms) in one call of the addon. A wait goes on from JavaScript, for two reasons. A thread
+ * can be terminated only there: by `worker.terminate()`, or when the process exits. And the work of the bulk
+ * lane is done there, because the thread's event loop does not run.
+ */
+export const SLICE = 5;
+
+/**
+ * A program that only tries, or whose messages never let it wait, may never run its event loop. So the work
+ * of the event loop is done once in this many drains that found something, and that found nothing in a row.
+ */
+const FULL_DRAINS = 256;
+const EMPTY_DRAINS = 64;
 
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
   /** Returns what came with the record at the cursor. Returns undefined for a malformed record; the connection then ends. */
   receive(records: RecordCursor): Delivery | undefined;
-  /** Whether the bulk lane may have work on which the peer could depend. */
-  readonly isBusy: boolean;
   /** Returns whether the connection has ended, so that no record of the peer will come. */
   hasEnded(): boolean;
   /** Does the work of the bulk lane, for a thread that blocks. */
@@ -66,6 +75,8 @@ export class RingLane implements BlockingLane {
   readonly #drainMore: () => void;
   readonly #drainWait: () => void;
   readonly #blocks: () => BlockTraffic;
+  #fullDrains = FULL_DRAINS;
+  #emptyDrains = EMPTY_DRAINS;
 
   /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
   constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
@@ -118,9 +129,9 @@ export class RingLane implements BlockingLane {
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
-    const status = this.#sendBlocked(bytes, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
-    if (status !== FULL || timeout <= LONGEST_BLOCK_OF_THREAD) return status;
-    return this.#sendOn(bytes, timeout - LONGEST_BLOCK_OF_THREAD);
+    const status = this.#sendBlocked(bytes, Math.min(timeout, SLICE));
+    if (status !== FULL || timeout <= SLICE) return status;
+    return this.#sendOn(bytes, timeout - SLICE);
   }
 
   fits(bytes: number, blocks: number): boolean {
@@ -141,14 +152,17 @@ export class RingLane implements BlockingLane {
   }
 
   drain(max: number): number {
+    const count = this.drainAlone(max);
+    if (count === 0) return this.#drainEmpty(max);
+    if (--this.#fullDrains === 0) this.#attend();
+    return count;
+  }
+
+  /** Like `drain`, but does no work of the event loop. */
+  drainAlone(max: number): number {
     this.#argument[0] = Math.min(max, MOST_RECORDS);
     this.#drain();
-    if (this.#needed[0] !== 0) return this.#grown();
-    const count = this.#result[0]!;
-    // A program that polls by tryReceive may never run its event loop. So waiting returns of blocks are sent
-    // from here.
-    if (count === 0) this.#blocks().sendWaiting();
-    return this.records.begin(count);
+    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
   }
 
   moveRecords(): void {
@@ -157,12 +171,13 @@ export class RingLane implements BlockingLane {
   }
 
   drainWait(max: number, timeout: number): number {
-    const count = this.drainBlocked(max, Math.min(timeout, LONGEST_BLOCK_OF_THREAD));
-    if (count > 0 || timeout <= LONGEST_BLOCK_OF_THREAD) return count;
-    return this.#drainOn(max, timeout - LONGEST_BLOCK_OF_THREAD);
+    const count = this.drainBlocked(max, Math.min(timeout, SLICE));
+    if (count > 0 && --this.#fullDrains === 0) this.#attend();
+    if (count > 0 || timeout <= SLICE) return count;
+    return this.#drainOn(max, timeout - SLICE);
   }
 
-  /** Like `drainWait`, but does not look at the bulk lane meanwhile. */
+  /** Like `drainWait`, but does not look at the bulk lane meanwhile. The wait is one slice: `timeout` is at most SLICE. */
   drainBlocked(max: number, timeout: number): number {
     this.#argument[0] = Math.min(max, MOST_RECORDS);
     this.#timeout[0] = timeout;
@@ -255,12 +270,29 @@ export class RingLane implements BlockingLane {
   #sendOn(bytes: number, timeout: number): SendStatus {
     const until = performance.now() + timeout;
     for (;;) {
-      const blocks = this.#blocks();
-      blocks.attend();
+      this.#blocks().attend();
       const left = Math.max(0, until - performance.now());
-      const status = this.#sendBlocked(bytes, blocks.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      const status = this.#sendBlocked(bytes, Math.min(left, SLICE));
       if (status !== FULL || left === 0) return status;
     }
+  }
+
+  #attend(): void {
+    this.#fullDrains = FULL_DRAINS;
+    this.#blocks().attend();
+  }
+
+  /** Does some work of the event loop after a drain that found nothing. Returns the number of records that came meanwhile. */
+  #drainEmpty(max: number): number {
+    const blocks = this.#blocks();
+    if (--this.#emptyDrains > 0) {
+      blocks.sendWaiting();
+      return 0;
+    }
+    this.#emptyDrains = EMPTY_DRAINS;
+    blocks.attend();
+    // The last records of a peer that has gone may have come after the first look.
+    return blocks.hasEnded() ? this.drainAlone(max) : 0;
   }
 
   #sendBlocked(bytes: number, timeout: number): SendStatus {
@@ -278,7 +310,7 @@ export class RingLane implements BlockingLane {
       if (blocks.hasEnded()) return this.drainBlocked(max, 0);
       blocks.attend();
       const left = Math.max(0, until - performance.now());
-      const count = this.drainBlocked(max, blocks.isBusy ? Math.min(left, LONGEST_BLOCK_OF_THREAD) : left);
+      const count = this.drainBlocked(max, Math.min(left, SLICE));
       if (count > 0 || left === 0) return count;
     }
   }

@@ -15,10 +15,7 @@ import { type Delivery, deliveryOf, type Shipment } from "../records/shipment.js
 import { Announcements } from "./announcements.js";
 import { BulkLane } from "./bulk-lane.js";
 import { Departures } from "./departures.js";
-import type { BlockTraffic, RingLane } from "./ring-lane.js";
-
-/** How long (ms) a thread that waits for memory may block while records of its own wait for room in the bulk lane. */
-const LONGEST_BLOCK_OF_THREAD = 50;
+import { type BlockTraffic, type RingLane, SLICE } from "./ring-lane.js";
 
 /** The part of the connection that its blocks use. */
 export interface BulkOwner {
@@ -74,7 +71,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       onFree: () => this.#tellMemory(),
       onRetire: (segment) => this.#announcements.retire(segment.id, segment.mapping.bytes),
     });
-    this.#holdings = new Holdings(this.#pool.limit, checked, binding.detach, (id, slot, shared) =>
+    this.#holdings = new Holdings(this.#pool.limit, checked, (id, slot, shared) =>
       this.#lane.giveBack(id, slot, shared),
     );
     this.#announcements = new Announcements(native, this.#pool, this.#lane, limit, () => this.#tellMemory());
@@ -111,13 +108,16 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   }
 
   waitMemory(timeout: number): void {
-    this.sendWaiting();
-    const longest = this.#lane.isWaiting ? LONGEST_BLOCK_OF_THREAD : timeout;
-    this.#lane.wait(Math.min(timeout, longest));
-  }
-
-  get isBusy(): boolean {
-    return this.#pool.lent > 0 || this.#announcements.hasAdopted || this.#lane.isWaiting;
+    const until = performance.now() + timeout;
+    for (;;) {
+      const waited = this.#lane.isWaiting;
+      this.sendWaiting();
+      // A record of ours that found room may be the announcement that the message lacked.
+      if (waited && !this.#lane.isWaiting) return;
+      const left = Math.max(0, until - performance.now());
+      const came = this.#lane.wait(Math.min(left, SLICE));
+      if (came || left === 0 || this.#announcements.mayPassAgain || this.hasEnded()) return;
+    }
   }
 
   hasEnded(): boolean {
@@ -126,8 +126,8 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   }
 
   attend(): void {
-    this.sendWaiting();
-    this.#lane.look();
+    this.#lane.attend();
+    this.#pool.attend();
   }
 
   sendWaiting(): void {

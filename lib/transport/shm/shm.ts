@@ -170,6 +170,7 @@ class ShmConnection implements Connection {
 
   look(): void {
     if (this.#closed || this.ending.reason !== undefined) return;
+    this.#native.look();
     this.#native.stats(this.#counters);
     this.#set(this.#counters[this.#layout.connectionStats.end]!);
   }

@@ -59,6 +59,8 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
   readonly #bodyLedger: PrivateLedger;
   /** The ledger of sent blocks whose bytes are not with the wire. */
   readonly #sentLedger: PrivateLedger;
+  /** This side, as its ledgers see it; undefined after the end. */
+  readonly #link: { bulk: StreamBulk | undefined } = { bulk: this };
   #sentBlocks = 0;
   #receivedBlocks = 0;
   #copiedBytes = 0;
@@ -73,13 +75,24 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
     this.#most = Math.min(MOST_BLOCKS, Math.max(FEWEST_BLOCKS, Math.floor(limit / LEAST_BYTES)));
     const memory = new PrivateMemory(checked);
     this.#memory = memory;
+    // The ledgers outlive the connection where the program keeps a block. So they know the counts and this link
+    // only, and not the connection.
+    const own = this.#own;
+    const link = this.#link;
     this.#ownLedger = new PrivateLedger("allocated", memory, (length) => {
-      this.#own.removeBlock(length);
-      this.#came();
+      own.removeBlock(length);
+      link.bulk?.cameBack();
     });
     this.#sentLedger = new PrivateLedger("allocated", memory, () => {});
-    this.#heldLedger = new PrivateLedger("received", memory, (length) => this.#release(length, false));
-    this.#bodyLedger = new PrivateLedger("received", memory, (length) => this.#release(length, true));
+    this.#heldLedger = new PrivateLedger("received", memory, releaser(this.#held, false));
+    this.#bodyLedger = new PrivateLedger("received", memory, releaser(this.#held, true));
+
+    function releaser(held: Tally, isBody: boolean): (length: number) => void {
+      return (length) => {
+        held.removeBlock(length);
+        link.bulk?.released(length, isBody);
+      };
+    }
   }
 
   allocate(bytes: number): Block | undefined {
@@ -177,6 +190,18 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
     }
   }
 
+  /** Called by the ledgers: the program has released a block of the peer's. */
+  released(length: number, isBody: boolean): void {
+    this.#freed.addBlock(length, isBody);
+    this.#host.outlet.gather();
+  }
+
+  /** Called by the ledgers, and when the peer has released something: memory came back. */
+  cameBack(): void {
+    this.#cameBack = true;
+    if (this.#wanted) this.#host.schedule();
+  }
+
   /** Makes a block of one that has arrived. */
   take({ flags, bytes }: Arrival, isBody: boolean): Block {
     this.#receivedBlocks++;
@@ -199,7 +224,7 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
     }
     this.#told.add(-blocks, -bytes, -bodyBytes);
     this.#lent.add(-blocks, -bytes, -bodyBytes);
-    this.#came();
+    this.cameBack();
   }
 
   report(): void {
@@ -224,7 +249,8 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
     this.#lent.clear();
     this.#told.clear();
     this.#memory.close();
-    this.#came();
+    this.cameBack();
+    this.#link.bulk = undefined;
   }
 
   #isOurs(lease: Lease): lease is PrivateLease {
@@ -241,23 +267,11 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
     if (lease.bytes.length !== lease.length) throw new BlockError("the memory of the block was transferred");
   }
 
-  /** The program has released a block of the peer's. */
-  #release(length: number, isBody: boolean): void {
-    this.#held.removeBlock(length);
-    this.#freed.addBlock(length, isBody);
-    this.#host.outlet.gather();
-  }
-
   /** Looks whether the peer has released enough by now. */
   #comesBack(fits: () => boolean): boolean {
     this.#host.look();
     if (fits()) return true;
     this.#cameBack = false;
     return false;
-  }
-
-  #came(): void {
-    this.#cameBack = true;
-    if (this.#wanted) this.#host.schedule();
   }
 }
