@@ -46,7 +46,7 @@ export class Encoder<Send> {
   readonly #bulk: TransportBulk;
   readonly #codec: Codec<Send, unknown>;
   /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
-  #spare: Block[] | undefined = [];
+  #blocks: Block[] = [];
   /**
    * The list of the message that `encode` found no memory for. What the codec has made of the message is on it, so that code of
    * the program runs once a message (see codec/kept.ts).
@@ -84,17 +84,27 @@ export class Encoder<Send> {
    * gets a block even if it can't be sent now. Hot.
    */
   encode(message: Send, waits: boolean): number | Parcel | undefined {
-    this.freePlace();
-    const blocks = this.#spare ?? [];
-    this.#spare = undefined;
-    const bytes = this.#encodeAtPlace(message, blocks);
-    // The comparisons refuse a value that is not a length: a codec of the program's may return one.
-    if (bytes >= 0 && bytes <= this.inRing) {
-      if (blocks.length > 0) return { body: undefined, bytes, blocks };
-      this.#spare = blocks;
-      return bytes;
+    if (this.#busy !== undefined) return this.#encodeWith(message, [], waits);
+    // The straight line of `#encodeWith`, spelled out: a call less for each message.
+    const { place } = this.#lane;
+    const { scratch, at } = place;
+    const blocks = this.#blocks;
+    let bytes: number;
+    this.#busy = scratch;
+    try {
+      bytes = this.#codec.encode(message, scratch, at, blocks);
+    } catch (error) {
+      this.#busy = undefined;
+      this.#blocks = [];
+      throw error;
     }
-    return this.#encodeLong(message, bytes, blocks, waits);
+    this.#busy = undefined;
+    if (place.scratch !== scratch) this.#follow(scratch, at, bytes);
+    // The comparisons refuse a value that is not a length: a codec of the program's may return one.
+    const fits = bytes >= 0 && bytes <= this.inRing;
+    if (fits && blocks.length === 0) return bytes;
+    this.#blocks = [];
+    return fits ? { body: undefined, bytes, blocks } : this.#encodeLong(message, bytes, blocks, waits);
   }
 
   /** Drops what is kept of a message that `encode` found no memory for. It is not attempted again. */
@@ -254,11 +264,15 @@ export class Encoder<Send> {
     } finally {
       this.#busy = outer;
     }
-    if (place.scratch !== scratch && bytes >= 0 && at + bytes <= scratch.length) {
-      // The place has moved meanwhile. It is as long as before, and nothing is packed there.
-      place.scratch.buffer.set(scratch.buffer.subarray(at, at + bytes), place.at);
-    }
+    if (place.scratch !== scratch) this.#follow(scratch, at, bytes);
     return bytes;
+  }
+
+  /** Brings what a codec wrote to the place, which has moved meanwhile. The place is as long as before, and nothing is packed there. */
+  #follow(scratch: Scratch, at: number, bytes: number): void {
+    if (!(bytes >= 0 && at + bytes <= scratch.length)) return;
+    const { place } = this.#lane;
+    place.scratch.buffer.set(scratch.buffer.subarray(at, at + bytes), place.at);
   }
 
   /**

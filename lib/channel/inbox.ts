@@ -82,13 +82,16 @@ export class Inbox<Receive> {
     const outer = this.#reading;
     this.#reading = records.scratch;
     try {
-      if (records.kind !== PLAIN) return this.#decodeDelivery(records);
-      return this.#codec.decode(records.scratch, records.at, records.bytes, NO_BLOCKS);
+      const message =
+        records.kind === PLAIN
+          ? this.#codec.decode(records.scratch, records.at, records.bytes, NO_BLOCKS)
+          : this.#decodeDelivery(records);
+      this.#reading = outer;
+      return message;
     } catch (error) {
+      this.#reading = outer;
       this.badMessages++;
       throw error;
-    } finally {
-      this.#reading = outer;
     }
   }
 
