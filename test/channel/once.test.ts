@@ -140,9 +140,9 @@ describe.each(transports)("over %s", (transport) => {
     });
 
     it("run once a message of a batch, long ones among short ones", async () => {
-      // With room for all: what of a batch finds none is encoded once more, when there is some.
+      // With room for all: what finds none in a batch is encoded once more, when there is some.
       const { a, b } = await pair<unknown>(transport, { codec, capacity: 4096 * KIB });
-      const all = [10, 40_000, 10, 70_000, 400_000, 10, 140_000].map(make);
+      const all = [10, 40_000, 10, 70_000, 10, 400_000].map(make);
       const sent = a.sendMany(all.map(({ message }) => message));
       for (const { expected } of all) expect(await b.receive()).toEqual(expected);
       await sent;
