@@ -46,7 +46,7 @@ export let moveBack: (block: Block, from: Block) => void;
  * garbage-collected comes back too, but late, and with a warning.
  *
  * A program can load two copies of the package. A block of one copy is no `instanceof Block` to the other,
- * which can't read its memory: the codecs of the other copy refuse it with a BlockError.
+ * which can't read its memory: the codecs of the other copy refuse it with an EncodeError.
  */
 export class Block {
   static {

@@ -285,12 +285,13 @@ export class CloneWriter {
     output.byte(BEGIN_DENSE_ARRAY);
     output.varint(length);
     const depth = this.#enter(KEYS);
+    // The keys of elements come first, in order. A hole may have a value in the prototype.
+    const isFull = keys[length - 1] === String(length - 1);
     let elements = 0;
     for (let i = 0; i < length; i++) {
       this.#keys[depth] = i;
-      const value = array[i];
-      if (value !== undefined || Object.hasOwn(array, i)) {
-        this.#value(value);
+      if (isFull || Object.hasOwn(array, i)) {
+        this.#value(array[i]);
         elements++;
       } else {
         output.byte(HOLE);

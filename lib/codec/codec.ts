@@ -71,8 +71,8 @@ export interface Codec<Send, Receive = Send> {
    * limit is reached. It may write anywhere from `offset` to `scratch.length`, and must not read there: the memory may be
    * shared already. Throws an `EncodeError` that names the field for a value that the codec can't carry.
    *
-   * `blocks` is empty, and belongs to this call: a codec that carries blocks adds each one that it meets, and writes its position in
-   * the list in its place. A codec that wraps another one passes the list along.
+   * `blocks` is empty, and belongs to this message, for which all calls get the same list: a codec that carries blocks adds each one
+   * that it meets, and writes its position in the list in its place. A codec that wraps another one passes the list along.
    */
   encode(message: Send, scratch: Scratch, offset: number, blocks: Block[]): number;
   /**

@@ -4,6 +4,8 @@ import {
   array,
   bool,
   bytes,
+  type Codec,
+  clone,
   f32,
   f64,
   type Infer,
@@ -12,6 +14,7 @@ import {
   i32,
   i53,
   i64,
+  json,
   oneOf,
   optional,
   struct,
@@ -21,6 +24,7 @@ import {
   u32,
   u53,
   u64,
+  union,
 } from "../../lib/codec/index.js";
 import {
   layOut,
@@ -481,3 +485,108 @@ describe("the definition of a struct", () => {
     }>();
   });
 });
+
+describe.each([
+  ["generated code", true],
+  ["closures", false],
+])("getters of a message, by %s", (_name, code) => {
+  const fields = { id: u32, name: text(), data: bytes(), list: array(struct({ at: f64, note: text() })) };
+  const codec = makeStruct<StructOf<typeof fields>>(layOut(fields), code);
+  const values = {
+    id: 7,
+    name: "n".repeat(300),
+    data: new Uint8Array(200).fill(3),
+    list: Array.from({ length: 9 }, (_, at) => ({ at, note: "ä".repeat(at * 5) })),
+  };
+
+  /** The same, by getters that count. */
+  function counted(): { message: typeof values; reads: string[] } {
+    const reads: string[] = [];
+    const wrap = (source: object, path: string): object => {
+      const made = {};
+      for (const [key, value] of Object.entries(source)) {
+        const get = () => {
+          reads.push(`${path}${key}`);
+          return Array.isArray(value) ? value.map((item, i) => wrap(item as object, `${key}[${i}].`)) : value;
+        };
+        Object.defineProperty(made, key, { get, enumerable: true });
+      }
+      return made;
+    };
+    return { message: wrap(values, "") as typeof values, reads };
+  }
+
+  it("run once, wherever the room ends", () => {
+    const whole = encode(codec, values);
+    const gettersOfAll = 4 + 2 * 9;
+    for (let room = 0; room <= whole.length; room++) {
+      const { message, reads } = counted();
+      const blocks: never[] = [];
+      const result = codec.encode(message, scratchOf(OFFSET + room), OFFSET, blocks);
+      expect(Math.abs(result), `${room}`).toBe(whole.length);
+      expect(result < 0, `${room}`).toBe(room < whole.length);
+      // With the same list, and more room.
+      const scratch = scratchOf(OFFSET + whole.length);
+      if (result < 0) expect(codec.encode(message, scratch, OFFSET, blocks)).toBe(whole.length);
+      else codec.encode(values, scratch, OFFSET, []);
+      expect(Uint8Array.from(scratch.buffer.subarray(OFFSET))).toEqual(whole);
+      expect(new Set(reads).size).toBe(reads.length);
+      expect(reads.length).toBe(gettersOfAll);
+    }
+  });
+
+  it("are heard when they throw, as the cause of an EncodeError", () => {
+    for (const cause of [
+      new TypeError("no such thing"),
+      new EncodeError("of another message", "x"),
+      "text",
+    ]) {
+      const message = {
+        ...values,
+        get name(): string {
+          throw cause;
+        },
+      };
+      const error = thrown(() => encode(codec, message));
+      expect(error).toMatchObject({ name: "EncodeError", code: "ERR_RINGBELL_ENCODE", cause });
+      expect(error).not.toBe(cause);
+      expect(error.message).toContain(cause instanceof Error ? cause.message : cause);
+    }
+    // What the codec itself refuses has no cause.
+    const refusal = thrown(() => encode(codec, { ...values, id: -1 }));
+    expect(refusal).toMatchObject({ path: "id" });
+    expect(refusal).not.toHaveProperty("cause");
+  });
+
+  it("are heard when they throw where the message is too long", () => {
+    const cause = new Error("no");
+    const message = {
+      ...values,
+      get list(): never {
+        throw cause;
+      },
+    };
+    expect(thrown(() => codec.encode(message, scratchOf(OFFSET + 50), OFFSET, []))).toMatchObject({ cause });
+  });
+});
+
+it.each(["json", "clone", "struct", "union"])(
+  "a getter that throws is the cause of an EncodeError by %s",
+  (name) => {
+    const codecs: Record<string, Codec<unknown>> = {
+      json: json(),
+      clone: clone(),
+      struct: struct({ a: u8 }) as Codec<unknown>,
+      union: union("a", { b: struct({}) }) as Codec<unknown>,
+    };
+    const cause = new RangeError("broken");
+    const message = {
+      get a() {
+        throw cause;
+      },
+    };
+    const error = thrown(() => encode(codecs[name]!, message));
+    expect(error).toMatchObject({ name: "EncodeError", cause });
+    expect(error.message).toContain("broken");
+  },
+);

@@ -153,3 +153,42 @@ it("refuses misspelt options by name", () => {
   expect(() => bytes({ copy: 1 as never })).toThrow(InvalidArgumentError);
   expect(() => bytes(null as never)).toThrow(InvalidArgumentError);
 });
+
+it("refuses what only looks like a Uint8Array, and one that has lost its memory", () => {
+  const detached = new Uint8Array(4);
+  structuredClone(detached.buffer, { transfer: [detached.buffer] });
+  const memory = Reflect.construct(ArrayBuffer, [8, { maxByteLength: 16 }]) as ArrayBuffer;
+  const outOfBounds = new Uint8Array(memory, 4, 4);
+  (memory as unknown as { resize(length: number): void }).resize(2);
+  const likes: [string, unknown][] = [
+    ["an object", Object.create(Uint8Array.prototype)],
+    ["an object", Object.create(Buffer.prototype)],
+    ["an object", Object.setPrototypeOf({ length: 4 }, Uint8Array.prototype)],
+    ["an object", Object.setPrototypeOf(new Uint16Array(2), Uint8Array.prototype)],
+    ["a proxy", new Proxy(new Uint8Array(4), {})],
+    ["a view that has lost its memory", detached],
+    ["a view that has lost its memory", outOfBounds],
+    ["an object", new Uint8ClampedArray(4)],
+    ["an array", [1, 2]],
+  ];
+  const Fixed = struct({ data: bytes(4) });
+  const Long = struct({ data: bytes() });
+  for (const [what, like] of likes) {
+    const data = like as Uint8Array;
+    for (const act of [
+      () => encode(bytes(), data),
+      () => encode(Fixed, { data }),
+      () => encode(Long, { data }),
+    ]) {
+      expect(act).toThrow(EncodeError);
+      expect(act).toThrow(`must be a Uint8Array; it is ${what}`);
+    }
+  }
+  // These are.
+  const foreign = runInNewContext("new Uint8Array([1, 2])") as Uint8Array;
+  const bare = Object.setPrototypeOf(Uint8Array.of(1, 2), null) as Uint8Array;
+  for (const good of [foreign, new (class Mine extends Uint8Array {})([1, 2]), Buffer.from([1, 2])])
+    expect(roundTrip(bytes(), good)).toEqual(Uint8Array.of(1, 2));
+  expect(() => encode(bytes(), bare)).not.toThrow(TypeError);
+  expect(roundTrip(bytes(), new Uint8Array(0))).toEqual(new Uint8Array(0));
+});
