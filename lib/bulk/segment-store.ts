@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import { BlockError, BlockTooLargeError, NoSpaceError, SystemError } from "../errors.js";
 import type { Binding, Segment } from "../native/binding.js";
 import { Mapping } from "./mapping.js";
@@ -48,7 +49,7 @@ export class SegmentStore {
   #lastBytes = -1;
   #lastClass: SizeClass | undefined;
   #period = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #ended = false;
 
   /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */

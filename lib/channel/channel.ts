@@ -3,6 +3,7 @@ import { type InspectOptions, inspect } from "node:util";
 import type { Block } from "../bulk/block.js";
 import { LONGEST_BLOCK } from "../bulk/size-classes.js";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
+import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import type { Codecs } from "../codec/resolve.js";
 import type { Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
@@ -267,7 +268,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#ending.closing();
     const busy = this.#cores.filter((core) => core.sender.waiting > 0);
     if (busy.length > 0) {
-      let timer: NodeJS.Timeout | undefined;
+      let timer: Timer | undefined;
       const late = new Promise<void>((resolve) => {
         if (timeout < Number.POSITIVE_INFINITY) timer = setTimeout(resolve, timeout);
       });

@@ -1,3 +1,4 @@
+import { now } from "../clock.js";
 import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
@@ -141,7 +142,7 @@ export class SendingHalf<Send> {
   /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
   sendManySync(messages: Iterable<Send>, timeout: number, sent: (count: number) => void): number {
     const lane = blockingLane(this.#lane);
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     let count = 0;
     for (const part of parts(messages)) {
       for (let next = 0; next < part.length; ) {
@@ -154,7 +155,7 @@ export class SendingHalf<Send> {
         if (stop === undefined) break;
         if ("error" in stop) throw stop.error;
         const message = part[next]!;
-        const left = Math.max(0, until - performance.now());
+        const left = Math.max(0, until - now());
         const done = stop.full
           ? this.sendSync(message, left)
           : this.#sendEncodedSync(lane, message, stop.encoded, left);
@@ -282,9 +283,9 @@ export class SendingHalf<Send> {
       if (status === SENT) return true;
       if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
       if (status === FULL || left <= 0) return false;
-      until ||= performance.now() + timeout;
+      until ||= now() + timeout;
       this.#waitMemory(lane, left);
-      left = Math.max(0, until - performance.now());
+      left = Math.max(0, until - now());
       encoded = this.#encoder.encode(message, false);
     }
   }
@@ -326,9 +327,9 @@ export class SendingHalf<Send> {
   }
 
   #sendQueueSync(lane: BlockingLane, timeout: number): boolean {
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     while (this.#queue.length > 0) {
-      const left = Math.max(0, until - performance.now());
+      const left = Math.max(0, until - now());
       const status = this.#queue.advanceSync(lane, left);
       if (status === FULL || (status === NO_MEMORY && left <= 0)) return false;
       if (status === NO_MEMORY) this.#waitMemory(lane, left);

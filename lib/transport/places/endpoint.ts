@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, now } from "../../clock.js";
 import { AlreadyRunningError, SystemError } from "../../errors.js";
 import type { Binding } from "../../native/binding.js";
 import { type Acceptor, acceptNative, acceptNet } from "../wire/acceptor.js";
@@ -57,8 +57,8 @@ export async function openEndpoint(
   role: string | undefined,
 ): Promise<Endpoint> {
   const record = makeRecord(address, ourIdentity(), role, PROTOCOL_VERSION);
-  const end = performance.now() + PATIENCE;
-  while (performance.now() < end) {
+  const end = now() + PATIENCE;
+  while (now() < end) {
     prepareDirectory(address);
     const taken =
       binding === undefined

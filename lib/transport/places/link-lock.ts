@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, now } from "../../clock.js";
 import { accessError } from "./directory.js";
 import { isAlive, ourIdentity, type ProcessIdentity } from "./identity.js";
 
@@ -24,7 +24,7 @@ const INTERVAL = 5;
 export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
   const { pid, start } = ourIdentity();
   const mark = `${pid.toString(36)}-${start.toString(36)}-${randomBytes(6).toString("hex")}`;
-  const end = performance.now() + PATIENCE;
+  const end = now() + PATIENCE;
   for (;;) {
     try {
       symlinkSync(mark, path);
@@ -35,7 +35,7 @@ export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T
       if (code !== "EEXIST") throw accessError(path, "make", error);
     }
     if (removeIfDead(path)) continue;
-    if (performance.now() > end) return undefined;
+    if (now() > end) return undefined;
     await delay(INTERVAL);
   }
   try {

@@ -1,5 +1,6 @@
 import { connect } from "node:net";
 import { checkOptions } from "../../check.js";
+import { clearTimeout, setTimeout } from "../../clock.js";
 import { InvalidArgumentError } from "../../errors.js";
 import { STATUS_QUERY } from "../wire/protocol.js";
 import { accessError, checkDirectory, checkPlace } from "./directory.js";

@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { checkOptions } from "../../check.js";
+import { wallClock } from "../../clock.js";
 import type { Binding } from "../../native/binding.js";
 import { tryBinding } from "../../native/load.js";
 import { trace } from "../../trace.js";
@@ -166,7 +167,7 @@ function sweepHidden(place: ResolvedPlace, report: Report): void {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined || stat.uid !== ourUid() || !(mark ? stat.isSymbolicLink() : stat.isDirectory()))
       continue;
-    if (Date.now() - stat.mtimeMs < HIDDEN_AGE) continue;
+    if (wallClock() - stat.mtimeMs < HIDDEN_AGE) continue;
     try {
       if (!mark) rmSync(join(path, "s"), { force: true });
       if (mark) unlinkSync(path);
@@ -188,7 +189,7 @@ export function sweepRegions(report: Pick<Report, "regions" | "failed">, directo
     try {
       const stat = lstatSync(path, { throwIfNoEntry: false });
       if (stat === undefined || !stat.isFile() || stat.uid !== ourUid()) continue;
-      const stale = owner.space === pidSpace() ? !isAlive(owner) : Date.now() - stat.mtimeMs > FOREIGN_AGE;
+      const stale = owner.space === pidSpace() ? !isAlive(owner) : wallClock() - stat.mtimeMs > FOREIGN_AGE;
       if (!stale) continue;
       unlinkSync(path);
       report.regions.push(`/${file}`);

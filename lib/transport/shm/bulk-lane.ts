@@ -1,4 +1,5 @@
 import type { Announcement } from "../../bulk/holdings.js";
+import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import type { NativeConnection } from "../../native/binding.js";
 import { PLAIN } from "../records/record-layout.js";
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
@@ -48,7 +49,7 @@ export class BulkLane {
   /** Whether the peer was asked for room since one of them went out. */
   #asked = false;
   #returns = 0;
-  #reminder: NodeJS.Timeout | undefined;
+  #reminder: Timer | undefined;
   #broken = false;
   #ended = false;
 

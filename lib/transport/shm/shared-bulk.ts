@@ -4,6 +4,7 @@ import type { Lease } from "../../bulk/lease.js";
 import { isChecked } from "../../bulk/mapping.js";
 import { Pool } from "../../bulk/pool.js";
 import { SharedLease } from "../../bulk/shared-lease.js";
+import { setImmediate } from "../../clock.js";
 import type { Ending } from "../../ending.js";
 import { BlockTooLargeError } from "../../errors.js";
 import type { Binding, NativeConnection } from "../../native/binding.js";
