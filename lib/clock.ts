@@ -34,16 +34,19 @@ export const wallClock: () => number = date ?? (() => Math.floor(performance.tim
 
 const { clearImmediate, clearTimeout: clear, setImmediate: immediate, setTimeout: start } = timers;
 
+/** The handles of Node have parts that no fake has. They are looked for first, because the real clearing function adds some to any handle. */
 function isRealImmediate(): boolean {
-  const probe = immediate(() => {});
-  clearImmediate(probe);
-  return typeof probe === "object" && "_onImmediate" in probe;
+  const probe: unknown = immediate(() => {});
+  const is = typeof probe === "object" && probe !== null && "_onImmediate" in probe;
+  clearImmediate(probe as NodeJS.Immediate);
+  return is;
 }
 
 function isRealTimeout(): boolean {
-  const probe = start(() => {}, 1);
-  clear(probe);
-  return typeof probe === "object" && "_idleTimeout" in probe;
+  const probe: unknown = start(() => {}, 1);
+  const is = typeof probe === "object" && probe !== null && "_idleTimeout" in probe;
+  clear(probe as NodeJS.Timeout);
+  return is;
 }
 
 /** Calls the function in a coming turn of the event loop. */
@@ -65,13 +68,22 @@ export const soon: (call: () => void) => void = hasMicrotasks
 /** Calls the function soon. What it throws is an uncaught exception. */
 export const soonUncaught: (call: () => void) => void = hasMicrotasks ? microtask : setImmediate;
 
-/** A timer by the one clock of Node that has no function to be replaced. It keeps no process alive. */
-class SignalTimer implements Timer {
-  #stopped = false;
+type WaitAsync = (
+  cell: Int32Array,
+  at: number,
+  value: number,
+  ms: number,
+) => { readonly value: PromiseLike<unknown> };
+// The types of the language's version that we compile for do not have it.
+const { waitAsync } = Atomics as unknown as { readonly waitAsync: WaitAsync };
+
+/** A timer by a clock of the engine, which no fake replaces. It keeps no process alive. */
+class EngineTimer implements Timer {
+  readonly #cell = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(call: () => void, ms: number) {
-    AbortSignal.timeout(Math.max(0, Math.ceil(ms))).addEventListener("abort", () => {
-      if (!this.#stopped) call();
+    void waitAsync(this.#cell, 0, 0, Math.max(1, ms)).value.then((how) => {
+      if (how === "timed-out") setImmediate(call);
     });
   }
 
@@ -80,16 +92,16 @@ class SignalTimer implements Timer {
   }
 
   stop(): void {
-    this.#stopped = true;
+    Atomics.notify(this.#cell, 0);
   }
 }
 
 export const setTimeout: (call: () => void, ms: number) => Timer = isRealTimeout()
   ? start
-  : (call, ms) => new SignalTimer(call, ms);
+  : (call, ms) => new EngineTimer(call, ms);
 
 export function clearTimeout(timer: Timer | undefined): void {
-  if (timer instanceof SignalTimer) timer.stop();
+  if (timer instanceof EngineTimer) timer.stop();
   else clear(timer as NodeJS.Timeout | undefined);
 }
 

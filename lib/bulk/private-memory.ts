@@ -1,5 +1,4 @@
 import { markAsUntransferable } from "node:worker_threads";
-import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import { NoSpaceError } from "../errors.js";
 
 /** Memory of this process alone. */
@@ -27,7 +26,7 @@ export class PrivateMemory {
   /** Buffers that no block uses, by their length. */
   readonly #kept = new Map<number, ArrayBuffer[]>();
   keptBytes = 0;
-  #timer: Timer | undefined;
+  #timer: NodeJS.Timeout | undefined;
   /** Whether any kept memory was used since the timer was started. */
   #used = false;
   #closed = false;

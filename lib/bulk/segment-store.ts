@@ -1,4 +1,3 @@
-import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import { BlockError, BlockTooLargeError, NoSpaceError, SystemError } from "../errors.js";
 import type { Binding, Segment } from "../native/binding.js";
 import { Mapping } from "./mapping.js";
@@ -49,7 +48,7 @@ export class SegmentStore {
   #lastBytes = -1;
   #lastClass: SizeClass | undefined;
   #period = 0;
-  #timer: Timer | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
   /** `newName` makes new names for shm_open. Undefined: memory that can be sealed (Linux). */
