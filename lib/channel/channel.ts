@@ -9,6 +9,7 @@ import type { Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
 import type { CloseInfo, CloseOptions, Peer, Port, WaitOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
+import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { abortable, abortOf } from "./abort.js";
 import { Allocations } from "./allocations.js";
 import { CloseNews } from "./close-news.js";
@@ -154,10 +155,14 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * reason at the end of the channel; and on abort or time-out.
    */
   override async allocate(bytes: number, options?: WaitOptions): Promise<Block> {
-    checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
-    const abort = abortOf(options, `no memory for a block of ${bytes} bytes was free`);
-    this.#mustBeOpen();
-    return this.#allocations.allocate(bytes, abort);
+    try {
+      checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
+      const abort = abortOf(options, `no memory for a block of ${bytes} bytes was free`);
+      this.#mustBeOpen();
+      return await this.#allocations.allocate(bytes, abort);
+    } finally {
+      if (turnIsOver()) await new Promise<void>(resumeInTurn);
+    }
   }
 
   /**

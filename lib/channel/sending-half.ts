@@ -3,6 +3,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
+import { resumeInTurn } from "../transport/loop-turn.js";
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
@@ -13,6 +14,10 @@ import { WaitingSends } from "./waiting-sends.js";
 
 /** The promise that `send` returns for a message that found room. It is always the same one, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
+
+/** After this many messages a send waits for the event loop. A call of sendMany, or 4096 messages of it, counts as 16. */
+const LONGEST_STREAK = 256;
+const PART_OF_STREAK = 16;
 
 /** Why a batch ended before its messages did. `full`: there was no room. Otherwise as for `Rest`. */
 type Stop = { readonly full: true } | ({ readonly full?: never } & Rest);
@@ -37,6 +42,8 @@ export class SendingHalf<Send> {
   readonly #ending: Ending;
   readonly #events: SendingEvents;
   #stop: Stop | undefined;
+  /** How many messages have found room since a send last waited for the event loop. */
+  #streak = 0;
   #roomWanted = false;
   #drainDue = false;
 
@@ -118,6 +125,8 @@ export class SendingHalf<Send> {
   ): Promise<void> {
     abort?.throwIfAborted();
     for (const part of parts(messages)) {
+      this.#streak += PART_OF_STREAK;
+      if (this.#streak >= LONGEST_STREAK) await this.#afterTurn(undefined);
       for (let next = 0; next < part.length; ) {
         if (this.#ending.error !== undefined) throw this.#ending.error;
         const first = next;
@@ -213,6 +222,17 @@ export class SendingHalf<Send> {
     this.#flushes.fail(error);
   }
 
+  /** Resolves in a coming turn of the event loop. A program that awaits sends in a loop, to a peer that keeps up, would otherwise never let it turn. */
+  #afterTurn(written: Promise<void> | undefined): Promise<void> {
+    this.#streak = 0;
+    const later = new Promise<void>(resumeInTurn);
+    if (written === undefined) return later;
+    const both = written.then(() => later);
+    // As in `rejected`.
+    both.catch(() => {});
+    return both;
+  }
+
   /** Sends messages from index `from` on in batches. Returns the index of the first that was not sent; `#takeStop` has the reason. */
   #sendBatches(messages: readonly Send[], from: number, waits: boolean): number {
     let stop: Stop | undefined;
@@ -252,7 +272,10 @@ export class SendingHalf<Send> {
     let status: SendStatus = FULL;
     if (this.#queue.length === 0) {
       status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
-      if (status === SENT) return this.#lane.written?.() ?? ON_ITS_WAY;
+      if (status === SENT) {
+        const written = this.#lane.written?.();
+        return ++this.#streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.#afterTurn(written);
+      }
       if (status === ENDED) {
         if (typeof encoded === "object") encoded.body?.release();
         return rejected(this.#whyEnded());

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { checkOptions } from "../../check.js";
-import { clearTimeout, setTimeout } from "../../clock.js";
+import { clearTimeout, setTimeout, turn } from "../../clock.js";
 import { InvalidArgumentError } from "../../errors.js";
 import { STATUS_QUERY } from "../wire/protocol.js";
 import { accessError, checkDirectory, checkPlace } from "./directory.js";
@@ -78,6 +78,7 @@ export async function endpoints(options: EndpointsOptions = {}): Promise<Endpoin
   const addresses = places.flatMap((one) =>
     checkPlace(one) ? namesIn(one).map((name) => addressIn(one, name)) : [],
   );
+  await turn();
   const answers = await Promise.allSettled(addresses.map((address) => examine(address, timeout)));
   return answers.flatMap((answer) => (answer.status === "fulfilled" ? [answer.value] : []));
 }
@@ -90,6 +91,7 @@ export async function health(name?: string, options: HealthOptions = {}): Promis
   checkOptions(options, ["namespace", "directory", "timeout"], "options");
   const timeout = checkTimeout(options.timeout);
   const address = resolveAddress(name, options);
+  await turn();
   checkDirectory(address);
   return examine(address, timeout);
 }

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { checkOptions } from "../../check.js";
-import { wallClock } from "../../clock.js";
+import { turn, wallClock } from "../../clock.js";
 import type { Binding } from "../../native/binding.js";
 import { tryBinding } from "../../native/load.js";
 import { trace } from "../../trace.js";
@@ -55,6 +55,7 @@ const HIDDEN_AGE = 60 * 1000;
 export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
   checkOptions(options, ["namespace", "directory", "everyNamespace"], "options");
   const place = resolvePlace(options);
+  await turn();
   return sweepPlaces(options.everyNamespace === true ? everyPlace(place) : [place]);
 }
 
