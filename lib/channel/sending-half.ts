@@ -31,7 +31,10 @@ export interface SendingEvents {
   look(): void;
 }
 
-/** The sending half of a lane. */
+/**
+ * The sending half of a lane. Longer than other files: all ways to send share the order of the queue and the wish for room, and
+ * read best side by side.
+ */
 export class SendingHalf<Send> {
   readonly #lane: TransportLane;
   readonly #bulk: TransportBulk;
