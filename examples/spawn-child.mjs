@@ -24,15 +24,17 @@ if (process.argv[2] === "child") {
     stdio: "inherit",
     env: { ...process.env, RINGBELL_ENDPOINT: server.path },
   });
-  for await (const channel of server) {
-    // `peer.pid` comes from the kernel.
-    const whose = channel.peer.pid === child.pid ? "a process of ours" : "a stranger";
-    console.log(`the child, ${whose}, says:`, await channel.receive());
-    await channel.send({ a: 6, b: 7 });
-    console.log("the child answers:", await channel.receive());
-    const { reason } = await channel.closed;
-    console.log("the child has ended:", reason);
-    break;
-  }
+  // A child that ends before it connects (a wrong path, a crash at its start) would leave `accept` waiting for ever.
+  const early = new AbortController();
+  child.once("exit", (code, signal) => early.abort(new Error(`the child ended early: ${code ?? signal}`)));
+  child.once("error", (error) => early.abort(error));
+  const channel = await server.accept({ signal: early.signal });
+  // `peer.pid` comes from the kernel.
+  const whose = channel.peer.pid === child.pid ? "a process of ours" : "a stranger";
+  console.log(`the child, ${whose}, says:`, await channel.receive());
+  await channel.send({ a: 6, b: 7 });
+  console.log("the child answers:", await channel.receive());
+  const { reason } = await channel.closed;
+  console.log("the child has ended:", reason);
   await server.close();
 }

@@ -19,7 +19,8 @@ const waist = ["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel
  * folder of lib/; the folders of lib/transport/ are parts of their own.
  */
 const floors: readonly (readonly string[])[] = [
-  ["brand", "clock", "raise", "signal", "trace"],
+  ["clock"],
+  ["brand", "raise", "signal", "trace"],
   ["errors"],
   ["check", "native", "ending"],
   ["bulk"],

@@ -1,5 +1,5 @@
 import { checkNumber, checkOptions, checkSignal } from "../check.js";
-import { now } from "../clock.js";
+import { clearTimeout, now, setTimeout, type Timer } from "../clock.js";
 import { TimeoutError } from "../errors.js";
 import type { WaitOptions } from "../port.js";
 import { offAbort, onAbort } from "../signal.js";
@@ -82,7 +82,7 @@ class Deadline {
   readonly #signal: AbortSignal | undefined;
   readonly #missed: string;
   #error: TimeoutError | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(timeout: number, signal: AbortSignal | undefined, missed: string) {
     this.#timeout = timeout;

@@ -3,11 +3,13 @@ import { type InspectOptions, inspect } from "node:util";
 import type { Block } from "../bulk/block.js";
 import { LONGEST_BLOCK } from "../bulk/size-classes.js";
 import { checkInteger, checkNumber, checkOptions, checkSignal } from "../check.js";
+import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import type { Codecs } from "../codec/resolve.js";
 import type { Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
 import type { CloseInfo, CloseOptions, Peer, Port, WaitOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
+import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { abortable, abortOf } from "./abort.js";
 import { Allocations } from "./allocations.js";
 import { CloseNews } from "./close-news.js";
@@ -154,10 +156,14 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
    * reason at the end of the channel; and on abort or time-out.
    */
   override async allocate(bytes: number, options?: WaitOptions): Promise<Block> {
-    checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
-    const abort = abortOf(options, `no memory for a block of ${bytes} bytes was free`);
-    this.#mustBeOpen();
-    return this.#allocations.allocate(bytes, abort);
+    try {
+      checkInteger(bytes, "bytes", 0, LONGEST_BLOCK);
+      const abort = abortOf(options, `no memory for a block of ${bytes} bytes was free`);
+      this.#mustBeOpen();
+      return await this.#allocations.allocate(bytes, abort);
+    } finally {
+      if (turnIsOver()) await new Promise<void>(resumeInTurn);
+    }
   }
 
   /**
@@ -268,7 +274,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#ending.closing();
     const busy = this.#cores.filter((core) => core.sender.waiting > 0);
     if (busy.length > 0) {
-      let timer: NodeJS.Timeout | undefined;
+      let timer: Timer | undefined;
       const late = new Promise<void>((resolve) => {
         if (timeout < Number.POSITIVE_INFINITY) timer = setTimeout(resolve, timeout);
       });

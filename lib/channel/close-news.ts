@@ -1,4 +1,5 @@
 import type { EventEmitter } from "node:events";
+import { nextTick, setImmediate } from "../clock.js";
 import type { Ending } from "../ending.js";
 import type { CloseInfo } from "../port.js";
 import { guarded } from "../raise.js";
@@ -75,7 +76,7 @@ export class CloseNews {
     if (this.#unfinished > 0) return;
     // The event comes in a later tick: the caller of close() or destroy() may not have added its listeners
     // yet.
-    process.nextTick(() => {
+    nextTick(() => {
       const { reason, fault } = this.#ending;
       this.#told = { reason: reason!, error: fault };
       this.#whenOver?.();
@@ -97,7 +98,7 @@ export class CloseNews {
       else for (const next of this.#late.splice(0)) guarded(next);
     };
     // The tick gives the caller of `on` time to attach a listener for messages.
-    process.nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
+    nextTick(() => (this.#hasRest() ? setImmediate(look) : look()));
   }
 
   #call(emitter: EventEmitter, listener: (...args: unknown[]) => void): void {

@@ -1,3 +1,4 @@
+import { turn } from "../clock.js";
 import { InvalidArgumentError } from "../errors.js";
 import { tryBinding } from "../native/load.js";
 import { connectionChannel, trace } from "../trace.js";
@@ -37,6 +38,7 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
   const binding = tryBinding();
   ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
 
+  await turn();
   const handshake = {
     ...settings.handshake,
     binding,

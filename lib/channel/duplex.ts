@@ -1,5 +1,6 @@
 import { Duplex } from "node:stream";
 import { checkInteger, checkOptions, checkSignal } from "../check.js";
+import { nextTick } from "../clock.js";
 import { bytes } from "../codec/bytes.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
 import { raise } from "../raise.js";
@@ -227,7 +228,7 @@ class LaneDuplex extends Duplex {
     work.then(
       () => {
         if (turnIsOver()) resumeInTurn(done);
-        else process.nextTick(done);
+        else nextTick(done);
       },
       // A send that was taken back because the stream is destroyed is not an error.
       (error: Error) => done(this.destroyed ? null : error),

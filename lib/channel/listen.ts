@@ -1,3 +1,4 @@
+import { turn } from "../clock.js";
 import { InvalidArgumentError } from "../errors.js";
 import { tryBinding } from "../native/load.js";
 import { offAbort, onAbort } from "../signal.js";
@@ -60,6 +61,7 @@ export async function listen(
   const binding = tryBinding();
   ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
   signal?.throwIfAborted();
+  await turn();
 
   const endpoint = await openEndpoint(address, binding, settings.mode, settings.handshake.role);
   // A failed sweep leaves only other processes' leftovers behind, so listening goes on.

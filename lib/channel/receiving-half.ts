@@ -1,3 +1,4 @@
+import { nextTick, now, soon } from "../clock.js";
 import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { raise } from "../raise.js";
@@ -93,8 +94,8 @@ export class ReceivingHalf<Receive> {
   receiveManySync(max: number, timeout: number): Receive[] {
     const lane = blockingLane(this.#lane);
     this.#mustBeFree();
-    const until = timeout < Number.POSITIVE_INFINITY ? performance.now() + timeout : timeout;
-    for (let left = timeout; this.#fillSync(lane, left); left = Math.max(0, until - performance.now())) {
+    const until = timeout < Number.POSITIVE_INFINITY ? now() + timeout : timeout;
+    for (let left = timeout; this.#fillSync(lane, left); left = Math.max(0, until - now())) {
       const messages = this.#inbox.takeMany(max, this.#bad);
       if (messages.length > 0) return messages;
     }
@@ -256,7 +257,7 @@ export class ReceivingHalf<Receive> {
     this.#resuming = true;
     // A tick that a microtask asks for runs when no microtask is left, even those that other microtasks have
     // added.
-    queueMicrotask(() => process.nextTick(() => this.#resume()));
+    soon(() => nextTick(() => this.#resume()));
   }
 
   /** Continues with the listener in a coming turn of the event loop. */

@@ -1,7 +1,9 @@
+import { now } from "../clock.js";
 import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
+import { resumeInTurn } from "../transport/loop-turn.js";
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
@@ -12,6 +14,10 @@ import { WaitingSends } from "./waiting-sends.js";
 
 /** The promise that `send` returns for a message that found room. It is always the same one, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
+
+/** After this many messages a send waits for the event loop. A call of sendMany, or 4096 messages of it, counts as 16. */
+const LONGEST_STREAK = 256;
+const PART_OF_STREAK = 16;
 
 /** Why a batch ended before its messages did. `full`: there was no room. Otherwise as for `Rest`. */
 type Stop = { readonly full: true } | ({ readonly full?: never } & Rest);
@@ -25,7 +31,10 @@ export interface SendingEvents {
   look(): void;
 }
 
-/** The sending half of a lane. */
+/**
+ * The sending half of a lane. Longer than other files: all ways to send share the order of the queue and the wish for room, and
+ * read best side by side.
+ */
 export class SendingHalf<Send> {
   readonly #lane: TransportLane;
   readonly #bulk: TransportBulk;
@@ -36,6 +45,8 @@ export class SendingHalf<Send> {
   readonly #ending: Ending;
   readonly #events: SendingEvents;
   #stop: Stop | undefined;
+  /** How many messages have found room since a send last waited for the event loop. */
+  #streak = 0;
   #roomWanted = false;
   #drainDue = false;
 
@@ -124,6 +135,8 @@ export class SendingHalf<Send> {
   ): Promise<void> {
     abort?.throwIfAborted();
     for (const part of parts(messages)) {
+      this.#streak += PART_OF_STREAK;
+      if (this.#streak >= LONGEST_STREAK) await this.#afterTurn(undefined);
       for (let next = 0; next < part.length; ) {
         if (this.#ending.error !== undefined) throw this.#ending.error;
         const first = next;
@@ -148,7 +161,7 @@ export class SendingHalf<Send> {
   /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
   sendManySync(messages: Iterable<Send>, timeout: number, sent: (count: number) => void): number {
     const lane = blockingLane(this.#lane);
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     let count = 0;
     for (const part of parts(messages)) {
       for (let next = 0; next < part.length; ) {
@@ -161,7 +174,7 @@ export class SendingHalf<Send> {
         if (stop === undefined) break;
         if ("error" in stop) throw stop.error;
         const message = part[next]!;
-        const left = Math.max(0, until - performance.now());
+        const left = Math.max(0, until - now());
         const done = stop.full
           ? this.sendSync(message, left)
           : this.#sendEncodedSync(lane, message, stop.encoded, left);
@@ -219,6 +232,17 @@ export class SendingHalf<Send> {
     this.#flushes.fail(error);
   }
 
+  /** Resolves in a coming turn of the event loop. A program that awaits sends in a loop, to a peer that keeps up, would otherwise never let it turn. */
+  #afterTurn(written: Promise<void> | undefined): Promise<void> {
+    this.#streak = 0;
+    const later = new Promise<void>(resumeInTurn);
+    if (written === undefined) return later;
+    const both = written.then(() => later);
+    // As in `rejected`.
+    both.catch(() => {});
+    return both;
+  }
+
   /** Sends messages from index `from` on in batches. Returns the index of the first that was not sent; `#takeStop` has the reason. */
   #sendBatches(messages: readonly Send[], from: number, waits: boolean): number {
     let stop: Stop | undefined;
@@ -259,7 +283,10 @@ export class SendingHalf<Send> {
     let status: SendStatus = FULL;
     if (this.#queue.length === 0) {
       status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
-      if (status === SENT) return this.#lane.written?.() ?? ON_ITS_WAY;
+      if (status === SENT) {
+        const written = this.#lane.written?.();
+        return ++this.#streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.#afterTurn(written);
+      }
       if (status === ENDED) {
         if (typeof encoded === "object") encoded.body?.release();
         return rejected(this.#whyEnded());
@@ -290,9 +317,9 @@ export class SendingHalf<Send> {
       if (status === SENT) return true;
       if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
       if (status === FULL || left <= 0) return false;
-      until ||= performance.now() + timeout;
+      until ||= now() + timeout;
       this.#waitMemory(lane, left);
-      left = Math.max(0, until - performance.now());
+      left = Math.max(0, until - now());
       encoded = this.#encoder.encodeAgain(message, false);
     }
   }
@@ -334,9 +361,9 @@ export class SendingHalf<Send> {
   }
 
   #sendQueueSync(lane: BlockingLane, timeout: number): boolean {
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     while (this.#queue.length > 0) {
-      const left = Math.max(0, until - performance.now());
+      const left = Math.max(0, until - now());
       const status = this.#queue.advanceSync(lane, left);
       if (status === FULL || (status === NO_MEMORY && left <= 0)) return false;
       if (status === NO_MEMORY) this.#waitMemory(lane, left);

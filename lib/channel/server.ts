@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { checkOptions } from "../check.js";
+import { soon } from "../clock.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
 import type { WaitOptions } from "../port.js";
 import { raise } from "../raise.js";
@@ -95,7 +96,7 @@ export class Server<Accepted extends Channel = Channel>
     // A "connection" listener gets the channels, too, that came before it was added. (The type knows only our
     // own events.)
     (this as unknown as EventEmitter).on("newListener", (event) => {
-      if (event === "connection") queueMicrotask(() => this.#emitWaiting());
+      if (event === "connection") soon(() => this.#emitWaiting());
     });
     this.#listening = new Listening(parts.endpoint, {
       onWire: (wire) => void this.#shake(wire),

@@ -1,3 +1,5 @@
+import { now, setImmediate } from "../clock.js";
+
 /**
  * The turn of the event loop. All channels of a thread together take only a part of it, however much arrives.
  * Timers, sockets and the rest of the program wait no longer than that. The rest of the work is done in the
@@ -7,10 +9,6 @@
  * work that runs in JavaScript: the stream transport, listeners that a batch keeps for more than a turn, and
  * work that goes from promise to promise.
  */
-
-// `setImmediate` is imported, because a program's tests may replace the global one. A turn that never began
-// would hold up all others for good.
-import { setImmediate } from "node:timers";
 
 /** How long (ms) channels may work in one turn. */
 export const TURN = 0.5;
@@ -29,13 +27,13 @@ let resuming = false;
 /** Begins work whose time counts until `leave`. Returns false inside other such work: the outer work counts for both, and leaves. */
 export function enter(): boolean {
   if (since !== 0) return false;
-  since = performance.now();
+  since = now();
   return true;
 }
 
 /** Returns whether this turn has time left. */
 export function hasTime(): boolean {
-  return spent + (since === 0 ? 0 : performance.now() - since) < TURN;
+  return spent + (since === 0 ? 0 : now() - since) < TURN;
 }
 
 /** Returns whether this turn has time left and no earlier callback waits for it. */
@@ -44,7 +42,7 @@ export function mayGoOn(): boolean {
 }
 
 export function leave(): void {
-  spent += performance.now() - since;
+  spent += now() - since;
   since = 0;
   // After little work no turn is asked for; the time counts for the next turn instead.
   if (spent > TURN / 4) arrange();
@@ -54,9 +52,9 @@ export function leave(): void {
  * Returns whether work that goes from promise to promise, and so without the event loop, has used up its
  * turn. The first call begins the turn.
  */
-export function turnIsOver(now = performance.now()): boolean {
-  if (end !== 0) return now >= end;
-  end = now + TURN;
+export function turnIsOver(time = now()): boolean {
+  if (end !== 0) return time >= end;
+  end = time + TURN;
   arrange();
   return false;
 }

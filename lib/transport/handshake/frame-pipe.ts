@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import { HandshakeError, HandshakeTimeoutError, type RingbellError } from "../../errors.js";
 import { offAbort, onAbort } from "../../signal.js";
 import { HungUpError } from "../wire/protocol.js";
@@ -21,7 +22,7 @@ export class FramePipe {
   readonly #wire: Wire;
   readonly #reader = new JsonFrameReader();
   readonly #closeDescriptor: (descriptor: number) => void;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.#fail(this.#signal!.reason);
   #waiting: Waiting | undefined;

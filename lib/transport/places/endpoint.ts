@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, now } from "../../clock.js";
 import { AlreadyRunningError, ClosedError } from "../../errors.js";
 import type { Binding } from "../../native/binding.js";
 import type { Acceptor } from "../wire/acceptor.js";
@@ -60,8 +60,8 @@ export async function openEndpoint(
 /** Takes the name, or again what `taking.former` lacks. `check` throws if that is no longer wanted. */
 async function take(binding: Binding | undefined, taking: Taking, check = () => {}): Promise<Taken> {
   const { address } = taking;
-  const end = performance.now() + PATIENCE;
-  while (performance.now() < end) {
+  const end = now() + PATIENCE;
+  while (now() < end) {
     check();
     prepareDirectory(address);
     const taken = binding === undefined ? await takeInTurn(taking) : takeWithLock(binding, taking);

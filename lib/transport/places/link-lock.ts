@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, readlinkSync, renameSync, symlinkSync, unlinkSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
+import { delay, now, wallClock } from "../../clock.js";
 import { accessError } from "./directory.js";
 import { isAliveIn, ourIdentity, type SpacedIdentity } from "./identity.js";
 
@@ -27,7 +27,7 @@ const LONGEST_TURN = 60_000;
 export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T | undefined> {
   const { pid, start, space } = ourIdentity();
   const mark = `${pid.toString(36)}-${start.toString(36)}-${space}-${randomBytes(6).toString("hex")}`;
-  const end = performance.now() + PATIENCE;
+  const end = now() + PATIENCE;
   for (;;) {
     try {
       symlinkSync(mark, path);
@@ -38,7 +38,7 @@ export async function inTurn<T>(path: string, work: () => Promise<T>): Promise<T
       if (code !== "EEXIST") throw accessError(path, "make", error);
     }
     if (removeIfDead(path)) continue;
-    if (performance.now() > end) return undefined;
+    if (now() > end) return undefined;
     await delay(INTERVAL);
   }
   try {
@@ -83,7 +83,7 @@ function read(path: string): string | undefined {
 
 function isYoung(path: string): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && Date.now() - stat.mtimeMs < LONGEST_TURN;
+  return stat !== undefined && wallClock() - stat.mtimeMs < LONGEST_TURN;
 }
 
 function parse(mark: string): SpacedIdentity | undefined {

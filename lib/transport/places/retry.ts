@@ -1,3 +1,4 @@
+import { clearTimeout, now, setTimeout } from "../../clock.js";
 import { offAbort, onAbort } from "../../signal.js";
 /** How often and how fast a connect is tried again. */
 export interface RetryOptions {
@@ -32,7 +33,7 @@ export interface RetrySettings {
 }
 
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => now(),
   sleep(delay, signal) {
     return new Promise((resolve, reject) => {
       const stop = () => {

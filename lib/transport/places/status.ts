@@ -1,6 +1,7 @@
 import { lstatSync } from "node:fs";
 import { connect } from "node:net";
 import { checkOptions } from "../../check.js";
+import { clearTimeout, setTimeout, turn } from "../../clock.js";
 import { InvalidArgumentError, RefusedError } from "../../errors.js";
 import { tryBinding } from "../../native/load.js";
 import { STATUS_QUERY } from "../wire/protocol.js";
@@ -95,6 +96,7 @@ export async function endpoints(options: EndpointsOptions = {}): Promise<Endpoin
   const place = resolvePlace(options);
   const places: ResolvedPlace[] = options.everyNamespace === true ? everyPlace(place) : [place];
   const [named, unseen] = [places.flatMap(seenIn), places.flatMap(unseenIn)];
+  await turn();
   const answers = await Promise.allSettled([...named, ...unseen].map((address) => examine(address, timeout)));
   return answers
     .flatMap((answer, at) => {
@@ -130,6 +132,7 @@ export async function health(name?: string, options: HealthOptions = {}): Promis
   checkOptions(options, ["namespace", "directory", "timeout"], "options");
   const timeout = checkTimeout(options.timeout);
   const address = resolveAddress(name, options);
+  await turn();
   checkDirectory(address);
   const info = await examine(address, timeout);
   if (info.state === "dead") checkSocket(address.socketPath);

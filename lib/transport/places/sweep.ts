@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { checkOptions } from "../../check.js";
+import { turn, wallClock } from "../../clock.js";
 import type { Binding } from "../../native/binding.js";
 import { tryBinding } from "../../native/load.js";
 import { trace } from "../../trace.js";
@@ -56,6 +57,7 @@ const HIDDEN_AGE = 60 * 1000;
 export async function sweep(options: SweepOptions = {}): Promise<SweepReport> {
   checkOptions(options, ["namespace", "directory", "everyNamespace"], "options");
   const place = resolvePlace(options);
+  await turn();
   return sweepPlaces(options.everyNamespace === true ? everyPlace(place) : [place]);
 }
 
@@ -170,7 +172,7 @@ function sweepHidden(place: ResolvedPlace, report: Report): void {
     const stat = lstatSync(path, { throwIfNoEntry: false });
     if (stat === undefined || !isOurUid(stat.uid) || !(mark ? stat.isSymbolicLink() : stat.isDirectory()))
       continue;
-    if (Date.now() - stat.mtimeMs < HIDDEN_AGE) continue;
+    if (wallClock() - stat.mtimeMs < HIDDEN_AGE) continue;
     try {
       if (!mark) rmSync(join(path, "s"), { force: true });
       if (mark) unlinkSync(path);
@@ -192,7 +194,7 @@ export function sweepRegions(report: Pick<Report, "regions" | "failed">, directo
     try {
       const stat = lstatSync(path, { throwIfNoEntry: false });
       if (stat === undefined || !stat.isFile() || !isOurUid(stat.uid)) continue;
-      const alive = isAliveIn(owner) ?? Date.now() - stat.mtimeMs <= FOREIGN_AGE;
+      const alive = isAliveIn(owner) ?? wallClock() - stat.mtimeMs <= FOREIGN_AGE;
       if (alive) continue;
       unlinkSync(path);
       report.regions.push(`/${file}`);

@@ -1,6 +1,7 @@
 import type { Pool, PoolSegment } from "../../bulk/pool.js";
 import type { SharedMemory } from "../../bulk/shared-memory.js";
 import { MOST_SEGMENTS } from "../../bulk/size-classes.js";
+import { setTimeout } from "../../clock.js";
 import { BlockTooLargeError } from "../../errors.js";
 import type { NativeConnection, Segment } from "../../native/binding.js";
 import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";

@@ -1,4 +1,5 @@
 import type { Announcement } from "../../bulk/holdings.js";
+import { clearTimeout, now, setTimeout, type Timer } from "../../clock.js";
 import type { NativeConnection } from "../../native/binding.js";
 import type { RecordCursor } from "../records/cursor.js";
 import { PLAIN } from "../records/record-layout.js";
@@ -49,7 +50,7 @@ export class BulkLane {
   /** Whether the peer was asked for room since one of them went out. */
   #asked = false;
   #returns = 0;
-  #reminder: NodeJS.Timeout | undefined;
+  #reminder: Timer | undefined;
   /** When the reminder is due, for a thread whose timers do not run. */
   #reminderDue = 0;
   #broken = false;
@@ -90,14 +91,14 @@ export class BulkLane {
     if (++this.#returns % LOOK_AFTER === 0) this.look();
     if (this.#reminder !== undefined) return;
     this.#reminder = setTimeout(() => this.#remind(), REMIND_AFTER).unref();
-    this.#reminderDue = performance.now() + REMIND_AFTER;
+    this.#reminderDue = now() + REMIND_AFTER;
   }
 
   /** Does what timers would do, for a thread that does not come to its event loop. */
   attend(): void {
     this.sendWaiting();
     this.look();
-    if (this.#reminder === undefined || performance.now() < this.#reminderDue) return;
+    if (this.#reminder === undefined || now() < this.#reminderDue) return;
     clearTimeout(this.#reminder);
     this.#remind();
   }

@@ -1,4 +1,5 @@
 import type { Block } from "../../bulk/block.js";
+import { now } from "../../clock.js";
 import { Scratch } from "../../codec/codec.js";
 import { MessageTooLargeError } from "../../errors.js";
 import type { Layout, NativeLane } from "../../native/binding.js";
@@ -275,10 +276,10 @@ export class RingLane implements BlockingLane {
 
   /** Continues to wait for room, and does the work of the bulk lane meanwhile. */
   #sendOn(bytes: number, timeout: number): SendStatus {
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     for (;;) {
       this.#blocks().attend();
-      const left = Math.max(0, until - performance.now());
+      const left = Math.max(0, until - now());
       const status = this.#sendBlocked(bytes, Math.min(left, SLICE));
       if (status !== FULL || left === 0) return status;
     }
@@ -311,12 +312,12 @@ export class RingLane implements BlockingLane {
 
   /** Continues to wait for records, as `#sendOn` does for room. */
   #drainOn(max: number, timeout: number): number {
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     for (;;) {
       const blocks = this.#blocks();
       if (blocks.hasEnded()) return this.drainBlocked(max, 0);
       blocks.attend();
-      const left = Math.max(0, until - performance.now());
+      const left = Math.max(0, until - now());
       const count = this.drainBlocked(max, Math.min(left, SLICE));
       if (count > 0 || left === 0) return count;
     }

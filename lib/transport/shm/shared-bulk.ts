@@ -4,6 +4,7 @@ import type { Lease } from "../../bulk/lease.js";
 import { isChecked } from "../../bulk/mapping.js";
 import { Pool } from "../../bulk/pool.js";
 import { SharedLease } from "../../bulk/shared-lease.js";
+import { now, setImmediate } from "../../clock.js";
 import type { Ending } from "../../ending.js";
 import { BlockTooLargeError } from "../../errors.js";
 import type { Binding, NativeConnection } from "../../native/binding.js";
@@ -108,13 +109,13 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   }
 
   waitMemory(timeout: number): void {
-    const until = performance.now() + timeout;
+    const until = now() + timeout;
     for (;;) {
       const waited = this.#lane.isWaiting;
       this.sendWaiting();
       // A record of ours that found room may be the announcement that the message lacked.
       if (waited && !this.#lane.isWaiting) return;
-      const left = Math.max(0, until - performance.now());
+      const left = Math.max(0, until - now());
       const came = this.#lane.wait(Math.min(left, SLICE));
       if (came || left === 0 || this.#announcements.mayPassAgain || this.hasEnded()) return;
     }

@@ -1,3 +1,4 @@
+import { setImmediate } from "../../clock.js";
 import { Ending } from "../../ending.js";
 import type { Binding, Layout, NativeConnection, Region } from "../../native/binding.js";
 import { assertLayout } from "../../native/layout.js";

@@ -1,3 +1,4 @@
+import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import type { Wire } from "../wire/wire.js";
 import { REFUSED } from "./frame-layout.js";
 import type { Outlet } from "./outlet.js";
@@ -17,7 +18,7 @@ export class Farewell {
   readonly #outlet: Outlet;
   readonly #whenGone: () => void;
   #settle: (() => void) | undefined;
-  #linger: NodeJS.Timeout | undefined;
+  #linger: Timer | undefined;
 
   /** `whenGone` is called when nothing goes or comes over the wire any more. */
   constructor(wire: Wire, outlet: Outlet, whenGone: () => void) {

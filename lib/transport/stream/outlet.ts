@@ -1,3 +1,4 @@
+import { nextTick, setImmediate, wallClock } from "../../clock.js";
 import type { Wire } from "../wire/wire.js";
 import { Handover } from "./handover.js";
 import { FrameWriter } from "./writer.js";
@@ -63,7 +64,7 @@ export class Outlet {
   /** Gathers until `letGo`: handlers are about to be called, which may write much. */
   hold(): void {
     this.#held = true;
-    this.#flushedAt = Date.now();
+    this.#flushedAt = wallClock();
   }
 
   letGo(): void {
@@ -77,7 +78,7 @@ export class Outlet {
    * the end of the turn or, in a long turn, until the next millisecond.
    */
   wrote(): void {
-    if ((this.#held || this.#flushDue) && Date.now() === this.#flushedAt) return;
+    if ((this.#held || this.#flushDue) && wallClock() === this.#flushedAt) return;
     this.gather();
     this.flush();
   }
@@ -86,12 +87,12 @@ export class Outlet {
   gather(): void {
     if (this.#held || this.#flushDue || this.ended) return;
     this.#flushDue = true;
-    process.nextTick(this.#turnIsOver);
+    nextTick(this.#turnIsOver);
   }
 
   /** Gives the gathered bytes to the wire, unless it is backlogged: then they are better kept together. */
   flush(): void {
-    this.#flushedAt = Date.now();
+    this.#flushedAt = wallClock();
     if (this.backlogged) return;
     this.#report();
     this.writer.flush();

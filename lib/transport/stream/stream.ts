@@ -1,3 +1,4 @@
+import { nextTick } from "../../clock.js";
 import { Ending } from "../../ending.js";
 import { InvalidArgumentError } from "../../errors.js";
 import { raise } from "../../raise.js";
@@ -132,7 +133,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    process.nextTick(() => this.#resume());
+    nextTick(() => this.#resume());
   }
 
   onData(chunk: Uint8Array): void {

@@ -1,3 +1,5 @@
+import { wallClock } from "../../clock.js";
+
 /**
  * How many bytes of records a sender may send in a lane, and which `onRoom` and `onTaken` are due. Bytes include
  * headers and padding.
@@ -62,7 +64,7 @@ export class SendWindow {
 
   /** Asks for one `onRoom`. Returns whether it is due. */
   wantRoom(): boolean {
-    this.blockedSince ??= Date.now();
+    this.blockedSince ??= wallClock();
     this.#roomAsked = true;
     return this.#update();
   }

@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import type { Binding } from "../../native/binding.js";
 import { wrapNative } from "./addon-wire.js";
 import { wrapNet } from "./net-wire.js";
@@ -33,7 +34,7 @@ export function acceptNative(binding: Binding, descriptor: number): Acceptor {
   let handler: AcceptHandler | undefined;
   let paused = false;
   let closed = false;
-  let rest: NodeJS.Timeout | undefined;
+  let rest: Timer | undefined;
   const update = () => {
     if (!closed) watcher.set(handler !== undefined && !paused && rest === undefined, false);
   };

@@ -1,3 +1,4 @@
+import { setImmediate } from "../../clock.js";
 import type { Binding, Credentials, Watcher } from "../../native/binding.js";
 import { hasTime } from "../loop-turn.js";
 import { WireBase } from "./base.js";

@@ -1,3 +1,4 @@
+import { soon } from "../../clock.js";
 import { raise } from "../../raise.js";
 import type { WireHandler } from "./wire.js";
 
@@ -108,7 +109,7 @@ export abstract class WireBase {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    queueMicrotask(() => {
+    soon(() => {
       this.#scheduled = false;
       this.deliverBack();
     });

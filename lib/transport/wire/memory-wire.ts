@@ -1,6 +1,4 @@
-// `setImmediate` is imported, because a program's tests may replace the global one. Nothing would arrive
-// then.
-import { setImmediate } from "node:timers";
+import { setImmediate } from "../../clock.js";
 import { TransportError } from "../../errors.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";

@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { clearTimeout, setTimeout } from "../../clock.js";
 import { TransportError } from "../../errors.js";
 import { WireBase } from "./base.js";
 import type { Wire } from "./wire.js";

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { script, transports } from "./setup.js";
+
+/** Fakes as the libraries for tests make them: nothing happens until a test says so, which this one never does. */
+const FAKES = `
+const timers = process.getBuiltinModule?.("node:timers") ?? process.mainModule?.require("node:timers") ?? globalThis.require("node:timers");
+const { performance } = process.getBuiltinModule("node:perf_hooks");
+const never = (name) => Object.assign(() => ({ ref() { return this; }, unref() { return this; }, refresh() { return this; } }), { clock: {} });
+for (const name of ["setTimeout", "setInterval", "setImmediate", "clearTimeout", "clearInterval", "clearImmediate"]) globalThis[name] = timers[name] = never(name);
+globalThis.queueMicrotask = never();
+process.nextTick = never();
+process.hrtime = Object.assign(never(), { bigint: () => 0n });
+Object.defineProperty(performance, "now", { configurable: true, value: () => 0 });
+globalThis.performance = { now: () => 0 };
+globalThis.Date = class extends Date { constructor() { super(0); } static now() { return 0; } };`;
+
+const PROGRAM = (transport: string) => `
+const { connect, listen } = ringbell;
+const path = "/tmp/ringbell-fake-" + process.pid;
+const server = await listen(path, { transport: "${transport}" });
+const a = await connect(path);
+const b = await server.accept();
+const got = [];
+b.on("message", (message) => got.push(message));
+await a.sendMany(Array.from({ length: 1000 }, (_, n) => n));
+for (let n = 1000; n < 2000; n++) await a.send(n);
+b.drainMicrotasks = true;
+for (let n = 2000; n < 2100; n++) await a.send(n);
+await b.send("go on");
+await a.receive();
+const late = await a.receive({ timeout: 20 }).catch((error) => error.code);
+if (a.transport === "shm" && a.receiveManySync(1, { timeout: 20 }).length > 0) throw new Error("a message");
+const block = await a.allocate(100_000, { timeout: 5000 });
+await a.send({ block });
+const nobody = await connect(path + "x", { retry: { attempts: 3, maxTotal: 200 } }).catch((error) => error.code);
+while (got.length < 2101) await b.flush();
+let closed = 0;
+b.on("close", () => closed++);
+await a.close();
+const { reason } = await b.closed;
+await server.close();
+report(JSON.stringify({ inOrder: got.slice(0, 2100).every((n, i) => n === i), late, nobody, reason, closed }));
+process.exit(0);`;
+
+const EXPECTED = {
+  inOrder: true,
+  late: "ERR_RINGBELL_TIMEOUT",
+  nobody: "ERR_RINGBELL_NOT_FOUND",
+  reason: "peer-closed",
+  closed: 1,
+};
+
+describe.each(transports)("%s: where every clock and timer is a fake that never moves", (transport) => {
+  it("messages flow and waits end: fakes after the import", async () => {
+    const { ended } = script(`${FAKES}\n${PROGRAM(transport)}`);
+    const { output } = await ended;
+    expect(JSON.parse(output)).toEqual(EXPECTED);
+  });
+
+  it("messages flow and waits end: fakes before the import", async () => {
+    const before = `data:text/javascript,${encodeURIComponent(FAKES)}`;
+    const { ended } = script(PROGRAM(transport), {}, ["--import", before]);
+    const { output } = await ended;
+    expect(JSON.parse(output)).toEqual(EXPECTED);
+  });
+});
