@@ -12,6 +12,8 @@ import { sweep } from "../../lib/transport/places/sweep.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { Child, listenerChild } from "./children.js";
 
+/** Each test starts several processes, on a machine that may be busy. */
+const LIMIT = 120_000;
 const NO_ADDON = { RINGBELL_NO_ADDON: "1" };
 const withAndWithout = [
   ["with the addon", {}],
@@ -120,47 +122,59 @@ describe.skipIf(process.platform !== "linux").each(cases)(
 );
 
 describe.each(withAndWithout)("binding again, %s", (_what, env) => {
-  it("fails while another process listens there, and can be tried again", async () => {
-    const directory = scratchDirectory();
-    const owner = await listenerChild("n", { directory }, env);
-    const path = join(directory, "default", "n.sock");
-    unlinkSync(path);
-    expect(await owner.says()).toMatchObject({ state: "lost" });
-    const other = createServer().listen(path);
-    await once(other, "listening");
-    owner.tell("rebind");
-    expect(await owner.says()).toMatchObject({ code: "ERR_RINGBELL_ALREADY_RUNNING" });
-    other.close();
-    await once(other, "close");
-    owner.tell("rebind");
-    expect(await owner.says()).toEqual({ state: "bound", missing: [] });
-    await echoes("n", directory);
-  });
+  it(
+    "fails while another process listens there, and can be tried again",
+    async () => {
+      const directory = scratchDirectory();
+      const owner = await listenerChild("n", { directory }, env);
+      const path = join(directory, "default", "n.sock");
+      unlinkSync(path);
+      expect(await owner.says()).toMatchObject({ state: "lost" });
+      const other = createServer().listen(path);
+      await once(other, "listening");
+      owner.tell("rebind");
+      expect(await owner.says()).toMatchObject({ code: "ERR_RINGBELL_ALREADY_RUNNING" });
+      other.close();
+      await once(other, "close");
+      owner.tell("rebind");
+      expect(await owner.says()).toEqual({ state: "bound", missing: [] });
+      await echoes("n", directory);
+    },
+    LIMIT,
+  );
 
-  it("does nothing where nothing is missing", async () => {
-    const directory = scratchDirectory();
-    const owner = await listenerChild("n", { directory }, env);
-    owner.tell("rebind");
-    expect(await owner.says()).toEqual({ state: "bound", missing: [] });
-    await echoes("n", directory);
-  });
+  it(
+    "does nothing where nothing is missing",
+    async () => {
+      const directory = scratchDirectory();
+      const owner = await listenerChild("n", { directory }, env);
+      owner.tell("rebind");
+      expect(await owner.says()).toEqual({ state: "bound", missing: [] });
+      await echoes("n", directory);
+    },
+    LIMIT,
+  );
 });
 
 describe("a name", () => {
-  it("of a thread that was terminated can be taken, although its process lives", async () => {
-    for (const [, env] of withAndWithout) {
-      const directory = scratchDirectory();
-      const module = new URL("../../dist/channel/listen.js", import.meta.url).href;
-      const code = `import(${JSON.stringify(module)})
+  it(
+    "of a thread that was terminated can be taken, although its process lives",
+    async () => {
+      for (const [, env] of withAndWithout) {
+        const directory = scratchDirectory();
+        const module = new URL("../../dist/channel/listen.js", import.meta.url).href;
+        const code = `import(${JSON.stringify(module)})
         .then(({ listen }) => listen("n", { directory: ${JSON.stringify(directory)} }))
         .then(() => require("node:worker_threads").parentPort.postMessage("listening"));`;
-      const worker = new Worker(code, { eval: true, env: { ...process.env, ...env } });
-      await once(worker, "message");
-      await worker.terminate();
-      await using server = await listen("n", { directory });
-      expect(server.missing).toEqual([]);
-    }
-  });
+        const worker = new Worker(code, { eval: true, env: { ...process.env, ...env } });
+        await once(worker, "message");
+        await worker.terminate();
+        await using server = await listen("n", { directory });
+        expect(server.missing).toEqual([]);
+      }
+    },
+    LIMIT,
+  );
 
   it.skipIf(process.geteuid?.() !== 0 || spawnSync("unshare", ["-m", "true"]).status !== 0)(
     "is another one in another directory, though the path is the same",
@@ -185,5 +199,6 @@ describe("a name", () => {
         await owner.kill();
       }
     },
+    LIMIT,
   );
 });

@@ -20,6 +20,8 @@ const UNMAPPED = ["unshare", "-U"];
 const PIDS = ["unshare", "-pf", "--kill-child", "--mount-proc"];
 const PIDS_FOREIGN_PROC = ["unshare", "-pf", "--kill-child"];
 const STRANGER = 12345;
+/** Each test starts several processes, on a machine that may be busy. */
+const LIMIT = 120_000;
 
 const may = (wrapper: readonly string[]): boolean =>
   process.platform === "linux" &&
@@ -61,61 +63,81 @@ function openDirectory(): string {
 describe.skipIf(!may(UNMAPPED))("in a user namespace without a mapping", () => {
   const inside = UNMAPPED;
 
-  it("a listener takes nobody for its own user: not a stranger, and not the peer that is", async () => {
-    const path = join(openDirectory(), "s");
-    await listenerChild(path, { mode: 0o666 }, {}, inside);
-    for (const options of [{ uid: STRANGER }, {}]) {
-      const said = await connects(path, { authorize: true, ...options });
+  it(
+    "a listener takes nobody for its own user: not a stranger, and not the peer that is",
+    async () => {
+      const path = join(openDirectory(), "s");
+      await listenerChild(path, { mode: 0o666 }, {}, inside);
+      for (const options of [{ uid: STRANGER }, {}]) {
+        const said = await connects(path, { authorize: true, ...options });
+        expect(said.code).toBe("ERR_RINGBELL_REFUSED");
+        expect(said.message).toMatch(/an unknown user .*no option `authorize`/);
+      }
+      await expect(health(path)).rejects.toMatchObject({ code: "ERR_RINGBELL_REFUSED" });
+    },
+    LIMIT,
+  );
+
+  it(
+    "a connector takes no listener for its own user",
+    async () => {
+      const path = join(openDirectory(), "s");
+      await listenerChild(path, { mode: 0o666, authorize: true });
+      const said = await connects(path, {}, {}, inside);
       expect(said.code).toBe("ERR_RINGBELL_REFUSED");
-      expect(said.message).toMatch(/an unknown user .*no option `authorize`/);
-    }
-    await expect(health(path)).rejects.toMatchObject({ code: "ERR_RINGBELL_REFUSED" });
-  });
+      expect(said.message).toMatch(/this side runs as an unknown user/);
+    },
+    LIMIT,
+  );
 
-  it("a connector takes no listener for its own user", async () => {
-    const path = join(openDirectory(), "s");
-    await listenerChild(path, { mode: 0o666, authorize: true });
-    const said = await connects(path, {}, {}, inside);
-    expect(said.code).toBe("ERR_RINGBELL_REFUSED");
-    expect(said.message).toMatch(/this side runs as an unknown user/);
-  });
+  it.each(withAndWithout)(
+    "two of them refuse each other, %s",
+    async (_what, env) => {
+      const path = join(openDirectory(), "s");
+      await listenerChild(path, { mode: 0o666 }, env, inside);
+      for (const [, other] of withAndWithout) {
+        expect((await connects(path, { authorize: true }, other, inside)).code).toBe("ERR_RINGBELL_REFUSED");
+      }
+      const open = join(openDirectory(), "s");
+      await listenerChild(open, { mode: 0o666, authorize: true }, env, inside);
+      for (const [, other] of withAndWithout) {
+        expect((await connects(open, {}, other, inside)).code).toBe("ERR_RINGBELL_REFUSED");
+      }
+    },
+    LIMIT,
+  );
 
-  it.each(withAndWithout)("two of them refuse each other, %s", async (_what, env) => {
-    const path = join(openDirectory(), "s");
-    await listenerChild(path, { mode: 0o666 }, env, inside);
-    for (const [, other] of withAndWithout) {
-      expect((await connects(path, { authorize: true }, other, inside)).code).toBe("ERR_RINGBELL_REFUSED");
-    }
-    const open = join(openDirectory(), "s");
-    await listenerChild(open, { mode: 0o666, authorize: true }, env, inside);
-    for (const [, other] of withAndWithout) {
-      expect((await connects(open, {}, other, inside)).code).toBe("ERR_RINGBELL_REFUSED");
-    }
-  });
+  it(
+    "`authorize` hears that the user is not known",
+    async () => {
+      const path = join(openDirectory(), "s");
+      const listener = await listenerChild(path, { mode: 0o666, authorize: true }, {}, inside);
+      expect((await connects(path, { authorize: true, uid: STRANGER })).state).toBe("connected");
+      const [peer] = await peersOf(listener);
+      expect(peer).toMatchObject({ uid: -1, gid: -1, verified: false });
+      const said = await connects(path, { authorize: true }, {}, inside);
+      expect(said.peer).toMatchObject({ uid: -1, gid: -1, verified: false, pid: listener.pid });
+    },
+    LIMIT,
+  );
 
-  it("`authorize` hears that the user is not known", async () => {
-    const path = join(openDirectory(), "s");
-    const listener = await listenerChild(path, { mode: 0o666, authorize: true }, {}, inside);
-    expect((await connects(path, { authorize: true, uid: STRANGER })).state).toBe("connected");
-    const [peer] = await peersOf(listener);
-    expect(peer).toMatchObject({ uid: -1, gid: -1, verified: false });
-    const said = await connects(path, { authorize: true }, {}, inside);
-    expect(said.peer).toMatchObject({ uid: -1, gid: -1, verified: false, pid: listener.pid });
-  });
-
-  it("a private directory is used only if the kernel says that it is ours", async () => {
-    const base = openDirectory();
-    chmodSync(base, 0o1777);
-    const env = { TMPDIR: base, XDG_RUNTIME_DIR: "" };
-    const child = await listenerChild("n", {}, env, inside);
-    child.tell("close");
-    await child.exited;
-    // In there, the directory of a stranger looks like our own.
-    const directory = join(base, "ringbell-65534");
-    spawnSync("chown", ["-R", String(STRANGER), directory]);
-    const next = new Child("listener.mjs", ["n", "{}"], env, inside);
-    expect(await next.says()).toMatchObject({ code: "ERR_RINGBELL_ACCESS" });
-  });
+  it(
+    "a private directory is used only if the kernel says that it is ours",
+    async () => {
+      const base = openDirectory();
+      chmodSync(base, 0o1777);
+      const env = { TMPDIR: base, XDG_RUNTIME_DIR: "" };
+      const child = await listenerChild("n", {}, env, inside);
+      child.tell("close");
+      await child.exited;
+      // In there, the directory of a stranger looks like our own.
+      const directory = join(base, "ringbell-65534");
+      spawnSync("chown", ["-R", String(STRANGER), directory]);
+      const next = new Child("listener.mjs", ["n", "{}"], env, inside);
+      expect(await next.says()).toMatchObject({ code: "ERR_RINGBELL_ACCESS" });
+    },
+    LIMIT,
+  );
 });
 
 describe.skipIf(!may(PIDS))("a process of another pid namespace", () => {
@@ -146,45 +168,57 @@ describe.skipIf(!may(PIDS))("a process of another pid namespace", () => {
     },
   );
 
-  it.each(withAndWithout)("has the pid that it has here, or none, as a peer, %s", async (_what, env) => {
-    const path = join(scratchDirectory(), "s");
-    const outside = await listenerChild(path, {}, env);
-    for (const [, other] of withAndWithout) {
-      const { peer } = await connects(path, {}, other, PIDS);
-      // From within, the listener has no pid.
-      expect(peer).not.toHaveProperty("pid");
-    }
-    const seen = await peersOf(outside);
-    expect(seen.length).toBe(2);
-    for (const peer of seen) {
-      // Never the number that it has in there, which is 1.
-      if (env === NO_ADDON) expect(peer).not.toHaveProperty("pid");
-      else if (peer.verified) expect(peer.pid).toBeGreaterThan(1);
-    }
-  });
-
-  it.each(withAndWithout)("loses nothing to a sweep, and takes nothing, %s", async (_what, env) => {
-    const directory = scratchDirectory();
-    await listenerChild("outer", { directory }, env);
-    const inner = await listenerChild("inner", { directory }, env, PIDS);
-    for (const wrapper of [[], PIDS, PIDS_FOREIGN_PROC]) {
+  it.each(withAndWithout)(
+    "has the pid that it has here, or none, as a peer, %s",
+    async (_what, env) => {
+      const path = join(scratchDirectory(), "s");
+      const outside = await listenerChild(path, {}, env);
       for (const [, other] of withAndWithout) {
-        // A listener sweeps when it starts.
-        const third = await listenerChild("third", { directory }, other, wrapper);
-        third.tell("close");
-        await third.exited;
+        const { peer } = await connects(path, {}, other, PIDS);
+        // From within, the listener has no pid.
+        expect(peer).not.toHaveProperty("pid");
       }
-    }
-    expect(readdirSync(join(directory, "default")).sort()).toEqual(
-      ["inner", "outer"].flatMap((name) => [`${name}.lock`, `${name}.sock`]),
-    );
-    expect((await connects(join(directory, "default", "inner.sock"))).state).toBe("connected");
-    await inner.kill();
-  });
+      const seen = await peersOf(outside);
+      expect(seen.length).toBe(2);
+      for (const peer of seen) {
+        // Never the number that it has in there, which is 1.
+        if (env === NO_ADDON) expect(peer).not.toHaveProperty("pid");
+        else if (peer.verified) expect(peer.pid).toBeGreaterThan(1);
+      }
+    },
+    LIMIT,
+  );
 
-  it.each(withAndWithout)("keeps its name where /proc shows other processes, %s", async (_what, env) => {
-    const directory = scratchDirectory();
-    const code = `
+  it.each(withAndWithout)(
+    "loses nothing to a sweep, and takes nothing, %s",
+    async (_what, env) => {
+      const directory = scratchDirectory();
+      await listenerChild("outer", { directory }, env);
+      const inner = await listenerChild("inner", { directory }, env, PIDS);
+      // A listener sweeps when it starts.
+      const sweepers = [[], PIDS, PIDS_FOREIGN_PROC].flatMap((wrapper, at) =>
+        withAndWithout.map(([what, other]) =>
+          listenerChild(`${at}-${what.split(" ")[0]}`, { directory }, other, wrapper),
+        ),
+      );
+      for (const sweeper of await Promise.all(sweepers)) {
+        sweeper.tell("close");
+        await sweeper.exited;
+      }
+      expect(readdirSync(join(directory, "default")).sort()).toEqual(
+        ["inner", "outer"].flatMap((name) => [`${name}.lock`, `${name}.sock`]),
+      );
+      expect((await connects(join(directory, "default", "inner.sock"))).state).toBe("connected");
+      await inner.kill();
+    },
+    LIMIT,
+  );
+
+  it.each(withAndWithout)(
+    "keeps its name where /proc shows other processes, %s",
+    async (_what, env) => {
+      const directory = scratchDirectory();
+      const code = `
       const { spawn } = require("node:child_process");
       const start = () => spawn(process.execPath, [${JSON.stringify(new URL("./programs/listener.mjs", import.meta.url).pathname)}, "n", ${JSON.stringify(JSON.stringify({ directory }))}], { stdio: ["pipe", "pipe", "inherit"] });
       const first = start();
@@ -196,9 +230,11 @@ describe.skipIf(!may(PIDS))("a process of another pid namespace", () => {
           process.exit();
         });
       });`;
-    const [command, ...args] = [...PIDS_FOREIGN_PROC, process.execPath, "-e", code];
-    const { stdout } = spawnSync(command!, args, { env: { ...process.env, ...env }, encoding: "utf8" });
-    const { pid, said } = JSON.parse(stdout) as { pid: number; said: object };
-    expect(said).toMatchObject({ code: "ERR_RINGBELL_ALREADY_RUNNING", pid });
-  });
+      const [command, ...args] = [...PIDS_FOREIGN_PROC, process.execPath, "-e", code];
+      const { stdout } = spawnSync(command!, args, { env: { ...process.env, ...env }, encoding: "utf8" });
+      const { pid, said } = JSON.parse(stdout) as { pid: number; said: object };
+      expect(said).toMatchObject({ code: "ERR_RINGBELL_ALREADY_RUNNING", pid });
+    },
+    LIMIT,
+  );
 });

@@ -21,6 +21,22 @@ async function killed(names: readonly string[], options: object, env = {}): Prom
 }
 
 describe("sweeping", () => {
+  it("removes the hidden directory of a process that died while it made its socket without the addon", async () => {
+    const directory = scratchDirectory();
+    const place = join(directory, "default");
+    mkdirSync(place, { mode: 0o700 });
+    const [old, young] = [join(place, ".rAbCd12"), join(place, ".rAbCd13")];
+    for (const hidden of [old, young]) {
+      mkdirSync(hidden, { mode: 0o700 });
+      writeFileSync(join(hidden, "n.sock"), "");
+    }
+    const past = Date.now() / 1000 - 120;
+    utimesSync(old, past, past);
+    const report = await sweep({ directory });
+    expect(report).toMatchObject({ removed: [old], failed: [] });
+    expect(readdirSync(place)).toEqual([".rAbCd13"]);
+  });
+
   it("listening removes what the dead of its namespace left, and nothing of the living (S1.11)", async () => {
     const directory = scratchDirectory();
     await killed(["dead-1", "dead-2"], { directory });

@@ -5,6 +5,7 @@ import type { Binding } from "../../native/binding.js";
 import { accessError, kindOf } from "./directory.js";
 import type { Address } from "./names.js";
 import { readLivePid } from "./owner-record.js";
+import { unseenOwner } from "./unseen.js";
 
 /** The result of a connection attempt: no socket, a socket without a listener, or a listener. */
 export type Probe =
@@ -32,7 +33,7 @@ export function probeNative(binding: Binding, path: string): Probe {
 
 /**
  * Returns the pid that the process that listens has here: from the kernel, which translates it, else from its
- * record. Undefined if it has none here.
+ * record, or from the kernel's list of sockets. Undefined if it has none here.
  */
 export function listenerPid(address: Address, binding: Binding | undefined): number | undefined {
   try {
@@ -41,7 +42,7 @@ export function listenerPid(address: Address, binding: Binding | undefined): num
   } catch {
     // It can't be asked. The record may still tell.
   }
-  return readLivePid(address.lockPath);
+  return readLivePid(address.lockPath) ?? unseenOwner(address, false)?.pid;
 }
 
 /** Like `probeNative`, over node:net. */

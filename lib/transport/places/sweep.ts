@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, rmdirSync, rmSync, unlinkSync } from "node:fs";
+import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { checkOptions } from "../../check.js";
 import { turn, wallClock } from "../../clock.js";
@@ -174,9 +174,11 @@ function sweepHidden(place: ResolvedPlace, report: Report): void {
       continue;
     if (wallClock() - stat.mtimeMs < HIDDEN_AGE) continue;
     try {
-      if (!mark) rmSync(join(path, "s"), { force: true });
       if (mark) unlinkSync(path);
-      else rmdirSync(path);
+      else {
+        for (const socket of list(path)) unlinkSync(join(path, socket));
+        rmdirSync(path);
+      }
       report.removed.push(path);
     } catch (error) {
       report.failed.push({ path, error: error as Error });
