@@ -5,13 +5,14 @@ import { isChecked } from "../../bulk/mapping.js";
 import { Pool } from "../../bulk/pool.js";
 import { SharedLease } from "../../bulk/shared-lease.js";
 import type { Ending } from "../../ending.js";
-import { BlockTooLargeError } from "../../errors.js";
+import { BlockTooLargeError, type RingbellError } from "../../errors.js";
 import type { Binding, NativeConnection } from "../../native/binding.js";
 import { type BulkStats, LONG_WINDOW, type TransportBulk } from "../contract.js";
 import type { RecordCursor } from "../records/cursor.js";
 import { COMES_HOME, type Handle, readTable } from "../records/handle-table.js";
 import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, deliveryOf, type Shipment } from "../records/shipment.js";
+import { ownFailure } from "../wire/own-failure.js";
 import { Announcements } from "./announcements.js";
 import { BulkLane } from "./bulk-lane.js";
 import { Departures } from "./departures.js";
@@ -22,6 +23,8 @@ export interface BulkOwner {
   readonly ending: Ending;
   /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
   look(): void;
+  /** Called when this side can't go on, for a reason that is not the peer's. */
+  failed(error: RingbellError): void;
   /** Called when memory may have come back. */
   onMemory(): void;
 }
@@ -261,7 +264,10 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     return true;
   }
 
-  /** Maps a segment of the peer. Returns why not, if it must not be mapped. */
+  /**
+   * Maps a segment of the peer. Returns what the peer did wrong, if it must not be mapped. If this process has
+   * no descriptor or mapping left, the connection ends for that: the descriptor does not come again.
+   */
   #announced(announcement: Announcement): string | undefined {
     const refused = this.#holdings.refuses(announcement);
     if (refused !== undefined) return refused;
@@ -275,11 +281,18 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       this.#holdings.add(announcement, segment);
       return undefined;
     } catch (error) {
-      return `segment ${id} could not be mapped: ${(error as Error).message}`;
+      const text = `segment ${id} of the peer could not be mapped`;
+      const { code, message } = error as NodeJS.ErrnoException;
+      const ours = code === "EINVAL" ? undefined : ownFailure(error, text);
+      if (ours === undefined) return `${text}: ${message}`;
+      this.#owner.failed(ours);
+      return undefined;
     }
   }
 
   #broken(how: string): void {
+    // What follows from a failure of this side is not the peer's fault.
+    if (this.#owner.ending.reason !== undefined) return;
     this.#owner.ending.peerBroke(how);
     this.#native.fail();
   }
