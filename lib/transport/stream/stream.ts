@@ -167,9 +167,10 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
       this.#endDue = true;
       this.#farewell.hangUp();
     } catch (error) {
-      if (error instanceof NoSpaceError) return this.#failed(error);
-      if (!(error instanceof Breach)) throw error;
-      if (this.#closed === undefined) this.#peerBroke(error.message);
+      const known = error instanceof Breach || error instanceof NoSpaceError;
+      if (!known) throw error;
+      if (this.#closed === undefined && error instanceof NoSpaceError) this.#failed(error);
+      else if (this.#closed === undefined) this.#peerBroke(error.message);
       else this.#farewell.hangUp();
     }
   }
@@ -184,7 +185,6 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
 
   /** This side can't go on. The peer is told that it closes. */
   #failed(error: RingbellError): void {
-    if (this.#closed !== undefined) return this.#farewell.hangUp();
     this.ending.weFailed(error);
     this.#isOver();
     this.#endDue = true;
