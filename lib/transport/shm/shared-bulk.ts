@@ -282,9 +282,8 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       return undefined;
     } catch (error) {
       const text = `segment ${id} of the peer could not be mapped`;
-      const { code, message } = error as NodeJS.ErrnoException;
-      const ours = code === "EINVAL" ? undefined : ownFailure(error, text);
-      if (ours === undefined) return `${text}: ${message}`;
+      const ours = isPeersFault(error) ? undefined : ownFailure(error, text);
+      if (ours === undefined) return `${text}: ${(error as Error).message}`;
       this.#owner.failed(ours);
       return undefined;
     }
@@ -309,4 +308,16 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       this.#owner.onMemory();
     });
   }
+}
+
+/**
+ * Returns whether a segment could not be mapped because the peer made it so. The addon refuses a file that is
+ * not as agreed with EINVAL. The kernel refuses to map a file that can't be written, or read, with EACCES or
+ * EPERM.
+ */
+function isPeersFault(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return (
+    code === "EINVAL" || (syscall === "mmap" && code !== "ENOMEM" && code !== "EAGAIN" && code !== "ENFILE")
+  );
 }
