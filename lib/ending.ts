@@ -22,15 +22,18 @@ export class Ending {
   readonly #pid: number | undefined;
   /** The error that was given to `destroy`. */
   #given: Error | undefined;
+  /** Whether this side could not go on, for a reason that is not the peer's. */
+  #failed = false;
 
   /** `pid`: the peer's process, for the texts of errors. */
   constructor(pid?: number) {
     this.#pid = pid;
   }
 
-  /** The peer's failure; undefined for an end in order: a loop over the channel then ends without an error. */
+  /** The failure of either side; undefined for an end in order: a loop over the channel then ends without an error. */
   get failure(): RingbellError | undefined {
-    return this.reason === "peer-died" || this.reason === "protocol-error" ? this.error : undefined;
+    const failed = this.reason === "peer-died" || this.reason === "protocol-error" || this.#failed;
+    return failed ? this.error : undefined;
   }
 
   /** The error of either side that the close event reports. */
@@ -54,6 +57,14 @@ export class Ending {
     this.#given = error;
     if (error !== undefined) this.error = error as RingbellError;
     this.closing();
+    this.reason = "ended";
+  }
+
+  /** Called when this side can't go on, because the system refuses it something. The peer is told only that this side closes. */
+  weFailed(error: RingbellError): void {
+    if (this.reason !== undefined) return;
+    this.#failed = true;
+    this.error = error;
     this.reason = "ended";
   }
 

@@ -15,6 +15,11 @@ namespace {
 
 // Descriptors of segments that nobody has asked for yet, at most. A peer announces each in a ring that holds fewer announcements.
 constexpr size_t kMostDescriptors = 1024;
+// What the kernel says of a socket whose peer has gone.
+bool is_hang_up(int error) {
+  return error == EPIPE || error == ECONNRESET || error == ENOTCONN || error == ECONNABORTED || error == ETIMEDOUT;
+}
+
 // Reads of the socket to find a descriptor that was sent already: more than a socket's buffer can hold.
 constexpr int kMostLooks = 1024;
 
@@ -51,7 +56,15 @@ void Connection::ring() {
   if (socket_ < 0) return;
   ++bells;
   // A full socket holds bells that the peer has not heard yet, so one more is not needed. Of a peer that has gone the poll tells.
-  (void)socket_send(socket_, &kBell, 1, -1);
+  // A peer that can't be woken would sleep for ever beside what it is sent.
+  if (socket_send(socket_, &kBell, 1, -1) == -1 && !is_hang_up(errno)) failed("sendmsg");
+}
+
+void Connection::failed(const char* syscall) {
+  if (over()) return;
+  failure_ = {errno, syscall};
+  end_ = End::failed;
+  reactor_.post(this);
 }
 
 void Connection::post_bell() {
@@ -99,6 +112,10 @@ bool Connection::read_socket() {
     const ssize_t received = socket_receive(socket_, bytes, sizeof bytes, passed);
     if (received == kWouldBlock) break;
     any = true;
+    if (received < 0 && !is_hang_up(errno)) {
+      failed("recvmsg");
+      break;
+    }
     if (received <= 0) {
       end_ = End::peer_died;
       break;
@@ -191,7 +208,7 @@ void Connection::stop_polling() {
 void Connection::close(End why) {
   if (closed_) return;
   for (auto& lane : lanes_) lane->detach();
-  if (socket_ >= 0 && end_ == End::none && why != End::none) {
+  if (socket_ >= 0 && (end_ == End::none || end_ == End::failed) && why != End::none) {
     const std::byte last = why == End::corrupt ? kAccusation : kClosing;
     (void)socket_send(socket_, &last, 1, -1);
     // A thread of the peer that waits synchronously looks at its socket when it wakes.

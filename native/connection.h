@@ -16,8 +16,9 @@ namespace ringbell {
 
 class Reactor;
 
-// Why a connection has ended. `accused`: the peer says that we broke the protocol.
-enum class End : int32_t { none = 0, peer_closed = 1, peer_died = 2, corrupt = 3, accused = 4 };
+// Why a connection has ended. `accused`: the peer says that we broke the protocol. `failed`: the kernel refuses this side a system call
+// on the socket, as a sandbox may.
+enum class End : int32_t { none = 0, peer_closed = 1, peer_died = 2, corrupt = 3, accused = 4, failed = 5 };
 
 // The bytes on the socket.
 inline constexpr std::byte kBell{1};
@@ -61,6 +62,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool over() const { return end_ != End::none || closed_; }
   bool closed() const { return closed_; }
   End end() const { return end_; }
+  // The system call that failed, after End::failed.
+  const Failure& failure() const { return failure_; }
   // Nothing can be received any more either: the memory has gone, or is not trusted.
   bool unreadable() const { return closed_ || end_ == End::corrupt || end_ == End::accused; }
 
@@ -92,6 +95,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Acts on bytes that were read at once, and consumes the descriptor that came with them.
   void understand(std::span<const std::byte> bytes, int passed);
   void stop_polling();
+  // Ends the connection for a system call that has just failed. Not for the peer's end, of which the poll tells.
+  void failed(const char* syscall);
 
   Reactor& reactor_;
   int socket_;
@@ -106,6 +111,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool end_told_ = false;
   bool closed_ = false;
   End end_ = End::none;
+  Failure failure_;
 };
 
 }  // namespace ringbell

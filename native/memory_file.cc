@@ -107,18 +107,19 @@ int memory_file_create(uint64_t bytes, const std::string& name, Failure& failure
   return -1;
 }
 
-bool memory_file_is_safe(int descriptor, bool immutable) {
+bool memory_file_is_safe(int descriptor, bool immutable, Failure& failure) {
 #if defined(__linux__)
   const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | (immutable ? F_SEAL_WRITE : 0);
   const int seals = fcntl(descriptor, F_GET_SEALS);
-  // Huge pages are refused: where their pool is empty, an access is a SIGBUS, too.
+  if (seals < 0) return fail(failure, "fcntl");
   struct statfs file_system {};
-  return seals >= 0 && (seals & wanted) == wanted && fstatfs(descriptor, &file_system) == 0 &&
-         file_system.f_type == TMPFS_MAGIC;
+  if (fstatfs(descriptor, &file_system) != 0) return fail(failure, "fstatfs");
+  // Huge pages are refused: where their pool is empty, an access is a SIGBUS, too.
+  return ((seals & wanted) == wanted && file_system.f_type == TMPFS_MAGIC) || fail(failure, "fcntl", EINVAL);
 #else
   (void)descriptor;
   (void)immutable;
-  return false;
+  return fail(failure, "fcntl", EINVAL);
 #endif
 }
 

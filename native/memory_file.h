@@ -23,8 +23,8 @@ bool fail(Failure& failure, const char* syscall, int error);
 int memory_file_create(uint64_t bytes, const std::string& name, Failure& failure);
 
 // Whether nobody can resize the file (nor, if `immutable`, write to it), and its memory is of the ordinary kind. A file that came
-// from a peer must be so, or a later access could be a SIGBUS.
-bool memory_file_is_safe(int descriptor, bool immutable);
+// from a peer must be so, or a later access could be a SIGBUS. EINVAL for another file; any other errno is our own trouble.
+bool memory_file_is_safe(int descriptor, bool immutable, Failure& failure);
 
 // The length in bytes; 0 if the descriptor is of no file.
 uint64_t memory_file_bytes(int descriptor);

@@ -101,10 +101,7 @@ std::shared_ptr<Region> Region::open(std::span<const uint64_t> capacities, const
     return nullptr;
   }
 #if defined(__linux__)
-  if (name.empty() && !memory_file_is_safe(descriptor, false)) {
-    fail(failure, "fcntl", EINVAL);
-    return nullptr;
-  }
+  if (name.empty() && !memory_file_is_safe(descriptor, false, failure)) return nullptr;
 #endif
   // macOS rounds shared memory up to its page of 16 KiB.
   if (!S_ISREG(status.st_mode) && name.empty()) {

@@ -46,11 +46,11 @@ std::shared_ptr<Segment> Segment::open(int descriptor, uint64_t bytes, bool resi
                                        Failure& failure) {
   std::shared_ptr<Segment> segment(new Segment(descriptor, bytes));
   // macOS rounds shared memory up to its page of 16 KiB.
-  if (bytes == 0 || memory_file_bytes(descriptor) < bytes ||
-      ((immutable || !resizable) && !memory_file_is_safe(descriptor, immutable))) {
-    fail(failure, "fcntl", EINVAL);
+  if (bytes == 0 || memory_file_bytes(descriptor) < bytes) {
+    fail(failure, "fstat", EINVAL);
     return nullptr;
   }
+  if ((immutable || !resizable) && !memory_file_is_safe(descriptor, immutable, failure)) return nullptr;
   if (!segment->map(immutable ? MAP_PRIVATE : MAP_SHARED, failure)) return nullptr;
   segment->close_descriptor();
   return segment;

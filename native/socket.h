@@ -36,7 +36,7 @@ ssize_t socket_receive_bytes(int socket, std::byte* into, size_t length);
 
 // A descriptor that holds the lock of the file (made with 0600 if it is not there), or kWouldBlock if another holds it.
 // The kernel frees the lock with the descriptor.
-int lock_file(const std::string& path);
+int lock_file(const std::string& path, const char** syscall);
 
 // When a process started, in the platform's unit; 0 if there is no such process.
 uint64_t process_start(pid_t pid);

@@ -293,9 +293,9 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     if (this.#over) return;
     this.#over = true;
     this.#state = "closed";
-    const { reason, error } = this.#ending;
+    const { reason, error, failure } = this.#ending;
     // After a protocol error the rest is dropped: the peer may have sent anything.
-    const drop = reason === "ended" || reason === "protocol-error";
+    const drop = reason === "protocol-error" || (reason === "ended" && failure === undefined);
     for (const core of this.#cores) {
       core.sender.end();
       core.receiver.end(drop);

@@ -209,6 +209,8 @@ export interface NativeConnection {
   look(): void;
   /** Rings the bell: the peer's event loop looks at all lanes. */
   ring(): void;
+  /** After `Layout.end.failed`: throws the error of the system call on the socket that the kernel refuses this side. */
+  throwFailure(): void;
   /** Ends the connection because the peer broke the protocol. `onEnd` comes from the event loop. */
   fail(): void;
 }

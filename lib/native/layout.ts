@@ -35,13 +35,14 @@ export interface Layout {
   readonly batch: { readonly most: number; readonly polled: number };
   /** The values that `NativeConnection.close` takes. */
   readonly close: { readonly closed: number; readonly corrupt: number };
-  /** The values of `onEnd` and of the counter `end`. `accused`: the peer says that this side broke the protocol. */
+  /** The values of `onEnd` and of the counter `end`. `accused`: the peer says that this side broke the protocol. `failed`: see `NativeConnection.throwFailure`. */
   readonly end: {
     readonly none: number;
     readonly peerClosed: number;
     readonly peerDied: number;
     readonly corrupt: number;
     readonly accused: number;
+    readonly failed: number;
   };
   /** The index of each counter that `NativeLane.stats` writes, and their number. */
   readonly laneStats: {

@@ -115,6 +115,12 @@ napi_value connection_ring(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value connection_throw_failure(napi_env env, napi_callback_info info) {
+  const Failure& failure = connection_of(env, info).failure();
+  if (failure) throw_error(env, failure.error, failure.syscall);
+  return nullptr;
+}
+
 napi_value connection_fail(napi_env env, napi_callback_info info) {
   connection_of(env, info).fail();
   return nullptr;
@@ -142,6 +148,7 @@ napi_value make_connection(napi_env env, ConnectionHolder* holder, napi_value ow
   set_method(env, object, "look", connection_look, holder, owner);
   set_method(env, object, "ring", connection_ring, holder, owner);
   set_method(env, object, "fail", connection_fail, holder, owner);
+  set_method(env, object, "throwFailure", connection_throw_failure, holder, owner);
   return object;
 }
 

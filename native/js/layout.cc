@@ -113,7 +113,8 @@ void export_layout(Napi::Object exports) {
                    {"peerClosed", of(End::peer_closed)},
                    {"peerDied", of(End::peer_died)},
                    {"corrupt", of(End::corrupt)},
-                   {"accused", of(End::accused)}}));
+                   {"accused", of(End::accused)},
+                   {"failed", of(End::failed)}}));
   set(env, layout, "laneStats", order_of(env, kLaneCounters));
   set(env, layout, "connectionStats", order_of(env, kConnectionCounters));
   set(env, layout, "record", record(env));

@@ -85,8 +85,9 @@ napi_value close_descriptor(const Napi::CallbackInfo& info) {
 
 napi_value lock_file(const Napi::CallbackInfo& info) {
   const std::string path = string_at(info, 0);
-  const int descriptor = ringbell::lock_file(path);
-  if (descriptor == -1) return throw_error(info.Env(), errno, "open", path);
+  const char* syscall = "";
+  const int descriptor = ringbell::lock_file(path, &syscall);
+  if (descriptor == -1) return throw_error(info.Env(), errno, syscall, path);
   if (descriptor == kWouldBlock) return number(info.Env(), -1);
   return hand_out(info.Env(), descriptor);
 }

@@ -3,7 +3,6 @@ import { type Announcement, type HeldLease, Holdings } from "../../lib/bulk/hold
 import { type FakeSegment, fakeSegment } from "./fake-memory.js";
 import { KIB, MIB } from "./setup.js";
 
-
 /** What tests took: withdrawn at their end, so that nobody warns of those that are garbage-collected. */
 const taken: HeldLease[] = [];
 

@@ -56,10 +56,13 @@ describe("a worker that waits for ever", () => {
     expect(await ended).toEqual({ code: 0, signal: null, output: "peer-died\n" });
   });
 
-  it.each(Object.keys(WAITS) as (keyof typeof WAITS)[])("in %s does not hold up process.exit", async (name) => {
-    const { ended } = waiting(WAITS[name], "process.exit(7);");
-    expect(await ended).toEqual({ code: 7, signal: null, output: "" });
-  });
+  it.each(Object.keys(WAITS) as (keyof typeof WAITS)[])(
+    "in %s does not hold up process.exit",
+    async (name) => {
+      const { ended } = waiting(WAITS[name], "process.exit(7);");
+      expect(await ended).toEqual({ code: 7, signal: null, output: "" });
+    },
+  );
 
   it("still gets a message at once, and its time-out on time", async () => {
     const { ended } = waiting(

@@ -1,6 +1,7 @@
 import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import { HandshakeError, HandshakeTimeoutError, type RingbellError } from "../../errors.js";
 import { offAbort, onAbort } from "../../signal.js";
+import { ownFailure } from "../wire/own-failure.js";
 import { HungUpError } from "../wire/protocol.js";
 import type { Wire } from "../wire/wire.js";
 import { encodeFrame, FRAME_LIMIT, type Frame, JsonFrameReader } from "./json-frames.js";
@@ -174,6 +175,8 @@ export class FramePipe {
 }
 
 function hungUp(cause: Error | undefined): RingbellError {
+  const ours = ownFailure(cause, "the system refuses this process to use the socket");
+  if (ours !== undefined) return ours;
   return new HungUpError(
     `the other side hung up during the handshake${cause === undefined ? "" : ` (${cause.message})`}`,
     cause === undefined ? undefined : { cause },

@@ -1,4 +1,5 @@
 import {
+  accessSync,
   chmodSync,
   chownSync,
   closeSync,
@@ -84,8 +85,37 @@ export function describeFile(stat: Stats): string {
   return `mode ${(stat.mode & 0o7777).toString(8).padStart(4, "0")}, owner uid ${stat.uid}, group gid ${stat.gid}`;
 }
 
-/** Makes the error for a path that the file system refuses. It names the deepest part of the path that can be seen. */
-export function accessError(path: string, purpose: string, cause: unknown): AccessError {
+/** System calls that no rights of files decide about. */
+const WITHOUT_RIGHTS = new Set(["socket", "listen", "accept", "flock", "getsockopt"]);
+
+/**
+ * Returns whether the refusal of a system call has another reason than the rights of files, most likely a
+ * sandbox. A call that the rights refuse to connect or bind fails with EACCES, and the rights show it.
+ */
+function isSandbox(path: string, cause: unknown): boolean {
+  const { code, syscall } = cause as NodeJS.ErrnoException;
+  if (syscall === undefined) return false;
+  if (WITHOUT_RIGHTS.has(syscall)) return true;
+  if (syscall !== "connect" && syscall !== "bind") return false;
+  if (code !== "EACCES") return code === "EPERM";
+  try {
+    accessSync(syscall === "connect" ? path : dirname(path), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes the error for a path that the system refuses: an AccessError, which names the deepest part of the path
+ * that can be seen, or a SystemError if the rights of files are not the reason.
+ */
+export function accessError(path: string, purpose: string, cause: unknown): AccessError | SystemError {
+  if (isSandbox(path, cause)) {
+    const { code, syscall, message } = cause as NodeJS.ErrnoException;
+    const text = `can't ${purpose} ${path}: the system refuses this process the call ${syscall} (${message}), as a sandbox does`;
+    return new SystemError(text, code ?? "UNKNOWN", syscall ?? "unknown", path, { cause });
+  }
   let seen = path;
   let stat: Stats | undefined;
   while (stat === undefined) {

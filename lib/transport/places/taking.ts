@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { createServer } from "node:net";
 import { basename, join } from "node:path";
-import { AlreadyRunningError, SystemError } from "../../errors.js";
+import { type AccessError, AlreadyRunningError, SystemError } from "../../errors.js";
 import type { Binding } from "../../native/binding.js";
 import { type Acceptor, acceptNative, acceptNet } from "../wire/acceptor.js";
 import { accessError } from "./directory.js";
@@ -103,13 +103,17 @@ function listenNative(binding: Binding, path: string, mode: number): Acceptor | 
   try {
     return acceptNative(binding, binding.socketListen(path, mode, BACKLOG));
   } catch (cause) {
-    const { code, syscall, message } = cause as NodeJS.ErrnoException;
+    const { code } = cause as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") return undefined;
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS")
-      throw accessError(path, "listen on", cause);
-    const text = `can't listen on ${path}: ${message}`;
-    throw new SystemError(text, code ?? "UNKNOWN", syscall ?? "bind", path, { cause });
+    throw listenError(path, cause);
   }
+}
+
+function listenError(path: string, cause: unknown): AccessError | SystemError {
+  const { code, syscall, message } = cause as NodeJS.ErrnoException;
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS") return accessError(path, "listen on", cause);
+  const text = `can't listen on ${path}: ${message}`;
+  return new SystemError(text, code ?? "UNKNOWN", syscall ?? "bind", path, { cause });
 }
 
 /** Takes the name without the addon. Returns undefined if no turn came. */
@@ -159,10 +163,10 @@ async function listenNet(address: Address, mode: number): Promise<Acceptor | und
     checkPathLength(path, "name");
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
+      server.once("error", (cause) => reject(listenError(address.socketPath, cause)));
       // `exclusive`: a worker of node:cluster must listen itself; otherwise the primary would.
       server.listen({ path, backlog: BACKLOG, exclusive: true }, () => {
-        server.removeListener("error", reject);
+        server.removeAllListeners("error");
         resolve();
       });
     });

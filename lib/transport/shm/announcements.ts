@@ -5,6 +5,7 @@ import { setTimeout } from "../../clock.js";
 import { BlockTooLargeError } from "../../errors.js";
 import type { NativeConnection, Segment } from "../../native/binding.js";
 import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
+import { ownFailure } from "../wire/own-failure.js";
 import type { BulkLane } from "./bulk-lane.js";
 
 /** How long (ms) to wait before passing a descriptor again that the kernel did not take. */
@@ -163,7 +164,9 @@ export class Announcements {
     try {
       this.mayPassAgain = !this.#native.pass(segment);
       if (!this.mayPassAgain) return SENT;
-    } catch {
+    } catch (error) {
+      const failure = ownFailure(error, "passing memory to the peer failed");
+      if (failure !== undefined) throw failure;
       // The peer has gone; the transport learns that in its own way.
       return ENDED;
     }

@@ -6,13 +6,14 @@ import { Pool } from "../../bulk/pool.js";
 import { SharedLease } from "../../bulk/shared-lease.js";
 import { now, setImmediate } from "../../clock.js";
 import type { Ending } from "../../ending.js";
-import { BlockTooLargeError } from "../../errors.js";
+import { BlockTooLargeError, type RingbellError } from "../../errors.js";
 import type { Binding, NativeConnection } from "../../native/binding.js";
 import { type BulkStats, LONG_WINDOW, type TransportBulk } from "../contract.js";
 import type { RecordCursor } from "../records/cursor.js";
 import { ArrivedTable, COMES_HOME, type Handle } from "../records/handle-table.js";
 import { ENDED, NO_MEMORY, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, deliveryOf, type Shipment } from "../records/shipment.js";
+import { ownFailure } from "../wire/own-failure.js";
 import { Announcements } from "./announcements.js";
 import { BulkLane } from "./bulk-lane.js";
 import { Departures } from "./departures.js";
@@ -23,6 +24,8 @@ export interface BulkOwner {
   readonly ending: Ending;
   /** Looks whether the peer has gone; if so, `ending` has the reason afterwards. */
   look(): void;
+  /** Called when this side can't go on, for a reason that is not the peer's. */
+  failed(error: RingbellError): void;
   /** Called when memory may have come back. */
   onMemory(): void;
 }
@@ -265,7 +268,10 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
     return true;
   }
 
-  /** Maps a segment of the peer. Returns why not, if it must not be mapped. */
+  /**
+   * Maps a segment of the peer. Returns what the peer did wrong, if it must not be mapped. If this process has
+   * no descriptor or mapping left, the connection ends for that: the descriptor does not come again.
+   */
   #announced(announcement: Announcement): string | undefined {
     const refused = this.#holdings.refuses(announcement);
     if (refused !== undefined) return refused;
@@ -279,11 +285,17 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       this.#holdings.add(announcement, segment);
       return undefined;
     } catch (error) {
-      return `segment ${id} could not be mapped: ${(error as Error).message}`;
+      const text = `segment ${id} of the peer could not be mapped`;
+      const ours = isPeersFault(error) ? undefined : ownFailure(error, text);
+      if (ours === undefined) return `${text}: ${(error as Error).message}`;
+      this.#owner.failed(ours);
+      return undefined;
     }
   }
 
   #broken(how: string): void {
+    // What follows from a failure of this side is not the peer's fault.
+    if (this.#owner.ending.reason !== undefined) return;
     this.#owner.ending.peerBroke(how);
     this.#native.fail();
   }
@@ -300,4 +312,16 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
       this.#owner.onMemory();
     });
   }
+}
+
+/**
+ * Returns whether a segment could not be mapped because the peer made it so. The addon refuses a file that is
+ * not as agreed with EINVAL. The kernel refuses to map a file that can't be written, or read, with EACCES or
+ * EPERM.
+ */
+function isPeersFault(error: unknown): boolean {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  return (
+    code === "EINVAL" || (syscall === "mmap" && code !== "ENOMEM" && code !== "EAGAIN" && code !== "ENFILE")
+  );
 }

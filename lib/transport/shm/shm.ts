@@ -1,5 +1,6 @@
 import { setImmediate } from "../../clock.js";
 import { Ending } from "../../ending.js";
+import { type RingbellError, TransportError } from "../../errors.js";
 import type { Binding, Layout, NativeConnection, Region } from "../../native/binding.js";
 import { assertLayout } from "../../native/layout.js";
 import type {
@@ -20,6 +21,7 @@ import {
   WITH_BLOCKS,
 } from "../records/record-layout.js";
 import { ENDED, FULL, SENT } from "../records/send-status.js";
+import { ownFailure } from "../wire/own-failure.js";
 import type { Wire } from "../wire/wire.js";
 import { MOST_RECORDS, RingLane } from "./ring-lane.js";
 import { BULK_CAPACITY } from "./rings.js";
@@ -141,6 +143,7 @@ class ShmConnection implements Connection {
     this.bulk = new SharedBulk(binding, this.#native, this.#bulkLane, bulkBytes, newName, {
       ending: this.ending,
       look: () => this.look(),
+      failed: (error) => this.#failed(error),
       onMemory: () => {
         if (!this.#closed) this.#handler?.onMemory();
       },
@@ -218,6 +221,14 @@ class ShmConnection implements Connection {
     else this.#tellEnd();
   }
 
+  /** Ends the connection because this side can't go on. */
+  #failed(error: RingbellError): void {
+    if (this.ending.reason !== undefined) return;
+    this.ending.weFailed(error);
+    if (this.#handler === undefined) this.#early = true;
+    else setImmediate(() => this.#tellEnd());
+  }
+
   #tellEnd(): void {
     if (this.#closed) return;
     this.bulk.lookLast();
@@ -228,10 +239,21 @@ class ShmConnection implements Connection {
 
   /** Notes the addon's reason of the end: one of `layout.end`. */
   #set(why: number): void {
-    const { peerClosed, peerDied, corrupt, accused } = this.#layout.end;
+    const { peerClosed, peerDied, corrupt, accused, failed } = this.#layout.end;
     if (why === peerClosed) this.ending.peerClosed();
     else if (why === peerDied) this.ending.peerDied();
     else if (why === corrupt) this.ending.peerBroke("malformed data in the shared memory or on the socket");
     else if (why === accused) this.ending.peerAccuses();
+    else if (why === failed) this.ending.weFailed(this.#whyFailed());
+  }
+
+  #whyFailed(): RingbellError {
+    const what = "the system refuses this process to use the channel's socket";
+    try {
+      this.#native.throwFailure();
+    } catch (cause) {
+      return ownFailure(cause, what) ?? new TransportError(what, { cause });
+    }
+    return new TransportError(what);
   }
 }

@@ -171,7 +171,7 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
     this.#copiedBytes += bytes;
   }
 
-  /** The peer begins a block. Throws a Breach. */
+  /** The peer begins a block. Throws a Breach, or a NoSpaceError if this process has no memory. */
   begins(length: number, flags: number): Arrival {
     if ((flags & ~(SEALED | SHARED)) !== 0) throw new Breach(`a block has the flags ${flags}`);
     const blocksLeft = this.#most - this.#held.blocks - this.#freed.blocks;
@@ -181,13 +181,9 @@ export class StreamBulk implements TransportBulk, Shipping, Departing {
         `a block of ${length} bytes came, where ${bytesLeft} in ${blocksLeft} blocks are let in`,
       );
     }
-    try {
-      const bytes = this.#memory.take(length);
-      this.#held.addBlock(length, false);
-      return { flags, bytes, have: 0 };
-    } catch {
-      throw new Breach(`a block of ${length} bytes came, for which there is no memory`);
-    }
+    const bytes = this.#memory.take(length);
+    this.#held.addBlock(length, false);
+    return { flags, bytes, have: 0 };
   }
 
   /** Called by the ledgers: the program has released a block of the peer's. */

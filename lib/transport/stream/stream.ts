@@ -1,6 +1,6 @@
 import { nextTick } from "../../clock.js";
 import { Ending } from "../../ending.js";
-import { InvalidArgumentError } from "../../errors.js";
+import { InvalidArgumentError, NoSpaceError, type RingbellError } from "../../errors.js";
 import { raise } from "../../raise.js";
 import type {
   Connection,
@@ -11,6 +11,7 @@ import type {
 } from "../contract.js";
 import { enter, leave, mayGoOn, resumeInTurn } from "../loop-turn.js";
 import { atExit } from "../places/at-exit.js";
+import { ownFailure } from "../wire/own-failure.js";
 import type { Wire, WireHandler } from "../wire/wire.js";
 import { Breach } from "./breach.js";
 import { Farewell } from "./farewell.js";
@@ -157,7 +158,9 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     const known = this.outlet.ended;
     this.#farewell.gone();
     if (known) return;
-    this.ending.peerDied(error);
+    const ours = ownFailure(error, "the system refuses this process to use the channel's socket");
+    if (ours === undefined) this.ending.peerDied(error);
+    else this.ending.weFailed(ours);
     this.#endDue = true;
     if (this.#looking) this.schedule();
     else this.#dispatch();
@@ -173,8 +176,10 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
       this.#endDue = true;
       this.#farewell.hangUp();
     } catch (error) {
-      if (!(error instanceof Breach)) throw error;
-      if (this.#closed === undefined) this.#peerBroke(error.message);
+      const known = error instanceof Breach || error instanceof NoSpaceError;
+      if (!known) throw error;
+      if (this.#closed === undefined && error instanceof NoSpaceError) this.#failed(error);
+      else if (this.#closed === undefined) this.#peerBroke(error.message);
       else this.#farewell.hangUp();
     }
   }
@@ -185,6 +190,14 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
     this.#isOver();
     this.#endDue = true;
     this.#farewell.say(REFUSED);
+  }
+
+  /** This side can't go on. The peer is told that it closes. */
+  #failed(error: RingbellError): void {
+    this.ending.weFailed(error);
+    this.#isOver();
+    this.#endDue = true;
+    this.#farewell.say(CLOSING);
   }
 
   /** Nothing comes any more, and nothing new goes out. */
