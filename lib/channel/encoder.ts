@@ -84,9 +84,10 @@ export class Encoder<Send> {
    * gets a block even if it can't be sent now. Hot.
    */
   encode(message: Send, waits: boolean): number | Parcel | undefined {
-    if (this.#busy !== undefined) return this.#encodeWith(message, [], waits);
-    // The straight line of `#encodeWith`, spelled out: a call less for each message.
     const { place } = this.#lane;
+    // Code of the program sends from within encoding, or from a getter of the array whose messages are being packed.
+    if (this.#busy !== undefined || place.packed > 0) return this.#encodeWith(message, [], waits);
+    // The straight line of `#encodeWith`, spelled out: a call less for each message.
     const { scratch, at } = place;
     const blocks = this.#blocks;
     let bytes: number;
