@@ -111,9 +111,11 @@ bool memory_file_is_safe(int descriptor, bool immutable, Failure& failure) {
 #if defined(__linux__)
   const int wanted = F_SEAL_SHRINK | F_SEAL_GROW | (immutable ? F_SEAL_WRITE : 0);
   const int seals = fcntl(descriptor, F_GET_SEALS);
-  if (seals < 0) return fail(failure, "fcntl");
+  // What a sandbox refuses says nothing of the file. Any other failure does: a peer may pass a descriptor that takes no calls.
+  const auto cause = [] { return errno == EPERM || errno == EACCES || errno == ENOSYS ? errno : EINVAL; };
+  if (seals < 0) return fail(failure, "fcntl", cause());
   struct statfs file_system {};
-  if (fstatfs(descriptor, &file_system) != 0) return fail(failure, "fstatfs");
+  if (fstatfs(descriptor, &file_system) != 0) return fail(failure, "fstatfs", cause());
   // Huge pages are refused: where their pool is empty, an access is a SIGBUS, too.
   return ((seals & wanted) == wanted && file_system.f_type == TMPFS_MAGIC) || fail(failure, "fcntl", EINVAL);
 #else

@@ -151,7 +151,7 @@ function scales(record) {
   return [
     ...over("scale-channels", "channels", charts.channels(record)),
     ...over("scale-senders", "senders", charts.senders(record)),
-    ...["scale", "flood"].flatMap((name) => having(record, name, plainly)),
+    ...["scale", "flood", "kills"].flatMap((name) => having(record, name, plainly)),
   ];
 }
 
@@ -204,7 +204,16 @@ function missing(record) {
 function others(record) {
   const shown = new Set([
     ...["latency", "wake-ups", "latency-paced", "latency-objects", "throughput", "throughput-bytes"],
-    ...["throughput-objects", "scale", "scale-channels", "scale-senders", "flood", "startup", "connect"],
+    ...[
+      "throughput-objects",
+      "scale",
+      "scale-channels",
+      "scale-senders",
+      "flood",
+      "kills",
+      "startup",
+      "connect",
+    ],
   ]);
   return record.data.suites
     .filter(({ name, group = "" }) => !shown.has(name) && !["bulk", "cost", "inside"].includes(group))

@@ -3,6 +3,7 @@ import { connects } from "./connect.mjs";
 import { costs } from "./cost.mjs";
 import { floods } from "./flood.mjs";
 import { inside } from "./inside.mjs";
+import { kills } from "./kills.mjs";
 import { latency } from "./latency.mjs";
 import { memcpy } from "./memcpy.mjs";
 import { peers } from "./peers.mjs";
@@ -29,6 +30,7 @@ const ENTRIES = [
   scale,
   (choice) => scales(choice, peers),
   floods,
+  kills,
   connects,
   (choice) => startUps(choice, peers),
   inside,
