@@ -56,8 +56,8 @@ export interface TransportLane {
    */
   sendPacked(): number;
   /**
-   * Returns a promise that resolves when the kernel has everything that was sent on this lane, and rejects with the
-   * reason of the end if it never will. Returns undefined if the kernel has it, as it always does with a ring: what is in
+   * Returns a promise that resolves when the kernel has everything that was sent on this lane, or the peer has gone. It
+   * rejects if this side ends the connection first. Returns undefined if the kernel has it, as it always does with a ring: what is in
    * shared memory outlives the process.
    */
   readonly written: (() => Promise<void> | undefined) | undefined;

@@ -1,13 +1,14 @@
+import type { Ending } from "../../ending.js";
+
 /** One promise for all who wait until the kernel has certain bytes. It is made when the first asks. */
 export class Handover {
   #promise: Promise<void> | undefined;
   #resolve: (after: Promise<void> | undefined) => void = () => {};
   #reject: (why: unknown) => void = () => {};
-  readonly #whyEnded: () => unknown;
+  readonly #ending: Ending;
 
-  /** `whyEnded` returns the reason of the end, once there is one. */
-  constructor(whyEnded: () => unknown) {
-    this.#whyEnded = whyEnded;
+  constructor(ending: Ending) {
+    this.#ending = ending;
   }
 
   /** Whether anybody waits. */
@@ -33,12 +34,17 @@ export class Handover {
     this.#resolve(after);
   }
 
-  /** The kernel will never have them. */
+  /**
+   * The kernel will never have them. A peer that has gone takes what was on its way with it, as one takes what is in its
+   * ring: for the sender that is no failure of the send. An end by this side is one.
+   */
   fail(): void {
     if (this.#promise === undefined) return;
     this.#promise = undefined;
-    const reject = this.#reject;
+    const [resolve, reject] = [this.#resolve, this.#reject];
     // The reason is noted by the caller of the caller.
-    void Promise.resolve().then(() => reject(this.#whyEnded()));
+    void Promise.resolve().then(() =>
+      this.#ending.byPeer ? resolve(undefined) : reject(this.#ending.error),
+    );
   }
 }

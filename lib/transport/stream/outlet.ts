@@ -1,4 +1,5 @@
 import { nextTick, setImmediate, wallClock } from "../../clock.js";
+import type { Ending } from "../../ending.js";
 import type { Wire } from "../wire/wire.js";
 import { Handover } from "./handover.js";
 import { FrameWriter } from "./writer.js";
@@ -46,12 +47,11 @@ export class Outlet {
   };
 
   /** `report` writes the frames that are due, before the gathered bytes go to the wire. */
-  /** `whyEnded` returns the reason of the end, once there is one. */
-  constructor(wire: Wire, report: () => void, whyEnded: () => unknown) {
+  constructor(wire: Wire, report: () => void, ending: Ending) {
     this.#wire = wire;
-    this.#gathered = new Handover(whyEnded);
-    this.#onTheWire = new Handover(whyEnded);
-    this.#posted = new Handover(whyEnded);
+    this.#gathered = new Handover(ending);
+    this.#onTheWire = new Handover(ending);
+    this.#posted = new Handover(ending);
     this.writer = new FrameWriter(wire);
     this.#report = report;
   }

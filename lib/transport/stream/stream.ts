@@ -64,11 +64,7 @@ class StreamConnection implements Connection, StreamHost, WireHandler {
   constructor(wire: Wire, lanes: readonly LaneGeometry[], bulkLimit: number, pid: number | undefined) {
     this.ending = new Ending(pid);
     this.#wire = wire;
-    this.outlet = new Outlet(
-      wire,
-      () => this.bulk.report(),
-      () => this.ending.error,
-    );
+    this.outlet = new Outlet(wire, () => this.bulk.report(), this.ending);
     this.bulk = new StreamBulk(this, bulkLimit, process.env.RINGBELL_CHECK_BLOCKS === "1");
     this.lanes = lanes.map((geometry, index) => new WindowLane(this, this.bulk, index, geometry));
     this.#parts = [this.bulk, ...this.lanes];
