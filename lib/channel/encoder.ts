@@ -21,7 +21,9 @@ export interface Parcel {
 }
 
 /** The message behind a batch, which can't be a part of it: it must go alone, or can't be encoded. */
-export type Rest = { readonly encoded: number | Parcel | undefined } | { readonly error: unknown };
+export type Rest<Send> =
+  | { readonly message: Send; readonly encoded: number | Parcel | undefined }
+  | { readonly error: unknown };
 
 /** A message in private memory. */
 export interface PrivateCopy {
@@ -38,29 +40,31 @@ export interface MessageLimits {
 
 /** Encodes the messages of a lane: short ones at its place, long ones into blocks. */
 export class Encoder<Send> {
+  // No #members: see "The straight line" in docs/architecture.md.
+
   /** The longest message in bytes. */
   readonly limit: number;
   /** The longest message that goes by the ring, in bytes. */
   readonly inRing: number;
-  readonly #lane: TransportLane;
-  readonly #bulk: TransportBulk;
-  readonly #codec: Codec<Send, unknown>;
+  declare private readonly lane: TransportLane;
+  declare private readonly bulk: TransportBulk;
+  declare private readonly codec: Codec<Send, unknown>;
   /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
-  #blocks: Block[] = [];
+  private blocks: Block[] = [];
   /**
    * The list of the message that `encode` found no memory for. What the codec has made of the message is on it, so that code of
    * the program runs once a message (see codec/kept.ts).
    */
-  #unplaced: Block[] | undefined;
+  private unplaced: Block[] | undefined;
   /**
    * The memory that a codec is writing to now. A codec runs code of the program, such as a getter or a toJSON, and
    * that code may send. For such a message the place moves to other memory; what the codec writes follows it there.
    */
-  #busy: Scratch | undefined;
+  private busy: Scratch | undefined;
   /** How many messages of the present batch went out, and whether all that were packed did. */
-  #sent = 0;
-  #allSent = true;
-  #rest: Rest | undefined;
+  private sent = 0;
+  private allSent = true;
+  private rest: Rest<Send> | undefined;
 
   constructor(
     lane: TransportLane,
@@ -68,9 +72,9 @@ export class Encoder<Send> {
     codec: Codec<Send, unknown>,
     { maxMessageBytes, bulkThreshold }: MessageLimits,
   ) {
-    this.#lane = lane;
-    this.#bulk = bulk;
-    this.#codec = codec;
+    this.lane = lane;
+    this.bulk = bulk;
+    this.codec = codec;
     this.limit = Math.min(maxMessageBytes, Math.max(bulk.limit, lane.maxBytes));
     // With little memory for blocks, or none, blocks are kept for the messages that the ring is too small
     // for.
@@ -84,38 +88,54 @@ export class Encoder<Send> {
    * gets a block even if it can't be sent now. Hot.
    */
   encode(message: Send, waits: boolean): number | Parcel | undefined {
-    const { place } = this.#lane;
-    // Code of the program sends from within encoding, or from a getter of the array whose messages are being packed.
-    if (this.#busy !== undefined || place.packed > 0) return this.#encodeWith(message, [], waits);
-    // The straight line of `#encodeWith`, spelled out: a call less for each message.
+    const { place } = this.lane;
+    // Code of the program sends from within encoding.
+    if (this.busy !== undefined) return this.encodeWith(message, [], waits);
+    // The straight line of `encodeWith`, spelled out and short, so that the engine makes one piece of it and its caller.
     const { scratch, at } = place;
-    const blocks = this.#blocks;
+    const blocks = this.blocks;
     let bytes: number;
-    this.#busy = scratch;
+    this.busy = scratch;
     try {
-      bytes = this.#codec.encode(message, scratch, at, blocks);
+      bytes = this.codec.encode(message, scratch, at, blocks);
     } catch (error) {
-      this.#busy = undefined;
-      this.#blocks = [];
-      throw error;
+      throw this.failed(error);
     }
-    this.#busy = undefined;
-    if (place.scratch !== scratch) this.#follow(scratch, at, bytes);
+    this.busy = undefined;
     // The comparisons refuse a value that is not a length: a codec of the program's may return one.
-    const fits = bytes >= 0 && bytes <= this.inRing;
-    if (fits && blocks.length === 0) return bytes;
-    this.#blocks = [];
-    return fits ? { body: undefined, bytes, blocks } : this.#encodeLong(message, bytes, blocks, waits);
+    if (bytes >= 0 && bytes <= this.inRing && blocks.length === 0 && place.scratch === scratch) return bytes;
+    return this.encodeOn(message, bytes, scratch, at, waits);
+  }
+
+  private failed(error: unknown): unknown {
+    this.busy = undefined;
+    this.blocks = [];
+    return error;
+  }
+
+  /** Goes on with what `encode` has begun, for a message with blocks or without room, or from whose encoding others were sent. */
+  private encodeOn(
+    message: Send,
+    bytes: number,
+    scratch: Scratch,
+    at: number,
+    waits: boolean,
+  ): number | Parcel | undefined {
+    const blocks = this.blocks;
+    this.blocks = [];
+    if (this.lane.place.scratch !== scratch) this.follow(scratch, at, bytes);
+    if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
+    return this.encodeLong(message, bytes, blocks, waits);
   }
 
   /** Drops what is kept of a message that `encode` found no memory for. It is not attempted again. */
   forget(): void {
-    this.#unplaced = undefined;
+    this.unplaced = undefined;
   }
 
   /** As `encode`, for a message that `encode` found no memory for, with nothing encoded in between. */
   encodeAgain(message: Send, waits: boolean): number | Parcel | undefined {
-    return this.#encodeWith(message, this.#unplaced ?? [], waits);
+    return this.encodeWith(message, this.unplaced ?? [], waits);
   }
 
   /**
@@ -125,36 +145,36 @@ export class Encoder<Send> {
    */
   sendBatch(messages: readonly Send[], from: number, waits: boolean): number {
     this.freePlace();
-    const outerSent = this.#sent;
-    const outerAllSent = this.#allSent;
-    this.#sent = 0;
-    this.#allSent = true;
-    this.#rest = undefined;
-    const rest = this.#pack(messages, from, waits);
-    const sent = this.#allSent ? this.#sent : ~this.#sent;
-    this.#sent = outerSent;
-    this.#allSent = outerAllSent;
-    this.#rest = rest;
+    const outerSent = this.sent;
+    const outerAllSent = this.allSent;
+    this.sent = 0;
+    this.allSent = true;
+    this.rest = undefined;
+    const rest = this.pack(messages, from, waits);
+    const sent = this.allSent ? this.sent : ~this.sent;
+    this.sent = outerSent;
+    this.allSent = outerAllSent;
+    this.rest = rest;
     return sent;
   }
 
   /** Returns the message that stopped the last batch, once. It stands at the place until something else is encoded. */
-  takeRest(): Rest | undefined {
-    const rest = this.#rest;
-    this.#rest = undefined;
+  takeRest(): Rest<Send> | undefined {
+    const rest = this.rest;
+    this.rest = undefined;
     return rest;
   }
 
   /** Makes the place usable for a message that is sent while another one is being encoded. */
   freePlace(): void {
-    const lane = this.#lane;
-    if (lane.place.packed > 0) this.#publish();
-    if (lane.place.scratch === this.#busy) lane.movePlace();
+    const lane = this.lane;
+    if (lane.place.packed > 0) this.publish();
+    if (lane.place.scratch === this.busy) lane.movePlace();
   }
 
   /** Sends a message that `encode` returned. If the message does not go out, its body stays the caller's. */
   send(parcel: Parcel, timeout: number): SendStatus {
-    const lane = this.#lane;
+    const lane = this.lane;
     const { bytes, blocks } = parcel;
     if (parcel.body === undefined) {
       if (lane.fits(bytes, blocks.length)) return lane.sendWithBlocks(bytes, blocks, timeout);
@@ -169,7 +189,7 @@ export class Encoder<Send> {
 
   /** Gives a message a body with a copy of its bytes. Returns false if there is no memory for it now. */
   putIntoBlock(parcel: Parcel, bytes: Uint8Array): boolean {
-    const body = this.#bulk.allocate(bytes.length);
+    const body = this.bulk.allocate(bytes.length);
     if (body === undefined) return false;
     body.bytes.set(bytes);
     parcel.body = body;
@@ -179,100 +199,108 @@ export class Encoder<Send> {
   /** Encodes a message into private memory, after `encode` found no memory for it. */
   encodePrivately(message: Send): PrivateCopy {
     let room = this.inRing * 2;
-    const blocks = this.#unplaced ?? [];
-    this.#unplaced = undefined;
+    const blocks = this.unplaced ?? [];
+    this.unplaced = undefined;
     for (;;) {
       room = Math.min(room, this.limit);
       const scratch = new Scratch(new ArrayBuffer(room));
       blocks.length = 0;
-      const result = this.#codec.encode(message, scratch, 0, blocks);
+      const result = this.codec.encode(message, scratch, 0, blocks);
       if (result >= 0) return { bytes: scratch.buffer.subarray(0, result), blocks };
-      if (room === this.limit) throw this.#tooLarge(result);
+      if (room === this.limit) throw this.tooLarge(result);
       room = Math.max(room * 2, -result);
     }
   }
 
-  /** Packs and publishes a batch. Returns the message that stopped it. */
-  #pack(messages: readonly Send[], from: number, waits: boolean): Rest | undefined {
-    const { place } = this.#lane;
-    const { inRing } = this;
+  /** Packs and publishes a batch. Returns the message that stopped it. Hot. */
+  private pack(messages: readonly Send[], from: number, waits: boolean): Rest<Send> | undefined {
+    const { place } = this.lane;
     const { scratch } = place;
+    const { inRing } = this;
+    const codec = this.codec;
     const end = Math.min(scratch.length, BATCH_BYTES);
     const blocks: Block[] = [];
-    let rest: Rest | undefined;
+    const outer = this.busy;
+    // Already when a message is read: an element of the array may be a getter, which sends.
+    this.busy = scratch;
     try {
       for (let next = from; next < messages.length && place.at < end; next++) {
         const message = messages[next]!;
-        const bytes = this.#encodeAtPlace(message, blocks);
+        const { at } = place;
+        const bytes = codec.encode(message, scratch, at, blocks);
         // If the place has moved, another message was sent meanwhile. That one may wait for room, and goes first.
         if (place.scratch !== scratch || !(bytes >= 0 && bytes <= inRing) || blocks.length > 0) {
-          return this.#alone(message, bytes, blocks, waits);
+          this.busy = outer;
+          if (place.scratch !== scratch) this.follow(scratch, at, bytes);
+          return this.alone(message, bytes, blocks, waits);
         }
         place.pack(bytes);
       }
     } catch (error) {
-      rest = { error };
+      this.busy = outer;
+      if (place.packed > 0) this.publish();
+      return { error };
     }
-    if (place.packed > 0) this.#publish();
-    return rest;
+    this.busy = outer;
+    if (place.packed > 0) this.publish();
+    return undefined;
   }
 
   /** Publishes what is packed, and brings the message behind it, which the codec has met already, to the beginning of the place. */
-  #alone(message: Send, bytes: number, blocks: Block[], waits: boolean): Rest | undefined {
-    const { place } = this.#lane;
+  private alone(message: Send, bytes: number, blocks: Block[], waits: boolean): Rest<Send> | undefined {
+    const { place } = this.lane;
     const { at } = place;
     const behind = place.packed > 0;
-    if (behind) this.#publish();
-    if (!this.#allSent) return undefined;
+    if (behind) this.publish();
+    if (!this.allSent) return undefined;
     if (bytes >= 0 && bytes <= this.inRing) {
       if (behind) place.scratch.buffer.copyWithin(place.at, at, at + bytes);
-      return { encoded: parcelOf(bytes, blocks) };
+      return { message, encoded: parcelOf(bytes, blocks) };
     }
     // Alone the message has more room than behind others.
-    return {
-      encoded: behind
-        ? this.#encodeWith(message, blocks, waits)
-        : this.#encodeLong(message, bytes, blocks, waits),
-    };
+    const encoded = behind
+      ? this.encodeWith(message, blocks, waits)
+      : this.encodeLong(message, bytes, blocks, waits);
+    return { message, encoded };
   }
 
-  #publish(): void {
-    const lane = this.#lane;
+  private publish(): void {
+    const lane = this.lane;
     const { packed } = lane.place;
     const sent = lane.sendPacked();
-    this.#sent += sent;
-    if (sent < packed) this.#allSent = false;
+    this.sent += sent;
+    if (sent < packed) this.allSent = false;
   }
 
   /** As `encode`, with the list of an earlier attempt. */
-  #encodeWith(message: Send, blocks: Block[], waits: boolean): number | Parcel | undefined {
+  private encodeWith(message: Send, blocks: Block[], waits: boolean): number | Parcel | undefined {
     this.freePlace();
     blocks.length = 0;
-    const bytes = this.#encodeAtPlace(message, blocks);
+    const bytes = this.encodeAtPlace(message, blocks);
     if (bytes >= 0 && bytes <= this.inRing) return parcelOf(bytes, blocks);
-    return this.#encodeLong(message, bytes, blocks, waits);
+    return this.encodeLong(message, bytes, blocks, waits);
   }
 
   /** Encodes a message behind those that are packed. Returns what the codec returned. Hot. */
-  #encodeAtPlace(message: Send, blocks: Block[]): number {
-    const { place } = this.#lane;
+  private encodeAtPlace(message: Send, blocks: Block[]): number {
+    const { place } = this.lane;
     const { scratch, at } = place;
-    const outer = this.#busy;
-    this.#busy = scratch;
+    const outer = this.busy;
+    this.busy = scratch;
     let bytes: number;
     try {
-      bytes = this.#codec.encode(message, scratch, at, blocks);
+      bytes = this.codec.encode(message, scratch, at, blocks);
     } finally {
-      this.#busy = outer;
+      this.busy = outer;
     }
-    if (place.scratch !== scratch) this.#follow(scratch, at, bytes);
+    if (place.scratch !== scratch) this.follow(scratch, at, bytes);
     return bytes;
   }
 
   /** Brings what a codec wrote to the place, which has moved meanwhile. The place is as long as before, and nothing is packed there. */
-  #follow(scratch: Scratch, at: number, bytes: number): void {
+  private follow(scratch: Scratch, at: number, bytes: number): void {
     if (!(bytes >= 0 && at + bytes <= scratch.length)) return;
-    const { place } = this.#lane;
+    const { place } = this.lane;
     place.scratch.buffer.set(scratch.buffer.subarray(at, at + bytes), place.at);
   }
 
@@ -280,70 +308,75 @@ export class Encoder<Send> {
    * Encodes a message that did not fit the place; `first` is what the codec returned. Makes the place longer,
    * as long as the message may go by the ring, and otherwise takes a block.
    */
-  #encodeLong(message: Send, first: number, blocks: Block[], waits: boolean): number | Parcel | undefined {
-    const lane = this.#lane;
+  private encodeLong(
+    message: Send,
+    first: number,
+    blocks: Block[],
+    waits: boolean,
+  ): number | Parcel | undefined {
+    const lane = this.lane;
     let result = first;
-    this.#unplaced = undefined;
+    this.unplaced = undefined;
     while (result < 0) {
       const length = lane.place.scratch.length - lane.place.at;
       const needed = result === NO_ROOM || -result <= length ? length * 2 : -result;
       if (length >= this.inRing || (needed > this.inRing && result !== NO_ROOM)) break;
       lane.grow(Math.min(needed, this.inRing));
       blocks.length = 0;
-      result = this.#encodeAtPlace(message, blocks);
+      result = this.encodeAtPlace(message, blocks);
     }
     if (!Number.isInteger(result)) {
-      throw new EncodeError(`the codec ${this.#codec.name} returned ${result} for a length`, "");
+      throw new EncodeError(`the codec ${this.codec.name} returned ${result} for a length`, "");
     }
     if (result >= 0 && result <= this.inRing) return parcelOf(result, blocks);
     const exact = result === NO_ROOM ? undefined : Math.abs(result);
-    const inBlock = this.#encodeIntoBlock(message, exact, blocks, waits);
+    const inBlock = this.encodeIntoBlock(message, exact, blocks, waits);
     if (inBlock !== undefined) return inBlock;
     if (exact === undefined || exact > Math.min(lane.maxBytes, this.limit)) {
-      this.#unplaced = blocks;
+      this.unplaced = blocks;
       return undefined;
     }
     // No memory for a block is left now, but the message still fits the ring.
     lane.grow(exact);
     blocks.length = 0;
-    const inRing = this.#encodeAtPlace(message, blocks);
+    const inRing = this.encodeAtPlace(message, blocks);
     return inRing >= 0 ? parcelOf(inRing, blocks) : undefined;
   }
 
-  #encodeIntoBlock(
+  private encodeIntoBlock(
     message: Send,
     known: number | undefined,
     blocks: Block[],
     waits: boolean,
   ): Parcel | undefined {
-    if (this.#bulk.limit < this.#lane.maxBytes) throw new MessageTooLargeError(this.limit, known);
+    if (this.bulk.limit < this.lane.maxBytes) throw new MessageTooLargeError(this.limit, known);
     let exact = known;
     let room = exact ?? this.inRing * 2;
     for (;;) {
       if (exact !== undefined && exact > this.limit) throw new MessageTooLargeError(this.limit, exact);
       room = Math.min(room, this.limit);
-      if (!waits && !this.#bulk.admitsLong(room)) return undefined;
-      const body = this.#bulk.allocate(room);
+      if (!waits && !this.bulk.admitsLong(room)) return undefined;
+      const body = this.bulk.allocate(room);
       if (body === undefined) return undefined;
       const { bytes } = body;
       blocks.length = 0;
       let result: number;
       try {
-        result = this.#codec.encode(message, scratchOver(bytes), bytes.byteOffset, blocks);
+        result = this.codec.encode(message, scratchOver(bytes), bytes.byteOffset, blocks);
       } catch (error) {
         body.release();
         throw error;
       }
       if (result >= 0 && result <= room) return { body, bytes: result, blocks };
       body.release();
-      if (room === this.limit) throw this.#tooLarge(result);
+      if (room === this.limit) throw this.tooLarge(result);
       exact = result < NO_ROOM ? -result : undefined;
       room = Math.max(room * 2, exact ?? 0);
     }
   }
 
   /** Returns the error for a message that exceeds the limit; `result` is what the codec returned. */
-  #tooLarge(result: number): MessageTooLargeError {
+  private tooLarge(result: number): MessageTooLargeError {
     return new MessageTooLargeError(this.limit, result < NO_ROOM ? -result : undefined);
   }
 }

@@ -15,136 +15,142 @@ const KEPT_BYTES = 1024 * 1024;
 
 /** The messages that have arrived in a lane, decoded one by one as they are asked for. */
 export class Inbox<Receive> {
+  // No #members: see "The straight line" in docs/architecture.md.
+
   /** Messages that could not be decoded. */
   badMessages = 0;
-  readonly #lane: TransportLane;
-  readonly #codec: Codec<never, Receive>;
-  readonly #ending: Ending;
+  declare private readonly lane: TransportLane;
+  declare private readonly codec: Codec<never, Receive>;
+  declare private readonly ending: Ending;
   /** The records that are being taken. */
-  #records: RecordCursor;
+  declare private records: RecordCursor;
   /** Whether the lane is about to go and is not read any more. Its rest has then been saved. */
-  #over = false;
-  /** `#saved`: records that come after those at the cursor. `#deliveries`: what came with each saved record that is not plain, in order. */
-  readonly #saved: RecordCursor[] = [];
-  readonly #deliveries: (Delivery | undefined)[] = [];
+  private over = false;
+  /** `saved`: records that come after those at the cursor. `deliveries`: what came with each saved record that is not plain, in order. */
+  private readonly saved: RecordCursor[] = [];
+  private readonly deliveries: (Delivery | undefined)[] = [];
   /**
    * The memory that a codec is reading now. A codec may run code of the program, such as a schema, and that code may
    * receive: records that are drained meanwhile go into other memory.
    */
-  #reading: Scratch | undefined;
+  private reading: Scratch | undefined;
   /** The private memory that long messages are decoded from. */
-  #long: Scratch | undefined;
+  private long: Scratch | undefined;
   /** The block of a long message that the program reads in place, until the next message. */
-  #lookedAt: Block | undefined;
+  private lookedAt: Block | undefined;
   /** The errors of a batch's messages that could not be decoded. */
-  readonly #bad: unknown[] = [];
+  private readonly bad: unknown[] = [];
 
   constructor(lane: TransportLane, codec: Codec<never, Receive>, ending: Ending) {
-    this.#lane = lane;
-    this.#codec = codec;
-    this.#ending = ending;
-    this.#records = lane.records;
+    this.lane = lane;
+    this.codec = codec;
+    this.ending = ending;
+    this.records = lane.records;
   }
 
   /** The number of messages that can be taken without asking the transport. */
   get count(): number {
-    return this.#records.left;
+    return this.records.left;
   }
 
   /** The bytes of those, with headers. */
   get bytes(): number {
-    return this.#records.leftBytes;
+    return this.records.leftBytes;
   }
 
   /** Asks the transport for messages if there are none. Returns whether there is one now. */
   fill(): boolean {
-    if (this.#records.left > 0) return true;
-    if (this.#lookedAt !== undefined) this.lookAway();
-    if (this.#over) return this.#fillFromSaved();
-    this.#spareReader();
-    return this.#lane.drain(MOST) > 0;
+    if (this.records.left > 0) return true;
+    if (this.lookedAt !== undefined) this.lookAway();
+    if (this.over) return this.fillFromSaved();
+    if (this.reading !== undefined) this.spareReader();
+    return this.lane.drain(MOST) > 0;
   }
 
   /** Like `fill`, but blocks the thread for up to `timeout` ms until there is a message. */
   fillSync(lane: BlockingLane, timeout: number): boolean {
-    if (this.#records.left > 0) return true;
-    if (this.#lookedAt !== undefined) this.lookAway();
-    if (this.#over) return this.#fillFromSaved();
-    this.#spareReader();
+    if (this.records.left > 0) return true;
+    if (this.lookedAt !== undefined) this.lookAway();
+    if (this.over) return this.fillFromSaved();
+    if (this.reading !== undefined) this.spareReader();
     return lane.drainWait(MOST, timeout) > 0;
   }
 
   /** Returns the next message; `count` must not be 0. Throws if the message can't be decoded. Hot. */
   next(): Receive {
-    const records = this.#records;
+    const records = this.records;
     records.next();
-    if (this.#lookedAt !== undefined) this.lookAway();
-    const outer = this.#reading;
-    this.#reading = records.scratch;
+    if (this.lookedAt !== undefined) this.lookAway();
+    const outer = this.reading;
+    this.reading = records.scratch;
     try {
       const message =
         records.kind === PLAIN
-          ? this.#codec.decode(records.scratch, records.at, records.bytes, NO_BLOCKS)
-          : this.#decodeDelivery(records);
-      this.#reading = outer;
+          ? this.codec.decode(records.scratch, records.at, records.bytes, NO_BLOCKS)
+          : this.decodeDelivery(records);
+      this.reading = outer;
       return message;
     } catch (error) {
-      this.#reading = outer;
-      this.badMessages++;
-      throw error;
+      throw this.failed(error, outer);
     }
+  }
+
+  private failed(error: unknown, outer: Scratch | undefined): unknown {
+    this.reading = outer;
+    this.badMessages++;
+    return error;
   }
 
   /** Returns up to `max` of `count` messages, or none if all were bad. Calls `bad` for each bad one. Hot. */
   takeMany(max: number, bad: (error: unknown) => void): Receive[] {
-    const records = this.#records;
-    const codec = this.#codec;
-    const outer = this.#reading;
+    const records = this.records;
+    const codec = this.codec;
+    const outer = this.reading;
     const count = Math.min(records.left, max);
     const messages = new Array<Receive>(count);
     let taken = 0;
-    if (this.#lookedAt !== undefined) this.lookAway();
+    if (this.lookedAt !== undefined) this.lookAway();
     // A codec may run code of the program, which may end the channel, or receive. `next` then returns false, or the scratch
     // is another one.
+    let scratch: Scratch | undefined;
     for (let left = count; left > 0 && records.next(); left--) {
-      const { scratch } = records;
-      this.#reading = scratch;
+      if (records.scratch !== scratch) this.reading = scratch = records.scratch;
       try {
         messages[taken] =
           records.kind === PLAIN
             ? codec.decode(scratch, records.at, records.bytes, NO_BLOCKS)
-            : this.#decodeDelivery(records);
+            : this.decodeDelivery(records);
         taken++;
       } catch (error) {
         this.badMessages++;
-        this.#bad.push(error);
+        this.bad.push(error);
       }
     }
-    this.#reading = outer;
+    this.reading = outer;
     messages.length = taken;
     // The errors are reported last, when the inbox is consistent again: a listener may do anything, even
     // receive.
-    if (this.#bad.length > 0) for (const error of this.#bad.splice(0)) bad(error);
+    if (this.bad.length > 0) for (const error of this.bad.splice(0)) bad(error);
     return messages;
   }
 
   /** Copies the records that the transport still has, because the transport is about to go. */
   save(): void {
-    this.#over = true;
-    const { records } = this.#lane;
-    this.#spareReader();
-    do if (records.left > 0) this.#keep(records.splitOff());
-    while (this.#lane.drain(MOST) > 0);
-    this.#fillFromSaved();
+    this.over = true;
+    const { records } = this.lane;
+    if (this.reading !== undefined) this.spareReader();
+    do if (records.left > 0) this.keep(records.splitOff());
+    while (this.lane.drain(MOST) > 0);
+    this.fillFromSaved();
   }
 
   /** Drops what has arrived and was not taken. */
   drop(): void {
     this.lookAway();
-    this.#over = true;
-    this.#records.skip();
-    this.#saved.length = 0;
-    for (const delivery of this.#deliveries.splice(0)) {
+    this.over = true;
+    this.records.skip();
+    this.saved.length = 0;
+    for (const delivery of this.deliveries.splice(0)) {
       delivery?.body?.release();
       if (delivery !== undefined) releaseAll(delivery.blocks);
     }
@@ -152,29 +158,29 @@ export class Inbox<Receive> {
 
   /** Releases the block of the last message, which the program no longer reads. The next message may need that memory to arrive. */
   lookAway(): void {
-    this.#lookedAt?.release();
-    this.#lookedAt = undefined;
+    this.lookedAt?.release();
+    this.lookedAt = undefined;
   }
 
   /** Lets a codec that is reading go on with the memory that it reads. What is drained next goes elsewhere. */
-  #spareReader(): void {
-    if (this.#reading !== undefined && this.#reading === this.#records.scratch) this.#lane.moveRecords();
+  private spareReader(): void {
+    if (this.reading === this.records.scratch) this.lane.moveRecords();
   }
 
   /** Saves records, and takes their blocks now: later the transport can't make them any more. */
-  #keep(records: RecordCursor): void {
+  private keep(records: RecordCursor): void {
     const count = records.left;
     while (records.next()) {
-      if (records.kind !== PLAIN) this.#deliveries.push(this.#lane.takeBlocks(records));
+      if (records.kind !== PLAIN) this.deliveries.push(this.lane.takeBlocks(records));
     }
     records.begin(count);
-    this.#saved.push(records);
+    this.saved.push(records);
   }
 
-  #fillFromSaved(): boolean {
-    const saved = this.#saved.shift();
+  private fillFromSaved(): boolean {
+    const saved = this.saved.shift();
     if (saved === undefined) return false;
-    this.#records = saved;
+    this.records = saved;
     return true;
   }
 
@@ -182,23 +188,23 @@ export class Inbox<Receive> {
    * Decodes the message at the cursor, which comes with blocks or lies in one. Blocks that the program did
    * not get are released in every case.
    */
-  #decodeDelivery(records: RecordCursor): Receive {
-    const delivery = this.#over ? this.#deliveries.shift() : this.#lane.takeBlocks(records);
+  private decodeDelivery(records: RecordCursor): Receive {
+    const delivery = this.over ? this.deliveries.shift() : this.lane.takeBlocks(records);
     if (delivery === undefined)
-      throw this.#ending.error ?? new CorruptError("a message came with malformed blocks");
+      throw this.ending.error ?? new CorruptError("a message came with malformed blocks");
     const { bytes, blocks } = delivery;
     try {
       return records.kind === IN_BLOCK
-        ? this.#decodeLong(delivery)
-        : this.#codec.decode(records.scratch, records.at, bytes, blocks);
+        ? this.decodeLong(delivery)
+        : this.codec.decode(records.scratch, records.at, bytes, blocks);
     } finally {
       releaseAll(blocks);
     }
   }
 
   /** Decodes the message in the first `bytes` bytes of the delivery's body. */
-  #decodeLong({ body, bytes: length, blocks }: Delivery): Receive {
-    const { opaque, inPlace } = this.#codec;
+  private decodeLong({ body, bytes: length, blocks }: Delivery): Receive {
+    const { opaque, inPlace } = this.codec;
     if (body === undefined) throw new DecodeError("a long message came without its block", "");
     try {
       const { bytes } = body;
@@ -206,28 +212,28 @@ export class Inbox<Receive> {
         throw new DecodeError("a long message has an impossible length", "");
       if (opaque === true || inPlace === true) {
         const scratch = new Scratch(bytes.buffer as ArrayBuffer);
-        const message = this.#codec.decode(scratch, bytes.byteOffset, length, blocks);
+        const message = this.codec.decode(scratch, bytes.byteOffset, length, blocks);
         if (inPlace === true) {
           this.lookAway();
-          this.#lookedAt = body;
+          this.lookedAt = body;
         }
         return message;
       }
       // The message is decoded from a copy, because the peer may write to the block meanwhile.
-      const scratch = this.#longScratch(length);
+      const scratch = this.longScratch(length);
       scratch.buffer.set(bytes.subarray(0, length));
-      const message = this.#codec.decode(scratch, 0, length, blocks);
-      if (scratch.length <= KEPT_BYTES) this.#long = scratch;
+      const message = this.codec.decode(scratch, 0, length, blocks);
+      if (scratch.length <= KEPT_BYTES) this.long = scratch;
       return message;
     } finally {
-      if (body !== this.#lookedAt) body.release();
+      if (body !== this.lookedAt) body.release();
     }
   }
 
   /** Returns private memory, which is nobody else's until it is kept again. */
-  #longScratch(length: number): Scratch {
-    const kept = this.#long;
-    this.#long = undefined;
+  private longScratch(length: number): Scratch {
+    const kept = this.long;
+    this.long = undefined;
     if (kept !== undefined && kept.length >= length) return kept;
     return new Scratch(new ArrayBuffer(Math.ceil(length / 4096) * 4096));
   }

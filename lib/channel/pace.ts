@@ -9,32 +9,34 @@ const LONGEST_STRIDE = 64;
  * followed by a look; fast ones seldom.
  */
 export class Pace {
-  #stride = 1;
-  /** `#left` counts the messages that may still be taken before the next look; `#lookedAt` is the time of the last look (ms). */
-  #left = 0;
-  #lookedAt = 0;
+  // No #members: see "The straight line" in docs/architecture.md.
+
+  private stride = 1;
+  /** `left` counts the messages that may still be taken before the next look; `lastLook` is the time of the last look (ms). */
+  private left = 0;
+  private lastLook = 0;
 
   /** Counts a message as taken. Returns whether it is time to look at the clock. */
   isDue(): boolean {
-    return --this.#left <= 0;
+    return --this.left <= 0;
   }
 
   /** When the clock was looked at last (ms since the epoch); 0 before. */
   get lookedAt(): number {
-    return this.#lookedAt === 0 ? 0 : wallClock() - (now() - this.#lookedAt);
+    return this.lastLook === 0 ? 0 : wallClock() - (now() - this.lastLook);
   }
 
   /** Whether messages are slow, so that each one is followed by a look. */
   get isSlow(): boolean {
-    return this.#stride === 1;
+    return this.stride === 1;
   }
 
   /** Looks at the clock and decides how many messages may be taken before the next look. Returns the time (ms). */
   look(): number {
     const time = now();
-    this.#stride = time - this.#lookedAt > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.#stride * 2);
-    this.#lookedAt = time;
-    this.#left = this.#stride;
+    this.stride = time - this.lastLook > TURN / 4 ? 1 : Math.min(LONGEST_STRIDE, this.stride * 2);
+    this.lastLook = time;
+    this.left = this.stride;
     return time;
   }
 

@@ -20,8 +20,8 @@ const LONGEST_STREAK = 256;
 const PART_OF_STREAK = 16;
 
 /** Why a batch ended before its messages did. `full`: there was no room. Otherwise as for `Rest`. */
-type Stop = { readonly full: true } | ({ readonly full?: never } & Rest);
-const NO_ROOM: Stop = { full: true };
+type Stop<Send> = { readonly full: true } | ({ readonly full?: never } & Rest<Send>);
+const NO_ROOM: Stop<never> = { full: true };
 
 /** The calls of the sending half to its lane. */
 export interface SendingEvents {
@@ -36,19 +36,21 @@ export interface SendingEvents {
  * read best side by side.
  */
 export class SendingHalf<Send> {
-  readonly #lane: TransportLane;
-  readonly #bulk: TransportBulk;
-  readonly #encoder: Encoder<Send>;
+  // No #members: see "The straight line" in docs/architecture.md.
+
+  declare private readonly lane: TransportLane;
+  declare private readonly bulk: TransportBulk;
+  declare private readonly encoder: Encoder<Send>;
   /** The sends that wait. While any waits, no other overtakes it. */
-  readonly #queue: WaitingSends<Send>;
-  readonly #flushes: Flushes;
-  readonly #ending: Ending;
-  readonly #events: SendingEvents;
-  #stop: Stop | undefined;
+  declare private readonly queue: WaitingSends<Send>;
+  declare private readonly flushes: Flushes;
+  declare private readonly ending: Ending;
+  declare private readonly events: SendingEvents;
+  private stop: Stop<Send> | undefined;
   /** How many messages have found room since a send last waited for the event loop. */
-  #streak = 0;
-  #roomWanted = false;
-  #drainDue = false;
+  private streak = 0;
+  private roomWanted = false;
+  private drainDue = false;
 
   constructor(
     lane: TransportLane,
@@ -58,46 +60,50 @@ export class SendingHalf<Send> {
     ending: Ending,
     events: SendingEvents,
   ) {
-    this.#lane = lane;
-    this.#bulk = bulk;
-    this.#encoder = new Encoder(lane, bulk, codec, limits);
-    this.#queue = new WaitingSends(lane, this.#encoder, () => this.#advance());
-    this.#flushes = new Flushes(lane);
-    this.#ending = ending;
-    this.#events = events;
+    this.lane = lane;
+    this.bulk = bulk;
+    this.encoder = new Encoder(lane, bulk, codec, limits);
+    this.queue = new WaitingSends(lane, this.encoder, () => this.advance());
+    this.flushes = new Flushes(lane);
+    this.ending = ending;
+    this.events = events;
   }
 
   /** The longest message that can be sent, in bytes as encoded. */
   get limit(): number {
-    return this.#encoder.limit;
+    return this.encoder.limit;
   }
 
   /** The number of sends that wait. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.queue.length;
   }
 
   trySend(message: Send): boolean {
-    if (this.#ending.error !== undefined) throw this.#ending.error;
-    if (this.#queue.length > 0) return this.#full(FULL);
-    return this.#trySendEncoded(this.#encoder.encode(message, false));
+    if (this.ending.error !== undefined) throw this.ending.error;
+    if (this.queue.length > 0) return this.full(FULL);
+    const encoded = this.encoder.encode(message, false);
+    // A message that was sent from within encoding may wait, and goes first.
+    if (typeof encoded !== "number" || this.queue.length > 0) return this.trySendEncoded(encoded);
+    const status = this.lane.send(encoded);
+    return status === SENT || this.notSent(status);
   }
 
   send(message: Send, abort: Abort | undefined): Promise<void> {
     try {
       abort?.throwIfAborted();
-      if (this.#ending.error !== undefined) return rejected(this.#ending.error);
-      return this.#sendEncoded(message, this.#encoder.encode(message, true), abort);
+      if (this.ending.error !== undefined) return rejected(this.ending.error);
+      return this.sendEncoded(message, this.encoder.encode(message, true), abort);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   sendSync(message: Send, timeout: number): boolean {
-    const lane = blockingLane(this.#lane);
-    if (this.#ending.error !== undefined) throw this.#ending.error;
-    if (this.#queue.length > 0 && !this.#sendQueueSync(lane, timeout)) return false;
-    return this.#sendEncodedSync(lane, message, this.#encoder.encode(message, false), timeout);
+    const lane = blockingLane(this.lane);
+    if (this.ending.error !== undefined) throw this.ending.error;
+    if (this.queue.length > 0 && !this.sendQueueSync(lane, timeout)) return false;
+    return this.sendEncodedSync(lane, message, this.encoder.encode(message, false), timeout);
   }
 
   /**
@@ -105,13 +111,13 @@ export class SendingHalf<Send> {
    * sent. Throws only if that is the first of all.
    */
   trySendMany(messages: readonly Send[], from: number): number {
-    if (this.#ending.error !== undefined) throw this.#ending.error;
+    if (this.ending.error !== undefined) throw this.ending.error;
     for (let next = from; ; next++) {
-      next = this.#sendBatches(messages, next, false);
-      const stop = this.#takeStop();
+      next = this.sendBatches(messages, next, false);
+      const stop = this.takeStop();
       if (stop === undefined) return next;
       try {
-        if (!this.#trySendStopped(stop, messages[next]!, next === from)) return next;
+        if (!this.trySendStopped(stop, messages, next, next === from)) return next;
       } catch (error) {
         if (next === from) throw error;
         return next;
@@ -119,12 +125,12 @@ export class SendingHalf<Send> {
     }
   }
 
-  /** Tries to send the message that stopped a batch. `first`: none of the batch went out. */
-  #trySendStopped(stop: Stop, message: Send, first: boolean): boolean {
+  /** Tries to send the message that stopped a batch, that at `next`. `first`: none of the batch went out. */
+  private trySendStopped(stop: Stop<Send>, messages: readonly Send[], next: number, first: boolean): boolean {
     if ("error" in stop) throw stop.error;
-    if (!stop.full) return this.#trySendEncoded(stop.encoded);
+    if (!stop.full) return this.trySendEncoded(stop.encoded);
     // An attempt with one message tells a full lane from one that has ended.
-    return first ? this.trySend(message) : this.#full(FULL);
+    return first ? this.trySend(messages[next]!) : this.full(FULL);
   }
 
   /** Sends all messages, and waits for room between them. `sent` is called with the number of those that have gone out since the last call. */
@@ -135,49 +141,48 @@ export class SendingHalf<Send> {
   ): Promise<void> {
     abort?.throwIfAborted();
     for (const part of parts(messages)) {
-      this.#streak += PART_OF_STREAK;
-      if (this.#streak >= LONGEST_STREAK) await this.#afterTurn(undefined);
+      this.streak += PART_OF_STREAK;
+      if (this.streak >= LONGEST_STREAK) await this.afterTurn(undefined);
       for (let next = 0; next < part.length; ) {
-        if (this.#ending.error !== undefined) throw this.#ending.error;
+        if (this.ending.error !== undefined) throw this.ending.error;
         const first = next;
-        next = this.#sendBatches(part, first, true);
+        next = this.sendBatches(part, first, true);
         sent(next - first);
-        const stop = this.#takeStop();
+        const stop = this.takeStop();
         if (stop === undefined) break;
         if ("error" in stop) throw stop.error;
         // One message waits for room in the queue, which keeps the order, and handles aborts and the end.
-        const message = part[next]!;
+        // A message that is encoded is not read again from the array: an element may be a getter, which sends.
         const sending = stop.full
-          ? this.send(message, abort)
-          : this.#sendEncoded(message, stop.encoded, abort);
+          ? this.send(part[next]!, abort)
+          : this.sendEncoded(stop.message, stop.encoded, abort);
         if (sending !== ON_ITS_WAY) await sending;
         sent(1);
         next++;
       }
     }
-    await this.#lane.written?.();
+    await this.lane.written?.();
   }
 
   /** Like `sendMany`, but blocks the thread. Returns how many were sent: all, unless the time was over. */
   sendManySync(messages: Iterable<Send>, timeout: number, sent: (count: number) => void): number {
-    const lane = blockingLane(this.#lane);
+    const lane = blockingLane(this.lane);
     const until = now() + timeout;
     let count = 0;
     for (const part of parts(messages)) {
       for (let next = 0; next < part.length; ) {
-        if (this.#ending.error !== undefined) throw this.#ending.error;
+        if (this.ending.error !== undefined) throw this.ending.error;
         const first = next;
-        next = this.#sendBatches(part, first, false);
+        next = this.sendBatches(part, first, false);
         sent(next - first);
         count += next - first;
-        const stop = this.#takeStop();
+        const stop = this.takeStop();
         if (stop === undefined) break;
         if ("error" in stop) throw stop.error;
-        const message = part[next]!;
         const left = Math.max(0, until - now());
         const done = stop.full
-          ? this.sendSync(message, left)
-          : this.#sendEncodedSync(lane, message, stop.encoded, left);
+          ? this.sendSync(part[next]!, left)
+          : this.sendEncodedSync(lane, stop.message, stop.encoded, left);
         if (!done) return count;
         sent(1);
         count++;
@@ -191,50 +196,50 @@ export class SendingHalf<Send> {
   async flush(abort: Abort | undefined): Promise<void> {
     abort?.throwIfAborted();
     await this.idle(abort);
-    if (this.#ending.error !== undefined) throw this.#ending.error;
-    return this.#flushes.add(abort);
+    if (this.ending.error !== undefined) throw this.ending.error;
+    return this.flushes.add(abort);
   }
 
   /** Resolves when no send waits any more, because all went out or failed. */
   idle(abort?: Abort): Promise<void> {
-    return this.#queue.idle(abort);
+    return this.queue.idle(abort);
   }
 
   /** Called by the transport when there is room. */
   onRoom(): void {
-    this.#roomWanted = false;
-    this.#advance();
-    if (this.#queue.length > 0 || !this.#drainDue || this.#ending.error !== undefined) return;
-    this.#drainDue = false;
-    this.#events.drain();
+    this.roomWanted = false;
+    this.advance();
+    if (this.queue.length > 0 || !this.drainDue || this.ending.error !== undefined) return;
+    this.drainDue = false;
+    this.events.drain();
   }
 
   /** Sends what waits, as far as there is room, and asks for what the next one lacks. */
-  #advance(): void {
-    const status = this.#queue.advance();
-    if (status !== SENT && status !== ENDED) this.#want(status);
+  private advance(): void {
+    const status = this.queue.advance();
+    if (status !== SENT && status !== ENDED) this.want(status);
   }
 
   /** Called by the transport when there may be memory for blocks. */
   onMemory(): void {
-    if (this.#queue.length > 0 || this.#drainDue) this.onRoom();
+    if (this.queue.length > 0 || this.drainDue) this.onRoom();
   }
 
   /** Called by the transport when the peer has taken everything that was sent before it was asked. */
   onTaken(): void {
-    this.#flushes.onTaken();
+    this.flushes.onTaken();
   }
 
   /** Fails all that waits: the channel has ended. */
   end(): void {
-    const { error } = this.#ending;
-    this.#queue.fail(error);
-    this.#flushes.fail(error);
+    const { error } = this.ending;
+    this.queue.fail(error);
+    this.flushes.fail(error);
   }
 
   /** Resolves in a coming turn of the event loop. A program that awaits sends in a loop, to a peer that keeps up, would otherwise never let it turn. */
-  #afterTurn(written: Promise<void> | undefined): Promise<void> {
-    this.#streak = 0;
+  private afterTurn(written: Promise<void> | undefined): Promise<void> {
+    this.streak = 0;
     const later = new Promise<void>(resumeInTurn);
     if (written === undefined) return later;
     const both = written.then(() => later);
@@ -243,65 +248,72 @@ export class SendingHalf<Send> {
     return both;
   }
 
-  /** Sends messages from index `from` on in batches. Returns the index of the first that was not sent; `#takeStop` has the reason. */
-  #sendBatches(messages: readonly Send[], from: number, waits: boolean): number {
-    let stop: Stop | undefined;
+  /** Sends messages from index `from` on in batches. Returns the index of the first that was not sent; `takeStop` has the reason. */
+  private sendBatches(messages: readonly Send[], from: number, waits: boolean): number {
+    let stop: Stop<Send> | undefined;
     let next = from;
     while (next < messages.length && stop === undefined) {
       // Sends that wait go first; they may have begun to wait while a message of the last batch was encoded.
-      if (this.#queue.length > 0) {
+      if (this.queue.length > 0) {
         stop = NO_ROOM;
         break;
       }
-      const sent = this.#encoder.sendBatch(messages, next, waits);
+      const sent = this.encoder.sendBatch(messages, next, waits);
       next += sent < 0 ? ~sent : sent;
-      stop = sent < 0 ? NO_ROOM : this.#encoder.takeRest();
+      stop = sent < 0 ? NO_ROOM : this.encoder.takeRest();
     }
-    this.#stop = stop;
+    this.stop = stop;
     return next;
   }
 
-  #takeStop(): Stop | undefined {
-    const stop = this.#stop;
-    this.#stop = undefined;
+  private takeStop(): Stop<Send> | undefined {
+    const stop = this.stop;
+    this.stop = undefined;
     return stop;
   }
 
-  #trySendEncoded(encoded: number | Parcel | undefined): boolean {
+  private trySendEncoded(encoded: number | Parcel | undefined): boolean {
     // A message that was sent from within encoding may wait, and goes first.
-    if (this.#queue.length > 0) {
+    if (this.queue.length > 0) {
       if (typeof encoded === "object") encoded.body?.release();
-      return this.#full(FULL);
+      return this.full(FULL);
     }
-    const status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendOrDrop(encoded, 0);
-    if (status === SENT) return true;
-    this.#encoder.forget();
-    return status === FULL || status === NO_MEMORY ? this.#full(status) : this.#refuse(status);
+    const status = typeof encoded === "number" ? this.lane.send(encoded) : this.sendOrDrop(encoded, 0);
+    return status === SENT || this.notSent(status);
   }
 
-  #sendEncoded(message: Send, encoded: number | Parcel | undefined, abort: Abort | undefined): Promise<void> {
+  private notSent(status: SendStatus): false {
+    this.encoder.forget();
+    return status === FULL || status === NO_MEMORY ? this.full(status) : this.refuse(status);
+  }
+
+  private sendEncoded(
+    message: Send,
+    encoded: number | Parcel | undefined,
+    abort: Abort | undefined,
+  ): Promise<void> {
     let status: SendStatus = FULL;
-    if (this.#queue.length === 0) {
-      status = typeof encoded === "number" ? this.#lane.send(encoded) : this.#sendParcel(encoded);
+    if (this.queue.length === 0) {
+      status = typeof encoded === "number" ? this.lane.send(encoded) : this.sendParcel(encoded);
       if (status === SENT) {
-        const written = this.#lane.written?.();
-        return ++this.#streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.#afterTurn(written);
+        const written = this.lane.written?.();
+        return ++this.streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.afterTurn(written);
       }
       if (status === ENDED) {
         if (typeof encoded === "object") encoded.body?.release();
-        return rejected(this.#whyEnded());
+        return rejected(this.whyEnded());
       }
-      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+      if (status !== FULL && status !== NO_MEMORY) this.refuse(status);
     }
-    const sending = this.#queue.add(message, encoded, abort);
+    const sending = this.queue.add(message, encoded, abort);
     // A send behind others needs no wish of its own: it is attempted when the others have gone out.
-    if (this.#queue.length === 1) this.#want(status);
+    if (this.queue.length === 1) this.want(status);
     // As in `rejected`: it fails only by the end of the channel, or by an abort, which the caller made.
     sending.catch(() => {});
     return sending;
   }
 
-  #sendEncodedSync(
+  private sendEncodedSync(
     lane: BlockingLane,
     message: Send,
     first: number | Parcel | undefined,
@@ -311,39 +323,39 @@ export class SendingHalf<Send> {
     let left = timeout;
     let until = 0;
     for (;;) {
-      if (this.#queue.length > 0) return this.#sendBehindSync(lane, message, encoded, left);
+      if (this.queue.length > 0) return this.sendBehindSync(lane, message, encoded, left);
       const status =
-        typeof encoded === "number" ? lane.sendWait(encoded, left) : this.#sendOrDrop(encoded, left);
+        typeof encoded === "number" ? lane.sendWait(encoded, left) : this.sendOrDrop(encoded, left);
       if (status === SENT) return true;
-      if (status !== FULL && status !== NO_MEMORY) this.#refuse(status);
+      if (status !== FULL && status !== NO_MEMORY) this.refuse(status);
       if (status === FULL || left <= 0) return false;
       until ||= now() + timeout;
-      this.#waitMemory(lane, left);
+      this.waitMemory(lane, left);
       left = Math.max(0, until - now());
-      encoded = this.#encoder.encodeAgain(message, false);
+      encoded = this.encoder.encodeAgain(message, false);
     }
   }
 
   /** Sends a message behind those that have begun to wait while it was encoded. */
-  #sendBehindSync(
+  private sendBehindSync(
     lane: BlockingLane,
     message: Send,
     encoded: number | Parcel | undefined,
     timeout: number,
   ): boolean {
     const late = new AbortController();
-    this.#queue.add(message, encoded, late.signal).catch(() => {});
-    const sent = this.#sendQueueSync(lane, timeout);
+    this.queue.add(message, encoded, late.signal).catch(() => {});
+    const sent = this.sendQueueSync(lane, timeout);
     // Nothing stays queued. (After it was sent, an abort has no effect.)
     late.abort();
     return sent;
   }
 
   /** Like `Encoder.send`, without waiting. Returns NO_MEMORY for a message that found none. */
-  #sendParcel(parcel: Parcel | undefined): SendStatus {
+  private sendParcel(parcel: Parcel | undefined): SendStatus {
     if (parcel === undefined) return NO_MEMORY;
     try {
-      return this.#encoder.send(parcel, 0);
+      return this.encoder.send(parcel, 0);
     } catch (error) {
       parcel.body?.release();
       throw error;
@@ -351,60 +363,60 @@ export class SendingHalf<Send> {
   }
 
   /** Like `Encoder.send`, but releases a body that does not go out. */
-  #sendOrDrop(parcel: Parcel | undefined, timeout: number): SendStatus {
+  private sendOrDrop(parcel: Parcel | undefined, timeout: number): SendStatus {
     if (parcel === undefined) return NO_MEMORY;
     try {
-      return this.#encoder.send(parcel, timeout);
+      return this.encoder.send(parcel, timeout);
     } finally {
       parcel.body?.release();
     }
   }
 
-  #sendQueueSync(lane: BlockingLane, timeout: number): boolean {
+  private sendQueueSync(lane: BlockingLane, timeout: number): boolean {
     const until = now() + timeout;
-    while (this.#queue.length > 0) {
+    while (this.queue.length > 0) {
       const left = Math.max(0, until - now());
-      const status = this.#queue.advanceSync(lane, left);
+      const status = this.queue.advanceSync(lane, left);
       if (status === FULL || (status === NO_MEMORY && left <= 0)) return false;
-      if (status === NO_MEMORY) this.#waitMemory(lane, left);
-      else if (status !== SENT) this.#refuse(status);
+      if (status === NO_MEMORY) this.waitMemory(lane, left);
+      else if (status !== SENT) this.refuse(status);
     }
     return true;
   }
 
   /** Blocks the thread until there may be memory. Throws if the peer is gone, because an encoding without memory does not notice that. */
-  #waitMemory(lane: BlockingLane, timeout: number): void {
+  private waitMemory(lane: BlockingLane, timeout: number): void {
     lane.waitMemory(timeout);
-    this.#events.look();
-    if (this.#ending.reason !== undefined) throw this.#ending.error;
+    this.events.look();
+    if (this.ending.reason !== undefined) throw this.ending.error;
   }
 
-  #full(status: SendStatus): false {
-    this.#drainDue = true;
-    this.#want(status);
+  private full(status: SendStatus): false {
+    this.drainDue = true;
+    this.want(status);
     return false;
   }
 
   /** Asks the transport for what is missing: memory or room. */
-  #want(status: SendStatus): void {
+  private want(status: SendStatus): void {
     if (status === NO_MEMORY) {
-      this.#bulk.wantMemory();
+      this.bulk.wantMemory();
       return;
     }
-    if (this.#roomWanted) return;
-    this.#roomWanted = true;
-    this.#lane.wantRoom();
+    if (this.roomWanted) return;
+    this.roomWanted = true;
+    this.lane.wantRoom();
   }
 
   /** Throws for a message that the transport does not take: too long, or sent after the end. */
-  #refuse(status: number): never {
+  private refuse(status: number): never {
     if (status !== ENDED) throw new MessageTooLargeError(this.limit, undefined);
-    throw this.#whyEnded();
+    throw this.whyEnded();
   }
 
-  #whyEnded(): RingbellError {
-    this.#events.look();
-    return this.#ending.error ?? new ClosedError("the channel has ended");
+  private whyEnded(): RingbellError {
+    this.events.look();
+    return this.ending.error ?? new ClosedError("the channel has ended");
   }
 }
 

@@ -82,7 +82,7 @@ export interface TransportLane {
    */
   takeBlocks(records: RecordCursor): Delivery | undefined;
   /**
-   * Drains up to `max` records, as many as the scratch holds; it grows for a record that is too long for it.
+   * Drains up to `max` records (1 to 2^31 - 1), as many as the scratch holds; it grows for a record that is too long for it.
    * The cursor then stands before the first. Returns the number of records.
    */
   drain(max: number): number;

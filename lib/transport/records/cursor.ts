@@ -3,6 +3,8 @@ import { KIND_SHIFT, PLAIN, RECORD_HEADER, type RecordKind, recordBytes } from "
 
 /** Walks over the records that lie packed in a scratch. */
 export class RecordCursor {
+  // No #members: see "The straight line" in docs/architecture.md.
+
   /** Where the records lie. After the next `begin` it may be another one. */
   declare scratch: Scratch;
   /** The present record: where its payload begins in the scratch, the payload's length in bytes, and the record's kind. */
@@ -12,7 +14,7 @@ export class RecordCursor {
   /** The number of records behind the present one. */
   left = 0;
   /** The offset of the next record's header. */
-  #next = 0;
+  private ahead = 0;
 
   constructor(scratch: Scratch) {
     this.scratch = scratch;
@@ -21,7 +23,7 @@ export class RecordCursor {
   /** Begins at the first of `count` records, which stands at `at` of the scratch. Returns `count`. */
   begin(count: number, at = 0): number {
     this.left = count;
-    this.#next = at;
+    this.ahead = at;
     return count;
   }
 
@@ -29,13 +31,13 @@ export class RecordCursor {
   next(): boolean {
     if (this.left === 0) return false;
     const { words } = this.scratch;
-    const header = this.#next;
+    const header = this.ahead;
     const bytes = words[header >> 2]!;
     this.left--;
     this.at = header + RECORD_HEADER;
     this.bytes = bytes;
     this.kind = (words[(header >> 2) + 1]! >>> KIND_SHIFT) as RecordKind;
-    this.#next = header + recordBytes(bytes);
+    this.ahead = header + recordBytes(bytes);
     return true;
   }
 
@@ -46,15 +48,15 @@ export class RecordCursor {
 
   /** Returns the bytes of the records that are left, with headers and padding. */
   get leftBytes(): number {
-    return this.#end() - this.#next;
+    return this.end() - this.ahead;
   }
 
   /** Returns a cursor over a copy of the records that are left. This cursor has none left afterwards. */
   splitOff(): RecordCursor {
     const { buffer } = this.scratch;
-    const end = this.#end();
-    const memory = new ArrayBuffer(end - this.#next);
-    new Uint8Array(memory).set(buffer.subarray(this.#next, end));
+    const end = this.end();
+    const memory = new ArrayBuffer(end - this.ahead);
+    new Uint8Array(memory).set(buffer.subarray(this.ahead, end));
     const copy = new RecordCursor(new Scratch(memory));
     copy.begin(this.left);
     this.left = 0;
@@ -62,9 +64,9 @@ export class RecordCursor {
   }
 
   /** Returns the offset of the end of the last record. */
-  #end(): number {
+  private end(): number {
     const { words } = this.scratch;
-    let end = this.#next;
+    let end = this.ahead;
     for (let i = 0; i < this.left; i++) end += recordBytes(words[end >> 2]!);
     return end;
   }

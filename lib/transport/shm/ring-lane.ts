@@ -52,6 +52,8 @@ export interface BlockTraffic extends Shipping {
 
 /** A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have no arguments. */
 export class RingLane implements BlockingLane {
+  // No #members: see "The straight line" in docs/architecture.md.
+
   readonly name: string;
   readonly capacity: number;
   readonly maxBytes: number;
@@ -60,29 +62,29 @@ export class RingLane implements BlockingLane {
   declare readonly place: Place;
   declare readonly records: RecordCursor;
   // Each control word has a view of its own: an index that is a constant costs the least.
-  readonly #argument: Int32Array;
-  readonly #result: Int32Array;
-  readonly #demand: Int32Array;
-  readonly #needed: Int32Array;
-  readonly #watching: Int32Array;
-  readonly #kind: Int32Array;
-  readonly #timeout: Float64Array;
-  readonly #native: NativeLane;
-  readonly #layout: Layout;
-  readonly #counters: Float64Array;
+  declare private readonly argument: Int32Array;
+  declare private readonly result: Int32Array;
+  declare private readonly demand: Int32Array;
+  declare private readonly needed: Int32Array;
+  declare private readonly watching: Int32Array;
+  declare private readonly kind: Int32Array;
+  declare private readonly timeout: Float64Array;
+  declare private readonly native: NativeLane;
+  declare private readonly layout: Layout;
+  declare private readonly counters: Float64Array;
   // The functions are read once: a property of a property costs on the hot path.
-  readonly #send: () => void;
-  readonly #drain: () => void;
-  readonly #sendWait: () => void;
-  readonly #drainMore: () => void;
-  readonly #drainWait: () => void;
-  readonly #blocks: () => BlockTraffic;
-  #fullDrains = FULL_DRAINS;
-  #emptyDrains = EMPTY_DRAINS;
+  private readonly callSend: () => void;
+  private readonly callDrain: () => void;
+  private readonly callSendWait: () => void;
+  private readonly callDrainMore: () => void;
+  private readonly callDrainWait: () => void;
+  private readonly blocks: () => BlockTraffic;
+  private fullDrains = FULL_DRAINS;
+  private emptyDrains = EMPTY_DRAINS;
 
   /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
   constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
-    this.#blocks = blocks;
+    this.blocks = blocks;
     this.name = geometry.name;
     this.capacity = geometry.capacity;
     this.maxBytes = longestPayload(geometry.capacity);
@@ -90,50 +92,50 @@ export class RingLane implements BlockingLane {
     this.records = new RecordCursor(new Scratch(native.inbox));
     const word = (index: number) => new Int32Array(native.control, index * 4, 1);
     const { argument, result, demand, needed, watching, kind, timeout } = layout.control;
-    this.#argument = word(argument);
-    this.#result = word(result);
-    this.#demand = word(demand);
-    this.#needed = word(needed);
-    this.#watching = word(watching);
-    this.#kind = word(kind);
-    this.#timeout = new Float64Array(native.control, timeout * 8, 1);
-    this.#native = native;
-    this.#layout = layout;
-    this.#counters = new Float64Array(layout.laneStats.count);
-    this.#send = native.send;
-    this.#drain = native.drain;
-    this.#sendWait = native.sendWait;
-    this.#drainMore = native.drainMore;
-    this.#drainWait = native.drainWait;
+    this.argument = word(argument);
+    this.result = word(result);
+    this.demand = word(demand);
+    this.needed = word(needed);
+    this.watching = word(watching);
+    this.kind = word(kind);
+    this.timeout = new Float64Array(native.control, timeout * 8, 1);
+    this.native = native;
+    this.layout = layout;
+    this.counters = new Float64Array(layout.laneStats.count);
+    this.callSend = native.send;
+    this.callDrain = native.drain;
+    this.callSendWait = native.sendWait;
+    this.callDrainMore = native.drainMore;
+    this.callDrainWait = native.drainWait;
   }
 
   grow(bytes: number): void {
     const needed = recordBytes(bytes);
     const { scratch } = this.place;
-    if (needed > scratch.length) scratch.replace(this.#native.growOutbox(needed));
+    if (needed > scratch.length) scratch.replace(this.native.growOutbox(needed));
   }
 
   movePlace(): void {
     const { place } = this;
-    place.scratch = new Scratch(this.#native.growOutbox(place.scratch.length));
+    place.scratch = new Scratch(this.native.growOutbox(place.scratch.length));
   }
 
   send(bytes: number): SendStatus {
-    this.#argument[0] = bytes;
-    this.#send();
-    return this.#result[0] as SendStatus;
+    this.argument[0] = bytes;
+    this.callSend();
+    return this.result[0] as SendStatus;
   }
 
   sendPacked(): number {
-    this.#argument[0] = this.place.restart();
-    this.#native.sendBatch();
-    return this.#result[0]!;
+    this.argument[0] = this.place.restart();
+    this.native.sendBatch();
+    return this.result[0]!;
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
-    const status = this.#sendBlocked(bytes, Math.min(timeout, SLICE));
+    const status = this.sendBlocked(bytes, Math.min(timeout, SLICE));
     if (status !== FULL || timeout <= SLICE) return status;
-    return this.#sendOn(bytes, timeout - SLICE);
+    return this.sendOn(bytes, timeout - SLICE);
   }
 
   fits(bytes: number, blocks: number): boolean {
@@ -141,25 +143,24 @@ export class RingLane implements BlockingLane {
   }
 
   sendWithBlocks(bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
-    return this.#ship(WITH_BLOCKS, bytes, blocks, timeout);
+    return this.ship(WITH_BLOCKS, bytes, blocks, timeout);
   }
 
   sendInBlock(body: Block, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
     writeLength(this.place.scratch, this.place.at, bytes);
-    return this.#ship(IN_BLOCK, LENGTH_BYTES, [body, ...blocks], timeout);
+    return this.ship(IN_BLOCK, LENGTH_BYTES, [body, ...blocks], timeout);
   }
 
   takeBlocks(records: RecordCursor): Delivery | undefined {
-    return this.#blocks().receive(records);
+    return this.blocks().receive(records);
   }
 
   drain(max: number): number {
-    this.#argument[0] = Math.min(max, MOST_RECORDS);
-    this.#drain();
-    if (this.#needed[0] !== 0) return this.#grown();
-    const count = this.#result[0]!;
-    if (count === 0) return this.#drainEmpty(max);
-    if (--this.#fullDrains === 0) this.#attend();
+    this.argument[0] = max;
+    this.callDrain();
+    const count = this.result[0]!;
+    if (count === 0) return this.drainEmpty(max);
+    if (--this.fullDrains === 0) this.attend();
     return this.records.begin(count);
   }
 
@@ -168,71 +169,71 @@ export class RingLane implements BlockingLane {
    * faster where the function is always the same: the bulk lane calls this method only.
    */
   drainAlone(max: number): number {
-    this.#argument[0] = Math.min(max, MOST_RECORDS);
-    this.#drain();
-    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
+    this.argument[0] = max;
+    this.callDrain();
+    return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
   }
 
   moveRecords(): void {
     const { records } = this;
-    records.scratch = new Scratch(this.#native.growInbox(records.scratch.length));
+    records.scratch = new Scratch(this.native.growInbox(records.scratch.length));
   }
 
   drainWait(max: number, timeout: number): number {
     const count = this.drainBlocked(max, Math.min(timeout, SLICE));
-    if (count > 0 && --this.#fullDrains === 0) this.#attend();
+    if (count > 0 && --this.fullDrains === 0) this.attend();
     if (count > 0 || timeout <= SLICE) return count;
-    return this.#drainOn(max, timeout - SLICE);
+    return this.drainOn(max, timeout - SLICE);
   }
 
   /** Like `drainWait`, but does not look at the bulk lane meanwhile. The wait is one slice: `timeout` is at most SLICE. */
   drainBlocked(max: number, timeout: number): number {
-    this.#argument[0] = Math.min(max, MOST_RECORDS);
-    this.#timeout[0] = timeout;
-    this.#drainWait();
-    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
+    this.argument[0] = max;
+    this.timeout[0] = timeout;
+    this.callDrainWait();
+    return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
   }
 
   /** Like `drain`, but polls for about a microsecond for an answer if a message was sent since the last time. */
   drainMore(): number {
-    this.#argument[0] = MOST_RECORDS;
-    this.#drainMore();
-    return this.#needed[0] === 0 ? this.records.begin(this.#result[0]!) : this.#grown();
+    this.argument[0] = MOST_RECORDS;
+    this.callDrainMore();
+    return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
   }
 
   /** Begins at the records that the addon drained before it called `onRecords`. Returns their number. */
   drained(): number {
     // The addon returns 0 if a record needs a larger inbox.
-    return this.records.begin(this.#result[0]!) || this.drain(MOST_RECORDS);
+    return this.records.begin(this.result[0]!) || this.drain(MOST_RECORDS);
   }
 
   waitMemory(timeout: number): void {
-    this.#blocks().waitMemory(timeout);
+    this.blocks().waitMemory(timeout);
   }
 
   wantRecords(on: boolean): void {
-    const { none, records } = this.#layout.demand;
-    this.#demand[0] = on ? records : none;
-    if (on && this.#watching[0] === 0) this.#native.watch();
+    const { none, records } = this.layout.demand;
+    this.demand[0] = on ? records : none;
+    if (on && this.watching[0] === 0) this.native.watch();
   }
 
   /** Makes the loop look for records at a bell only, whatever it rings for. */
   wantAtTheBell(): void {
-    this.#demand[0] = this.#layout.demand.atTheBell;
+    this.demand[0] = this.layout.demand.atTheBell;
   }
 
   wantRoom(): void {
-    this.#native.wantRoom();
+    this.native.wantRoom();
   }
 
   wantTaken(): void {
-    this.#native.wantTaken();
+    this.native.wantTaken();
   }
 
   stats(): LaneStats {
-    const counters = this.#counters;
-    this.#native.stats(counters);
-    const at = this.#layout.laneStats;
+    const counters = this.counters;
+    this.native.stats(counters);
+    const at = this.layout.laneStats;
     return {
       name: this.name,
       capacity: this.capacity,
@@ -249,24 +250,24 @@ export class RingLane implements BlockingLane {
     };
   }
 
-  #ship(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
+  private ship(kind: BlocksKind, bytes: number, blocks: readonly Block[], timeout: number): SendStatus {
     const content = tabledBytes(bytes, blocks.length);
     if (content > this.maxBytes) throw new MessageTooLargeError(this.maxBytes, content);
-    const shipment = this.#blocks().ship(blocks, kind === IN_BLOCK);
+    const shipment = this.blocks().ship(blocks, kind === IN_BLOCK);
     if (typeof shipment === "number") return shipment;
-    this.#lengthen(bytes, content);
+    this.lengthen(bytes, content);
     const { scratch, at } = this.place;
     const length = writeTable(scratch, at, bytes, shipment.handles, shipment.count);
-    this.#kind[0] = kind;
+    this.kind[0] = kind;
     const status = timeout > 0 ? this.sendWait(length, timeout) : this.send(length);
-    this.#kind[0] = PLAIN;
+    this.kind[0] = PLAIN;
     if (status === SENT) shipment.commit();
     else shipment.abandon();
     return status;
   }
 
   /** Like `grow`, but keeps the first `bytes` bytes of the payload. */
-  #lengthen(bytes: number, length: number): void {
+  private lengthen(bytes: number, length: number): void {
     const { scratch, at } = this.place;
     if (recordBytes(length) <= scratch.length) return;
     const payload = Buffer.from(scratch.buffer.subarray(at, at + bytes));
@@ -275,46 +276,50 @@ export class RingLane implements BlockingLane {
   }
 
   /** Continues to wait for room, and does the work of the bulk lane meanwhile. */
-  #sendOn(bytes: number, timeout: number): SendStatus {
+  private sendOn(bytes: number, timeout: number): SendStatus {
     const until = now() + timeout;
     for (;;) {
-      this.#blocks().attend();
+      this.blocks().attend();
       const left = Math.max(0, until - now());
-      const status = this.#sendBlocked(bytes, Math.min(left, SLICE));
+      const status = this.sendBlocked(bytes, Math.min(left, SLICE));
       if (status !== FULL || left === 0) return status;
     }
   }
 
-  #attend(): void {
-    this.#fullDrains = FULL_DRAINS;
-    this.#blocks().attend();
+  private attend(): void {
+    this.fullDrains = FULL_DRAINS;
+    this.blocks().attend();
   }
 
-  /** Does some work of the event loop after a drain that found nothing. Returns the number of records that came meanwhile. */
-  #drainEmpty(max: number): number {
-    const blocks = this.#blocks();
-    if (--this.#emptyDrains > 0) {
+  /**
+   * Makes room for a record that is too long for the inbox. If there was none at all, does some work of the event loop.
+   * Returns the number of records that came.
+   */
+  private drainEmpty(max: number): number {
+    if (this.needed[0] !== 0) return this.grown();
+    const blocks = this.blocks();
+    if (--this.emptyDrains > 0) {
       blocks.sendWaiting();
       return 0;
     }
-    this.#emptyDrains = EMPTY_DRAINS;
+    this.emptyDrains = EMPTY_DRAINS;
     blocks.attend();
     // The last records of a peer that has gone may have come after the first look.
     return blocks.hasEnded() ? this.drainAlone(max) : 0;
   }
 
-  #sendBlocked(bytes: number, timeout: number): SendStatus {
-    this.#argument[0] = bytes;
-    this.#timeout[0] = timeout;
-    this.#sendWait();
-    return this.#result[0] as SendStatus;
+  private sendBlocked(bytes: number, timeout: number): SendStatus {
+    this.argument[0] = bytes;
+    this.timeout[0] = timeout;
+    this.callSendWait();
+    return this.result[0] as SendStatus;
   }
 
-  /** Continues to wait for records, as `#sendOn` does for room. */
-  #drainOn(max: number, timeout: number): number {
+  /** Continues to wait for records, as `sendOn` does for room. */
+  private drainOn(max: number, timeout: number): number {
     const until = now() + timeout;
     for (;;) {
-      const blocks = this.#blocks();
+      const blocks = this.blocks();
       if (blocks.hasEnded()) return this.drainBlocked(max, 0);
       blocks.attend();
       const left = Math.max(0, until - now());
@@ -324,9 +329,9 @@ export class RingLane implements BlockingLane {
   }
 
   /** Makes the inbox large enough for the record that did not fit, and drains it. */
-  #grown(): number {
-    this.records.scratch.replace(this.#native.growInbox(this.#needed[0]!));
-    this.#drain();
-    return this.records.begin(this.#result[0]!);
+  private grown(): number {
+    this.records.scratch.replace(this.native.growInbox(this.needed[0]!));
+    this.callDrain();
+    return this.records.begin(this.result[0]!);
   }
 }
