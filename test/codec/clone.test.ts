@@ -391,3 +391,11 @@ it("survives thousands of messages with a byte or two changed", () => {
   });
   expect(output.trim()).toBe("survived");
 });
+
+it("writes an error's stack before its cause: Node 22 and later read no other order", () => {
+  const error = new Error("top", { cause: "below" });
+  error.stack = "where";
+  const text = Buffer.from(encode(clone<Error>(), error, scratchOf(1 << 16))).toString("latin1");
+  expect(text.indexOf("where")).toBeGreaterThan(text.indexOf("top"));
+  expect(text.indexOf("below")).toBeGreaterThan(text.indexOf("where"));
+});
