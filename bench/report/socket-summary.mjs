@@ -47,7 +47,7 @@ const POINTS = [
 ];
 
 /**
- * One sentence, or nothing.
+ * A sentence for each point, or nothing.
  * @param {readonly Comparison[]} better  Where the socket is.
  */
 export function summary(better) {
@@ -63,8 +63,7 @@ export function summary(better) {
     return [say(range(own.map(({ ratio }) => 1 / ratio)), own.map(({ work }) => work).join(" and "))];
   });
   if (points.length === 0) return undefined;
-  const last = points.pop();
-  return `In short: a socket ${points.length === 0 ? last : `${points.join(", ")}, and ${last}`}.`;
+  return `In short: a socket ${points.join(". It ")}.`;
 }
 
 /** @param {readonly number[]} ratios */

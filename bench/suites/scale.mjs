@@ -19,7 +19,7 @@ export const scale = {
   group: "scale",
   title: `${count} idle channels in one process`,
   notes: [
-    "CPU is that of the process that holds them, in five windows of 10 s after 15 s of rest. /proc counts it in ticks of 10 ms.",
+    "CPU is that of the process that holds them. There are five windows of 10 s after 15 s of rest. /proc counts it in ticks of 10 ms.",
   ],
   contenders: [lone, crowded, idle],
   columns: [
@@ -62,9 +62,9 @@ export function scales(_choice, peers) {
       group: "scale",
       title: `1 to ${count} links into one process, 32 B`,
       notes: [
-        "Two processes hold all links, one end each. There are three rounds, each 0.1 of the usual: round trips through one link while the others",
-        "are idle, round trips through each in its turn, and one message under way in all at once. A thousand ringbell channels have about",
-        "0.5 GiB of shared memory.",
+        "Two processes hold all links, one end each. There are three rounds, each 0.1 of the usual. They have round trips through one link while the",
+        "others are idle, and round trips through each in its turn. They also have one message under way in all links at once. A thousand ringbell",
+        "channels have about 0.5 GiB of shared memory.",
       ],
       contenders: peers
         .filter(({ name }) => LINKED.has(name))
