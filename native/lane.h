@@ -148,6 +148,7 @@ class Lane {
   bool want_room_ = false;
   bool want_taken_ = false;
   Sighting sighting_;    // what the watchdog saw at its last look
+  uint64_t looked_at_ = 0;           // when an attempt to send last looked at the socket, in ns
   uint64_t vain_wait_ = UINT64_MAX;  // `traffic` when a waiting thread last went to sleep
   uint64_t asked_ = 0;   // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;

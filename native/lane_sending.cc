@@ -10,8 +10,8 @@ namespace ringbell {
 
 namespace {
 
-// One attempt in so many that find the ring full looks at the socket.
-constexpr uint64_t kFullsALook = 1024;
+// One attempt in so many that find the ring full looks at the clock, and once in kLookAround at the socket.
+constexpr uint64_t kFullsAClock = 1024;
 
 }  // namespace
 
@@ -76,7 +76,13 @@ void Lane::met_full() {
   ++full_count_;
   if (blocked_since_ == 0) blocked_since_ = wall_clock();
   // The same caller would never hear that the peer has gone.
-  if (full_count_ % kFullsALook == 0) connection_.read_socket();
+  if (full_count_ % kFullsAClock == 0) {
+    const uint64_t now = uv_hrtime();
+    if (now - looked_at_ >= kLookAround) {
+      looked_at_ = now;
+      connection_.read_socket();
+    }
+  }
   // A caller that tries again and again without its event loop would never ask for the little that the peer may have taken
   // without a report, and a long record may need just that. An announcement that stands is left as it is.
   if (reports_may_be_held_back() && producer_.state().load(std::memory_order_relaxed) == static_cast<uint32_t>(Parked::awake)) {

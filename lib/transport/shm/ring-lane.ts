@@ -30,11 +30,11 @@ export const SLICE = 5;
 
 /**
  * A program that only tries, or whose messages never let it wait, may never run its event loop. So the work
- * of the event loop is done once in this many drains that found something, and that found nothing. That work
- * is a system call. A thread that polls for an answer comes to it every 200 µs or so.
+ * of the event loop is done once in this many drains that found something. Once in so many that found nothing,
+ * the clock says whether it is time again: that work includes a system call, which costs some microseconds.
  */
 const FULL_DRAINS = 256;
-const EMPTY_DRAINS = 8192;
+const EMPTY_DRAINS = 1024;
 
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
@@ -81,6 +81,8 @@ export class RingLane implements BlockingLane {
   private readonly blocks: () => BlockTraffic;
   private fullDrains = FULL_DRAINS;
   private emptyDrains = EMPTY_DRAINS;
+  /** When a drain that finds nothing may do the work of the event loop again (ms). */
+  private attendAgain = 0;
 
   /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
   constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
@@ -303,6 +305,9 @@ export class RingLane implements BlockingLane {
       return 0;
     }
     this.emptyDrains = EMPTY_DRAINS;
+    const time = now();
+    if (time < this.attendAgain) return 0;
+    this.attendAgain = time + SLICE;
     blocks.attend();
     // The last records of a peer that has gone may have come after the first look.
     return blocks.hasEnded() ? this.drainAlone(max) : 0;
