@@ -3,7 +3,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
-import { resumeInTurn } from "../transport/loop-turn.js";
+import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
@@ -15,7 +15,7 @@ import { WaitingSends } from "./waiting-sends.js";
 /** The promise that `send` returns for a message that found room. It is always the same one, so that nothing is allocated. */
 export const ON_ITS_WAY: Promise<void> = Promise.resolve();
 
-/** After this many messages a send waits for the event loop. A call of sendMany, or 4096 messages of it, counts as 16. */
+/** After this many messages a send looks whether the turn of the event loop is over. A call of sendMany, or 4096 messages of it, counts as 16. */
 const LONGEST_STREAK = 256;
 const PART_OF_STREAK = 16;
 
@@ -103,7 +103,11 @@ export class SendingHalf<Send> {
     const lane = blockingLane(this.lane);
     if (this.ending.error !== undefined) throw this.ending.error;
     if (this.queue.length > 0 && !this.sendQueueSync(lane, timeout)) return false;
-    return this.sendEncodedSync(lane, message, this.encoder.encode(message, false), timeout);
+    const encoded = this.encoder.encode(message, false);
+    if (typeof encoded !== "number" || this.queue.length > 0)
+      return this.sendEncodedSync(lane, message, encoded, timeout);
+    const status = lane.sendWait(encoded, timeout);
+    return status === SENT || (status === FULL ? false : this.refuse(status));
   }
 
   /**
@@ -142,7 +146,7 @@ export class SendingHalf<Send> {
     abort?.throwIfAborted();
     for (const part of parts(messages)) {
       this.streak += PART_OF_STREAK;
-      if (this.streak >= LONGEST_STREAK) await this.afterTurn(undefined);
+      if (this.streak >= LONGEST_STREAK) await this.afterStreak(undefined);
       for (let next = 0; next < part.length; ) {
         if (this.ending.error !== undefined) throw this.ending.error;
         const first = next;
@@ -237,9 +241,13 @@ export class SendingHalf<Send> {
     this.flushes.fail(error);
   }
 
-  /** Resolves in a coming turn of the event loop. A program that awaits sends in a loop, to a peer that keeps up, would otherwise never let it turn. */
-  private afterTurn(written: Promise<void> | undefined): Promise<void> {
+  /**
+   * Resolves in a coming turn of the event loop, if this one is over. A program that awaits sends in a loop, to a peer that keeps
+   * up, would otherwise never let it turn.
+   */
+  private afterStreak(written: Promise<void> | undefined): Promise<void> {
     this.streak = 0;
+    if (!turnIsOver()) return written ?? ON_ITS_WAY;
     const later = new Promise<void>(resumeInTurn);
     if (written === undefined) return later;
     const both = written.then(() => later);
@@ -297,7 +305,7 @@ export class SendingHalf<Send> {
       status = typeof encoded === "number" ? this.lane.send(encoded) : this.sendParcel(encoded);
       if (status === SENT) {
         const written = this.lane.written?.();
-        return ++this.streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.afterTurn(written);
+        return ++this.streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.afterStreak(written);
       }
       if (status === ENDED) {
         if (typeof encoded === "object") encoded.body?.release();
