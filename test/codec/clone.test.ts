@@ -95,10 +95,10 @@ it("makes of a message what V8 makes of it", () => {
       fc.array(tie("value"), { maxLength: 4 }).map((items) => new Set(items)),
       // The same object many times, and properties of an array.
       tie("value").map((value) => [value, { value }, value]),
-      // An array's length takes no other value.
+      // Only properties: an array's length takes no other value, and this assignment would set its prototype.
       fc
         .dictionary(
-          key.filter((name) => name !== "length"),
+          key.filter((name) => name !== "length" && name !== "__proto__"),
           tie("value"),
           { maxKeys: 3 },
         )
