@@ -23,7 +23,7 @@ export function* parts<T>(messages: Iterable<T>): Generator<readonly T[]> {
       }
     }
   } catch (error) {
-    // What an iterable gave before it threw goes out first.
+    // Messages that the iterable gave before it threw go out first.
     if (part.length > 0) yield part;
     throw error;
   }

@@ -19,7 +19,7 @@ export const ON_ITS_WAY: Promise<void> = Promise.resolve();
 const LONGEST_STREAK = 256;
 const PART_OF_STREAK = 16;
 
-/** Why a batch ended before its messages did. `full`: there was no room. Otherwise as for `Rest`. */
+/** The reason for which a batch ended before its messages did. `full`: there was no room. Otherwise as for `Rest`. */
 type Stop<Send> = { readonly full: true } | ({ readonly full?: never } & Rest<Send>);
 const NO_ROOM: Stop<never> = { full: true };
 

@@ -30,7 +30,7 @@ const BASES = new Set(["Object", "Array", "Map", "Set", "Iterator", "EventTarget
 /** Where built-in classes are. */
 const SPACES = [globalThis, Intl, Reflect.get(globalThis, "WebAssembly") as object];
 
-/** What is known of the objects with a prototype. */
+/** The knowledge about objects with a certain prototype. */
 interface Verdict {
   /** Whether all its objects are plain: their classes are the program's, and say nothing else. */
   readonly plain: boolean;
@@ -47,7 +47,10 @@ export function isPlainPrototype(prototype: object): boolean {
   return verdictOf(prototype).plain;
 }
 
-/** Why an object can't be sent that is none of the kinds that V8's serializer knows; `undefined`: it is taken for a plain one. */
+/**
+ * Returns the reason for which an object of none of the kinds of V8's serializer can't be sent. Returns undefined for one that
+ * is taken for a plain object.
+ */
 export function refusalOf(object: object): string | undefined {
   if (isSharedArrayBuffer(object))
     return "a SharedArrayBuffer can't be shared with another process; send a copy, or a block";

@@ -304,7 +304,7 @@ export class CloneWriter {
     output.varint(length);
   }
 
-  /** What may have content apart from its properties; in the order of V8's own look at it. */
+  /** Writes an object that may have content apart from its properties. Kinds are tried in the order in which V8 does it. */
   #special(object: object): void {
     const output = this.#output;
     if (isForeignBlock(object)) throw new Fault(foreignBlock(this.#path()));
@@ -418,7 +418,7 @@ export class CloneWriter {
     }
   }
 
-  /** What `structuredClone` keeps of an error: its class if it is one of the language's, message, stack and cause. */
+  /** Writes the parts of an error that `structuredClone` keeps: its class if it is one of the language's, message, stack and cause. */
   #error(error: Error): void {
     const output = this.#output;
     const depth = this.#enter(KEYS);

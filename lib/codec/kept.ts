@@ -19,7 +19,7 @@ export function keep(blocks: Block[], made: unknown): void {
   (blocks as Carrier)[KEPT] = made;
 }
 
-/** What an earlier call has kept for the message with this list; `undefined` if there was none. Hot. */
+/** Returns the value that an earlier call has kept for the message with this list; undefined if there was none. Hot. */
 export function keptWith(blocks: Block[]): unknown {
   return (blocks as Carrier)[KEPT];
 }

@@ -1,4 +1,4 @@
-/* What a view is by its inner slots: those of another realm have other prototypes, and others have the prototype of one without being one. */
+/* The kind of a view by its inner slots: those of another realm have other prototypes, and others have the prototype of one without being one. */
 
 const TypedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const tagGetter = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)!.get!;

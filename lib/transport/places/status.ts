@@ -63,7 +63,7 @@ export interface EndpointInfo {
   readonly pid: number | undefined;
   /** The paths of its files that were taken away; empty unless it is healthy or lost. */
   readonly missing: readonly string[];
-  /** What the owner says about itself. Its pid is valid in `space`, which may be another pid namespace. */
+  /** The record that the owner has written about itself. Its pid is valid in `space`, which may be another pid namespace. */
   readonly record: DiscoveryRecord | undefined;
   /** The endpoint's answer, if it is healthy. */
   readonly status: EndpointStatus | undefined;

@@ -294,7 +294,7 @@ export class SharedBulk implements TransportBulk, BlockTraffic {
   }
 
   #broken(how: string): void {
-    // What follows from a failure of this side is not the peer's fault.
+    // This side has failed before: the peer is not to blame for the consequences.
     if (this.#owner.ending.reason !== undefined) return;
     this.#owner.ending.peerBroke(how);
     this.#native.fail();
