@@ -60,7 +60,13 @@ const std::shared_ptr<Memory>& Lane::grow_inbox(size_t bytes) {
 
 SpinPolicy& Lane::spin() { return loop_spin_.adaptive() ? connection_.reactor().spin() : loop_spin_; }
 
-LaneStats Lane::stats() const {
+void Lane::note_idle() {
+  if (idle_at_ == consumer_.messages()) return;
+  idle_at_ = consumer_.messages();
+  idle_since_ = wall_clock();
+}
+
+LaneStats Lane::stats() {
   LaneStats stats{};
   stats.sent_messages = producer_.messages();
   stats.sent_bytes = producer_.bytes();
@@ -68,9 +74,9 @@ LaneStats Lane::stats() const {
   stats.received_bytes = consumer_.bytes();
   stats.full_count = full_count_;
   stats.blocked_since = blocked_since_;
-  // While the loop polls the lane, somebody is at work on it. Otherwise nobody has taken a record since the last one.
-  const bool left = idle_since_ == 0 && !active_;
-  stats.idle_since = left ? wall_clock() - static_cast<double>(uv_hrtime() / 1'000'000 - taken_at_) : idle_since_;
+  // While the loop polls the lane, and has found something, somebody is at work on it.
+  if (!active_) note_idle();
+  stats.idle_since = idle_at_ == consumer_.messages() ? idle_since_ : 0;
   if (!connection_.closed()) {
     stats.send_fill = producer_.latest_fill();
     stats.receive_fill = consumer_.fill();

@@ -81,7 +81,7 @@ class Lane {
   const std::shared_ptr<Memory>& outbox() const { return outbox_; }
   const std::shared_ptr<Memory>& inbox() const { return inbox_; }
   const std::shared_ptr<Memory>& control() const { return control_; }
-  LaneStats stats() const;
+  LaneStats stats();
 
   // ---- for the reactor and the connection
 
@@ -126,6 +126,9 @@ class Lane {
   // Asks the peer to report where all that is in the ring may have been taken without a report.
   void ask_for_report();
   bool reports_may_be_held_back() const { return producer_.fill() <= producer_.capacity() / kReportShare; }
+  // Notes the time, if messages were taken since the last note. Only the lane's sleep, the watchdog and `stats` do it, because a look at
+  // the clock costs as much as a short record; the time is up to one round of the watchdog late.
+  void note_idle();
   void sleep_on_the_futex(uint64_t now, uint64_t deadline);
   // Bytes that this side has sent, and has seen the peer take, and messages that it has received: they all only grow.
   uint64_t traffic() const { return producer_.produced() + producer_.consumed() + consumer_.messages(); }
@@ -155,8 +158,8 @@ class Lane {
   uint64_t taken_mark_ = 0;
   uint64_t full_count_ = 0;
   double blocked_since_ = 0;
-  double idle_since_;       // since when the lane sleeps, or is looked at in vain; 0 since a record was taken
-  uint64_t taken_at_ = 0;   // when that was: the loop's time, in ms
+  uint64_t idle_at_ = 0;  // how many messages had been received when nobody was seen to take more
+  double idle_since_;     // when that was
 };
 
 }  // namespace ringbell

@@ -27,9 +27,6 @@ void Lane::drain() {
   switch (consumer_.drain(inbox_->bytes, inbox_->size, static_cast<uint32_t>(control.argument), count, needed)) {
     case Take::ok:
       control.result = static_cast<int32_t>(count);
-      idle_since_ = 0;
-      // The loop's own time: a look at the clock would cost as much as a short record.
-      taken_at_ = uv_now(connection_.reactor().loop());
       break;
     case Take::too_small:
       control.needed = static_cast<int32_t>(needed);
@@ -96,7 +93,7 @@ void Lane::sleep_on_the_futex(uint64_t now, uint64_t deadline) {
   if (consumer_.unreported()) report();
   consumer_.announce(Parked::futex);
   if (!consumer_.ready() && now < deadline) {
-    idle_since_ = idle_since_ == 0 ? wall_clock() : idle_since_;
+    note_idle();
     ++connection_.parks;
     futex_wait(consumer_.state(), static_cast<uint32_t>(Parked::futex), std::min(deadline - now, kLookAround));
   }

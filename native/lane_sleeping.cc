@@ -61,7 +61,7 @@ bool Lane::park() {
     return false;
   }
   set_active(false, true);
-  idle_since_ = wall_clock();
+  note_idle();
   ++connection_.parks;
   return true;
 }
@@ -106,6 +106,7 @@ Lane::Sighting Lane::sight() {
 }
 
 void Lane::rescue() {
+  if (!active_) note_idle();
   const Sighting before = std::exchange(sighting_, sight());
   const bool same_record = sighting_.record != 0 && sighting_.record == before.record;
   const bool same_room = sighting_.room != 0 && sighting_.room == before.room;

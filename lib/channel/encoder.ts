@@ -2,6 +2,7 @@ import type { Block } from "../bulk/block.js";
 import { type Codec, NO_ROOM, Scratch } from "../codec/codec.js";
 import { EncodeError, MessageTooLargeError } from "../errors.js";
 import type { TransportBulk, TransportLane } from "../transport/contract.js";
+import { RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 
 /** Bytes of records that are gathered before a batch is published. The receiver works on one batch while the next is being encoded. */
@@ -142,20 +143,56 @@ export class Encoder<Send> {
    * Encodes messages from index `from` on side by side, and publishes them together. Returns how many went out, as
    * its complement (less than 0) if there was no room for all that were encoded. `takeRest` has the message behind
    * them if that one stopped the batch. `waits` as for `encode`. Hot.
+   *
+   * It is one function on purpose. V8 inlines none of more than 460 bytes of bytecode, so this one is compiled by
+   * itself, and all that V8 may inline is left for the codec.
    */
   sendBatch(messages: readonly Send[], from: number, waits: boolean): number {
-    this.freePlace();
-    const outerSent = this.sent;
-    const outerAllSent = this.allSent;
+    const { lane } = this;
+    const { place } = lane;
+    if (place.packed > 0) this.publish();
+    if (place.scratch === this.busy) lane.movePlace();
+    const { scratch } = place;
+    const { words } = scratch;
+    const { inRing, codec, busy, sent, allSent } = this;
+    const end = Math.min(scratch.length, BATCH_BYTES);
+    const blocks: Block[] = [];
+    let rest: Rest<Send> | undefined;
+    let { at } = place;
+    let packed = 0;
     this.sent = 0;
     this.allSent = true;
     this.rest = undefined;
-    const rest = this.pack(messages, from, waits);
-    const sent = this.allSent ? this.sent : ~this.sent;
-    this.sent = outerSent;
-    this.allSent = outerAllSent;
+    // Already when a message is read: an element of the array may be a getter, which sends.
+    this.busy = scratch;
+    try {
+      for (let next = from; next < messages.length && at < end; next++) {
+        const message = messages[next]!;
+        const bytes = codec.encode(message, scratch, at, blocks);
+        // If the place has moved, another message was sent meanwhile. That one may wait for room, and goes first.
+        if (place.scratch !== scratch || !(bytes >= 0 && bytes <= inRing) || blocks.length > 0) {
+          this.busy = busy;
+          if (place.scratch !== scratch) this.follow(scratch, at, bytes);
+          rest = this.alone(message, bytes, blocks, waits);
+          break;
+        }
+        words[(at - RECORD_HEADER) >> 2] = bytes;
+        at += recordBytes(bytes);
+        // The place is kept up to date, for code of the program that sends. It is only written here: a load of what has
+        // just been stored would hold up the next message.
+        place.at = at;
+        place.packed = ++packed;
+      }
+    } catch (error) {
+      rest = { error };
+    }
+    this.busy = busy;
+    if (place.packed > 0) this.publish();
+    const count = this.allSent ? this.sent : ~this.sent;
+    this.sent = sent;
+    this.allSent = allSent;
     this.rest = rest;
-    return sent;
+    return count;
   }
 
   /** Returns the message that stopped the last batch, once. It stands at the place until something else is encoded. */
@@ -210,40 +247,6 @@ export class Encoder<Send> {
       if (room === this.limit) throw this.tooLarge(result);
       room = Math.max(room * 2, -result);
     }
-  }
-
-  /** Packs and publishes a batch. Returns the message that stopped it. Hot. */
-  private pack(messages: readonly Send[], from: number, waits: boolean): Rest<Send> | undefined {
-    const { place } = this.lane;
-    const { scratch } = place;
-    const { inRing } = this;
-    const codec = this.codec;
-    const end = Math.min(scratch.length, BATCH_BYTES);
-    const blocks: Block[] = [];
-    const outer = this.busy;
-    // Already when a message is read: an element of the array may be a getter, which sends.
-    this.busy = scratch;
-    try {
-      for (let next = from; next < messages.length && place.at < end; next++) {
-        const message = messages[next]!;
-        const { at } = place;
-        const bytes = codec.encode(message, scratch, at, blocks);
-        // If the place has moved, another message was sent meanwhile. That one may wait for room, and goes first.
-        if (place.scratch !== scratch || !(bytes >= 0 && bytes <= inRing) || blocks.length > 0) {
-          this.busy = outer;
-          if (place.scratch !== scratch) this.follow(scratch, at, bytes);
-          return this.alone(message, bytes, blocks, waits);
-        }
-        place.pack(bytes);
-      }
-    } catch (error) {
-      this.busy = outer;
-      if (place.packed > 0) this.publish();
-      return { error };
-    }
-    this.busy = outer;
-    if (place.packed > 0) this.publish();
-    return undefined;
   }
 
   /** Publishes what is packed, and brings the message behind it, which the codec has met already, to the beginning of the place. */

@@ -4,7 +4,7 @@ import type { Ending } from "../ending.js";
 import { CorruptError, DecodeError } from "../errors.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import type { RecordCursor } from "../transport/records/cursor.js";
-import { IN_BLOCK, PLAIN } from "../transport/records/record-layout.js";
+import { IN_BLOCK, KIND_SHIFT, PLAIN, RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
 import type { Delivery } from "../transport/records/shipment.js";
 
 /** The number of records to ask the transport for. The transport returns as many as fit its scratch. */
@@ -110,21 +110,32 @@ export class Inbox<Receive> {
     const messages = new Array<Receive>(count);
     let taken = 0;
     if (this.lookedAt !== undefined) this.lookAway();
-    // A codec may run code of the program, which may end the channel, or receive. `next` then returns false, or the scratch
-    // is another one.
-    let scratch: Scratch | undefined;
-    for (let left = count; left > 0 && records.next(); left--) {
-      if (records.scratch !== scratch) this.reading = scratch = records.scratch;
+    // The cursor is only written here: a load of what has just been stored would hold up the next message.
+    let { scratch, left, ahead } = records;
+    this.reading = scratch;
+    for (let more = count; more > 0 && left > 0; more--) {
+      const { words } = scratch;
+      const word = ahead >> 2;
+      const at = ahead + RECORD_HEADER;
+      const bytes = words[word]!;
+      ahead += recordBytes(bytes);
       try {
-        messages[taken] =
-          records.kind === PLAIN
-            ? codec.decode(scratch, records.at, records.bytes, NO_BLOCKS)
-            : this.decodeDelivery(records);
+        if (words[word + 1]! >>> KIND_SHIFT === PLAIN) {
+          records.pass(--left, ahead);
+          messages[taken] = codec.decode(scratch, at, bytes, NO_BLOCKS);
+        } else {
+          records.next();
+          messages[taken] = this.decodeDelivery(records);
+        }
         taken++;
       } catch (error) {
         this.badMessages++;
         this.bad.push(error);
       }
+      if (records.left === left && records.scratch === scratch) continue;
+      // The record was not plain, or the codec has run code of the program, which received, or ended the channel.
+      ({ scratch, left, ahead } = records);
+      this.reading = scratch;
     }
     this.reading = outer;
     messages.length = taken;

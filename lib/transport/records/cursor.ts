@@ -14,7 +14,7 @@ export class RecordCursor {
   /** The number of records behind the present one. */
   left = 0;
   /** The offset of the next record's header. */
-  private ahead = 0;
+  ahead = 0;
 
   constructor(scratch: Scratch) {
     this.scratch = scratch;
@@ -39,6 +39,12 @@ export class RecordCursor {
     this.kind = (words[(header >> 2) + 1]! >>> KIND_SHIFT) as RecordKind;
     this.ahead = header + recordBytes(bytes);
     return true;
+  }
+
+  /** Goes past a record that the caller has read itself. `left` and `ahead` are those of the cursor behind that record. */
+  pass(left: number, ahead: number): void {
+    this.left = left;
+    this.ahead = ahead;
   }
 
   /** Forgets the records that are left. */
