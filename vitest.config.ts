@@ -3,10 +3,12 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 /** What `npm run test:bench` runs: the benchmark and the demo, which are no part of the library. */
 const BENCH = ["test/bench/**/*.test.ts", "test/demo/**/*.test.ts", "test/cli/bench.test.ts"];
 
+const lib = (file: string) => new URL(`./lib/${file}`, import.meta.url).pathname;
+
 function project(name: string, include: string[], exclude: string[]): TestProjectInlineConfiguration {
   return {
     // Tests run lib/ in their own process, one copy of it; what they start as another process runs dist/.
-    resolve: { alias: { ringbell: new URL("./lib/index.ts", import.meta.url).pathname } },
+    resolve: { alias: { "ringbell/rpc": lib("rpc/index.ts"), ringbell: lib("index.ts") } },
     test: {
       name,
       include,

@@ -11,8 +11,11 @@ const upper: readonly (readonly string[])[] = [
   ["session", "mailbox"],
   ["bridge", "mcp", "vscode-jsonrpc", "acp"],
 ];
-/** The files that they may import besides each other and the codecs. */
-const waist = ["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts"];
+/** The files that they may import besides each other and the codecs: the waist, and what needs no connection. */
+const waist = [
+  ...["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts", "channel/options.ts"],
+  ...["brand.ts", "clock.ts", "raise.ts", "signal.ts", "bulk/block.ts"],
+];
 
 /**
  * From the ground up. A file may import from its own part, and from those on floors below, types included. A part is a file or a

@@ -132,6 +132,11 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return this.#ending.reason === undefined ? this.#state : "closed";
   }
 
+  /** The lane named `control`, if the channel has one. Messages on the channel do not hold it up. */
+  get control(): Port | undefined {
+    return this.#beside.control as Port | undefined;
+  }
+
   /**
    * Returns a lane by its name. Throws an UnknownLaneError (ERR_RINGBELL_UNKNOWN_LANE) if the channel has no
    * such lane. The lane has the types of its codec if this side named it in the option `lanes`; otherwise the

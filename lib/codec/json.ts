@@ -1,18 +1,13 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { type Block, setAttach } from "../bulk/block.js";
-import {
-  AsyncSchemaError,
-  DecodeError,
-  EncodeError,
-  InvalidArgumentError,
-  ValidationError,
-} from "../errors.js";
+import { DecodeError, EncodeError } from "../errors.js";
 import { attachBlocks, releasing } from "./blocks.js";
 import { type Codec, NO_BLOCKS, noRoom, type Scratch } from "./codec.js";
 import { meet, revive, splitMark, swapMet } from "./json-blocks.js";
 import { keep, keptWith } from "./kept.js";
 import { locateInJson } from "./locate.js";
 import { describe } from "./path.js";
+import { standardOf, validate } from "./schema.js";
 import { ILL_FORMED, readText, writeText } from "./utf8.js";
 
 /**
@@ -42,11 +37,11 @@ export function json(schema?: StandardSchemaV1): Codec<unknown> {
         : releasing(blocks, () => parseMarked(scratch, offset, bytes, blocks));
     return { ...base, decode };
   }
-  const standard = standardOf(schema);
+  const standard = standardOf(schema, "the schema of json(…)");
   const decode = (scratch: Scratch, offset: number, bytes: number, blocks = NO_BLOCKS) =>
     blocks.length === 0
-      ? check(standard, parse(scratch, offset, bytes))
-      : releasing(blocks, () => check(standard, parseMarked(scratch, offset, bytes, blocks)));
+      ? validate(standard, parse(scratch, offset, bytes))
+      : releasing(blocks, () => validate(standard, parseMarked(scratch, offset, bytes, blocks)));
   return { ...base, decode };
 }
 
@@ -135,47 +130,4 @@ function parseText(text: string): unknown {
       cause,
     });
   }
-}
-
-function standardOf(schema: unknown): StandardSchemaV1.Props {
-  // Some libraries' schemas are functions.
-  const object = (typeof schema === "object" && schema !== null) || typeof schema === "function";
-  const standard: unknown = object ? (schema as Record<string, unknown>)["~standard"] : undefined;
-  if (
-    typeof standard !== "object" ||
-    standard === null ||
-    typeof (standard as Record<string, unknown>).validate !== "function"
-  ) {
-    throw new InvalidArgumentError("the schema of json(…)", "a Standard Schema", schema);
-  }
-  return standard as StandardSchemaV1.Props;
-}
-
-function check(standard: StandardSchemaV1.Props, message: unknown): unknown {
-  let result: ReturnType<typeof standard.validate>;
-  try {
-    result = standard.validate(message);
-  } catch (cause) {
-    throw new ValidationError("the schema threw an error", [], { cause });
-  }
-  if (result instanceof Promise || typeof (result as Partial<Promise<unknown>>).then === "function") {
-    // Nobody waits for it any more; a rejection would be reported as unhandled.
-    Promise.resolve(result).catch(() => {});
-    throw new AsyncSchemaError("the schema is asynchronous; a message is validated at once, or not at all");
-  }
-  const checked = result as StandardSchemaV1.Result<unknown>;
-  if (checked.issues === undefined) return checked.value;
-  throw new ValidationError(say(checked.issues), checked.issues);
-}
-
-// More would only make the line longer; all of them are in `issues`.
-const MOST_SAID = 3;
-
-function say(issues: readonly StandardSchemaV1.Issue[]): string {
-  const said = issues.slice(0, MOST_SAID).map(({ message, path }) => {
-    const keys = path?.map((key) => String(typeof key === "object" ? key.key : key)).join(".");
-    return keys === undefined || keys === "" ? message : `${keys}: ${message}`;
-  });
-  const more = issues.length > MOST_SAID ? ` (and ${issues.length - MOST_SAID} more)` : "";
-  return `the schema refuses the message: ${said.join("; ")}${more}`;
 }

@@ -1,0 +1,89 @@
+import { checkInteger, checkOptions } from "../check.js";
+import { InvalidArgumentError } from "../errors.js";
+import type { Call } from "./call.js";
+import type { Contract, Method, Methods } from "./contract.js";
+import { Gate } from "./gate.js";
+import type { Handler, Served } from "./incoming.js";
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** A handler of a method. */
+export type HandlerOf<M, Caller> =
+  M extends Method<infer Kind, infer Params, infer Result, infer Progress, infer Input>
+    ? (
+        params: Params["got"],
+        call: Call<Progress["given"], Input["got"], Caller>,
+      ) => Kind extends "stream"
+        ? AsyncIterable<Result["given"]> | Iterable<Result["given"]>
+        : Kind extends "notification"
+          ? unknown
+          : MaybePromise<undefined extends Result["given"] ? Result["given"] | void : Result["given"]>
+    : never;
+
+/** The handlers of a contract: one for each method. */
+export type Handlers<C, Caller = unknown> =
+  C extends Contract<infer M> ? { readonly [Name in keyof M]: HandlerOf<M[Name], Caller> } : never;
+
+/** Limits and reports of what a side serves. */
+export interface ServingOptions<Calls extends Contract = Contract> {
+  /** What the callers serve, for `call.client`. */
+  readonly calls?: Calls | undefined;
+  /** The most handlers that run at the same time, of all callers together: 1 to 1 000 000. Default 1024. */
+  readonly concurrency?: number | undefined;
+  /**
+   * The most calls of one caller that wait for that: 0 to 1 000 000. Default 1024. A call beyond it is refused at once, with the code BUSY
+   * (-32000), and was not begun.
+   */
+  readonly queue?: number | undefined;
+  /**
+   * Called with what a handler throws, and with a result that can't be sent. The caller hears of it in any case, except for a
+   * notification. Default: a process warning for a notification, else nothing.
+   */
+  readonly onError?: ((error: unknown, call: Call) => void) | undefined;
+}
+
+export const SERVING_OPTIONS = ["calls", "concurrency", "queue", "onError"];
+
+/** Makes of a contract and its handlers what connections serve. Throws an InvalidArgumentError for a method without a handler. */
+export function servedBy(contract: Contract, handlers: object, options: ServingOptions): Served {
+  checkOptions(handlers, Object.keys(handlers), "handlers");
+  const { concurrency = 1024, queue = 1024, onError = warnOfNotifications } = options;
+  const known = new Map<string, Handler>();
+  const { methods, checked } = contract;
+  const names = checked ? Object.keys(methods) : methodNames(handlers);
+  for (const name of names) {
+    const handler = (handlers as Record<string, unknown>)[name];
+    if (typeof handler !== "function")
+      throw new InvalidArgumentError(`handlers.${name}`, "a function", handler);
+    known.set(name, (params, call) => handler.call(handlers, params, call));
+  }
+  return {
+    handlers: known,
+    methods: methods as Methods,
+    gate: new Gate({
+      concurrency: checkInteger(concurrency, "options.concurrency", 1, 1_000_000),
+      queue: checkInteger(queue, "options.queue", 0, 1_000_000),
+    }),
+    onError,
+  };
+}
+
+/** The names of an object's functions, also of those that its class has. */
+function methodNames(handlers: object): string[] {
+  const names = new Set<string>();
+  for (
+    let at: object | null = handlers;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at)
+  ) {
+    for (const name of Object.getOwnPropertyNames(at)) {
+      if (name !== "constructor" && typeof (handlers as Record<string, unknown>)[name] === "function")
+        names.add(name);
+    }
+  }
+  return [...names];
+}
+
+function warnOfNotifications(error: unknown, call: Call & { readonly id?: unknown }): void {
+  if (call.id === undefined) process.emitWarning(error instanceof Error ? error : String(error));
+}

@@ -1,0 +1,58 @@
+import { connect } from "../channel/connect.js";
+import type { ConnectOptions } from "../channel/options.js";
+import { checkOptions } from "../check.js";
+import { json } from "../codec/json.js";
+import { InvalidArgumentError } from "../errors.js";
+import type { Client } from "./client.js";
+import { RpcConnection } from "./connection.js";
+import type { Contract } from "./contract.js";
+import { type Handlers, SERVING_OPTIONS, type ServingOptions, servedBy } from "./handlers.js";
+import type { RpcPort } from "./rpc-port.js";
+
+/** What a caller serves to its service, which calls it by `call.client`. */
+export interface ServedByCaller<C extends Contract> extends Omit<ServingOptions, "calls"> {
+  readonly contract: C;
+  readonly handlers: Handlers<C>;
+}
+
+export interface OpenOptions<Serves extends Contract = Contract>
+  extends Omit<ConnectOptions<unknown, unknown>, "codec" | "lanes"> {
+  /** The name or path that the service listens under. Default: the name of the contract. */
+  readonly name?: string | undefined;
+  /** A port of the program's to call over, instead of connecting. */
+  readonly port?: RpcPort | undefined;
+  /** What this side serves. */
+  readonly serve?: ServedByCaller<Serves> | undefined;
+  /** Told of what the service sends against the rules. Default: a process warning. The connection goes on. */
+  readonly onPeerError?: ((error: Error) => void) | undefined;
+}
+
+/**
+ * Connects to a service. Resolves with its methods as functions: `const tools = await open(contract); await tools.search({ q: "bell" })`.
+ *
+ * Rejects with what `connect` rejects with. By default that is a NotFoundError when nobody has listened for 3 seconds.
+ */
+export async function open<const C extends Contract, const Serves extends Contract = Contract>(
+  contract: C,
+  options: OpenOptions<Serves> = {},
+): Promise<Client<C>> {
+  const { name = contract.name, port, serve, onPeerError = warn, ...connecting } = options;
+  const served = serve === undefined ? undefined : callerServes(serve);
+  const given = Object.keys(connecting);
+  if (port !== undefined && given.length > 0) {
+    throw new InvalidArgumentError("options", `without ${given.join(", ")} where a port is given`, options);
+  }
+  const below = port ?? (await connect(name, { ...connecting, codec: json() }));
+  const connection = new RpcConnection(below, served, contract, { bad: onPeerError, ended: () => {} });
+  return connection.client as Client<C>;
+}
+
+function callerServes(serve: ServedByCaller<Contract>) {
+  checkOptions(serve, ["contract", "handlers", ...SERVING_OPTIONS], "options.serve");
+  const { contract, handlers, ...limits } = serve;
+  return servedBy(contract, handlers as object, limits);
+}
+
+function warn(error: Error): void {
+  process.emitWarning(error);
+}

@@ -1,0 +1,58 @@
+import { listen } from "../channel/listen.js";
+import type { ListenOptions } from "../channel/options.js";
+import { json } from "../codec/json.js";
+import { InvalidArgumentError } from "../errors.js";
+import type { Client } from "./client.js";
+import { type Contract, contract as contractOf } from "./contract.js";
+import { type Handlers, type ServingOptions, servedBy } from "./handlers.js";
+import type { RpcPort } from "./rpc-port.js";
+import { Service } from "./service.js";
+
+/** The bytes of each ring of the lane that cancels, credits and pings go by. */
+export const CONTROL_CAPACITY = 16 * 1024;
+
+type Listening = Omit<ListenOptions<unknown, unknown>, "codec" | "lanes">;
+
+export interface ServeOptions<Calls extends Contract = Contract> extends ServingOptions<Calls>, Listening {
+  /** The name to listen under, or the path of a socket. Default: the name of the contract. */
+  readonly name?: string | undefined;
+  /** A port of the program's to serve on, instead of listening. */
+  readonly port?: RpcPort | undefined;
+}
+
+/** A contract that names nothing: any method may be called, and nothing is checked. */
+export const ANY_CONTRACT: Contract = contractOf<Record<never, never>>("any") as Contract;
+
+/**
+ * Serves a contract: under its name, so that any number of processes can `open` it, or on one port. Resolves when callers can connect.
+ * A handler gets the parameters and the call, and returns the result, or an iterable for a stream.
+ *
+ * Rejects with what `listen` rejects with, and with an InvalidArgumentError if a method has no handler.
+ */
+export async function serve<const C extends Contract, const Calls extends Contract = Contract>(
+  contract: C,
+  handlers: Handlers<C, Client<Calls>>,
+  options: ServeOptions<Calls> = {},
+): Promise<Service<Calls>> {
+  const { name = contract.name, port, calls, concurrency, queue, onError, ...listening } = options;
+  const served = servedBy(contract, handlers as object, { concurrency, queue, onError });
+  const theirs = calls ?? ANY_CONTRACT;
+  if (port !== undefined) {
+    const given = Object.keys(listening);
+    if (given.length > 0) {
+      throw new InvalidArgumentError("options", `without ${given.join(", ")} where a port is given`, options);
+    }
+    const service = new Service<Calls>(served, theirs, { path: undefined, close: (how) => port.close(how) });
+    service.add(port);
+    return service;
+  }
+  const server = await listen<unknown, unknown, { control: { capacity: number } }>(name, {
+    ...listening,
+    codec: json(),
+    lanes: { control: { capacity: CONTROL_CAPACITY } },
+  });
+  const service = new Service<Calls>(served, theirs, server);
+  server.on("connection", (channel) => service.add(channel));
+  server.on("peerError", (error) => service.emit("peerError", error, undefined));
+  return service;
+}
