@@ -3,6 +3,8 @@ import type { Peer } from "../port.js";
 /** What a handler knows of the call that it answers. */
 export interface Call<Progress = unknown, Input = unknown, Client = unknown> {
   readonly method: string;
+  /** Whether nobody waits for an answer from the beginning. */
+  readonly isNotification: boolean;
   /** Aborted when the caller cancels, its time is over as far as it says so, or its connection ends. */
   readonly signal: AbortSignal;
   /**

@@ -1,9 +1,10 @@
-import { DecodeError, ValidationError } from "../errors.js";
+import { releaseBlocks } from "../codec/release-blocks.js";
+import { DecodeError, EncodeError, MessageTooLargeError, ValidationError } from "../errors.js";
 import { makeClient } from "./client.js";
 import type { Contract } from "./contract.js";
 import { INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR } from "./errors.js";
 import { unsendable } from "./failure.js";
-import { type Answers, Incoming, type Served } from "./incoming.js";
+import { Incoming, type Served } from "./incoming.js";
 import { Link } from "./link.js";
 import {
   CANCEL,
@@ -21,8 +22,8 @@ import {
   type Response,
 } from "./message.js";
 import { Outgoing } from "./outgoing.js";
-import { releaseBlocks } from "./release.js";
 import type { RpcPort } from "./rpc-port.js";
+import type { Answers } from "./served-call.js";
 
 /** The most requests in one batch. */
 const MOST_IN_BATCH = 1000;
@@ -80,49 +81,38 @@ export class RpcConnection {
   }
 
   #one(message: unknown, answers: Answers): void {
-    if (typeof message !== "object" || message === null || Array.isArray(message)) {
-      return this.#invalid(message, null, answers, "a request is an object");
-    }
-    const fields = message as Fields;
-    const { jsonrpc, method } = fields;
-    if (jsonrpc === "2.0") {
-      if (typeof method === "string") return this.#call(fields, method, answers);
-      if ("result" in fields || "error" in fields) return this.#answer(fields);
-    }
-    const id = isId(fields.id) ? fields.id : null;
-    const what = jsonrpc === "2.0" ? "method must be a string" : 'jsonrpc must be the string "2.0"';
-    this.#invalid(message, id, answers, what);
+    const fields = typeof message === "object" && !Array.isArray(message) ? (message as Fields | null) : null;
+    const fault = faultOf(fields);
+    if (fault !== undefined) this.#invalid(message, idOf(fields), answers, fault);
+    else if (typeof fields!.method === "string") this.#call(fields!, fields!.method, answers);
+    else this.#answer(fields!);
   }
 
   #call(fields: Fields, method: string, answers: Answers): void {
-    const { id, params } = fields;
-    if (id !== undefined && !isId(id)) {
-      return this.#invalid(fields, null, answers, "id must be a string, a number or null");
+    const id = fields.id as Id | undefined;
+    if (method.startsWith("rpc.")) {
+      this.#extension(method, id, (fields.params ?? {}) as Fields, answers);
+    } else if (this.#incoming !== undefined) {
+      this.#incoming.request(fields as unknown as Request, answers);
+    } else {
+      releaseBlocks(fields.params);
+      if (id !== undefined) this.#refuse(id, answers, noMethod(method));
     }
-    if (params !== undefined && (typeof params !== "object" || params === null)) {
-      return this.#invalid(fields, id ?? null, answers, "params must be an object or an array");
-    }
-    if (method.startsWith("rpc.")) return this.#extension(method, id, (params ?? {}) as Fields, answers);
-    if (this.#incoming !== undefined) return this.#incoming.request(fields as unknown as Request, answers);
-    releaseBlocks(params);
-    if (id !== undefined)
-      this.#refuse(id, answers, { code: METHOD_NOT_FOUND, message: `no method ${method}` });
   }
 
-  /** What is said about calls. */
+  /** A method of ours: what is said about calls. */
   #extension(method: string, id: Id | undefined, params: Fields, answers: Answers): void {
     if (id !== undefined) {
       if (method !== PING) {
-        return this.#refuse(id, answers, { code: METHOD_NOT_FOUND, message: `no method ${method}` });
+        this.#refuse(id, answers, noMethod(method));
+        return;
       }
       answers.expect();
-      return answers.answer({ jsonrpc: "2.0", id, result: null });
-    }
-    if (!this.#aboutCall(method, params)) {
+      answers.answer({ jsonrpc: "2.0", id, result: null });
+    } else if (!this.#aboutCall(method, params)) {
       releaseBlocks(params);
-      this.#events.bad(
-        new DecodeError(`a peer must not send this: ${method} for the call ${String(params.id)}`, ""),
-      );
+      const what = `a peer must not send this: ${method} for the call ${String(params.id)}`;
+      this.#events.bad(new DecodeError(what, ""));
     }
   }
 
@@ -135,18 +125,21 @@ export class RpcConnection {
       case ITEMS:
         return Array.isArray(items) && this.outgoing.items(id, items);
       case INPUT_CREDIT:
-        return isCount(count) && (this.outgoing.inputCredit(id, count), true);
+        if (isCount(count)) this.outgoing.inputCredit(id, count);
+        return isCount(count);
       case CANCEL:
         this.#incoming?.cancel(id);
         return true;
       case CREDIT:
-        return isCount(count) && (this.#incoming?.credit(id, count), true);
+        if (isCount(count)) this.#incoming?.credit(id, count);
+        return isCount(count);
       case INPUT:
         return Array.isArray(items) && this.#incoming?.input(id, items) === true;
       case INPUT_END:
-        this.#incoming?.inputEnd(id, error as ErrorBody | undefined);
+        this.#incoming?.inputEnd(id, isErrorBody(error) ? error : undefined);
         return true;
       default:
+        // Of a later version.
         return true;
     }
   }
@@ -166,7 +159,8 @@ export class RpcConnection {
     if (batch.length === 0 || batch.length > MOST_IN_BATCH) {
       const what =
         batch.length === 0 ? "a batch must not be empty" : `a batch has ${MOST_IN_BATCH} requests at most`;
-      return this.#invalid(batch, null, this.#direct, what);
+      this.#invalid(batch, null, this.#direct, what);
+      return;
     }
     const answers = new BatchAnswers((responses) => this.#send(responses));
     for (const message of batch) this.#one(message, answers);
@@ -183,10 +177,13 @@ export class RpcConnection {
     answers.answer({ jsonrpc: "2.0", id, error });
   }
 
-  /** Throws if the response can't be encoded. */
+  /** Throws an EncodeError or MessageTooLargeError if the response can't be sent. If the port has ended, nobody waits for it. */
   #send(response: object): void {
-    if (this.link.ended !== undefined) return;
-    this.link.post(response)?.catch(() => {});
+    try {
+      this.link.post(response)?.catch(() => {});
+    } catch (error) {
+      if (error instanceof EncodeError || error instanceof MessageTooLargeError) throw error;
+    }
   }
 
   /** A message came that the codec of the port refuses. */
@@ -247,6 +244,32 @@ function sendable(response: Response): Response {
     const { id } = response;
     return { jsonrpc: "2.0", id, error: unsendable(error) };
   }
+}
+
+/** Returns what is wrong with a message; undefined if it has the form of a request, a notification or an answer. */
+function faultOf(fields: Fields | null): string | undefined {
+  if (fields === null) return "a request is an object";
+  const { jsonrpc, method, id, params } = fields;
+  if (jsonrpc !== "2.0") return 'jsonrpc must be the string "2.0"';
+  if (typeof method !== "string") {
+    return method === undefined && ("result" in fields || "error" in fields)
+      ? undefined
+      : "method must be a string";
+  }
+  if (id !== undefined && !isId(id)) return "id must be a string, a number or null";
+  if (params !== undefined && (typeof params !== "object" || params === null)) {
+    return "params must be an object or an array";
+  }
+  return undefined;
+}
+
+/** Returns the id of an invalid request, as far as it has one. */
+function idOf(fields: Fields | null): Id {
+  return isId(fields?.id) ? fields.id : null;
+}
+
+function noMethod(method: string): ErrorBody {
+  return { code: METHOD_NOT_FOUND, message: `no method ${method}` };
 }
 
 function isCount(value: unknown): value is number {

@@ -102,6 +102,13 @@ export function notification<const Params extends OptionalSchema = undefined>(
   return method("notification", params, undefined, undefined, undefined);
 }
 
+/** Of what a method does not have. A peer that gives something all the same gives it in vain. */
+const NOTHING: StandardSchemaV1.Props = {
+  version: 1,
+  vendor: "ringbell",
+  validate: () => ({ value: undefined }),
+};
+
 /** `M`: the types, which schemas say only to the compiler. */
 function method<M extends Method>(
   kind: MethodKind,
@@ -111,7 +118,7 @@ function method<M extends Method>(
   input: OptionalSchema,
 ): M {
   const standard = (schema: OptionalSchema, what: string) =>
-    schema === undefined ? undefined : standardOf(schema, `the schema of the ${what}`);
+    schema === undefined ? NOTHING : standardOf(schema, `the schema of the ${what}`);
   return {
     kind,
     params: standard(params, "parameters"),
@@ -128,7 +135,8 @@ type AnyFunction = (...args: any[]) => unknown;
 type MethodOf<F> = F extends (...args: infer Args) => infer Result
   ? Result extends AsyncIterable<infer Item>
     ? Method<"stream", Flow<ParamsOf<Args>>, Flow<Item>, Flow, Flow>
-    : [Result] extends [void]
+    : // biome-ignore lint/suspicious/noConfusingVoidType: it is that of a function.
+      [Result] extends [void]
       ? Method<"notification", Flow<ParamsOf<Args>>, Flow<undefined>, Flow<never>, Flow<never>>
       : Method<"request", Flow<ParamsOf<Args>>, Flow<Awaited<Result>>, Flow, Flow>
   : never;
@@ -174,11 +182,15 @@ export function contract(name: string, given: Readonly<Record<string, Method | M
       throw new InvalidArgumentError("the name of a method", `none of ${RESERVED.join(", ")}, rpc.*`, key);
     }
     if (typeof value === "object") checked = true;
-    methods[key] =
-      typeof value === "object" ? value : method(value, undefined, undefined, undefined, undefined);
+    methods[key] = typeof value === "object" ? value : unchecked(value);
   }
   return { name, methods, checked };
 }
 
-/** The methods of a contract of types that it does not name. */
-export const UNCHECKED_REQUEST: Method = method("request", undefined, undefined, undefined, undefined);
+/** A method of a contract of types. */
+function unchecked(kind: MethodKind): Method {
+  return { kind, params: undefined, result: undefined, progress: undefined, input: undefined };
+}
+
+/** Any method that a contract of types does not name. */
+export const UNCHECKED_REQUEST: Method = unchecked("request");

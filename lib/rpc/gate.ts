@@ -57,9 +57,4 @@ export class Gate {
     this.#running++;
     run();
   }
-
-  /** Drops the calls of a client that wait. */
-  drop(client: object): void {
-    this.#queues.delete(client);
-  }
 }

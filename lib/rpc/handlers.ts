@@ -17,7 +17,8 @@ export type HandlerOf<M, Caller> =
         ? AsyncIterable<Result["given"]> | Iterable<Result["given"]>
         : Kind extends "notification"
           ? unknown
-          : MaybePromise<undefined extends Result["given"] ? Result["given"] | void : Result["given"]>
+          : // biome-ignore lint/suspicious/noConfusingVoidType: a handler without a result may return nothing.
+            MaybePromise<undefined extends Result["given"] ? Result["given"] | void : Result["given"]>
     : never;
 
 /** The handlers of a contract: one for each method. */
@@ -84,6 +85,6 @@ function methodNames(handlers: object): string[] {
   return [...names];
 }
 
-function warnOfNotifications(error: unknown, call: Call & { readonly id?: unknown }): void {
-  if (call.id === undefined) process.emitWarning(error instanceof Error ? error : String(error));
+function warnOfNotifications(error: unknown, call: Call): void {
+  if (call.isNotification) process.emitWarning(error instanceof Error ? error : String(error));
 }

@@ -1,3 +1,4 @@
+import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
 import { PeerDiedError } from "../errors.js";
 import type { Call } from "./call.js";
@@ -7,9 +8,8 @@ import { errorBodyOf, refusedParams, unsendable } from "./failure.js";
 import type { Gate } from "./gate.js";
 import { ItemsWriter } from "./items-writer.js";
 import type { Link } from "./link.js";
-import { type ErrorBody, extension, type Id, ITEMS, type Request, type Response } from "./message.js";
-import { releaseBlocks } from "./release.js";
-import { ServedCall } from "./served-call.js";
+import { type ErrorBody, extension, type Id, ITEMS, type Request } from "./message.js";
+import { type Answers, ServedCall } from "./served-call.js";
 
 export type Handler = (params: unknown, call: Call) => unknown;
 
@@ -21,15 +21,6 @@ export interface Served {
   readonly gate: Gate;
   /** Told of each error of a handler. */
   readonly onError: (error: unknown, call: Call) => void;
-}
-
-/** Takes an answer to where the request came from: the port, or a batch. */
-export interface Answers {
-  /** Called for a request that will be answered. */
-  expect(): void;
-  answer(response: Response): void;
-  /** The request will not be answered after all. */
-  silent(): void;
 }
 
 /** The most ids of calls that were cancelled before they came. */
@@ -55,37 +46,38 @@ export class Incoming {
     const { id, method, params } = request;
     const types = this.#served.methods[method] ?? UNCHECKED_REQUEST;
     const handler = this.#served.handlers.get(method);
+    const call = new ServedCall({ link: this.#link, request, types, client: this.#client, answers });
     if (id === undefined) {
-      if (handler !== undefined) this.#notify(handler, types, request);
+      if (handler !== undefined) this.#notify(handler, call, params);
       else releaseBlocks(params);
       return;
     }
     answers.expect();
-    const refuse = (body: ErrorBody) => {
-      releaseBlocks(params);
-      answers.answer({ jsonrpc: "2.0", id, error: body });
-    };
-    if (handler === undefined) return refuse({ code: METHOD_NOT_FOUND, message: `no method ${method}` });
+    const refused = this.#refusal(id, method, handler);
+    if (refused !== undefined) call.refuse(refused);
+    // Its cancel has overtaken it.
+    else if (this.#early.delete(id)) call.refuse(undefined);
+    else this.#admit(id, handler!, call);
+  }
+
+  /** Returns why a call is not begun. */
+  #refusal(id: Id, method: string, handler: Handler | undefined): ErrorBody | undefined {
+    if (handler === undefined) return { code: METHOD_NOT_FOUND, message: `no method ${method}` };
     if (this.#calls.has(id)) {
-      return refuse({
-        code: INVALID_REQUEST,
-        message: `the id ${id} is that of a call that is not answered yet`,
-      });
+      return { code: INVALID_REQUEST, message: `the id ${id} is that of a call that is not answered yet` };
     }
     if (typeof id === "number" && id > this.#last) this.#last = id;
-    if (this.#early.delete(id)) {
-      releaseBlocks(params);
-      answers.silent();
-      return;
-    }
-    const call = new ServedCall(this.#link, request, types, this.#client);
+    return undefined;
+  }
+
+  #admit(id: Id, handler: Handler, call: ServedCall): void {
     this.#calls.set(id, call);
-    const admitted = this.#served.gate.enter(this.#link, () =>
-      this.#run(handler, types, request, call, answers),
-    );
-    if (admitted) return;
+    if (this.#served.gate.enter(this.#link, () => this.#run(handler, call))) return;
     this.#calls.delete(id);
-    refuse({ code: BUSY, message: "too many calls wait; the call was not begun, and may be made again" });
+    call.refuse({
+      code: BUSY,
+      message: "too many calls wait; the call was not begun, and may be made again",
+    });
   }
 
   cancel(id: unknown): void {
@@ -116,108 +108,88 @@ export class Incoming {
     for (const call of this.#calls.values()) call.cancel(reason);
   }
 
-  #notify(handler: Handler, types: Method, request: Request): void {
-    const call = new ServedCall(this.#link, request, types, this.#client);
+  #notify(handler: Handler, call: ServedCall, params: unknown): void {
     try {
-      const result = handler(checked(types, request.params), call);
+      const result = handler(checked(call.types, params), call);
       if (isPromise(result)) result.then(undefined, (error) => this.#served.onError(error, call));
     } catch (error) {
-      this.#served.onError(error, call);
+      this.#served.onError(error instanceof BadParams ? error.cause : error, call);
     }
   }
 
-  #run(handler: Handler, types: Method, request: Request, call: ServedCall, answers: Answers): void {
-    if (call.cancelled) {
-      releaseBlocks(request.params);
-      if (call.over) return this.#silent(call, answers);
-      return this.#fail(
-        call,
-        answers,
-        new CallError(TOO_LATE, "the caller's time was over before the call could begin"),
-      );
-    }
-    let params: unknown;
+  #run(handler: Handler, call: ServedCall): void {
+    const { types } = call;
+    const { params } = call.request;
+    let result: unknown;
     try {
-      params = checked(types, request.params);
+      if (call.cancelled) throw new CallError(TOO_LATE, "the caller's time was over before the call began");
+      result = handler(checked(types, params), call);
+      if (types.kind === "stream") result = this.#stream(result, call);
     } catch (error) {
-      releaseBlocks(request.params);
-      return this.#settle(call, answers, { error: refusedParams(error) });
+      // A handler that ran has had its chance to release them.
+      if (result === undefined) releaseBlocks(params);
+      this.#fail(call, error);
+      return;
     }
-    try {
-      const result = handler(params, call);
-      if (types.kind === "stream") this.#stream(result, request.credit, call, answers);
-      else if (isPromise(result)) this.#whenDone(result, call, answers);
-      else this.#settle(call, answers, { result });
-    } catch (error) {
-      this.#fail(call, answers, error);
+    if (!isPromise(result)) {
+      this.#succeed(call, result);
+      return;
     }
-  }
-
-  #whenDone(result: PromiseLike<unknown>, call: ServedCall, answers: Answers): void {
     result.then(
-      (value) => this.#settle(call, answers, { result: value }),
-      (error) => this.#fail(call, answers, error),
+      (value) => this.#succeed(call, value),
+      (error) => this.#fail(call, error),
     );
   }
 
-  #stream(source: unknown, credit: unknown, call: ServedCall, answers: Answers): void {
+  /** Sends the items of what a handler has returned. Resolves with the answer that ends the stream. */
+  async #stream(source: unknown, call: ServedCall): Promise<null> {
     if (!isIterable(source)) throw new TypeError(`the handler of ${call.method} must return an iterable`);
-    const { id } = call;
-    const output = new ItemsWriter(
-      (items) => this.#link.post(extension(ITEMS, { id, items })),
-      typeof credit === "number" ? credit : Number.POSITIVE_INFINITY,
-    );
-    call.output = output;
-    this.#whenDone(
-      output.write(source).then(() => null),
-      call,
-      answers,
-    );
+    const { id, credit } = call.request;
+    const post = (items: readonly unknown[]) => this.#link.post(extension(ITEMS, { id, items }));
+    call.output = new ItemsWriter(post, typeof credit === "number" ? credit : Number.POSITIVE_INFINITY);
+    await call.output.write(source);
+    return null;
   }
 
-  #fail(call: ServedCall, answers: Answers, error: unknown): void {
-    // What a handler throws after a cancel is most often that cancel.
-    if (!call.over) this.#served.onError(error, call);
-    this.#settle(call, answers, { error: errorBodyOf(error) });
-  }
-
-  #settle(
-    call: ServedCall,
-    answers: Answers,
-    outcome: { readonly result: unknown } | { readonly error: ErrorBody },
-  ): void {
-    if (call.over) {
-      if ("result" in outcome) releaseBlocks(outcome.result);
-      return this.#silent(call, answers);
-    }
-    const id = call.id!;
+  #succeed(call: ServedCall, result: unknown): void {
     this.#leave(call);
-    if ("error" in outcome) return answers.answer({ jsonrpc: "2.0", id, error: outcome.error });
-    // JSON has no undefined, and an answer has a result.
-    const { result = null } = outcome;
     try {
-      answers.answer({ jsonrpc: "2.0", id, result });
+      // JSON has no undefined, and an answer has a result.
+      call.answer(result ?? null);
     } catch (error) {
       releaseBlocks(result);
       this.#served.onError(error, call);
-      answers.answer({ jsonrpc: "2.0", id, error: unsendable(error) });
+      call.fail(unsendable(error));
     }
   }
 
-  #silent(call: ServedCall, answers: Answers): void {
+  #fail(call: ServedCall, error: unknown): void {
     this.#leave(call);
-    answers.silent();
+    if (error instanceof BadParams) {
+      call.fail(refusedParams(error.cause));
+      return;
+    }
+    // What a handler throws after a cancel is most often that cancel.
+    if (!call.over) this.#served.onError(error, call);
+    call.fail(errorBodyOf(error));
   }
 
   #leave(call: ServedCall): void {
-    call.settle();
-    this.#calls.delete(call.id!);
+    this.#calls.delete(call.request.id!);
     this.#served.gate.leave();
   }
 }
 
+/** The schema refuses the parameters, for the reason that is the cause. A handler may throw such errors, too, of other values. */
+class BadParams extends Error {}
+
 function checked(types: Method, params: unknown): unknown {
-  return types.params === undefined ? params : validate(types.params, params);
+  if (types.params === undefined) return params;
+  try {
+    return validate(types.params, params);
+  } catch (cause) {
+    throw new BadParams("bad parameters", { cause });
+  }
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -1,5 +1,5 @@
+import { releaseBlocks } from "../codec/release-blocks.js";
 import { CREDIT_WINDOW } from "./message.js";
-import { releaseBlocks } from "./release.js";
 
 /** What a reader tells the side that sends. */
 export interface ReaderEvents {

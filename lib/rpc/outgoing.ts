@@ -1,3 +1,4 @@
+import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
 import { InvalidArgumentError } from "../errors.js";
 import { raise } from "../raise.js";
@@ -19,7 +20,6 @@ import {
   INPUT_END,
   type Response,
 } from "./message.js";
-import { releaseBlocks } from "./release.js";
 
 /** A call that waits for its answer. */
 interface Pending {

@@ -1,4 +1,5 @@
 import { now } from "../clock.js";
+import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
 import { ClosedError } from "../errors.js";
 import type { Peer } from "../port.js";
@@ -8,34 +9,61 @@ import { CallError, INTERNAL_ERROR } from "./errors.js";
 import { ItemsReader } from "./items-reader.js";
 import type { ItemsWriter } from "./items-writer.js";
 import type { Link } from "./link.js";
-import { type ErrorBody, extension, type Id, INPUT_CREDIT, PROGRESS, type Request } from "./message.js";
+import { type ErrorBody, extension, INPUT_CREDIT, PROGRESS, type Request, type Response } from "./message.js";
+
+/** Takes an answer to where the request came from: the port, or a batch. */
+export interface Answers {
+  /** Called for a request that will be answered. */
+  expect(): void;
+  /** Throws an EncodeError or a MessageTooLargeError if the response can't be sent. */
+  answer(response: Response): void;
+  /** The request will not be answered after all. */
+  silent(): void;
+}
+
+export interface ServedCallParts {
+  readonly link: Link;
+  readonly request: Request;
+  readonly types: Method;
+  /** The caller's methods. */
+  readonly client: unknown;
+  readonly answers: Answers;
+}
 
 /** A call while a handler answers it. */
 export class ServedCall implements Call {
-  readonly id: Id | undefined;
-  readonly method: string;
+  readonly request: Request;
+  readonly types: Method;
   readonly client: unknown;
   /** What sends the items of a stream. */
   output: ItemsWriter | undefined;
   /** Whether nobody waits for an answer. */
   over = false;
   readonly #link: Link;
-  readonly #types: Method;
+  readonly #answers: Answers;
   readonly #until: number;
   readonly #hasInput: boolean;
   #input: ItemsReader | undefined;
   #controller: AbortController | undefined;
   #reason: unknown;
 
-  constructor(link: Link, request: Request, types: Method, client: unknown) {
-    const { id, method, timeout } = request;
+  constructor({ link, request, types, client, answers }: ServedCallParts) {
+    const { id, timeout, input } = request;
     this.#link = link;
-    this.#types = types;
-    this.id = id;
-    this.method = method;
+    this.request = request;
+    this.types = types;
     this.client = client;
-    this.#hasInput = request.input === true && id !== undefined;
+    this.#answers = answers;
+    this.#hasInput = input === true && id !== undefined;
     this.#until = typeof timeout === "number" ? now() + timeout : Number.POSITIVE_INFINITY;
+  }
+
+  get method(): string {
+    return this.request.method;
+  }
+
+  get isNotification(): boolean {
+    return this.request.id === undefined;
   }
 
   get peer(): Peer | undefined {
@@ -64,8 +92,33 @@ export class ServedCall implements Call {
   }
 
   async progress(value: unknown): Promise<void> {
-    if (this.id === undefined || this.over) return;
-    await this.#link.post(extension(PROGRESS, { id: this.id, value }));
+    const { id } = this.request;
+    if (id === undefined || this.over) return;
+    await this.#link.post(extension(PROGRESS, { id, value }));
+  }
+
+  /** Answers the call, unless nobody waits for it. Throws as `Answers.answer`. */
+  answer(result: unknown): void {
+    if (this.over) {
+      releaseBlocks(result);
+      this.#answers.silent();
+      return;
+    }
+    this.#answers.answer({ jsonrpc: "2.0", id: this.request.id!, result });
+    this.#settle();
+  }
+
+  fail(error: ErrorBody): void {
+    if (this.over) this.#answers.silent();
+    else this.#answers.answer({ jsonrpc: "2.0", id: this.request.id!, error });
+    this.#settle();
+  }
+
+  /** Answers a call that is not begun. Undefined: nobody waits for an answer. */
+  refuse(error: ErrorBody | undefined): void {
+    releaseBlocks(this.request.params);
+    if (error === undefined) this.over = true;
+    this.fail(error!);
   }
 
   /** Ends the call: nobody wants the answer any more. */
@@ -76,12 +129,6 @@ export class ServedCall implements Call {
     this.output?.stop();
     this.#input?.end({ error: reason });
     this.#controller?.abort(reason);
-  }
-
-  /** The handler is done. Whoever still holds the call learns nothing new from it. */
-  settle(): void {
-    this.over = true;
-    this.#input?.end({ error: new ClosedError("the call has been answered") });
   }
 
   /** Called with items of the input. Returns false if they may not come. */
@@ -98,12 +145,18 @@ export class ServedCall implements Call {
     );
   }
 
+  /** A handler that still holds the call learns nothing new from it. */
+  #settle(): void {
+    this.over = true;
+    this.#input?.end({ error: new ClosedError("the call has been answered") });
+  }
+
   #reader(): ItemsReader {
     if (this.#input !== undefined) return this.#input;
-    const { input } = this.#types;
+    const { input } = this.types;
     this.#input = new ItemsReader({
       start: () => {},
-      credit: (count) => this.#link.tell(extension(INPUT_CREDIT, { id: this.id, count })),
+      credit: (count) => this.#link.tell(extension(INPUT_CREDIT, { id: this.request.id, count })),
       // A caller that goes on sending finds no credit.
       leave: () => {},
       check: (item) => (input === undefined ? item : validate(input, item)),

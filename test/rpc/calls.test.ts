@@ -72,7 +72,7 @@ describe.each(ways)("calls over %s", (way) => {
   it("are answered with the result", async () => {
     const { client } = await start(way);
     expect(await client.add({ a: 1, b: 2 })).toBe(3);
-    expect(await client.nothing()).toBe(null);
+    expect(await client.nothing()).toBe(undefined);
     const sums = await Promise.all(Array.from({ length: 1000 }, (_, i) => client.add({ a: i, b: i })));
     expect(sums).toEqual(Array.from({ length: 1000 }, (_, i) => 2 * i));
   });
