@@ -12,6 +12,7 @@ export {
   request,
   stream,
 } from "./contract.js";
+export { type DuplexPortOptions, duplexPort, type StreamPair } from "./duplex-port.js";
 export {
   BUSY,
   CallError,
@@ -23,8 +24,12 @@ export {
   PARSE_ERROR,
   TOO_LATE,
 } from "./errors.js";
+export type { EventPort } from "./event-port.js";
+export type { Framing } from "./framing.js";
 export type { HandlerOf, Handlers, ServingOptions } from "./handlers.js";
+export { type MessagePortLike, messagePort } from "./message-port.js";
 export { type OpenOptions, open, type ServedByCaller } from "./open.js";
 export type { RpcPort } from "./rpc-port.js";
 export { type ServeOptions, serve } from "./serve.js";
 export { Service, type ServiceClient, type ServiceEvents } from "./service.js";
+export { type WebSocketLike, type WebSocketPortOptions, webSocketPort } from "./web-socket-port.js";

@@ -1,0 +1,135 @@
+import type { Duplex, Readable, Writable } from "node:stream";
+import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { EventPort, textOf } from "./event-port.js";
+import { type Deframer, deframer, type Framing, framed } from "./framing.js";
+
+export interface DuplexPortOptions {
+  /** How messages follow one another. Default `lines`. */
+  readonly framing?: Framing | undefined;
+  /** The longest message to receive, in bytes, 1 to 1 GiB. A longer one ends the port. Default 16 MiB. */
+  readonly maxMessageBytes?: number | undefined;
+}
+
+/** Two streams, such as those of a child process: what it writes, and what it reads. */
+export interface StreamPair {
+  readonly readable: Readable;
+  readonly writable: Writable;
+}
+
+/**
+ * Makes a port of a stream of bytes: a socket, a pipe, or the standard streams of a process. Messages are JSON. Blocks can't be sent.
+ * The port ends with the stream, and destroys it when it is closed.
+ */
+export function duplexPort(stream: Duplex | StreamPair, options: DuplexPortOptions = {}): EventPort {
+  checkOptions(options, ["framing", "maxMessageBytes"], "options");
+  const { framing = "lines", maxMessageBytes = 16 * 1024 * 1024 } = options;
+  checkOneOf(framing, "options.framing", ["lines", "length", "content-length"]);
+  checkInteger(maxMessageBytes, "options.maxMessageBytes", 1, 1024 ** 3);
+  const pair =
+    "readable" in stream && typeof stream.readable === "object"
+      ? stream
+      : { readable: stream as Duplex, writable: stream as Duplex };
+  return new DuplexPort(pair, framing, maxMessageBytes);
+}
+
+class DuplexPort extends EventPort {
+  readonly #readable: Readable;
+  readonly #writable: Writable;
+  readonly #framing: Framing;
+  readonly #deframer: Deframer;
+  /** Resolves when the writable takes more; sends wait for it, in order. */
+  #room: Promise<void> | undefined;
+
+  constructor({ readable, writable }: StreamPair, framing: Framing, maxMessageBytes: number) {
+    super();
+    this.#readable = readable;
+    this.#writable = writable;
+    this.#framing = framing;
+    this.#deframer = deframer(framing, maxMessageBytes, (text) => this.deliverText(text));
+    readable.on("data", (chunk: Uint8Array | string) => this.#read(chunk));
+    readable.on("end", () => this.#finish("peer-closed"));
+    for (const each of new Set([readable, writable])) {
+      each.on("error", (error) => this.#finish("peer-died", error));
+      each.on("close", () => this.#finish("peer-closed"));
+    }
+  }
+
+  trySend(message: unknown): boolean {
+    this.mustBeOpen();
+    if (this.#room !== undefined) return false;
+    if (this.#writable.writableNeedDrain) return false;
+    this.#write(message);
+    return true;
+  }
+
+  async send(message: unknown): Promise<void> {
+    this.mustBeOpen();
+    if (this.trySend(message)) return;
+    // The text is made now: the program may change the message meanwhile.
+    const bytes = framed(this.#framing, textOf(message));
+    const before = this.#room ?? Promise.resolve();
+    const turn = before.then(() => this.#drained()).then(() => void this.#writable.write(bytes));
+    const room = turn.then(() => {
+      if (this.#room === room) this.#room = undefined;
+    });
+    room.catch(() => {});
+    this.#room = room;
+    await turn;
+  }
+
+  /** Ends the writable when it has taken all, and lets the stream go. */
+  async close(): Promise<void> {
+    if (this.isOver) return;
+    await this.#room?.catch(() => {});
+    await new Promise<void>((resolve) => {
+      this.#writable.once("close", resolve);
+      this.#writable.end(() => resolve());
+    });
+    this.#finish("ended");
+  }
+
+  destroy(error?: Error): void {
+    this.#finish("ended", error);
+  }
+
+  #write(message: unknown): void {
+    this.#writable.write(framed(this.#framing, textOf(message)));
+  }
+
+  #read(chunk: Uint8Array | string): void {
+    if (this.isOver) return;
+    try {
+      this.#deframer.push(typeof chunk === "string" ? Buffer.from(chunk) : chunk);
+    } catch (error) {
+      // Where the next message begins is not known any more.
+      this.bad(error as Error);
+      this.#finish("protocol-error", error as Error);
+    }
+  }
+
+  async #drained(): Promise<void> {
+    while (this.#writable.writableNeedDrain) {
+      this.mustBeOpen();
+      await new Promise<void>((resolve) => {
+        const go = () => {
+          this.#writable.off("drain", go);
+          this.#writable.off("close", go);
+          resolve();
+        };
+        this.#writable.on("drain", go);
+        this.#writable.on("close", go);
+      });
+    }
+    this.mustBeOpen();
+  }
+
+  #finish(reason: "ended" | "peer-closed" | "peer-died" | "protocol-error", error?: Error): void {
+    if (this.isOver) return;
+    this.over(reason, error);
+    // It may tell of errors still, which nobody waits for.
+    for (const each of new Set([this.#readable, this.#writable])) {
+      each.on("error", () => {});
+      each.destroy();
+    }
+  }
+}
