@@ -2,6 +2,7 @@ import { releaseBlocks } from "../codec/release-blocks.js";
 import { DecodeError, EncodeError, MessageTooLargeError, ValidationError } from "../errors.js";
 import { makeClient } from "./client.js";
 import type { Contract } from "./contract.js";
+import { controlsOf } from "./controls.js";
 import { INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR } from "./errors.js";
 import { unsendable } from "./failure.js";
 import { Incoming, type Served } from "./incoming.js";
@@ -56,7 +57,7 @@ export class RpcConnection {
   constructor(port: RpcPort, served: Served | undefined, calls: Contract, events: ConnectionEvents) {
     this.link = new Link(port);
     this.outgoing = new Outgoing(this.link);
-    this.client = makeClient(calls, port, this.outgoing);
+    this.client = makeClient(calls, controlsOf(port, this.outgoing), this.outgoing);
     this.#events = events;
     if (served !== undefined) this.#incoming = new Incoming(this.link, served, this.client);
     const listen = (on: RpcPort) => {
