@@ -28,7 +28,7 @@ export class CallLimits {
   over(): { readonly reason: unknown } | undefined {
     const aborted = this.#signals.find((signal) => signal.aborted);
     if (aborted !== undefined) return { reason: aborted.reason };
-    return this.timeout <= 0 ? { reason: this.#tooLate() } : undefined;
+    return this.timeout <= 0 ? { reason: this.tooLate() } : undefined;
   }
 
   /** Calls `onEnd` once, when the call must end. */
@@ -53,7 +53,7 @@ export class CallLimits {
   #ring(): void {
     if (now() < this.#until) this.#startTimer();
     // Our own loop may have been late. An answer that has come meanwhile is read first.
-    else setImmediate(() => this.#end(this.#tooLate()));
+    else setImmediate(() => this.#end(this.tooLate()));
   }
 
   #end(reason: unknown): void {
@@ -63,7 +63,8 @@ export class CallLimits {
     onEnd(reason);
   }
 
-  #tooLate(): TimeoutError {
+  /** Returns the error of a call whose time is over. */
+  tooLate(): TimeoutError {
     const time = Math.max(0, Math.round(this.timeout));
     return new TimeoutError(`${this.#what} was not answered within ${time} ms`, time);
   }

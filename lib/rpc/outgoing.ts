@@ -4,7 +4,7 @@ import { InvalidArgumentError } from "../errors.js";
 import { raise } from "../raise.js";
 import type { CallOptions } from "./call.js";
 import type { Method } from "./contract.js";
-import { CallError, CallLostError } from "./errors.js";
+import { CallError, CallLostError, TOO_LATE } from "./errors.js";
 import { errorBodyOf } from "./failure.js";
 import { ItemsReader } from "./items-reader.js";
 import { ItemsWriter } from "./items-writer.js";
@@ -94,7 +94,11 @@ export class Outgoing {
     }
     this.#settled(id as number, pending);
     if ("error" in message) {
-      pending.fail(errorOf(message.error));
+      const { error } = message;
+      // The service saw first that the time was over.
+      pending.fail(
+        error.code === TOO_LATE && pending.limits !== undefined ? pending.limits.tooLate() : errorOf(error),
+      );
       return true;
     }
     try {
