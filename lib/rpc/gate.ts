@@ -6,6 +6,11 @@ export interface GateLimits {
   readonly queue: number;
 }
 
+/** A call that is to run. */
+export interface Task {
+  begin(): void;
+}
+
 /**
  * Lets calls in, up to a number at the same time. Calls beyond it wait in a queue for each client, and the clients take turns, so that
  * one that floods holds up no other.
@@ -15,7 +20,7 @@ export class Gate {
   #running = 0;
   #filling = false;
   /** The queues that are not empty, in the order of their turns. */
-  readonly #queues = new Map<object, (() => void)[]>();
+  readonly #queues = new Map<object, Task[]>();
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
@@ -25,15 +30,15 @@ export class Gate {
    * Runs a call of a client now, or when it is its turn. Returns false if the client's queue is full; the call is then refused. Each
    * call that runs is followed by one `leave`.
    */
-  enter(client: object, run: () => void): boolean {
+  enter(client: object, task: Task): boolean {
     if (this.#running < this.#limits.concurrency) {
       this.#running++;
-      run();
+      task.begin();
       return true;
     }
     const queue = this.#queues.get(client) ?? [];
     if (queue.length >= this.#limits.queue) return false;
-    queue.push(run);
+    queue.push(task);
     this.#queues.set(client, queue);
     return true;
   }
@@ -50,11 +55,11 @@ export class Gate {
 
   #runNext(): void {
     const [client, queue] = this.#queues.entries().next().value!;
-    const run = queue.shift()!;
+    const task = queue.shift()!;
     // The client goes to the end of the order.
     this.#queues.delete(client);
     if (queue.length > 0) this.#queues.set(client, queue);
     this.#running++;
-    run();
+    task.begin();
   }
 }

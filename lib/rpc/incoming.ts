@@ -9,9 +9,7 @@ import type { Gate } from "./gate.js";
 import { ItemsWriter } from "./items-writer.js";
 import type { Link } from "./link.js";
 import { type ErrorBody, extension, type Id, ITEMS, type Request } from "./message.js";
-import { type Answers, ServedCall } from "./served-call.js";
-
-export type Handler = (params: unknown, call: Call) => unknown;
+import { type Answers, type Handler, type Runner, ServedCall } from "./served-call.js";
 
 /** What a side serves, to all its callers. */
 export interface Served {
@@ -27,26 +25,26 @@ export interface Served {
 const MOST_EARLY = 1024;
 
 /** The calls that the peer makes of this side. */
-export class Incoming {
-  readonly #link: Link;
+export class Incoming implements Runner {
+  readonly link: Link;
   readonly #served: Served;
-  readonly #client: unknown;
+  readonly client: unknown;
   readonly #calls = new Map<Id, ServedCall>();
   /** Cancels come by a way of their own, and may overtake the call. */
   readonly #early = new Set<Id>();
   #last = 0;
 
   constructor(link: Link, served: Served, client: unknown) {
-    this.#link = link;
+    this.link = link;
     this.#served = served;
-    this.#client = client;
+    this.client = client;
   }
 
   request(request: Request, answers: Answers): void {
     const { id, method, params } = request;
     const types = this.#served.methods[method] ?? UNCHECKED_REQUEST;
     const handler = this.#served.handlers.get(method);
-    const call = new ServedCall({ link: this.#link, request, types, client: this.#client, answers });
+    const call = new ServedCall(this, request, types, handler, answers);
     if (id === undefined) {
       if (handler !== undefined) this.#notify(handler, call, params);
       else releaseBlocks(params);
@@ -57,7 +55,7 @@ export class Incoming {
     if (refused !== undefined) call.refuse(refused);
     // Its cancel has overtaken it.
     else if (this.#early.delete(id)) call.refuse(undefined);
-    else this.#admit(id, handler!, call);
+    else this.#admit(id, call);
   }
 
   /** Returns why a call is not begun. */
@@ -70,9 +68,9 @@ export class Incoming {
     return undefined;
   }
 
-  #admit(id: Id, handler: Handler, call: ServedCall): void {
+  #admit(id: Id, call: ServedCall): void {
     this.#calls.set(id, call);
-    if (this.#served.gate.enter(this.#link, () => this.#run(handler, call))) return;
+    if (this.#served.gate.enter(this.link, call)) return;
     this.#calls.delete(id);
     call.refuse({
       code: BUSY,
@@ -117,7 +115,8 @@ export class Incoming {
     }
   }
 
-  #run(handler: Handler, call: ServedCall): void {
+  /** Runs the handler of a call whose turn it is. */
+  run(call: ServedCall, handler: Handler): void {
     const { types } = call;
     const { params } = call.request;
     let result: unknown;
@@ -145,7 +144,7 @@ export class Incoming {
   async #stream(source: unknown, call: ServedCall): Promise<null> {
     if (!isIterable(source)) throw new TypeError(`the handler of ${call.method} must return an iterable`);
     const { id, credit } = call.request;
-    const post = (items: readonly unknown[]) => this.#link.post(extension(ITEMS, { id, items }));
+    const post = (items: readonly unknown[]) => this.link.post(extension(ITEMS, { id, items }));
     call.output = new ItemsWriter(post, typeof credit === "number" ? credit : Number.POSITIVE_INFINITY);
     await call.output.write(source);
     return null;

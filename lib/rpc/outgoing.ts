@@ -22,15 +22,68 @@ import {
 } from "./message.js";
 
 /** A call that waits for its answer. */
-interface Pending {
+abstract class Pending {
   readonly name: string;
   readonly method: Method;
-  readonly limits: CallLimits | undefined;
   readonly onProgress: ((value: never) => void) | undefined;
-  succeed(result: unknown): void;
-  fail(error: unknown): void;
-  items?(items: readonly unknown[]): boolean;
-  input?: ItemsWriter;
+  limits: CallLimits | undefined = undefined;
+  /** What sends the items that the caller streams. */
+  input: ItemsWriter | undefined = undefined;
+
+  constructor(name: string, method: Method, onProgress: ((value: never) => void) | undefined) {
+    this.name = name;
+    this.method = method;
+    this.onProgress = onProgress;
+  }
+
+  abstract succeed(result: unknown): void;
+  abstract fail(error: unknown): void;
+  /** Returns false if items may not come. */
+  abstract items(items: readonly unknown[]): boolean;
+}
+
+class PendingRequest extends Pending {
+  readonly promise: Promise<unknown>;
+  #resolve!: (result: unknown) => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(name: string, method: Method, onProgress: ((value: never) => void) | undefined) {
+    super(name, method, onProgress);
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  succeed(result: unknown): void {
+    const schema = this.method.result;
+    this.#resolve(schema === undefined ? result : validate(schema, result));
+  }
+
+  fail(error: unknown): void {
+    this.#reject(error);
+  }
+
+  items(): boolean {
+    return false;
+  }
+}
+
+class PendingStream extends Pending {
+  /** Set right after it was made. */
+  reader!: ItemsReader;
+
+  succeed(): void {
+    this.reader.end();
+  }
+
+  fail(error: unknown): void {
+    this.reader.end({ error });
+  }
+
+  items(items: readonly unknown[]): boolean {
+    return this.reader.add(items);
+  }
 }
 
 const NO_OPTIONS: CallOptions<never, never> = {};
@@ -51,29 +104,23 @@ export class Outgoing {
   }
 
   request(name: string, method: Method, params: unknown, options = NO_OPTIONS): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const call = (result: unknown) =>
-        resolve(method.result === undefined ? result : validate(method.result, result));
-      this.#begin(name, method, params, options, { succeed: call, fail: reject }, undefined);
-    });
+    const pending = new PendingRequest(name, method, options.onProgress);
+    this.#begin(pending, params, options, undefined);
+    return pending.promise;
   }
 
   stream(name: string, method: Method, params: unknown, options = NO_OPTIONS): ItemsReader {
     let id = 0;
-    const reader: ItemsReader = new ItemsReader({
+    const pending = new PendingStream(name, method, options.onProgress);
+    pending.reader = new ItemsReader({
       start: () => {
-        id = this.#begin(name, method, params, options, ending, CREDIT_WINDOW);
+        id = this.#begin(pending, params, options, CREDIT_WINDOW);
       },
       credit: (count) => this.#link.tell(extension(CREDIT, { id, count })),
       leave: () => this.#cancel(id),
       check: (item) => (method.result === undefined ? item : validate(method.result, item)),
     });
-    const ending = {
-      succeed: () => reader.end(),
-      fail: (error: unknown) => reader.end({ error }),
-      items: (items: readonly unknown[]) => reader.add(items),
-    };
-    return reader;
+    return pending.reader;
   }
 
   /** Resolves when the notification is on its way. */
@@ -128,8 +175,9 @@ export class Outgoing {
   /** Called with items of a stream. Returns false if they may not come. */
   items(id: unknown, items: readonly unknown[]): boolean {
     const pending = this.#calls.get(id as number);
-    if (pending?.items !== undefined) return pending.items(items);
+    if (pending?.items(items) === true) return true;
     releaseBlocks(items);
+    // Items of a call that was cancelled may still be under way.
     return pending === undefined;
   }
 
@@ -147,21 +195,20 @@ export class Outgoing {
 
   /** Sends a request, and returns its id; 0 if it has failed at once. */
   #begin(
-    name: string,
-    method: Method,
+    pending: Pending,
     params: unknown,
     options: CallOptions<never, never>,
-    ends: Pick<Pending, "succeed" | "fail" | "items">,
     credit: number | undefined,
   ): number {
+    const { name } = pending;
     const limits = options === NO_OPTIONS ? undefined : new CallLimits(name, options);
     const over = limits?.over();
     if (over !== undefined || this.#link.ended !== undefined) {
-      ends.fail(over === undefined ? this.#lost(name, false) : over.reason);
+      pending.fail(over === undefined ? this.#lost(name, false) : over.reason);
       return 0;
     }
     const id = ++this.#lastId;
-    const pending: Pending = { name, method, limits, onProgress: options.onProgress, ...ends };
+    pending.limits = limits;
     this.#calls.set(id, pending);
     limits?.start((reason) => {
       this.#cancel(id);
