@@ -1,8 +1,8 @@
-import { now } from "../clock.js";
 import type { CloseInfo, CloseOptions } from "../port.js";
 import type { CallOptions } from "./call.js";
 import type { Contract, Flow, Method } from "./contract.js";
 import { UNCHECKED_REQUEST } from "./contract.js";
+import { CallError, CallLostError } from "./errors.js";
 import { PING } from "./message.js";
 import type { Outgoing } from "./outgoing.js";
 import type { RpcPort } from "./rpc-port.js";
@@ -57,7 +57,7 @@ export function makeClient<C extends Contract>(contract: C, port: RpcPort, outgo
   const controls: ClientControls & Record<string, unknown> = {
     port,
     closed: port.closed,
-    health: (options) => health(port, outgoing, options?.timeout ?? 1000),
+    health: (options) => health(outgoing, options?.timeout ?? 1000),
     close: (options) => port.close(options),
     [Symbol.asyncDispose]: () => port.close(),
   };
@@ -66,12 +66,13 @@ export function makeClient<C extends Contract>(contract: C, port: RpcPort, outgo
   for (const [name, method] of Object.entries(methods)) calls.set(name, callOf(name, method, outgoing));
   return new Proxy(controls, {
     get(target, name) {
-      // A client that is awaited is no promise, and `toJSON` is asked of what is printed.
-      if (typeof name === "symbol" || name in target || name === "then" || name === "toJSON") {
+      if (typeof name === "symbol" || Object.hasOwn(target, name)) return Reflect.get(target, name);
+      const known = calls.get(name);
+      if (known !== undefined) return known;
+      // A client that is awaited is no promise, and `toJSON` and what every object has are asked of what is printed.
+      if (contract.checked || name === "then" || name === "toJSON" || name in target) {
         return Reflect.get(target, name);
       }
-      const known = calls.get(name);
-      if (known !== undefined || contract.checked) return known;
       // A contract of types names no requests.
       const call = callOf(name, UNCHECKED_REQUEST, outgoing);
       calls.set(name, call);
@@ -91,20 +92,15 @@ function callOf(name: string, method: Method, outgoing: Outgoing): Call {
   }
 }
 
-async function health(port: RpcPort, outgoing: Outgoing, timeout: number): Promise<Health> {
-  const asked = now();
-  let dead = false;
-  const end = port.closed.then(() => {
-    dead = true;
-  });
+async function health(outgoing: Outgoing, timeout: number): Promise<Health> {
   try {
-    await Promise.race([outgoing.request(PING, UNCHECKED_REQUEST, undefined, { timeout }), end]);
-  } catch {
-    // No answer came in time, or the connection has ended.
-    await Promise.resolve();
-    return dead ? "dead" : "blocked";
+    await outgoing.request(PING, UNCHECKED_REQUEST, undefined, { timeout });
+  } catch (error) {
+    if (error instanceof CallLostError) return "dead";
+    // Others have no such method, and say so.
+    return error instanceof CallError ? "healthy" : "blocked";
   }
-  return dead || now() < asked ? "dead" : "healthy";
+  return "healthy";
 }
 
 export type { Flow };

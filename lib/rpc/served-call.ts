@@ -1,25 +1,16 @@
 import { now } from "../clock.js";
 import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
-import { ClosedError } from "../errors.js";
+import { ClosedError, CorruptError } from "../errors.js";
 import type { Peer } from "../port.js";
+import type { Answers } from "./answers.js";
 import type { Call } from "./call.js";
 import type { Method } from "./contract.js";
-import { CallError, INTERNAL_ERROR } from "./errors.js";
+import { CallError } from "./errors.js";
 import { ItemsReader } from "./items-reader.js";
 import type { ItemsWriter } from "./items-writer.js";
-import type { Link } from "./link.js";
-import { type ErrorBody, extension, INPUT_CREDIT, PROGRESS, type Request, type Response } from "./message.js";
-
-/** Takes an answer to where the request came from: the port, or a batch. */
-export interface Answers {
-  /** Called for a request that will be answered. */
-  expect(): void;
-  /** Throws an EncodeError or a MessageTooLargeError if the response can't be sent. */
-  answer(response: Response): void;
-  /** The request will not be answered after all. */
-  silent(): void;
-}
+import { isUnsendable, type Link } from "./link.js";
+import { type ErrorBody, extension, INPUT_CREDIT, PROGRESS, type Request } from "./message.js";
 
 export interface ServedCallParts {
   readonly link: Link;
@@ -37,6 +28,8 @@ export class ServedCall implements Call {
   readonly client: unknown;
   /** What sends the items of a stream. */
   output: ItemsWriter | undefined;
+  /** What begins the call. The gate knows a call that waits by it. */
+  run: (() => void) | undefined;
   /** Whether nobody waits for an answer. */
   over = false;
   readonly #link: Link;
@@ -55,7 +48,8 @@ export class ServedCall implements Call {
     this.client = client;
     this.#answers = answers;
     this.#hasInput = input === true && id !== undefined;
-    this.#until = typeof timeout === "number" ? now() + timeout : Number.POSITIVE_INFINITY;
+    // Not a number, or none that is one: the caller waits for ever.
+    this.#until = typeof timeout === "number" && timeout >= 0 ? now() + timeout : Number.POSITIVE_INFINITY;
   }
 
   get method(): string {
@@ -93,32 +87,38 @@ export class ServedCall implements Call {
 
   async progress(value: unknown): Promise<void> {
     const { id } = this.request;
-    if (id === undefined || this.over) return;
-    await this.#link.post(extension(PROGRESS, { id, value }));
-  }
-
-  /** Answers the call, unless nobody waits for it. Throws as `Answers.answer`. */
-  answer(result: unknown): void {
-    if (this.over) {
-      releaseBlocks(result);
-      this.#answers.silent();
+    if (id === undefined || this.over) {
+      releaseBlocks(value);
       return;
     }
-    this.#answers.answer({ jsonrpc: "2.0", id: this.request.id!, result });
+    try {
+      await this.#link.post(extension(PROGRESS, { id, value }));
+    } catch (error) {
+      // After the end of the connection nobody waits for it. The signal tells the handler, which may not await this promise.
+      if (isUnsendable(error)) throw error;
+    }
+  }
+
+  /** Answers the call, unless nobody waits for it. `unsent`: called if the result can't be sent. */
+  answer(result: unknown, unsent: (why: unknown) => void): void {
+    const { id } = this.request;
+    if (id !== undefined && !this.over) this.#answers.answer({ jsonrpc: "2.0", id, result }, unsent);
+    else {
+      releaseBlocks(result);
+      if (id !== undefined) this.#answers.silent();
+    }
     this.#settle();
   }
 
-  fail(error: ErrorBody): void {
-    if (this.over) this.#answers.silent();
-    else this.#answers.answer({ jsonrpc: "2.0", id: this.request.id!, error });
-    this.#settle();
-  }
-
-  /** Answers a call that is not begun. Undefined: nobody waits for an answer. */
+  /** Answers a call that failed, or is not begun, and releases the blocks of its parameters. Undefined: nobody waits for an answer. */
   refuse(error: ErrorBody | undefined): void {
-    releaseBlocks(this.request.params);
-    if (error === undefined) this.over = true;
-    this.fail(error!);
+    const { id, params } = this.request;
+    releaseBlocks(params);
+    if (id !== undefined) {
+      if (error === undefined || this.over) this.#answers.silent();
+      else this.#answers.answer({ jsonrpc: "2.0", id, error });
+    }
+    this.#settle();
   }
 
   /** Ends the call: nobody wants the answer any more. */
@@ -127,28 +127,29 @@ export class ServedCall implements Call {
     this.over = true;
     this.#reason = reason;
     this.output?.stop();
-    this.#input?.end({ error: reason });
+    this.#input?.drop(reason);
     this.#controller?.abort(reason);
   }
 
   /** Called with items of the input. Returns false if they may not come. */
   items(items: readonly unknown[]): boolean {
-    return this.#hasInput && this.#reader().add(items);
+    if (!this.#hasInput) return false;
+    const input = this.#reader();
+    if (input.add(items)) return true;
+    // With a hole in it, the input is worth nothing.
+    input.drop(new CorruptError("the caller sent more items than it had credit for"));
+    return false;
   }
 
   inputEnd(error: ErrorBody | undefined): void {
     if (!this.#hasInput) return;
-    this.#reader().end(
-      error === undefined
-        ? undefined
-        : { error: new CallError(error.code ?? INTERNAL_ERROR, String(error.message)) },
-    );
+    this.#reader().end(error === undefined ? undefined : { error: new CallError(error.code, error.message) });
   }
 
   /** A handler that still holds the call learns nothing new from it. */
   #settle(): void {
     this.over = true;
-    this.#input?.end({ error: new ClosedError("the call has been answered") });
+    this.#input?.drop(new ClosedError("the call has been answered"));
   }
 
   #reader(): ItemsReader {
