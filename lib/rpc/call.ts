@@ -20,7 +20,10 @@ export interface Call<Progress = unknown, Input = unknown, Client = unknown> {
   readonly client: Client;
   /** The items that the caller streams; none if it streams nothing. */
   readonly input: AsyncIterableIterator<Input>;
-  /** Reports to the caller, before the answer. Resolves when the report is on its way; await it, and a slow caller slows the handler. */
+  /**
+   * Reports to the caller, before the answer. Resolves when the report is on its way; await it, and a slow caller slows the handler.
+   * After a cancel, or the end of the connection, nothing is sent. Rejects with an EncodeError if the report can't be sent.
+   */
   progress(value: Progress): Promise<void>;
 }
 

@@ -96,12 +96,13 @@ export function makeClient<C extends Contract>(
   for (const [name, method] of Object.entries(methods)) calls.set(name, callOf(name, method, below));
   return new Proxy(controls as ClientControls & Record<string, unknown>, {
     get(target, name) {
-      // A client that is awaited is no promise, and `toJSON` is asked of what is printed.
-      if (typeof name === "symbol" || name in target || name === "then" || name === "toJSON") {
+      if (typeof name === "symbol" || Object.hasOwn(target, name)) return Reflect.get(target, name);
+      const known = calls.get(name);
+      if (known !== undefined) return known;
+      // A client that is awaited is no promise, and `toJSON` and what every object has are asked of what is printed.
+      if (contract.checked || name === "then" || name === "toJSON" || name in target) {
         return Reflect.get(target, name);
       }
-      const known = calls.get(name);
-      if (known !== undefined || contract.checked) return known;
       // A contract of types names no requests.
       const call = callOf(name, UNCHECKED_REQUEST, below);
       calls.set(name, call);

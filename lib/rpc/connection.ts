@@ -1,10 +1,11 @@
 import { releaseBlocks } from "../codec/release-blocks.js";
-import { DecodeError, EncodeError, MessageTooLargeError, ValidationError } from "../errors.js";
+import { DecodeError, ValidationError } from "../errors.js";
+import { type Answers, BatchAnswers, DirectAnswers } from "./answers.js";
 import { makeClient } from "./client.js";
 import type { Contract } from "./contract.js";
 import { controlsOf } from "./controls.js";
-import { INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR } from "./errors.js";
-import { unsendable } from "./failure.js";
+import { INVALID_REQUEST, PARSE_ERROR } from "./errors.js";
+import { answerFaultOf, type Fields, faultOf, idOf, isCount, isErrorBody, noMethod, shown } from "./form.js";
 import { Incoming, type Served } from "./incoming.js";
 import { Link } from "./link.js";
 import {
@@ -16,7 +17,6 @@ import {
   INPUT_CREDIT,
   INPUT_END,
   ITEMS,
-  isId,
   PING,
   PROGRESS,
   type Request,
@@ -24,7 +24,6 @@ import {
 } from "./message.js";
 import { Outgoing } from "./outgoing.js";
 import type { RpcPort } from "./rpc-port.js";
-import type { Answers } from "./served-call.js";
 
 /** The most requests in one batch. */
 const MOST_IN_BATCH = 1000;
@@ -36,8 +35,6 @@ export interface ConnectionEvents {
   ended(error: Error | undefined): void;
 }
 
-type Fields = Record<string, unknown>;
-
 /** Calls in both directions over one port: takes messages apart, and gives each part to the calls it is about. */
 export class RpcConnection {
   readonly link: Link;
@@ -46,27 +43,49 @@ export class RpcConnection {
   readonly client: unknown;
   readonly #incoming: Incoming | undefined;
   readonly #events: ConnectionEvents;
-  /** Answers go straight to the port. */
-  readonly #direct: Answers = {
-    expect: () => {},
-    answer: (response) => this.#send(response),
-    silent: () => {},
-  };
+  readonly #listener: (message: unknown) => void;
+  #paused = false;
 
   /** `served`: what this side serves; `calls`: the contract of the other side. */
   constructor(port: RpcPort, served: Served | undefined, calls: Contract, events: ConnectionEvents) {
-    this.link = new Link(port);
-    this.outgoing = new Outgoing(this.link);
+    this.link = new Link(port, { congested: () => this.#pause(), relieved: () => this.#resume() });
+    const bad = (error: Error) => events.bad(error);
+    this.outgoing = new Outgoing(this.link, { bad, begun: () => this.#resume() });
     this.client = makeClient(calls, controlsOf(port, this.outgoing), this.outgoing);
     this.#events = events;
-    if (served !== undefined) this.#incoming = new Incoming(this.link, served, this.client);
-    const listen = (on: RpcPort) => {
-      on.on("message", (message) => this.#receive(message));
-      on.on("error", (error) => this.#unreadable(error));
-    };
-    listen(port);
-    if (port.control !== undefined) listen(port.control);
+    if (served !== undefined) this.#incoming = new Incoming(this.link, served, this.client, bad);
+    this.#listener = this.#listen(port);
+    if (port.control !== undefined) this.#listen(port.control);
     void port.closed.then(({ error }) => this.#end(error));
+  }
+
+  /** Reads from a port. What is asked there is answered there, in the order in which the port sends. Returns the listener. */
+  #listen(on: RpcPort): (message: unknown) => void {
+    const answers = new DirectAnswers((message) => this.link.answer(message, on));
+    const listener = (message: unknown) => {
+      if (Array.isArray(message)) this.#batch(message, on, answers);
+      else this.#one(message, answers);
+    };
+    on.on("message", listener);
+    on.on("error", (error) => this.#unreadable(error, answers));
+    return listener;
+  }
+
+  /**
+   * Answers wait for room: the peer is not read until it has taken some. Where calls of ours wait for the peer, it is read all the same,
+   * or two such sides would wait for each other.
+   */
+  #pause(): void {
+    const { port } = this.link;
+    if (this.#paused || port.off === undefined || this.outgoing.size > 0) return;
+    this.#paused = true;
+    port.off("message", this.#listener);
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.link.port.on("message", this.#listener);
   }
 
   #end(error: Error | undefined): void {
@@ -76,17 +95,26 @@ export class RpcConnection {
     this.#events.ended(error);
   }
 
-  #receive(message: unknown): void {
-    if (Array.isArray(message)) this.#batch(message);
-    else this.#one(message, this.#direct);
+  #one(message: unknown, answers: Answers): void {
+    const fields =
+      typeof message === "object" && message !== null && !Array.isArray(message)
+        ? (message as Fields)
+        : undefined;
+    if (fields !== undefined && this.#isAnswer(fields)) {
+      this.#answer(fields);
+      return;
+    }
+    const fault = faultOf(fields);
+    if (fault === undefined) this.#call(fields!, fields!.method as string, answers);
+    else this.#invalid(message, idOf(fields), answers, fault);
   }
 
-  #one(message: unknown, answers: Answers): void {
-    const fields = typeof message === "object" && !Array.isArray(message) ? (message as Fields | null) : null;
-    const fault = faultOf(fields);
-    if (fault !== undefined) this.#invalid(message, idOf(fields), answers, fault);
-    else if (typeof fields!.method === "string") this.#call(fields!, fields!.method, answers);
-    else this.#answer(fields!);
+  /** An answer may lack what makes it one. A call of ours that has its id tells. */
+  #isAnswer(fields: Fields): boolean {
+    return (
+      fields.method === undefined &&
+      ("result" in fields || "error" in fields || this.outgoing.waitsFor(fields.id))
+    );
   }
 
   #call(fields: Fields, method: string, answers: Answers): void {
@@ -97,23 +125,23 @@ export class RpcConnection {
       this.#incoming.request(fields as unknown as Request, answers);
     } else {
       releaseBlocks(fields.params);
-      if (id !== undefined) this.#refuse(id, answers, noMethod(method));
+      if (id !== undefined) refuse(id, answers, noMethod(method));
     }
   }
 
   /** A method of ours: what is said about calls. */
   #extension(method: string, id: Id | undefined, params: Fields, answers: Answers): void {
     if (id !== undefined) {
+      releaseBlocks(params);
       if (method !== PING) {
-        this.#refuse(id, answers, noMethod(method));
+        refuse(id, answers, noMethod(method));
         return;
       }
       answers.expect();
       answers.answer({ jsonrpc: "2.0", id, result: null });
     } else if (!this.#aboutCall(method, params)) {
       releaseBlocks(params);
-      const what = `a peer must not send this: ${method} for the call ${String(params.id)}`;
-      this.#events.bad(new DecodeError(what, ""));
+      this.#bad(`a peer must not send this: ${shown(method)} for the call ${shown(params.id)}`);
     }
   }
 
@@ -141,144 +169,63 @@ export class RpcConnection {
         return true;
       default:
         // Of a later version.
+        releaseBlocks(value);
+        releaseBlocks(items);
         return true;
     }
   }
 
   #answer(fields: Fields): void {
-    const { error } = fields;
-    const both = "result" in fields && error !== undefined;
-    const malformed = both || (error !== undefined && !isErrorBody(error));
-    if (!malformed && this.outgoing.answer(fields as unknown as Response)) return;
-    if (malformed) releaseBlocks(fields);
-    this.#events.bad(
-      new DecodeError(malformed ? `a malformed answer came, id ${fields.id}` : strayAnswer(fields), ""),
-    );
+    const fault = answerFaultOf(fields);
+    if (fault === undefined) {
+      if (!this.outgoing.answer(fields as unknown as Response)) this.#bad(strayAnswer(fields));
+      return;
+    }
+    releaseBlocks(fields);
+    const error = new DecodeError(`a malformed answer came, id ${shown(fields.id)}: ${fault}`, "");
+    // No better one will come.
+    this.outgoing.fail(fields.id, error);
+    this.#events.bad(error);
   }
 
-  #batch(batch: readonly unknown[]): void {
+  #batch(batch: readonly unknown[], on: RpcPort, direct: Answers): void {
     if (batch.length === 0 || batch.length > MOST_IN_BATCH) {
       const what =
         batch.length === 0 ? "a batch must not be empty" : `a batch has ${MOST_IN_BATCH} requests at most`;
-      this.#invalid(batch, null, this.#direct, what);
+      this.#invalid(batch, null, direct, what);
       return;
     }
-    const answers = new BatchAnswers((responses) => this.#send(responses));
+    const answers = new BatchAnswers((responses) => this.link.answer(responses, on));
     for (const message of batch) this.#one(message, answers);
     answers.close();
   }
 
   #invalid(message: unknown, id: Id, answers: Answers, what: string): void {
     releaseBlocks(message);
-    this.#refuse(id, answers, { code: INVALID_REQUEST, message: `invalid request: ${what}` });
-  }
-
-  #refuse(id: Id, answers: Answers, error: ErrorBody): void {
-    answers.expect();
-    answers.answer({ jsonrpc: "2.0", id, error });
-  }
-
-  /** Throws an EncodeError or MessageTooLargeError if the response can't be sent. If the port has ended, nobody waits for it. */
-  #send(response: object): void {
-    try {
-      this.link.post(response)?.catch(() => {});
-    } catch (error) {
-      if (error instanceof EncodeError || error instanceof MessageTooLargeError) throw error;
-    }
+    refuse(id, answers, { code: INVALID_REQUEST, message: `invalid request: ${what}` });
+    this.#bad(`an invalid request came: ${what}`);
   }
 
   /** A message came that the codec of the port refuses. */
-  #unreadable(error: Error): void {
-    this.#events.bad(error);
+  #unreadable(error: Error, answers: Answers): void {
     const code = error instanceof ValidationError ? INVALID_REQUEST : PARSE_ERROR;
-    this.link.tell({ jsonrpc: "2.0", id: null, error: { code, message: error.message } });
+    refuse(null, answers, { code, message: shown(error.message) });
+    this.#events.bad(error);
+  }
+
+  #bad(what: string): void {
+    this.#events.bad(new DecodeError(what, ""));
   }
 }
 
-/** Gathers the answers to a batch, and sends them together. */
-class BatchAnswers implements Answers {
-  readonly #send: (responses: readonly Response[]) => void;
-  readonly #responses: Response[] = [];
-  /** Answers that are missing, and 1 as long as the batch is being read. */
-  #missing = 1;
-
-  constructor(send: (responses: readonly Response[]) => void) {
-    this.#send = send;
-  }
-
-  expect(): void {
-    this.#missing++;
-  }
-
-  answer(response: Response): void {
-    this.#responses.push(response);
-    this.close();
-  }
-
-  silent(): void {
-    this.close();
-  }
-
-  close(): void {
-    if (--this.#missing > 0 || this.#responses.length === 0) return;
-    try {
-      this.#send(this.#responses);
-    } catch {
-      this.#send(this.#responses.map(sendable));
-    }
-  }
+function refuse(id: Id, answers: Answers, error: ErrorBody): void {
+  answers.expect();
+  answers.answer({ jsonrpc: "2.0", id, error });
 }
 
 /** An answer to no call: to a request that the peer could not read, or a mistake. */
 function strayAnswer({ id, error }: Fields): string {
   return isErrorBody(error)
-    ? `the peer could not read a message: ${error.message} (${error.code})`
-    : `an answer came to no call, id ${id}`;
-}
-
-/** Returns the response, or an error in place of one that has no JSON form. */
-function sendable(response: Response): Response {
-  try {
-    JSON.stringify(response);
-    return response;
-  } catch (error) {
-    const { id } = response;
-    return { jsonrpc: "2.0", id, error: unsendable(error) };
-  }
-}
-
-/** Returns what is wrong with a message; undefined if it has the form of a request, a notification or an answer. */
-function faultOf(fields: Fields | null): string | undefined {
-  if (fields === null) return "a request is an object";
-  const { jsonrpc, method, id, params } = fields;
-  if (jsonrpc !== "2.0") return 'jsonrpc must be the string "2.0"';
-  if (typeof method !== "string") {
-    return method === undefined && ("result" in fields || "error" in fields)
-      ? undefined
-      : "method must be a string";
-  }
-  if (id !== undefined && !isId(id)) return "id must be a string, a number or null";
-  if (params !== undefined && (typeof params !== "object" || params === null)) {
-    return "params must be an object or an array";
-  }
-  return undefined;
-}
-
-/** Returns the id of an invalid request, as far as it has one. */
-function idOf(fields: Fields | null): Id {
-  return isId(fields?.id) ? fields.id : null;
-}
-
-function noMethod(method: string): ErrorBody {
-  return { code: METHOD_NOT_FOUND, message: `no method ${method}` };
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
-function isErrorBody(value: unknown): value is ErrorBody {
-  if (typeof value !== "object" || value === null) return false;
-  const { code, message } = value as Partial<ErrorBody>;
-  return Number.isInteger(code) && typeof message === "string";
+    ? `the peer could not read a message: ${shown(error.message)} (${error.code})`
+    : `an answer came to no call, id ${shown(id)}`;
 }

@@ -1,6 +1,7 @@
 import { guarded } from "../raise.js";
 import type { Calls, ClientControls, ClientState, Health, StateListener } from "./client.js";
 import { UNCHECKED_REQUEST } from "./contract.js";
+import { CallError, CallLostError } from "./errors.js";
 import { PING } from "./message.js";
 import type { RpcPort } from "./rpc-port.js";
 
@@ -48,7 +49,7 @@ export function controlsOf(port: RpcPort, calls: Calls): ClientControls {
       return states.state;
     },
     closed: port.closed,
-    health: (options) => health(port, calls, options?.timeout),
+    health: (options) => health(calls, options?.timeout),
     close,
     on: (event, listener) => states.on(event, listener),
     off: (event, listener) => states.off(event, listener),
@@ -56,14 +57,14 @@ export function controlsOf(port: RpcPort, calls: Calls): ClientControls {
   };
 }
 
-/** Asks the event loop at the other end of a port. */
-export async function health(port: RpcPort, calls: Calls, timeout = 1000): Promise<Health> {
-  const ended = port.closed.then((): Health => "dead");
-  const asked = calls.request(PING, UNCHECKED_REQUEST, undefined, { timeout }).then(
-    (): Health => "healthy",
-    (): Health => "blocked",
-  );
-  const answer = await Promise.race([ended, asked]);
-  // A call fails at the end of its port, too, and the port may tell of it later.
-  return answer === "blocked" ? Promise.race([ended, Promise.resolve(answer)]) : answer;
+/** Asks the event loop at the other end. */
+export async function health(calls: Calls, timeout = 1000): Promise<Health> {
+  try {
+    await calls.request(PING, UNCHECKED_REQUEST, undefined, { timeout });
+  } catch (error) {
+    if (error instanceof CallLostError) return "dead";
+    // Others have no such method, and say so.
+    return error instanceof CallError ? "healthy" : "blocked";
+  }
+  return "healthy";
 }

@@ -1,17 +1,32 @@
 import { ValidationError } from "../errors.js";
 import { CallError, INTERNAL_ERROR, INVALID_PARAMS } from "./errors.js";
-import type { ErrorBody } from "./message.js";
+import { shown } from "./form.js";
+import type { ErrorBody, Response } from "./message.js";
 
-/** What goes to the caller of an error that a handler threw: never its stack. */
+/** What goes to the caller of an error that a handler threw: never its stack. Never throws, whatever the value is. */
 export function errorBodyOf(error: unknown): ErrorBody {
-  if (error instanceof CallError)
-    return { code: error.rpcCode, message: error.message, ...dataOf(error.data) };
+  try {
+    return bodyOf(error);
+  } catch {
+    return { code: INTERNAL_ERROR, message: "the handler threw an error that can't be read" };
+  }
+}
+
+function bodyOf(error: unknown): ErrorBody {
+  if (error instanceof CallError) {
+    const code = Number.isInteger(error.rpcCode) ? error.rpcCode : INTERNAL_ERROR;
+    return { code, message: String(error.message), ...dataOf(error.data) };
+  }
   if (!(error instanceof Error)) {
     return { code: INTERNAL_ERROR, message: "the handler threw a value that is no Error" };
   }
   const { code } = error as { code?: unknown };
-  const known = typeof code === "string" || typeof code === "number" ? { code } : {};
-  return { code: INTERNAL_ERROR, message: error.message, cause: { name: error.name, ...known } };
+  const known = typeof code === "string" || Number.isFinite(code) ? { code: code as string | number } : {};
+  return {
+    code: INTERNAL_ERROR,
+    message: String(error.message),
+    cause: { name: String(error.name), ...known },
+  };
 }
 
 /** The answer to parameters that the schema refuses. */
@@ -22,13 +37,19 @@ export function refusedParams(error: unknown): ErrorBody {
 }
 
 function keyOf(part: unknown): unknown {
-  return typeof part === "object" && part !== null && "key" in part ? part.key : part;
+  const key = typeof part === "object" && part !== null && "key" in part ? part.key : part;
+  return typeof key === "symbol" ? String(key) : key;
 }
 
 const dataOf = (data: unknown) => (data === undefined ? {} : { data });
 
-/** The answer in place of a result that can't be encoded. */
-export function unsendable(error: unknown): ErrorBody {
-  const why = error instanceof Error ? error.message : String(error);
-  return { code: INTERNAL_ERROR, message: `the result can't be sent: ${why}` };
+/** Returns what is sent in place of an answer that can't be sent. It is short, and has nothing of the program's but texts. */
+export function unsendable(response: Response, why: unknown): Response {
+  const { id } = response;
+  const reason = why instanceof Error ? why.message : String(why);
+  const error =
+    "error" in response
+      ? { code: response.error.code, message: shown(response.error.message) }
+      : { code: INTERNAL_ERROR, message: `the result can't be sent: ${shown(reason)}` };
+  return { jsonrpc: "2.0", id, error };
 }

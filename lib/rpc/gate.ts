@@ -1,3 +1,5 @@
+import { setImmediate } from "../clock.js";
+
 /** Limits of the calls of a service. */
 export interface GateLimits {
   /** The most handlers that run at the same time. */
@@ -6,10 +8,11 @@ export interface GateLimits {
   readonly queue: number;
 }
 
-/** A call that is to run. */
-export interface Task {
-  begin(): void;
-}
+/** Begins a call. Never throws. */
+export type Run = () => void;
+
+/** So many waiting calls begin in one turn of the event loop; handlers that return at once would else hold it up. */
+const MOST_IN_TURN = 64;
 
 /**
  * Lets calls in, up to a number at the same time. Calls beyond it wait in a queue for each client, and the clients take turns, so that
@@ -20,26 +23,33 @@ export class Gate {
   #running = 0;
   #filling = false;
   /** The queues that are not empty, in the order of their turns. */
-  readonly #queues = new Map<object, Task[]>();
+  readonly #queues = new Map<object, Set<Run>>();
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
+  }
+
+  /** The number of calls that wait. */
+  get waiting(): number {
+    let count = 0;
+    for (const queue of this.#queues.values()) count += queue.size;
+    return count;
   }
 
   /**
    * Runs a call of a client now, or when it is its turn. Returns false if the client's queue is full; the call is then refused. Each
    * call that runs is followed by one `leave`.
    */
-  enter(client: object, task: Task): boolean {
-    if (this.#running < this.#limits.concurrency) {
+  enter(client: object, run: Run): boolean {
+    if (this.#running < this.#limits.concurrency && this.#queues.size === 0) {
       this.#running++;
-      task.begin();
+      run();
       return true;
     }
-    const queue = this.#queues.get(client) ?? [];
-    if (queue.length >= this.#limits.queue) return false;
-    queue.push(task);
-    this.#queues.set(client, queue);
+    const queue = this.#queues.get(client);
+    if ((queue?.size ?? 0) >= this.#limits.queue) return false;
+    if (queue === undefined) this.#queues.set(client, new Set([run]));
+    else queue.add(run);
     return true;
   }
 
@@ -47,19 +57,37 @@ export class Gate {
   leave(): void {
     this.#running--;
     // A handler that returns at once comes here again, from within the loop.
-    if (this.#filling) return;
+    if (!this.#filling && this.#queues.size > 0) this.#fill();
+  }
+
+  /** Takes out a call that waits, because nobody wants it any more. Returns false if it does not wait. */
+  forget(client: object, run: Run): boolean {
+    const queue = this.#queues.get(client);
+    if (queue?.delete(run) !== true) return false;
+    if (queue.size === 0) this.#queues.delete(client);
+    return true;
+  }
+
+  #fill(): void {
     this.#filling = true;
-    while (this.#running < this.#limits.concurrency && this.#queues.size > 0) this.#runNext();
+    for (let begun = 0; this.#running < this.#limits.concurrency && this.#queues.size > 0; begun++) {
+      if (begun === MOST_IN_TURN) {
+        setImmediate(() => this.#fill());
+        return;
+      }
+      this.#runNext();
+    }
     this.#filling = false;
   }
 
   #runNext(): void {
     const [client, queue] = this.#queues.entries().next().value!;
-    const task = queue.shift()!;
+    const run = queue.values().next().value!;
+    queue.delete(run);
     // The client goes to the end of the order.
     this.#queues.delete(client);
-    if (queue.length > 0) this.#queues.set(client, queue);
+    if (queue.size > 0) this.#queues.set(client, queue);
     this.#running++;
-    task.begin();
+    run();
   }
 }

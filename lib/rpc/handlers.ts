@@ -1,10 +1,9 @@
-import { checkInteger, checkOptions } from "../check.js";
+import { checkFunction, checkInteger, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Call } from "./call.js";
 import type { Contract, Method, Methods } from "./contract.js";
 import { Gate } from "./gate.js";
-import type { Served } from "./incoming.js";
-import type { Handler } from "./served-call.js";
+import type { Handler, Served } from "./incoming.js";
 
 type MaybePromise<T> = T | Promise<T>;
 
@@ -54,11 +53,14 @@ export function servedBy(contract: Contract, handlers: object, options: ServingO
   const { methods, checked } = contract;
   const names = checked ? Object.keys(methods) : methodNames(handlers);
   for (const name of names) {
-    const handler = (handlers as Record<string, unknown>)[name];
+    if (name.startsWith("rpc."))
+      throw new InvalidArgumentError("the name of a method", "none that begins with rpc.", name);
+    const handler = ownOf(handlers, name);
     if (typeof handler !== "function")
       throw new InvalidArgumentError(`handlers.${name}`, "a function", handler);
     known.set(name, (params, call) => handler.call(handlers, params, call));
   }
+  checkFunction(onError, "options.onError");
   return {
     handlers: known,
     methods: methods as Methods,
@@ -68,6 +70,12 @@ export function servedBy(contract: Contract, handlers: object, options: ServingO
     }),
     onError,
   };
+}
+
+/** Returns what an object has under a name; not what every object has. */
+function ownOf(handlers: object, name: string): unknown {
+  const value = (handlers as Record<string, unknown>)[name];
+  return value === (Object.prototype as unknown as Record<string, unknown>)[name] ? undefined : value;
 }
 
 /** The names of an object's functions, also of those that its class has. */

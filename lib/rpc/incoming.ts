@@ -1,15 +1,20 @@
 import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
-import { PeerDiedError } from "../errors.js";
+import { ClosedError } from "../errors.js";
+import { guarded } from "../raise.js";
+import type { Answers } from "./answers.js";
 import type { Call } from "./call.js";
 import { type Method, UNCHECKED_REQUEST } from "./contract.js";
-import { BUSY, CallError, INVALID_REQUEST, METHOD_NOT_FOUND, TOO_LATE } from "./errors.js";
-import { errorBodyOf, refusedParams, unsendable } from "./failure.js";
+import { BUSY, CallError, INVALID_REQUEST, TOO_LATE } from "./errors.js";
+import { errorBodyOf, refusedParams } from "./failure.js";
+import { noMethod, shown } from "./form.js";
 import type { Gate } from "./gate.js";
 import { ItemsWriter } from "./items-writer.js";
 import type { Link } from "./link.js";
 import { type ErrorBody, extension, type Id, ITEMS, type Request } from "./message.js";
-import { type Answers, type Handler, type Runner, ServedCall } from "./served-call.js";
+import { ServedCall } from "./served-call.js";
+
+export type Handler = (params: unknown, call: Call) => unknown;
 
 /** What a side serves, to all its callers. */
 export interface Served {
@@ -21,67 +26,93 @@ export interface Served {
   readonly onError: (error: unknown, call: Call) => void;
 }
 
+const OVER = { code: TOO_LATE, message: "the caller's time was over before the call began" };
+
 /** The most ids of calls that were cancelled before they came. */
 const MOST_EARLY = 1024;
 
 /** The calls that the peer makes of this side. */
-export class Incoming implements Runner {
-  readonly link: Link;
+export class Incoming {
+  readonly #link: Link;
   readonly #served: Served;
-  readonly client: unknown;
+  readonly #client: unknown;
+  /** Told of what the peer does against the rules, and of notifications that are dropped. */
+  readonly #bad: (error: Error) => void;
   readonly #calls = new Map<Id, ServedCall>();
+  /** Notifications that wait or run. */
+  readonly #unanswered = new Set<ServedCall>();
   /** Cancels come by a way of their own, and may overtake the call. */
   readonly #early = new Set<Id>();
   #last = 0;
 
-  constructor(link: Link, served: Served, client: unknown) {
-    this.link = link;
+  constructor(link: Link, served: Served, client: unknown, bad: (error: Error) => void) {
+    this.#link = link;
     this.#served = served;
-    this.client = client;
+    this.#client = client;
+    this.#bad = bad;
   }
 
   request(request: Request, answers: Answers): void {
-    const { id, method, params } = request;
-    const types = this.#served.methods[method] ?? UNCHECKED_REQUEST;
+    const { id, method } = request;
     const handler = this.#served.handlers.get(method);
-    const call = new ServedCall(this, request, types, handler, answers);
+    if (id === undefined && handler === undefined) {
+      releaseBlocks(request.params);
+      return;
+    }
+    const types = this.#served.methods[method] ?? UNCHECKED_REQUEST;
+    const call = new ServedCall({ link: this.#link, request, types, client: this.#client, answers });
     if (id === undefined) {
-      if (handler !== undefined) this.#notify(handler, call, params);
-      else releaseBlocks(params);
+      this.#admit(handler!, call);
       return;
     }
     answers.expect();
-    const refused = this.#refusal(id, method, handler);
-    if (refused !== undefined) call.refuse(refused);
-    // Its cancel has overtaken it.
-    else if (this.#early.delete(id)) call.refuse(undefined);
-    else this.#admit(id, call);
-  }
-
-  /** Returns why a call is not begun. */
-  #refusal(id: Id, method: string, handler: Handler | undefined): ErrorBody | undefined {
-    if (handler === undefined) return { code: METHOD_NOT_FOUND, message: `no method ${method}` };
-    if (this.#calls.has(id)) {
-      return { code: INVALID_REQUEST, message: `the id ${id} is that of a call that is not answered yet` };
-    }
     if (typeof id === "number" && id > this.#last) this.#last = id;
-    return undefined;
+    // Its cancel has overtaken it.
+    if (this.#early.size > 0 && this.#early.delete(id)) call.refuse(undefined);
+    else if (handler === undefined) call.refuse(noMethod(method));
+    else if (this.#calls.has(id)) {
+      const message = `the id ${shown(id)} is that of a call that is not answered yet`;
+      call.refuse({ code: INVALID_REQUEST, message });
+    } else this.#admit(handler, call);
   }
 
-  #admit(id: Id, call: ServedCall): void {
-    this.#calls.set(id, call);
-    if (this.#served.gate.enter(this.link, call)) return;
-    this.#calls.delete(id);
-    call.refuse({
-      code: BUSY,
-      message: "too many calls wait; the call was not begun, and may be made again",
-    });
+  #admit(handler: Handler, call: ServedCall): void {
+    this.#add(call);
+    call.run = () => this.#run(handler, call);
+    if (this.#served.gate.enter(this.#link, call.run)) return;
+    this.#remove(call);
+    const busy = "too many calls wait; the call was not begun, and may be made again";
+    call.refuse({ code: BUSY, message: busy });
+    if (!call.isNotification) return;
+    const dropped = `the notification ${shown(call.method)} was dropped: too many calls wait`;
+    this.#bad(new CallError(BUSY, dropped));
+  }
+
+  #add(call: ServedCall): void {
+    const { id } = call.request;
+    if (id === undefined) this.#unanswered.add(call);
+    else this.#calls.set(id, call);
+  }
+
+  #remove(call: ServedCall): void {
+    const { id } = call.request;
+    if (id === undefined) this.#unanswered.delete(call);
+    else this.#calls.delete(id);
   }
 
   cancel(id: unknown): void {
     const call = this.#calls.get(id as Id);
-    if (call !== undefined) call.cancel(new DOMException("the caller cancelled the call", "AbortError"));
+    if (call !== undefined)
+      this.#cancel(call, new DOMException("the caller cancelled the call", "AbortError"));
     else if (typeof id === "number" && id > this.#last && this.#early.size < MOST_EARLY) this.#early.add(id);
+  }
+
+  /** Cancels a call. One that waits for its turn is over; one that runs is told, and keeps its place until its handler returns. */
+  #cancel(call: ServedCall, reason: unknown): void {
+    call.cancel(reason);
+    if (!this.#served.gate.forget(this.#link, call.run!)) return;
+    this.#remove(call);
+    call.refuse(undefined);
   }
 
   credit(id: unknown, count: number): void {
@@ -102,79 +133,74 @@ export class Incoming implements Runner {
 
   /** Cancels all calls: the connection has ended. */
   end(error: Error | undefined): void {
-    const reason = error ?? new PeerDiedError("the caller's connection has ended");
-    for (const call of this.#calls.values()) call.cancel(reason);
+    const reason = error ?? new ClosedError("the caller's connection has ended");
+    this.#early.clear();
+    for (const call of [...this.#calls.values(), ...this.#unanswered]) this.#cancel(call, reason);
   }
 
-  #notify(handler: Handler, call: ServedCall, params: unknown): void {
-    try {
-      const result = handler(checked(call.types, params), call);
-      if (isPromise(result)) result.then(undefined, (error) => this.#served.onError(error, call));
-    } catch (error) {
-      this.#served.onError(error instanceof BadParams ? error.cause : error, call);
-    }
-  }
-
-  /** Runs the handler of a call whose turn it is. */
-  run(call: ServedCall, handler: Handler): void {
+  /** Begins a call. Never throws: a place at the gate goes with it. */
+  #run(handler: Handler, call: ServedCall): void {
     const { types } = call;
     const { params } = call.request;
+    if (call.cancelled) {
+      this.#leave(call, () => call.refuse(OVER));
+      return;
+    }
     let result: unknown;
+    let later: boolean;
     try {
-      if (call.cancelled) throw new CallError(TOO_LATE, "the caller's time was over before the call began");
       result = handler(checked(types, params), call);
-      if (types.kind === "stream") result = this.#stream(result, call);
+      if (types.kind === "stream" && !call.isNotification) result = this.#stream(result, call);
+      later = isPromise(result);
     } catch (error) {
-      // A handler that ran has had its chance to release them.
-      if (result === undefined) releaseBlocks(params);
       this.#fail(call, error);
       return;
     }
-    if (!isPromise(result)) {
+    if (!later) {
       this.#succeed(call, result);
       return;
     }
-    result.then(
+    Promise.resolve(result).then(
       (value) => this.#succeed(call, value),
       (error) => this.#fail(call, error),
     );
   }
 
   /** Sends the items of what a handler has returned. Resolves with the answer that ends the stream. */
-  async #stream(source: unknown, call: ServedCall): Promise<null> {
+  async #stream(returned: unknown, call: ServedCall): Promise<null> {
+    const source = await returned;
     if (!isIterable(source)) throw new TypeError(`the handler of ${call.method} must return an iterable`);
     const { id, credit } = call.request;
-    const post = (items: readonly unknown[]) => this.link.post(extension(ITEMS, { id, items }));
-    call.output = new ItemsWriter(post, typeof credit === "number" ? credit : Number.POSITIVE_INFINITY);
-    await call.output.write(source);
+    const post = (items: readonly unknown[]) => this.#link.post(extension(ITEMS, { id, items }));
+    const output = new ItemsWriter(post, isCredit(credit) ? credit : Number.POSITIVE_INFINITY);
+    call.output = output;
+    if (call.over) output.stop();
+    await output.write(source);
     return null;
   }
 
   #succeed(call: ServedCall, result: unknown): void {
-    this.#leave(call);
-    try {
-      // JSON has no undefined, and an answer has a result.
-      call.answer(result ?? null);
-    } catch (error) {
-      releaseBlocks(result);
-      this.#served.onError(error, call);
-      call.fail(unsendable(error));
-    }
+    // JSON has no undefined, and an answer has a result.
+    this.#leave(call, () => call.answer(result ?? null, (why) => this.#report(why, call)));
   }
 
   #fail(call: ServedCall, error: unknown): void {
-    this.#leave(call);
-    if (error instanceof BadParams) {
-      call.fail(refusedParams(error.cause));
-      return;
-    }
+    const refused = error instanceof BadParams;
     // What a handler throws after a cancel is most often that cancel.
-    if (!call.over) this.#served.onError(error, call);
-    call.fail(errorBodyOf(error));
+    if (!refused && !call.over) this.#report(error, call);
+    // A peer may send bad parameters as often as it likes, so the program's own report does not hear of them.
+    else if (refused && call.isNotification) this.#bad(error.cause as Error);
+    this.#leave(call, () => call.refuse(refused ? refusedParams(error.cause) : errorBodyOf(error)));
   }
 
-  #leave(call: ServedCall): void {
-    this.#calls.delete(call.request.id!);
+  #report(error: unknown, call: ServedCall): void {
+    guarded(() => this.#served.onError(error, call));
+  }
+
+  /** Ends a call that has begun: it is answered, and then another one has its place. */
+  #leave(call: ServedCall, answer: () => void): void {
+    this.#remove(call);
+    answer();
     this.#served.gate.leave();
   }
 }
@@ -199,4 +225,9 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<
   return (
     typeof value === "object" && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value)
   );
+}
+
+/** What a peer sends that is no count is taken as if it had sent none. */
+function isCredit(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -91,6 +91,12 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
     for (const waiter of this.#waiters.splice(0)) this.next().then(waiter.resolve, waiter.reject);
   }
 
+  /** Ends the items at once: nobody wants those that have arrived. Whoever reads on gets the error. */
+  drop(error: unknown): void {
+    this.#forget();
+    this.end({ error });
+  }
+
   #start(): void {
     if (this.#started) return;
     this.#started = true;
@@ -115,14 +121,18 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
   }
 
   #leave(): void {
-    releaseBlocks(this.#items.slice(this.#taken));
-    this.#items = [];
-    this.#taken = 0;
+    this.#forget();
     const ended = this.#ended;
     this.end();
     this.#failure = undefined;
     if (!ended && this.#started) this.#events.leave();
     // A loop that never began asks for nothing.
     this.#started = true;
+  }
+
+  #forget(): void {
+    releaseBlocks(this.#items.slice(this.#taken));
+    this.#items = [];
+    this.#taken = 0;
   }
 }

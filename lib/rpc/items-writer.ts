@@ -1,7 +1,11 @@
-import { nextTick } from "../clock.js";
+import { nextTick, turn } from "../clock.js";
+import { releaseBlocks } from "../codec/release-blocks.js";
 
 /** The most items in one message. */
 const MOST_IN_MESSAGE = 64;
+
+/** After so many items that nothing made us wait for, others have a turn of the event loop. */
+const MOST_IN_TURN = 4096;
 
 /** Sends items. Returns a promise if there is no room now. */
 export type PostItems = (items: readonly unknown[]) => Promise<void> | undefined;
@@ -15,6 +19,10 @@ export class ItemsWriter {
   #credit: number;
   #items: unknown[] = [];
   #over = false;
+  /** Items that were sent since the writer last waited. */
+  #streak = 0;
+  /** Messages that wait for room. The source is not asked for more meanwhile. */
+  #sending: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   /** Resolves what waits for credit or for the end. */
   #wake: (() => void) | undefined;
@@ -33,6 +41,8 @@ export class ItemsWriter {
   /** The reader takes no more. The source is told, by `return`, and `write` resolves at once. */
   stop(): void {
     this.#over = true;
+    releaseBlocks(this.#items);
+    this.#items = [];
     this.#wake?.();
   }
 
@@ -43,7 +53,10 @@ export class ItemsWriter {
     try {
       for (;;) {
         if (this.#credit <= 0) await this.#creditOrEnd();
+        if (this.#sending !== undefined) await this.#unlessOver(this.#sending);
+        if (++this.#streak > MOST_IN_TURN) await this.#rest();
         if (this.#over) return;
+        if (this.#failure !== undefined) throw this.#failure.error;
         const next = iterator.next();
         const step = isPromise(next) ? await this.#unlessOver(next) : next;
         if (step === undefined) return;
@@ -51,23 +64,32 @@ export class ItemsWriter {
           exhausted = true;
           break;
         }
-        await this.#add(step.value);
+        if (this.#over) {
+          releaseBlocks(step.value);
+          return;
+        }
+        const sending = this.#add(step.value);
+        if (sending !== undefined) await this.#unlessOver(sending);
       }
       await this.#flush();
     } catch (error) {
       exhausted = this.#failure === undefined;
       throw error;
     } finally {
-      // A generator that waits hears of it when it goes on, so nobody waits for its answer.
-      if (!exhausted) void Promise.resolve(iterator.return?.()).catch(() => {});
+      if (!exhausted) leave(iterator);
     }
   }
 
   #add(item: unknown): Promise<void> | undefined {
     this.#credit--;
-    if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#items.push(item) === 1) nextTick(() => this.#flushQuietly());
     return this.#items.length < MOST_IN_MESSAGE ? undefined : this.#flush();
+  }
+
+  /** A source that always has a next item, for a reader that always takes it, would keep the event loop from everything else. */
+  async #rest(): Promise<void> {
+    this.#streak = 0;
+    await turn();
   }
 
   #flush(): Promise<void> | undefined {
@@ -84,7 +106,10 @@ export class ItemsWriter {
       this.#failure ??= { error };
     };
     try {
-      this.#flush()?.catch(fail);
+      const sending = this.#flush()?.catch(fail);
+      this.#sending = sending?.then(() => {
+        this.#sending = undefined;
+      });
     } catch (error) {
       fail(error);
     }
@@ -98,6 +123,7 @@ export class ItemsWriter {
       });
     }
     this.#wake = undefined;
+    this.#streak = 0;
   }
 
   /** Returns undefined if the reader leaves before the promise is settled. */
@@ -106,8 +132,21 @@ export class ItemsWriter {
       this.#wake = () => {
         if (this.#over) resolve(undefined);
       };
-      promise.then(resolve, reject);
+      this.#wake();
+      Promise.resolve(promise).then((step) => {
+        if (this.#over) releaseBlocks(step);
+        resolve(step);
+      }, reject);
     });
+  }
+}
+
+/** A generator that waits hears of it when it goes on, so nobody waits for its answer. Nobody wants to know what it throws then. */
+function leave(iterator: Partial<Pick<AsyncIterator<unknown> | Iterator<unknown>, "return">>): void {
+  try {
+    void Promise.resolve(iterator.return?.()).catch(() => {});
+  } catch {
+    // A generator that is no async one throws at once.
   }
 }
 

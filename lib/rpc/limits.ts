@@ -1,3 +1,4 @@
+import { checkNumber, checkSignal } from "../check.js";
 import { clearTimeout, now, setImmediate, setTimeout, type Timer } from "../clock.js";
 import { TimeoutError } from "../errors.js";
 import { offAbort, onAbort } from "../signal.js";
@@ -5,6 +6,10 @@ import type { CallOptions } from "./call.js";
 
 /** The longest time (ms) that a timer of Node takes. */
 const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** A timer that is later than this (ms) was held up by the program's own code. */
+const LATE = 10;
+const MOST_GRACE = 100;
 
 /** How long a call may last: until its signals are aborted, or its time is over. */
 export class CallLimits {
@@ -19,6 +24,8 @@ export class CallLimits {
   /** `what`: names the call in the error. */
   constructor(what: string, { signal, timeout = Number.POSITIVE_INFINITY, call }: CallOptions<never, never>) {
     this.#what = what;
+    checkSignal(signal, "options.signal");
+    checkNumber(timeout, "options.timeout", Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY);
     this.timeout = call === undefined ? timeout : Math.min(timeout, call.timeLeft);
     this.#until = now() + this.timeout;
     this.#signals = [signal, call?.signal].filter((each) => each !== undefined);
@@ -51,9 +58,16 @@ export class CallLimits {
   }
 
   #ring(): void {
-    if (now() < this.#until) this.#startTimer();
-    // Our own loop may have been late. An answer that has come meanwhile is read first.
-    else setImmediate(() => this.#end(this.tooLate()));
+    const late = now() - this.#until;
+    if (late < 0) {
+      this.#startTimer();
+      return;
+    }
+    // An answer that has come meanwhile is read first.
+    const over = () => setImmediate(() => this.#end(this.tooLate()));
+    // Our own loop was late, so that reading what has come may take more than a turn.
+    if (late > LATE) this.#timer = setTimeout(over, Math.min(late, MOST_GRACE)).unref();
+    else over();
   }
 
   #end(reason: unknown): void {

@@ -32,7 +32,7 @@ export interface OpenOptions<Serves extends Contract = Contract>
   readonly reconnect?: boolean | RetryOptions | undefined;
   /** What this side serves. */
   readonly serve?: ServedByCaller<Serves> | undefined;
-  /** Told of what the service sends against the rules. Default: a process warning. The connection goes on. */
+  /** Told of what the service sends against the rules. Default: a process warning, for the first ten. The connection goes on. */
   readonly onPeerError?: ((error: Error) => void) | undefined;
 }
 
@@ -45,7 +45,14 @@ export async function open<const C extends Contract, const Serves extends Contra
   contract: C,
   options: OpenOptions<Serves> = {},
 ): Promise<Client<C>> {
-  const { name = contract.name, port, serve, reconnect = false, onPeerError = warn, ...connecting } = options;
+  const {
+    name = contract.name,
+    port,
+    serve,
+    reconnect = false,
+    onPeerError = warner(),
+    ...connecting
+  } = options;
   const served = serve === undefined ? undefined : callerServes(serve);
   const given = Object.keys(connecting);
   if (port !== undefined && reconnect !== false) given.push("reconnect");
@@ -67,6 +74,12 @@ function callerServes(serve: ServedByCaller<Contract>) {
   return servedBy(contract, handlers as object, limits);
 }
 
-function warn(error: Error): void {
-  process.emitWarning(error);
+/** So many warnings one connection gives: a service that goes on breaking the rules must not fill the log. */
+const MOST_WARNINGS = 10;
+
+function warner(): (error: Error) => void {
+  let count = 0;
+  return (error) => {
+    if (count++ < MOST_WARNINGS) process.emitWarning(error);
+  };
 }

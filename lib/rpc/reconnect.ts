@@ -187,7 +187,7 @@ export class ReconnectingClient implements Calls {
 
   async #health(timeout: number | undefined): Promise<Health> {
     const connection = this.#connection;
-    return connection === undefined ? "dead" : health(connection.link.port, connection.outgoing, timeout);
+    return connection === undefined ? "dead" : health(connection.outgoing, timeout);
   }
 
   #controls(): ClientControls {

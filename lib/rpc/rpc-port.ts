@@ -17,4 +17,6 @@ export interface RpcPort {
   destroy(error?: Error): void;
   on(event: "message", listener: (message: unknown) => unknown): unknown;
   on(event: "error", listener: (error: Error) => unknown): unknown;
+  /** Stops giving messages to the listener; they wait until it is added again. A port without it can't make a peer wait that floods. */
+  off?(event: "message", listener: (message: unknown) => unknown): unknown;
 }

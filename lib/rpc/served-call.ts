@@ -1,80 +1,55 @@
 import { now } from "../clock.js";
 import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
-import { ClosedError } from "../errors.js";
+import { ClosedError, CorruptError } from "../errors.js";
 import type { Peer } from "../port.js";
+import type { Answers } from "./answers.js";
 import type { Call } from "./call.js";
 import type { Method } from "./contract.js";
-import { CallError, INTERNAL_ERROR } from "./errors.js";
-import type { Task } from "./gate.js";
+import { CallError } from "./errors.js";
 import { ItemsReader } from "./items-reader.js";
 import type { ItemsWriter } from "./items-writer.js";
-import type { Link } from "./link.js";
-import { type ErrorBody, extension, INPUT_CREDIT, PROGRESS, type Request, type Response } from "./message.js";
+import { isUnsendable, type Link } from "./link.js";
+import { type ErrorBody, extension, INPUT_CREDIT, PROGRESS, type Request } from "./message.js";
 
-/** Takes an answer to where the request came from: the port, or a batch. */
-export interface Answers {
-  /** Called for a request that will be answered. */
-  expect(): void;
-  /** Throws an EncodeError or a MessageTooLargeError if the response can't be sent. */
-  answer(response: Response): void;
-  /** The request will not be answered after all. */
-  silent(): void;
-}
-
-/** What runs the handlers of a connection's calls. */
-export interface Runner {
+export interface ServedCallParts {
   readonly link: Link;
-  /** The caller's methods. */
-  readonly client: unknown;
-  run(call: ServedCall, handler: Handler): void;
-}
-
-export type Handler = (params: unknown, call: Call) => unknown;
-
-/** A call while a handler answers it. */
-export class ServedCall implements Call, Task {
   readonly request: Request;
   readonly types: Method;
+  /** The caller's methods. */
+  readonly client: unknown;
+  readonly answers: Answers;
+}
+
+/** A call while a handler answers it. */
+export class ServedCall implements Call {
+  readonly request: Request;
+  readonly types: Method;
+  readonly client: unknown;
   /** What sends the items of a stream. */
-  output: ItemsWriter | undefined = undefined;
+  output: ItemsWriter | undefined;
+  /** What begins the call. The gate knows a call that waits by it. */
+  run: (() => void) | undefined;
   /** Whether nobody waits for an answer. */
   over = false;
-  readonly #runner: Runner;
-  readonly #handler: Handler | undefined;
+  readonly #link: Link;
   readonly #answers: Answers;
   readonly #until: number;
-  #input: ItemsReader | undefined = undefined;
-  #controller: AbortController | undefined = undefined;
-  #reason: unknown = undefined;
+  readonly #hasInput: boolean;
+  #input: ItemsReader | undefined;
+  #controller: AbortController | undefined;
+  #reason: unknown;
 
-  constructor(
-    runner: Runner,
-    request: Request,
-    types: Method,
-    handler: Handler | undefined,
-    answers: Answers,
-  ) {
-    const { timeout } = request;
-    this.#runner = runner;
+  constructor({ link, request, types, client, answers }: ServedCallParts) {
+    const { id, timeout, input } = request;
+    this.#link = link;
     this.request = request;
     this.types = types;
-    this.#handler = handler;
+    this.client = client;
     this.#answers = answers;
-    this.#until = typeof timeout === "number" ? now() + timeout : Number.POSITIVE_INFINITY;
-  }
-
-  /** Called when it is the call's turn. */
-  begin(): void {
-    this.#runner.run(this, this.#handler!);
-  }
-
-  get client(): unknown {
-    return this.#runner.client;
-  }
-
-  get #hasInput(): boolean {
-    return this.request.input === true && this.request.id !== undefined;
+    this.#hasInput = input === true && id !== undefined;
+    // Not a number, or none that is one: the caller waits for ever.
+    this.#until = typeof timeout === "number" && timeout >= 0 ? now() + timeout : Number.POSITIVE_INFINITY;
   }
 
   get method(): string {
@@ -86,7 +61,7 @@ export class ServedCall implements Call, Task {
   }
 
   get peer(): Peer | undefined {
-    return this.#runner.link.port.peer;
+    return this.#link.port.peer;
   }
 
   /** Most handlers need none, so it is made for those that ask. */
@@ -112,32 +87,38 @@ export class ServedCall implements Call, Task {
 
   async progress(value: unknown): Promise<void> {
     const { id } = this.request;
-    if (id === undefined || this.over) return;
-    await this.#runner.link.post(extension(PROGRESS, { id, value }));
-  }
-
-  /** Answers the call, unless nobody waits for it. Throws as `Answers.answer`. */
-  answer(result: unknown): void {
-    if (this.over) {
-      releaseBlocks(result);
-      this.#answers.silent();
+    if (id === undefined || this.over) {
+      releaseBlocks(value);
       return;
     }
-    this.#answers.answer({ jsonrpc: "2.0", id: this.request.id!, result });
+    try {
+      await this.#link.post(extension(PROGRESS, { id, value }));
+    } catch (error) {
+      // After the end of the connection nobody waits for it. The signal tells the handler, which may not await this promise.
+      if (isUnsendable(error)) throw error;
+    }
+  }
+
+  /** Answers the call, unless nobody waits for it. `unsent`: called if the result can't be sent. */
+  answer(result: unknown, unsent: (why: unknown) => void): void {
+    const { id } = this.request;
+    if (id !== undefined && !this.over) this.#answers.answer({ jsonrpc: "2.0", id, result }, unsent);
+    else {
+      releaseBlocks(result);
+      if (id !== undefined) this.#answers.silent();
+    }
     this.#settle();
   }
 
-  fail(error: ErrorBody): void {
-    if (this.over) this.#answers.silent();
-    else this.#answers.answer({ jsonrpc: "2.0", id: this.request.id!, error });
-    this.#settle();
-  }
-
-  /** Answers a call that is not begun. Undefined: nobody waits for an answer. */
+  /** Answers a call that failed, or is not begun, and releases the blocks of its parameters. Undefined: nobody waits for an answer. */
   refuse(error: ErrorBody | undefined): void {
-    releaseBlocks(this.request.params);
-    if (error === undefined) this.over = true;
-    this.fail(error!);
+    const { id, params } = this.request;
+    releaseBlocks(params);
+    if (id !== undefined) {
+      if (error === undefined || this.over) this.#answers.silent();
+      else this.#answers.answer({ jsonrpc: "2.0", id, error });
+    }
+    this.#settle();
   }
 
   /** Ends the call: nobody wants the answer any more. */
@@ -146,28 +127,29 @@ export class ServedCall implements Call, Task {
     this.over = true;
     this.#reason = reason;
     this.output?.stop();
-    this.#input?.end({ error: reason });
+    this.#input?.drop(reason);
     this.#controller?.abort(reason);
   }
 
   /** Called with items of the input. Returns false if they may not come. */
   items(items: readonly unknown[]): boolean {
-    return this.#hasInput && this.#reader().add(items);
+    if (!this.#hasInput) return false;
+    const input = this.#reader();
+    if (input.add(items)) return true;
+    // With a hole in it, the input is worth nothing.
+    input.drop(new CorruptError("the caller sent more items than it had credit for"));
+    return false;
   }
 
   inputEnd(error: ErrorBody | undefined): void {
     if (!this.#hasInput) return;
-    this.#reader().end(
-      error === undefined
-        ? undefined
-        : { error: new CallError(error.code ?? INTERNAL_ERROR, String(error.message)) },
-    );
+    this.#reader().end(error === undefined ? undefined : { error: new CallError(error.code, error.message) });
   }
 
   /** A handler that still holds the call learns nothing new from it. */
   #settle(): void {
     this.over = true;
-    this.#input?.end({ error: new ClosedError("the call has been answered") });
+    this.#input?.drop(new ClosedError("the call has been answered"));
   }
 
   #reader(): ItemsReader {
@@ -175,7 +157,7 @@ export class ServedCall implements Call, Task {
     const { input } = this.types;
     this.#input = new ItemsReader({
       start: () => {},
-      credit: (count) => this.#runner.link.tell(extension(INPUT_CREDIT, { id: this.request.id, count })),
+      credit: (count) => this.#link.tell(extension(INPUT_CREDIT, { id: this.request.id, count })),
       // A caller that goes on sending finds no credit.
       leave: () => {},
       check: (item) => (input === undefined ? item : validate(input, item)),

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Channel, json, memoryPair } from "ringbell";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Channel, type Codec, connect, json, memoryPair, text } from "ringbell";
 import { type Client, type Contract, type Handlers, open, type ServeOptions, serve } from "ringbell/rpc";
 import { afterEach } from "vitest";
 
@@ -63,4 +64,30 @@ export async function raw<C extends Contract>(
     return port.receive();
   };
   return { service, port, ask };
+}
+
+/** Text that a peer of `json()` reads and writes: what a program in another language, or a hostile one, sends. */
+const jsonText: Codec<string> = { ...(text() as Codec<string>), name: "json", fingerprint: "json" };
+
+/** A service over a transport, and a channel on which a test writes any text. */
+export async function wire<C extends Contract>(
+  transport: "shm" | "stream",
+  contract: C,
+  handlers: Handlers<C, never>,
+  options: ServeOptions = {},
+) {
+  const directory = privateDirectory();
+  const service = ending(await serve(contract, handlers as never, { ...options, directory, transport }));
+  const channel = ending(await connect(contract.name, { directory, codec: jsonText }));
+  /** Sends a text, and returns the text that comes back. */
+  const ask = async (message: string) => {
+    await channel.send(message);
+    return JSON.parse(await channel.receive()) as unknown;
+  };
+  return { service, channel, ask, directory };
+}
+
+/** Waits for what happens in another turn of the event loop. */
+export async function until(holds: () => boolean) {
+  while (!holds()) await sleep(1);
 }
