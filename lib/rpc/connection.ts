@@ -146,7 +146,8 @@ export class RpcConnection {
   }
 
   /** Returns false for what the rules forbid. */
-  #aboutCall(method: string, { id, value, items, count, error }: Fields): boolean {
+  #aboutCall(method: string, params: Fields): boolean {
+    const { id, value, items, count, error } = params;
     switch (method) {
       case PROGRESS:
         this.outgoing.progress(id, value);
@@ -169,8 +170,7 @@ export class RpcConnection {
         return true;
       default:
         // Of a later version.
-        releaseBlocks(value);
-        releaseBlocks(items);
+        releaseBlocks(params);
         return true;
     }
   }

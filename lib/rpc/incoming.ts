@@ -146,10 +146,19 @@ export class Incoming {
       this.#leave(call, () => call.refuse(OVER));
       return;
     }
+    let given: unknown;
+    try {
+      given = types.params === undefined ? params : validate(types.params, params);
+    } catch (error) {
+      this.#leave(call, () => call.refuse(refusedParams(error)));
+      // A peer may send bad parameters as often as it likes, so the program's own report does not hear of them.
+      if (call.isNotification) this.#bad(error as Error);
+      return;
+    }
     let result: unknown;
     let later: boolean;
     try {
-      result = handler(checked(types, params), call);
+      result = handler(given, call);
       if (types.kind === "stream" && !call.isNotification) result = this.#stream(result, call);
       later = isPromise(result);
     } catch (error) {
@@ -185,12 +194,9 @@ export class Incoming {
   }
 
   #fail(call: ServedCall, error: unknown): void {
-    const refused = error instanceof BadParams;
     // What a handler throws after a cancel is most often that cancel.
-    if (!refused && !call.over) this.#report(error, call);
-    // A peer may send bad parameters as often as it likes, so the program's own report does not hear of them.
-    else if (refused && call.isNotification) this.#bad(error.cause as Error);
-    this.#leave(call, () => call.refuse(refused ? refusedParams(error.cause) : errorBodyOf(error)));
+    if (!call.over) this.#report(error, call);
+    this.#leave(call, () => call.refuse(errorBodyOf(error)));
   }
 
   #report(error: unknown, call: ServedCall): void {
@@ -202,18 +208,6 @@ export class Incoming {
     this.#remove(call);
     answer();
     this.#served.gate.leave();
-  }
-}
-
-/** The schema refuses the parameters, for the reason that is the cause. A handler may throw such errors, too, of other values. */
-class BadParams extends Error {}
-
-function checked(types: Method, params: unknown): unknown {
-  if (types.params === undefined) return params;
-  try {
-    return validate(types.params, params);
-  } catch (cause) {
-    throw new BadParams("bad parameters", { cause });
   }
 }
 

@@ -392,7 +392,7 @@ describe("a service of ours", () => {
     expect(await client.request("subtract", { minuend: 42, subtrahend: 23 })).toBe(19);
     expect(await client.request("nothing", undefined)).toBe(null);
     client.notify("update", [3]);
-    await expect(client.request("foobar", undefined)).rejects.toMatchObject({ code: -32601 });
+    await expect(client.request("foobar", [])).rejects.toMatchObject({ code: -32601 });
     await expect(client.request("fail", { how: "data" })).rejects.toMatchObject({
       code: 4001,
       message: "no",
@@ -428,7 +428,7 @@ describe("a service of ours", () => {
     expect(await ask("subtract", [42, 23])).toBe(19);
     await expect(ask("foobar", [])).rejects.toMatchObject({ code: -32601 });
     await expect(ask("sum", ["x"])).rejects.toMatchObject({ code: -32602 });
-    const batch = [client.request("sum", [1, 2]), client.request("get_data", {})];
+    const batch = [client.request("sum", [1, 2], undefined), client.request("get_data", {}, undefined)];
     const answers = await new Promise((resolve) => {
       client.request(batch, (_: unknown, responses: unknown) => resolve(responses));
     });

@@ -1,15 +1,27 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, type Codec, connect, json, memoryPair, text } from "ringbell";
-import { type Client, type Contract, type Handlers, open, type ServeOptions, serve } from "ringbell/rpc";
+import {
+  type Client,
+  type Contract,
+  type Handlers,
+  type OpenOptions,
+  open,
+  type ServeOptions,
+  serve,
+} from "ringbell/rpc";
 import { afterEach } from "vitest";
 
+const children: ChildProcess[] = [];
 const disposables: { close(): Promise<unknown> }[] = [];
 const directories: string[] = [];
 
 afterEach(async () => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
   await Promise.all(disposables.splice(0).map((each) => each.close().catch(() => {})));
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
 });
@@ -35,16 +47,19 @@ export async function serving<C extends Contract>(
   contract: C,
   handlers: Handlers<C, never>,
   options: ServeOptions = {},
+  opening: OpenOptions = {},
 ) {
   if (way === "memory") {
-    const [one, other] = memoryPair({ codec: json(), lanes: { control: { capacity: 4096 } } });
-    const service = ending(await serve(contract, handlers as never, { ...options, port: one as never }));
-    const client = ending(await open(contract, { port: other as never }));
+    const { maxMessageBytes, ...rest } = options;
+    const lanes = { control: { capacity: 4096 } };
+    const [one, other] = memoryPair({ codec: json(), lanes, maxMessageBytes });
+    const service = ending(await serve(contract, handlers as never, { ...rest, port: one as never }));
+    const client = ending(await open(contract, { ...opening, port: other as never }));
     return { service, client: client as Client<C> };
   }
   const directory = privateDirectory();
   const service = ending(await serve(contract, handlers as never, { ...options, directory, transport: way }));
-  const client = ending(await open(contract, { directory }));
+  const client = ending(await open(contract, { ...opening, directory }));
   return { service, client: client as Client<C>, directory };
 }
 
@@ -52,9 +67,9 @@ export async function serving<C extends Contract>(
 export async function raw<C extends Contract>(
   contract: C,
   handlers: Handlers<C, never>,
-  options: ServeOptions = {},
+  { maxMessageBytes, ...options }: ServeOptions = {},
 ) {
-  const [one, other] = memoryPair({ codec: json() });
+  const [one, other] = memoryPair({ codec: json(), maxMessageBytes });
   ending(other);
   const service = ending(await serve(contract, handlers as never, { ...options, port: one as never }));
   const port = other as Channel<unknown, unknown>;
@@ -90,4 +105,63 @@ export async function wire<C extends Contract>(
 /** Waits for what happens in another turn of the event loop. */
 export async function until(holds: () => boolean) {
   while (!holds()) await sleep(1);
+}
+
+const module = (name: string) => JSON.stringify(new URL(`../../dist/${name}`, import.meta.url).href);
+
+/**
+ * A process that runs `code`, with all of the library, `directory` and `report(text)` in scope. It ends at the first rejection that is not
+ * handled. It uses dist/.
+ */
+export function program(code: string, directory = privateDirectory()) {
+  const source = `import * as ringbell from ${module("index.js")};
+import * as rpc from ${module("rpc/index.js")};
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+const { contract, serve, open, request, notification, stream, CallError } = rpc;
+const directory = ${JSON.stringify(directory)};
+const report = (text) => process.stdout.write(text + "\\n");
+${code}`;
+  const options = ["--unhandled-rejections=strict", "--input-type=module", "-e", source];
+  const process_ = spawn(process.execPath, options, { stdio: ["ignore", "pipe", "pipe"] });
+  children.push(process_);
+  const lines: string[] = [];
+  let output = "";
+  for (const stream of [process_.stdout, process_.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+      lines.splice(0, lines.length, ...output.split("\n"));
+    });
+  }
+  const ended = once(process_, "close").then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as string | null,
+    output,
+  }));
+  /** Waits until the process has written a line. Throws if it ends first. */
+  const said = async (line: string) => {
+    let over = false;
+    void ended.then(() => {
+      over = true;
+    });
+    while (!lines.includes(line)) {
+      if (over) throw new Error(`the process ended without saying ${line}: ${output}`);
+      await sleep(1);
+    }
+  };
+  return { child: process_, ended, said, lines, directory };
+}
+
+/** A service in a process of its own, and a client of it here. `handlers`: JavaScript. */
+export async function child<C extends Contract>(
+  transport: "shm" | "stream",
+  contract: C,
+  handlers: string,
+  options = "",
+) {
+  const { directory, ...process } = program(`
+const service = await serve(contract(${JSON.stringify(contract.name)}), ${handlers}, { directory, transport: "${transport}", ${options} });
+report("serving");`);
+  await process.said("serving");
+  const client = ending(await open(contract, { directory }));
+  return { client: client as Client<C>, directory, ...process };
 }

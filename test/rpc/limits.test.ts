@@ -1,0 +1,337 @@
+import { setImmediate as turn } from "node:timers/promises";
+import {
+  BUSY,
+  type Call,
+  CallError,
+  type Client,
+  contract,
+  open,
+  request,
+  serve,
+  stream,
+  TOO_LATE,
+} from "ringbell/rpc";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { Gate } from "../../lib/rpc/gate.js";
+import { child, ending, privateDirectory, raw, serving, until, ways } from "./setup.js";
+
+const work = contract("work", {
+  wait: request(z.object({ id: z.number() }), z.number()),
+  now: request(z.object({ id: z.number() }), z.number()),
+  cancelled: request(z.object({ ms: z.number() }), z.boolean()),
+  left: request(undefined, z.number()),
+  turn: request(z.object({ id: z.number() }), z.number()),
+  watch: stream(undefined, z.number()),
+});
+
+/** Calls of `wait`, which end when the test says so. */
+function handlers() {
+  const begun: number[] = [];
+  const ends = new Map<number, () => void>();
+  const calls: Call[] = [];
+  return {
+    begun,
+    ends,
+    calls,
+    served: {
+      wait: ({ id }: { id: number }, call: Call) =>
+        new Promise<number>((resolve) => {
+          begun.push(id);
+          calls.push(call);
+          ends.set(id, () => resolve(id));
+        }),
+      now: ({ id }: { id: number }) => {
+        begun.push(id);
+        return id;
+      },
+      /** Computes until the call is cancelled, or the time is over, without a turn of the event loop. */
+      cancelled: ({ ms }: { ms: number }, call: Call) => {
+        const end = performance.now() + ms;
+        while (performance.now() < end) if (call.cancelled) return true;
+        return false;
+      },
+      left: (_: undefined, call: Call) => Math.min(call.timeLeft, 1e9),
+      turn: async ({ id }: { id: number }) => {
+        begun.push(id);
+        await turn();
+        return id;
+      },
+      async *watch() {
+        await turn();
+        yield 1;
+      },
+    },
+  };
+}
+
+describe.each(ways)("over %s, a service", (way) => {
+  const start = async (options: { concurrency?: number; queue?: number }) => {
+    const { served, ...seen } = handlers();
+    return { ...seen, ...(await serving(way, work, served as never, { ...options, onError: () => {} })) };
+  };
+
+  it("runs as many calls at a time as it allows, lets others wait, and refuses more at once", async () => {
+    const { client, begun, ends } = await start({ concurrency: 2, queue: 3 });
+    const calls = [1, 2, 3, 4, 5].map((id) => client.wait({ id }));
+    const refused = await client.wait({ id: 6 }).catch((error) => error);
+    expect(refused).toBeInstanceOf(CallError);
+    expect(refused).toMatchObject({ rpcCode: BUSY, retryable: true });
+    expect(begun).toEqual([1, 2]);
+    ends.get(2)!();
+    expect(await calls[1]).toBe(2);
+    await until(() => begun.length === 3);
+    const again = client.wait({ id: 6 });
+    for (const id of [1, 3, 4, 5, 6]) {
+      await until(() => ends.has(id));
+      ends.get(id)!();
+    }
+    expect(await Promise.all([...calls, again])).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(begun).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it("without a queue refuses what it can't begin", async () => {
+    const { client, ends } = await start({ concurrency: 1, queue: 0 });
+    const first = client.wait({ id: 1 });
+    await expect(client.now({ id: 2 })).rejects.toMatchObject({ rpcCode: BUSY });
+    ends.get(1)!();
+    expect(await first).toBe(1);
+    expect(await client.now({ id: 2 })).toBe(2);
+  });
+
+  it("gives the place of a waiting call that is cancelled to others at once", async () => {
+    const { client, begun, ends } = await start({ concurrency: 1, queue: 2 });
+    const first = client.wait({ id: 1 });
+    const controller = new AbortController();
+    const waiting = [2, 3].map((id) =>
+      client.wait({ id }, { signal: controller.signal }).catch(() => "gone"),
+    );
+    await expect(client.now({ id: 4 })).rejects.toMatchObject({ rpcCode: BUSY });
+    controller.abort();
+    expect(await Promise.all(waiting)).toEqual(["gone", "gone"]);
+    await client.health();
+    const next = client.now({ id: 5 });
+    await client.health();
+    ends.get(1)!();
+    expect(await Promise.all([first, next])).toEqual([1, 5]);
+    expect(begun).toEqual([1, 5]);
+  });
+
+  it("keeps the place of a call that was cancelled until its handler has returned", async () => {
+    const { client, ends, calls } = await start({ concurrency: 1, queue: 1 });
+    const controller = new AbortController();
+    const first = client.wait({ id: 1 }, { signal: controller.signal });
+    await until(() => calls.length === 1);
+    controller.abort();
+    await expect(first).rejects.toMatchObject({ name: "AbortError" });
+    await until(() => calls[0]!.cancelled);
+    const next = client.now({ id: 2 });
+    await expect(client.now({ id: 3 })).rejects.toMatchObject({ rpcCode: BUSY });
+    ends.get(1)!();
+    expect(await next).toBe(2);
+  });
+
+  it("does not begin a call whose time is over, and says so", async () => {
+    const { client, begun, ends } = await start({ concurrency: 1 });
+    const first = client.wait({ id: 1 });
+    await until(() => ends.has(1));
+    await expect(client.now({ id: 2 }, { timeout: 20 })).rejects.toMatchObject({
+      code: "ERR_RINGBELL_TIMEOUT",
+    });
+    ends.get(1)!();
+    expect(await first).toBe(1);
+    expect(await client.now({ id: 3 })).toBe(3);
+    expect(begun).toEqual([1, 3]);
+  });
+
+  it("tells a handler that computes when the caller's time is over", async () => {
+    const { client } = await start({});
+    const late = client.cancelled({ ms: 10_000 }, { timeout: 30 }).catch((error) => error);
+    const began = performance.now();
+    const result = await late;
+    // Both sides are in one process here: the answer that the blocked loop has got meanwhile wins.
+    expect(result === true || (result as { code: string }).code === "ERR_RINGBELL_TIMEOUT").toBe(true);
+    expect(performance.now() - began).toBeLessThan(5000);
+    expect(await client.cancelled({ ms: 1 })).toBe(false);
+  });
+
+  it("knows how long the caller waits", async () => {
+    const { client } = await start({});
+    expect(await client.left()).toBe(1e9);
+    const left = await client.left(undefined, { timeout: 10_000 });
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(10_000);
+  });
+
+  it("does not begin a call that its cancel has overtaken", async () => {
+    const { client, begun } = await start({ queue: 0 });
+    // More than the port takes at once, so that the last call waits, and its cancel does not.
+    const text = "x".repeat(1000);
+    const many = Array.from({ length: 5000 }, (_, id) => client.now({ id, text } as { id: number }));
+    const controller = new AbortController();
+    const last = client.wait({ id: -1 }, { signal: controller.signal });
+    controller.abort();
+    await expect(last).rejects.toMatchObject({ name: "AbortError" });
+    await Promise.all(many);
+    expect(await client.now({ id: -2 })).toBe(-2);
+    expect(begun.length).toBe(5001);
+    expect(begun.slice(-1)).toEqual([-2]);
+  });
+
+  it.skipIf(way === "memory")("answers nine callers while one floods it", async () => {
+    const { client, directory, begun } = await start({ concurrency: 4, queue: 100_000 });
+    const others = await Promise.all(Array.from({ length: 9 }, () => open(work, { directory: directory! })));
+    for (const other of others) ending(other);
+    const flood = Array.from({ length: 5000 }, () => client.turn({ id: 0 }));
+    await until(() => begun.length > 0);
+    await Promise.all(
+      others.flatMap((other, i) => Array.from({ length: 20 }, () => other.turn({ id: i + 1 }))),
+    );
+    const flooded = begun.filter((id) => id === 0).length;
+    // Served in the order in which they came, all 5000 would have come first.
+    expect(flooded).toBeLessThan(2500);
+    expect((await Promise.all(flood)).length).toBe(5000);
+  });
+});
+
+describe("the gate of a service", () => {
+  it("gives its places to the clients in turn", () => {
+    const gate = new Gate({ concurrency: 2, queue: 100 });
+    const begun: string[] = [];
+    const [one, other, third] = [{}, {}, {}];
+    const enter = (client: object, name: string) => gate.enter(client, () => begun.push(name));
+    for (let i = 0; i < 6; i++) enter(one, `a${i}`);
+    for (let i = 0; i < 2; i++) enter(other, `b${i}`);
+    enter(third, "c0");
+    expect(begun).toEqual(["a0", "a1"]);
+    for (let i = 0; i < 7; i++) gate.leave();
+    expect(begun.slice(2)).toEqual(["a2", "b0", "c0", "a3", "b1", "a4", "a5"]);
+    expect(gate.waiting).toBe(0);
+  });
+
+  it("lets the event loop turn between many calls that return at once", async () => {
+    const gate = new Gate({ concurrency: 1, queue: 1000 });
+    let begun = 0;
+    const run = () => {
+      begun++;
+      gate.leave();
+    };
+    gate.enter({}, () => {});
+    for (let i = 0; i < 1000; i++) gate.enter(gate, () => run());
+    gate.leave();
+    expect(begun).toBeLessThan(100);
+    let late = 0;
+    gate.enter({}, () => {
+      late = begun;
+    });
+    await until(() => begun === 1000 || late > 0);
+    // The client that came later had its turn before the queue was empty.
+    expect(late).toBeGreaterThan(0);
+    expect(late).toBeLessThan(1000);
+  });
+});
+
+describe.each(["shm", "stream"] as const)("over three hops of %s", (transport) => {
+  const hop = contract("hop", {
+    go: request(z.object({ hang: z.boolean() }), z.array(z.number())),
+  });
+  /** Three services, each of which calls the next by means of the call that it answers. */
+  async function chain() {
+    const [begun, cancelled]: string[][] = [[], []];
+    const directory = privateDirectory();
+    let next: Client<typeof hop> | undefined;
+    for (const name of ["third", "second", "first"]) {
+      const after = next;
+      const go = async (params: { hang: boolean }, call: Call): Promise<number[]> => {
+        begun!.push(name);
+        call.signal.addEventListener("abort", () => cancelled!.push(name));
+        const { timeLeft } = call;
+        await new Promise((resolve) => setTimeout(resolve, 6));
+        if (after !== undefined) return [timeLeft, ...(await after.go(params, { call }))];
+        return params.hang ? new Promise(() => {}) : [timeLeft];
+      };
+      ending(await serve(hop, { go }, { name, directory, transport, onError: () => {} }));
+      next = ending(await open(hop, { name, directory }));
+    }
+    return { client: next!, begun: begun!, cancelled: cancelled! };
+  }
+
+  it("the time that is left shrinks at each", async () => {
+    const { client } = await chain();
+    const left = await client.go({ hang: false }, { timeout: 60_000 });
+    expect(left).toHaveLength(3);
+    expect(left[0]!).toBeLessThanOrEqual(60_000);
+    expect(left[1]!).toBeLessThanOrEqual(left[0]! - 5);
+    expect(left[2]!).toBeLessThanOrEqual(left[1]! - 5);
+  });
+
+  it("a cancel travels to the last", async () => {
+    const { client, begun, cancelled } = await chain();
+    const controller = new AbortController();
+    const call = client.go({ hang: true }, { signal: controller.signal });
+    await until(() => begun.length === 3);
+    controller.abort();
+    await expect(call).rejects.toMatchObject({ name: "AbortError" });
+    await until(() => cancelled.length === 3);
+    expect(cancelled).toEqual(["first", "second", "third"]);
+  });
+
+  it("a deadline ends the call at each", async () => {
+    const { client, begun, cancelled } = await chain();
+    const call = client.go({ hang: true }, { timeout: 300 });
+    await expect(call).rejects.toMatchObject({ code: "ERR_RINGBELL_TIMEOUT" });
+    await until(() => begun.length > 0 && cancelled.length === begun.length);
+  });
+});
+
+describe("a caller", () => {
+  it.each([Number.NaN, "5", null, {}])("does not take %s for a time", async (timeout) => {
+    const { client } = await serving("memory", work, handlers().served as never);
+    await expect(client.left(undefined, { timeout: timeout as number })).rejects.toMatchObject({
+      code: "ERR_RINGBELL_INVALID_ARGUMENT",
+    });
+    await expect(client.watch(undefined, { signal: 5 as never }).next()).rejects.toThrow("options.signal");
+  });
+
+  it.each([0, -1, Number.NEGATIVE_INFINITY])("makes no call that has %s ms", async (timeout) => {
+    const { served, begun } = handlers();
+    const { client } = await serving("memory", work, served as never);
+    const late = { code: "ERR_RINGBELL_TIMEOUT" };
+    await expect(client.now({ id: 1 }, { timeout })).rejects.toMatchObject(late);
+    expect(await client.now({ id: 2 })).toBe(2);
+    expect(begun).toEqual([2]);
+  });
+
+  it("that sends a time which is none waits for ever, as far as the service knows", async () => {
+    const { ask } = await raw(work, handlers().served as never);
+    for (const timeout of [-5, "5", null, {}]) {
+      const answer = await ask({ jsonrpc: "2.0", id: 1, method: "left", timeout });
+      expect(answer).toEqual({ jsonrpc: "2.0", id: 1, result: 1e9 });
+    }
+    const late = await ask({ jsonrpc: "2.0", id: 1, method: "left", timeout: 0 });
+    expect(late).toMatchObject({ error: { code: TOO_LATE } });
+  });
+});
+
+describe.each(["shm", "stream"] as const)("a caller over %s whose own loop was blocked", (transport) => {
+  it.each([1, 500])(
+    "gets the answers that came meanwhile, though their time is over: %d calls",
+    async (count) => {
+      const { client } = await child(transport, work, "{ now: ({ id }) => id }");
+      expect(await client.now({ id: 0 })).toBe(0);
+      const calls = Array.from({ length: count }, (_, id) => client.now({ id }, { timeout: 50 }));
+      // The requests go out, and then the answers come while this thread sleeps.
+      await turn();
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      expect(await Promise.all(calls)).toHaveLength(count);
+    },
+  );
+
+  it("still gives up a call that is not answered", async () => {
+    const { client } = await child(transport, work, "{ wait: () => new Promise(() => {}) }");
+    const call = client.wait({ id: 1 }, { timeout: 50 });
+    await turn();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    await expect(call).rejects.toMatchObject({ code: "ERR_RINGBELL_TIMEOUT" });
+  });
+});
