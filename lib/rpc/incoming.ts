@@ -194,9 +194,10 @@ export class Incoming {
   }
 
   #fail(call: ServedCall, error: unknown): void {
-    // What a handler throws after a cancel is most often that cancel.
-    if (!call.over) this.#report(error, call);
-    this.#leave(call, () => call.refuse(errorBodyOf(error)));
+    // What a handler throws after a cancel, or when the time is over, is most often just that.
+    const late = call.timeLeft === 0;
+    if (!call.over && !late) this.#report(error, call);
+    this.#leave(call, () => (late ? call.expire() : call.refuse(errorBodyOf(error))));
   }
 
   #report(error: unknown, call: ServedCall): void {

@@ -6,7 +6,7 @@ import type { Peer } from "../port.js";
 import type { Answers } from "./answers.js";
 import type { Call } from "./call.js";
 import type { Method } from "./contract.js";
-import { CallError } from "./errors.js";
+import { CallError, TOO_LATE } from "./errors.js";
 import { ItemsReader } from "./items-reader.js";
 import type { ItemsWriter } from "./items-writer.js";
 import { isUnsendable, type Link } from "./link.js";
@@ -119,6 +119,12 @@ export class ServedCall implements Call {
       else this.#answers.answer({ jsonrpc: "2.0", id, error });
     }
     this.#settle();
+  }
+
+  /** Ends a call whose time is over before it has an answer. */
+  expire(): void {
+    if (!this.over) this.#controller?.abort(new DOMException("the caller's time is over", "TimeoutError"));
+    this.refuse({ code: TOO_LATE, message: "the caller's time is over" });
   }
 
   /** Ends the call: nobody wants the answer any more. */
