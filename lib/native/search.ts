@@ -64,10 +64,10 @@ function filesInPackage(folder: string): string[] {
   return [join(folder, "build", "Release", BUILT), join(folder, "prebuilds", target(), prebuilt())];
 }
 
-/** A folder that somebody names, or that of a bundle: it may be a package, or hold the file itself. */
+/** A folder that somebody names, or that of a bundle: it may be a package, its prebuilds/, or hold the file itself. */
 function filesInFolder(folder: string): string[] {
-  const itself = new Set([prebuilt(), BUILT]);
-  return [...filesInPackage(folder), ...[...itself].map((name) => join(folder, name))];
+  const itself = new Set([join(target(), prebuilt()), prebuilt(), BUILT]);
+  return [...filesInPackage(folder), ...[...itself].map((file) => join(folder, file))];
 }
 
 /** The file that `npm run build` makes. */

@@ -1,37 +1,12 @@
-import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { connect, listen } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { libc, target } from "../../lib/native/search.js";
 import { type Outcome, runCode } from "../cli/run.js";
+import { built, folderWith, inPackage, installed, prebuilt, root } from "../packaging/package.js";
 import { scratchDirectory } from "../transport/scratch.js";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const built = join(root, "build", "Release", "ringbell.node");
-const prebuilt = libc() === undefined ? "ringbell.node" : `ringbell.${libc()}.node`;
-/** The place of this machine's addon in a package. */
-const inPackage = join("prebuilds", target(), prebuilt);
-
-/** A folder with files: `undefined` stands for the addon, a string for what is no addon. */
-function folderWith(files: Record<string, string | undefined>): string {
-  const folder = scratchDirectory();
-  for (const [file, text] of Object.entries(files)) {
-    const path = join(folder, file);
-    mkdirSync(dirname(path), { recursive: true });
-    if (text === undefined) copyFileSync(built, path);
-    else writeFileSync(path, text);
-  }
-  return folder;
-}
-
-/** The package as it is installed: dist/ and package.json, and what else is given. */
-function installed(files: Record<string, string | undefined> = {}): string {
-  const folder = folderWith(files);
-  cpSync(join(root, "dist"), join(folder, "dist"), { recursive: true });
-  copyFileSync(join(root, "package.json"), join(folder, "package.json"));
-  return folder;
-}
 
 const libraryIn = (folder: string) => JSON.stringify(pathToFileURL(join(folder, "dist", "index.js")).href);
 
@@ -54,14 +29,17 @@ describe("the addon is loaded from", () => {
     expect(await runCode(tries(), { RINGBELL_PREBUILD: file })).toEqual(loaded);
   });
 
-  it.each([[inPackage], [join("build", "Release", "ringbell.node")], [prebuilt], ["ringbell.node"]])(
-    "the folder that RINGBELL_ADDON names, where it has %s",
-    async (file) => {
-      const folder = folderWith({ [file]: undefined });
-      expect(await runCode(tries(), { RINGBELL_ADDON: folder })).toEqual(loaded);
-      expect(await runCode(tries(), { RINGBELL_PREBUILD: folder })).toEqual(loaded);
-    },
-  );
+  it.each([
+    [inPackage],
+    [join("build", "Release", "ringbell.node")],
+    [prebuilt],
+    [join(target(), prebuilt)],
+    ["ringbell.node"],
+  ])("the folder that RINGBELL_ADDON names, where it has %s", async (file) => {
+    const folder = folderWith({ [file]: undefined });
+    expect(await runCode(tries(), { RINGBELL_ADDON: folder })).toEqual(loaded);
+    expect(await runCode(tries(), { RINGBELL_PREBUILD: folder })).toEqual(loaded);
+  });
 
   it("where the option says, a path or a URL, which goes before the environment", async () => {
     const folder = folderWith({ "a.node": undefined });
