@@ -28,7 +28,15 @@ export function runCode(
 
 /** As `runCode`, with the arguments of Node. */
 export function runNode(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, args, {
+  return runProgram(process.execPath, args, env);
+}
+
+export function runProgram(
+  path: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Outcome> {
+  const child = spawn(path, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...cleanEnvironment(), ...env },
   });

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build, type Format } from "esbuild";
 import { describe, expect, it } from "vitest";
-import { type Outcome, runNode } from "../cli/run.js";
+import { type Outcome, runNode, runProgram } from "../cli/run.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { built, inPackage, installed } from "./package.js";
 
@@ -79,6 +79,16 @@ describe.each(formats)("a program that esbuild bundled as %s", (format) => {
     expect(await run(await bundled(folder, format))).toEqual(overSharedMemory);
   });
 
+  it.runIf(format === "esm" && inPackage === "prebuilds/linux-x64/ringbell.glibc.node")(
+    "is the program of docs/bundlers.md",
+    async () => {
+      const folder = application();
+      cpSync(new URL("./programs/esbuild-file.mjs", import.meta.url), join(folder, "app.mjs"));
+      const env = { RINGBELL_DIRECTORY: scratchDirectory() };
+      expect(await run(await bundled(folder, format), "auto", env)).toEqual(overSharedMemory);
+    },
+  );
+
   it("finds the addon of the package, where the library is left out of the bundle", async () => {
     expect(await run(await bundled(application(), format, ["ringbell"]))).toEqual(overSharedMemory);
   });
@@ -97,3 +107,28 @@ describe.each(formats)("a program that esbuild bundled as %s", (format) => {
     expect(stdout).toMatch(/^TransportError AddonError .*\n[\s\S]*Mend: a bundler has taken/);
   });
 });
+
+/** Node reads and writes itself for it: seconds of work. */
+const EXECUTABLE = { timeout: 180_000 };
+
+describe("a single executable", () => {
+  it.runIf(makesExecutables())("has shared memory by the addon among its assets", EXECUTABLE, async () => {
+    const folder = application();
+    cpSync(new URL("./programs/executable.mjs", import.meta.url), join(folder, "app.mjs"));
+    const main = await bundled(folder, "cjs");
+    const out = join(main, "..");
+    const config = join(out, "sea.json");
+    const output = join(out, "app");
+    const assets = { "ringbell.node": built };
+    writeFileSync(config, JSON.stringify({ main, output, assets, disableExperimentalSEAWarning: true }));
+    expect(await runNode(["--build-sea", config])).toMatchObject({ code: 0 });
+    const env = { RINGBELL_DIRECTORY: scratchDirectory() };
+    expect(await runProgram(output, [], env)).toEqual(overSharedMemory);
+  });
+});
+
+/** Since Node 25.5, without another tool. */
+function makesExecutables(): boolean {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  return process.platform === "linux" && (major > 25 || (major === 25 && minor >= 5));
+}
