@@ -26,8 +26,8 @@ function print(text) {
  * @returns {Promise<number>} exit status
  */
 async function compare(options) {
-  if (process.env.RINGBELL_PREBUILD)
-    throw new UsageError("RINGBELL_PREBUILD is set: both builds would load the addon that it names");
+  const common = ["RINGBELL_ADDON", "RINGBELL_PREBUILD"].find((name) => process.env[name]);
+  if (common) throw new UsageError(`${common} is set: both builds would load the addon that it names`);
   const directory = privateDirectory();
   const builds = {
     old: await buildIn("--base", options.base, directory),

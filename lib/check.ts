@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { InvalidArgumentError, UnknownOptionError } from "./errors.js";
 
 /** Checks of arguments and options: each returns the value, or throws an InvalidArgumentError that names it. */
@@ -47,6 +48,14 @@ export function checkFunction<T extends (...args: never[]) => unknown>(
     throw new InvalidArgumentError(argument, "a function", value);
   }
   return value;
+}
+
+/** Checks that the value is a path or a `file:` URL. Returns the path. */
+export function checkFile(value: unknown, argument: string): string | undefined {
+  if (value === undefined || (typeof value === "string" && value !== "" && !value.includes("\0")))
+    return value;
+  if (value instanceof URL && value.protocol === "file:") return fileURLToPath(value);
+  throw new InvalidArgumentError(argument, "a path or a file: URL", value);
 }
 
 export function checkSignal(value: unknown, argument: string): AbortSignal | undefined {

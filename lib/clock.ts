@@ -18,8 +18,8 @@ const native = (code: unknown) => Function.prototype.toString.call(code).include
 const plain = (code: object) => Reflect.ownKeys(code).every((key) => OWN.includes(key));
 const OWN: readonly (string | symbol)[] = ["length", "name", "prototype"];
 
-// A fake puts its own `now` on the object. The prototype keeps Node's.
-const real: () => number = Object.getPrototypeOf(performance).now;
+// A fake puts its own `now` on the object. The prototype keeps Node's. (Bun's has none.)
+const real: () => number = Object.getPrototypeOf(performance).now ?? performance.now;
 
 /** Returns the time since the process began, in ms, with fractions. It never goes backwards. */
 export function now(): number {

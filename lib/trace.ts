@@ -10,6 +10,9 @@ export const connectionChannel = diagnosticsChannel.channel("ringbell:connection
 /** A handshake failed at the listener: `{ path, error }`. */
 export const handshakeErrorChannel = diagnosticsChannel.channel("ringbell:handshake-error");
 
+/** A process without the addon goes over the socket, though shared memory was welcome: `{ side, path, error }`, once a call. */
+export const fallbackChannel = diagnosticsChannel.channel("ringbell:fallback");
+
 /**
  * An endpoint was opened or closed: `{ state: "open" | "closed", name, path }`; or its files were taken away:
  * `{ state: "lost", name, path, missing }`.

@@ -14,6 +14,7 @@ import { abortable, abortOf } from "./abort.js";
 import { Allocations } from "./allocations.js";
 import { CloseNews } from "./close-news.js";
 import type { MessageLimits } from "./encoder.js";
+import type { Fallback } from "./fallback.js";
 import { Lane } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
 import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
@@ -21,6 +22,8 @@ import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
 export interface ChannelStatistics extends ConnectionStats {
   readonly transport: "shm" | "stream";
   readonly state: "open" | "closing" | "closed";
+  /** Why it is a stream, where the option `transport` left the choice. */
+  readonly fallback: Fallback | undefined;
   readonly lanes: readonly LaneStatistics[];
   readonly bulk: BulkStats;
 }
@@ -34,6 +37,7 @@ export interface ChannelParts<Send, Receive> {
   /** The entry of the option `roles`, on the side of a listener that has this option. */
   readonly role?: string | undefined;
   readonly limits: MessageLimits;
+  readonly fallback?: Fallback | undefined;
   /** Called when the channel has ended, right before its close event. */
   readonly whenOver?: () => void;
   /** Carries the types of the messages; has no value. */
@@ -63,6 +67,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
 
   readonly #peer: Peer;
   readonly #connection: Connection;
+  readonly #fallback: Fallback | undefined;
   readonly #cores: readonly LaneCore<unknown, unknown>[];
   readonly #allocations: Allocations;
   #state: "open" | "closing" | "closed" = "open";
@@ -104,6 +109,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     this.#peer = peer;
     this.role = parts.role;
     this.transport = connection.transport;
+    this.#fallback = parts.fallback;
     this.#ending = connection.ending;
     this.#connection = connection;
     this.#cores = cores;
@@ -244,6 +250,7 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
     return {
       transport: this.transport,
       state: this.state,
+      fallback: this.#fallback,
       ...this.#connection.stats(),
       lanes: this.#last ?? this.#cores.map((core) => core.stats()),
       bulk: this.#connection.bulk.stats(),

@@ -1,13 +1,13 @@
 import { turn } from "../clock.js";
 import { InvalidArgumentError } from "../errors.js";
-import { tryBinding } from "../native/load.js";
 import { connectionChannel, trace } from "../trace.js";
 import { introduce } from "../transport/handshake/connector.js";
-import { ourMeans } from "../transport/handshake/means.js";
+import { namingFlag } from "../transport/places/denied.js";
 import { dial, isTransient, lastError } from "../transport/places/dial.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
+import { addonFor, fallbackOf } from "./fallback.js";
 import type { LanesOf, MainReceive, MainSend } from "./lane-types.js";
 import type { ConnectOptions, LanesOption } from "./options.js";
 import { connectSettings, identities } from "./settings.js";
@@ -35,8 +35,7 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
   const settings = connectSettings(options);
   const { signal, retry, limits, capacity } = settings;
   const address = resolveAddress(name, options);
-  const binding = tryBinding();
-  ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
+  const binding = addonFor(settings, "connector", address.socketPath);
 
   await turn();
   const handshake = {
@@ -59,7 +58,7 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
       return isTransient(error);
     },
   ).catch((error: unknown) => {
-    throw lastError(error, address);
+    throw namingFlag(lastError(error, address));
   });
   const { connection, lanes, peer } = joined;
   const codecs = new Map(settings.lanes?.map((lane) => [lane.name, lane.codec]));
@@ -75,5 +74,6 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
     lanes: lanes.map((lane) => ({ name: lane, codec: codecs.get(lane) ?? settings.codec })),
     peer,
     limits,
+    fallback: fallbackOf(binding, settings, connection.transport),
   });
 }

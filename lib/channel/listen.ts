@@ -1,14 +1,13 @@
 import { turn } from "../clock.js";
 import { InvalidArgumentError } from "../errors.js";
-import { tryBinding } from "../native/load.js";
 import { offAbort, onAbort } from "../signal.js";
 import { trace } from "../trace.js";
-import { ourMeans } from "../transport/handshake/means.js";
 import { forRole } from "../transport/handshake/negotiate.js";
 import { openEndpoint } from "../transport/places/endpoint.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { sweepPlace } from "../transport/places/sweep.js";
 import { Channel } from "./channel.js";
+import { addonFor, fallbackOf } from "./fallback.js";
 import type { LanesOf, MainReceive, MainSend, NoLanes } from "./lane-types.js";
 import { offersOf, presented } from "./offers.js";
 import type { LanesOption, ListenOptions, RolesListenOptions, RolesOption } from "./options.js";
@@ -58,8 +57,7 @@ export async function listen(
   const settings = listenSettings(options);
   const { signal, limits } = settings;
   const address = resolveAddress(name, options);
-  const binding = tryBinding();
-  ourMeans(binding, settings.handshake.transport, settings.handshake.backing);
+  const binding = addonFor(settings, "listener", address.socketPath);
   signal?.throwIfAborted();
   await turn();
 
@@ -84,6 +82,7 @@ export async function listen(
         peer,
         role,
         limits,
+        fallback: fallbackOf(binding, settings, connection.transport),
         whenOver,
       });
     },

@@ -55,6 +55,12 @@ export interface CommonOptions<Send, Receive> {
    */
   readonly transport?: TransportChoice | undefined;
   /**
+   * The addon's file, or a folder that has it: a path, or a `file:` URL. For a program that was bundled, or made a single executable.
+   * The first call in a thread that needs the addon loads it, and later ones use it, whatever they give. Default: the environment's
+   * RINGBELL_ADDON, else that of the package.
+   */
+  readonly addon?: string | URL | undefined;
+  /**
    * The group of names to use; names of one group are invisible in another. A letter or digit and up to 63 of
    * `A-Za-z0-9._-`. Default: RINGBELL_NAMESPACE, else `"default"`.
    */

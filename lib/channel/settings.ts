@@ -1,4 +1,12 @@
-import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions, checkSignal } from "../check.js";
+import {
+  checkFile,
+  checkFunction,
+  checkInteger,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkSignal,
+} from "../check.js";
 import type { Codec } from "../codec/codec.js";
 import { json } from "../codec/json.js";
 import { type CodecOption, resolveCodecs } from "../codec/resolve.js";
@@ -56,6 +64,8 @@ export interface CommonSettings {
   readonly lanes: readonly LaneSettings[] | undefined;
   readonly limits: MessageLimits;
   readonly signal: AbortSignal | undefined;
+  /** The path of the addon. Undefined: the environment or the package says where it is. */
+  readonly addon: string | undefined;
   /** The handshake's settings without the addon, which is not loaded here. */
   readonly handshake: Omit<HandshakeSettings, "binding">;
 }
@@ -80,6 +90,7 @@ const COMMON = [
   "spin",
   "backing",
   "transport",
+  "addon",
   "namespace",
   "directory",
   "authorize",
@@ -145,6 +156,7 @@ function commonSettings<Send, Receive>(
     lanes,
     limits: messageLimits(options as CommonOptions<never, unknown>),
     signal: checkSignal(options.signal, "options.signal"),
+    addon: checkFile(options.addon, "options.addon"),
     handshake: {
       transport: transportChoice(options.transport, env),
       backing: backing === undefined ? undefined : checkOneOf(backing, "options.backing", BACKINGS),

@@ -1,6 +1,6 @@
+import { types } from "node:util";
 import {
   isArgumentsObject,
-  isExternal,
   isGeneratorObject,
   isMapIterator,
   isModuleNamespaceObject,
@@ -11,6 +11,9 @@ import {
   isWeakMap,
   isWeakSet,
 } from "node:util/types";
+
+/** Deno has no such function, so it must not be imported by name. */
+const isExternal = types.isExternal as typeof types.isExternal | undefined;
 
 /*
  * Which objects `clone()` may take for plain ones, with nothing but their properties. V8's serializer can't tell: a URL, Headers or a
@@ -82,7 +85,7 @@ function exoticName(object: object): string | undefined {
   if (isMapIterator(object) || isSetIterator(object)) return "an iterator";
   if (isModuleNamespaceObject(object)) return "a module namespace";
   if (isArgumentsObject(object)) return "an arguments object";
-  if (isExternal(object)) return "a native object";
+  if (isExternal?.(object)) return "a native object";
   return undefined;
 }
 

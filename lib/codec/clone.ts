@@ -1,5 +1,5 @@
 import type { Block } from "../bulk/block.js";
-import { DecodeError } from "../errors.js";
+import { DecodeError, UnsupportedPlatformError } from "../errors.js";
 import { attachBlocks, releasing } from "./blocks.js";
 import { CloneReader } from "./clone-reader.js";
 import { FORMAT } from "./clone-tags.js";
@@ -20,9 +20,14 @@ import { keep, keptWith } from "./kept.js";
  * objects.
  *
  * Sending throws `ERR_RINGBELL_ENCODE` for what can't be cloned, such as functions, or can't leave the process, such as a Blob;
- * receiving throws `ERR_RINGBELL_DECODE` for other bytes.
+ * receiving throws `ERR_RINGBELL_DECODE` for other bytes. In Bun this function throws an UnsupportedPlatformError.
  */
 export function clone<T = unknown>(): Codec<T> {
+  if (process.versions.bun !== undefined) {
+    throw new UnsupportedPlatformError(
+      "clone() reads messages by V8's own deserializer, which Bun does not have; use json() or struct(), on both sides",
+    );
+  }
   return cloneCodec as Codec<T>;
 }
 

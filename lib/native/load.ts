@@ -1,38 +1,42 @@
-import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { statSync } from "node:fs";
 import { AddonError, UnsupportedPlatformError } from "../errors.js";
 import type { Binding } from "./binding.js";
+import { type Attempt, explain } from "./load-error.js";
+import { searchFor } from "./search.js";
 
 /** The version of the addon's interface: kInterfaceVersion of native/js/numbers.h. An addon of another version is refused. */
 const INTERFACE_VERSION = 2;
 
-let loaded: Binding | undefined;
-let failure: AddonError | UnsupportedPlatformError | undefined;
+type Failure = AddonError | UnsupportedPlatformError;
+
+let loaded: { readonly binding: Binding; readonly path: string } | undefined;
+let failed: { readonly error: Failure; readonly option: string | undefined } | undefined;
 
 /**
- * Returns the addon, loaded once a thread.
+ * Returns the addon, loaded once a thread. `option`: the path that the program gives; without it the environment and the package say
+ * where the addon is. A call after a failure tries again only if it names another path.
  *
  * Throws an UnsupportedPlatformError (ERR_RINGBELL_UNSUPPORTED_PLATFORM) on a platform that is neither Linux
- * nor macOS. Throws an AddonError (ERR_RINGBELL_ADDON) if no addon loads, or if RINGBELL_NO_ADDON is set.
+ * nor macOS. Throws an AddonError (ERR_RINGBELL_ADDON) if no addon loads, if this runtime is not Node, or if
+ * RINGBELL_NO_ADDON is set.
  */
-export function loadBinding(): Binding {
-  if (loaded === undefined && failure === undefined) {
+export function loadBinding(option?: string): Binding {
+  if (loaded === undefined && (failed === undefined || (option !== undefined && option !== failed.option))) {
     try {
-      loaded = load();
+      loaded = load(option);
+      failed = undefined;
     } catch (error) {
-      failure = error as AddonError | UnsupportedPlatformError;
+      failed = { error: error as Failure, option };
     }
   }
-  if (loaded !== undefined) return loaded;
-  throw failure;
+  if (loaded !== undefined) return loaded.binding;
+  throw failed?.error;
 }
 
 /** Returns the addon, or undefined if it does not load. Throws an UnsupportedPlatformError as `loadBinding` does. */
-export function tryBinding(): Binding | undefined {
+export function tryBinding(option?: string): Binding | undefined {
   try {
-    return loadBinding();
+    return loadBinding(option);
   } catch (error) {
     if (error instanceof UnsupportedPlatformError) throw error;
     return undefined;
@@ -41,79 +45,73 @@ export function tryBinding(): Binding | undefined {
 
 /** Returns why the addon did not load, after it was asked for; undefined if it did. */
 export function addonFailure(): Error | undefined {
-  return failure;
+  return failed?.error;
 }
 
-/** Returns `glibc` or `musl` on Linux, else undefined. */
-export function libc(): "glibc" | "musl" | undefined {
-  if (process.platform !== "linux") return undefined;
-  try {
-    // The maps name the library that this process runs on, whatever else is installed.
-    return /\/(ld-musl-|libc\.musl-)/.test(readFileSync("/proc/self/maps", "utf8")) ? "musl" : "glibc";
-  } catch {
-    return existsSync("/etc/alpine-release") ? "musl" : "glibc";
-  }
+/** Returns the file that the addon was loaded from; undefined if it was not. */
+export function addonPath(): string | undefined {
+  return loaded?.path;
 }
 
-function load(): Binding {
+/** Whether the environment says that the addon shall not be loaded. */
+export function isUnwanted(): boolean {
+  const value = process.env.RINGBELL_NO_ADDON;
+  return value !== undefined && value !== "" && value !== "0";
+}
+
+function load(option: string | undefined): { binding: Binding; path: string } {
   if (process.platform !== "linux" && process.platform !== "darwin") {
     throw new UnsupportedPlatformError(
       `ringbell runs on Linux and macOS, not on ${process.platform}: it needs Unix sockets and POSIX shared memory. ` +
         "On Windows it runs in WSL 2.",
     );
   }
-  if (isSet(process.env.RINGBELL_NO_ADDON)) {
-    throw new AddonError("RINGBELL_NO_ADDON is set: the addon is not loaded");
-  }
-  const root = packageRoot();
-  const require = createRequire(import.meta.url);
-  const family = libc();
-  let binding: Binding;
-  try {
-    // node-gyp-build reads LIBC when it is loaded. Without LIBC it guesses from the file system.
-    const before = process.env.LIBC;
-    if (before === undefined && family !== undefined) process.env.LIBC = family;
+  if (isUnwanted()) throw new AddonError("RINGBELL_NO_ADDON is set: the addon is not loaded");
+  refuseOtherRuntimes();
+  const { place, files } = searchFor(option);
+  const attempts: Attempt[] = [];
+  for (const path of files) {
     try {
-      binding = (require("node-gyp-build") as (directory: string) => Binding)(root);
-    } finally {
-      if (before === undefined) delete process.env.LIBC;
+      return { binding: open(path), path };
+    } catch (error) {
+      attempts.push({ path, error: error as NodeJS.ErrnoException });
     }
+  }
+  const reason = attempts.find(({ error }) => error.code !== "ENOENT") ?? attempts[0];
+  throw new AddonError(explain(place, attempts), { cause: reason?.error });
+}
+
+/** Other runtimes open the addon, and end in the middle of it: they have only a part of libuv. */
+function refuseOtherRuntimes(): void {
+  const { bun, deno } = process.versions;
+  const runtime = bun !== undefined ? `Bun ${bun}` : deno !== undefined ? `Deno ${deno}` : undefined;
+  if (runtime === undefined) return;
+  throw new AddonError(
+    `the addon is not loaded in ${runtime}: it needs the event loop of Node.\n` +
+      "Mend: run this program with Node, or leave it so: channels go over the socket here.",
+  );
+}
+
+/** Loads a file. Throws an error with `code` ENOENT if there is none, or what the system's loader says. */
+function open(path: string): Binding {
+  // The system's loader gives no code for a missing file.
+  const unseen = whyUnseen(path);
+  if (unseen?.code === "ENOENT") throw unseen;
+  const module = { exports: {} as Binding };
+  // Not `require`: bundlers look for it, and a single executable has one for built-in modules only.
+  process.dlopen(module, path);
+  const { interfaceVersion } = module.exports;
+  if (interfaceVersion === INTERFACE_VERSION) return module.exports;
+  throw new Error(
+    `it has interface version ${interfaceVersion ?? "0"}; this version of ringbell needs ${INTERFACE_VERSION}`,
+  );
+}
+
+function whyUnseen(path: string): NodeJS.ErrnoException | undefined {
+  try {
+    statSync(path);
+    return undefined;
   } catch (error) {
-    throw new AddonError(explain(root, family, error as Error), { cause: error });
+    return error as NodeJS.ErrnoException;
   }
-  if (binding.interfaceVersion !== INTERFACE_VERSION) {
-    throw new AddonError(
-      `the addon in ${root} has interface version ${binding.interfaceVersion ?? "0"}; ` +
-        `this version of ringbell needs ${INTERFACE_VERSION}. Build it again: npm run build`,
-    );
-  }
-  return binding;
-}
-
-function explain(root: string, family: string | undefined, error: Error): string {
-  const platform = `${process.platform}-${process.arch}${family === undefined ? "" : ` (${family})`}`;
-  const tried = [join(root, "build/Release"), join(root, "prebuilds", `${process.platform}-${process.arch}`)];
-  return [
-    `the addon could not be loaded on ${platform}, Node ${process.versions.node} (Node-API ${process.versions.napi}).`,
-    `Tried: ${tried.join(", ")}.`,
-    `Reason: ${error.message.split("\n")[0]}`,
-    "Mend: in a checkout, `npm run build`. In an installed package, in its directory: " +
-      "`npm install --no-save node-gyp node-addon-api && npx node-gyp rebuild` (it needs python3, make and a C++20 compiler).",
-    'Or do without: { transport: "stream" } uses the socket alone, and "auto" falls back to it.',
-  ].join("\n");
-}
-
-/** Returns the directory of the package, that with package.json. This module lies in lib/native, or in a file of dist/. */
-export function packageRoot(): string {
-  let directory = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(directory, "package.json"))) {
-    const above = dirname(directory);
-    if (above === directory) return directory;
-    directory = above;
-  }
-  return directory;
-}
-
-function isSet(value: string | undefined): boolean {
-  return value !== undefined && value !== "" && value !== "0";
 }

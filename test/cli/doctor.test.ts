@@ -83,13 +83,16 @@ describe("ringbell doctor", () => {
   it("names the file and the mend where the addon is broken", async () => {
     const broken = scratchDirectory();
     mkdirSync(join(broken, "build", "Release"), { recursive: true });
-    const env = { RINGBELL_DIRECTORY: scratchDirectory(), RINGBELL_PREBUILD: broken };
+    const env = { RINGBELL_DIRECTORY: scratchDirectory(), RINGBELL_ADDON: broken };
     const { code, report } = await doctor(env);
     expect(code).toBe(0);
     expect(report.addon.loaded).toBe(false);
     expect(report.problems[0]!.severity).toBe("warning");
-    expect(report.problems[0]!.message).toMatch(/Reason: /);
-    expect(report.problems[0]!.help).toMatch(/node-gyp rebuild/);
+    expect(report.problems[0]!.message).toContain(
+      `- ${join(broken, "build/Release/ringbell.node")}: no such file`,
+    );
+    expect(report.problems[0]!.message).toContain("RINGBELL_STREAM_FALLBACK");
+    expect(report.problems[0]!.help).toBe(`Correct RINGBELL_ADDON, which is ${broken}, or leave it out.`);
   });
 
   it("exits with 1 where messages can't flow: shared memory is demanded, and there is none", async () => {

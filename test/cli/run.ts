@@ -14,15 +14,41 @@ export interface Outcome {
 
 /** Runs the command as a process of its own, without what the environment says of ringbell, and waits for its end. */
 export function ringbell(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const clean = Object.entries(process.env).filter(
-    ([name]) => !/^(RINGBELL_|NO_COLOR|FORCE_COLOR|NODE_DEBUG)/.test(name),
-  );
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  return runNode([MAIN, ...args], env);
+}
+
+/** Runs an ES module in a process of its own, without what the environment says of ringbell, and waits for its end. */
+export function runCode(
+  code: string,
+  env: Record<string, string> = {},
+  nodeOptions: readonly string[] = [],
+): Promise<Outcome> {
+  return runNode([...nodeOptions, "--input-type=module", "-e", code], env);
+}
+
+/** As `runCode`, with the arguments of Node. */
+export function runNode(args: readonly string[], env: Record<string, string> = {}): Promise<Outcome> {
+  return runProgram(process.execPath, args, env);
+}
+
+export function runProgram(
+  path: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Outcome> {
+  const child = spawn(path, args, {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { ...Object.fromEntries(clean), ...env },
+    env: { ...cleanEnvironment(), ...env },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   return outcome(child);
+}
+
+function cleanEnvironment(): Record<string, string | undefined> {
+  const clean = Object.entries(process.env).filter(
+    ([name]) => !/^(RINGBELL_|NO_COLOR|FORCE_COLOR|NODE_DEBUG)/.test(name),
+  );
+  return Object.fromEntries(clean);
 }
 
 /** All that it says, and how it ends. */

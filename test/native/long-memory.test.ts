@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { libc } from "../../lib/native/load.js";
 import { unclearedBytes } from "../../lib/native/long-memory.js";
+import { libc } from "../../lib/native/search.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

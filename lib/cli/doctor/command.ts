@@ -1,3 +1,4 @@
+import { keepFallbackQuiet } from "../../channel/fallback.js";
 import { isOn } from "../arguments.js";
 import { type Command, JSON_OPTION } from "../command.js";
 import { packageVersion } from "../package.js";
@@ -20,6 +21,7 @@ export const doctor: Command = {
   ],
   options: [JSON_OPTION],
   async run(values, output) {
+    keepFallbackQuiet();
     const report = await examine();
     const lines = isOn(values, "json") ? [JSON.stringify(report, null, 2)] : showReport(report, output);
     for (const line of lines) output.print(line);

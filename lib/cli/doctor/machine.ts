@@ -1,10 +1,9 @@
 import { existsSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
-import { createRequire } from "node:module";
 import { arch, availableParallelism, freemem, platform, release, totalmem } from "node:os";
 import type { Binding } from "../../native/binding.js";
-import { libc, loadBinding } from "../../native/load.js";
+import { addonPath, loadBinding } from "../../native/load.js";
+import { libc } from "../../native/search.js";
 import { regionName } from "../../transport/places/region-names.js";
-import { packageDirectory } from "../package.js";
 import { controlGroup } from "./control-group.js";
 import {
   type AddonFacts,
@@ -25,19 +24,9 @@ const FIRST_PID_NAMESPACE = "4026531836";
 export function addonFacts(): AddonFacts {
   try {
     const { abiVersion } = loadBinding();
-    return { loaded: true, path: addonPath(), abiVersion, error: null };
+    return { loaded: true, path: addonPath() ?? null, abiVersion, error: null };
   } catch (error) {
     return { loaded: false, path: null, abiVersion: null, error: failureOf(error) };
-  }
-}
-
-/** Returns the file that was loaded. The search that loaded it runs again, with the same result. */
-function addonPath(): string | null {
-  try {
-    const build = createRequire(import.meta.url)("node-gyp-build") as { path(directory: string): string };
-    return build.path(packageDirectory());
-  } catch {
-    return null;
   }
 }
 

@@ -5,12 +5,15 @@ import type { DoctorReport, Failure, Problem } from "./report.js";
 
 /** The variables that the library reads. */
 const VARIABLES = [
+  "RINGBELL_ADDON",
+  "RINGBELL_CHECK_BLOCKS",
   "RINGBELL_CODEGEN",
   "RINGBELL_DIRECTORY",
   "RINGBELL_ENDPOINT",
   "RINGBELL_NAMESPACE",
   "RINGBELL_NO_ADDON",
   "RINGBELL_PREBUILD",
+  "RINGBELL_TRACE_BLOCKS",
   "RINGBELL_TRANSPORT",
   "RINGBELL_WATCHDOG",
 ];
@@ -40,8 +43,6 @@ export function findProblems(facts: Facts): Problem[] {
 type Add = (severity: Problem["severity"], message: string, help: string) => void;
 
 const CORRECT = "Correct the variable, or unset it.";
-const BUILD =
-  "Build it in the package's directory with `npx node-gyp rebuild` (it needs python3, make and a C++20 compiler).";
 
 function addonProblems({ addon, environment }: Facts, add: Add): void {
   if (addon.error === null) return;
@@ -55,18 +56,19 @@ function addonProblems({ addon, environment }: Facts, add: Add): void {
   }
   const supported = addon.error.code !== "ERR_RINGBELL_UNSUPPORTED_PLATFORM";
   // The addon's message has its own line of what helps, which is shown in another place here.
-  const message = addon.error.message.split("\nMend:")[0]!;
+  const [message = "", mend = ""] = addon.error.message.split("\nMend: ");
   add(
     supported ? "warning" : "error",
     supported
-      ? `${message}\nWithout it there is no shared memory, only the socket, which is slower.`
+      ? `${message}\nWithout it there is no shared memory, only the socket, which is slower. A program that may choose is warned of it ` +
+          "once (RINGBELL_STREAM_FALLBACK)."
       : message,
-    supported
-      ? environment.RINGBELL_PREBUILD
-        ? `Unset RINGBELL_PREBUILD (${environment.RINGBELL_PREBUILD}), where it is looked for first. ${BUILD}`
-        : BUILD
-      : "Use Linux or macOS, or on Windows WSL 2.",
+    supported ? capitalised(mend.split("\n")[0]!) : "Use Linux or macOS, or on Windows WSL 2.",
   );
+}
+
+function capitalised(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 function testProblems({ tests, environment, addon, directory }: Facts, add: Add): void {

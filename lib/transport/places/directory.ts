@@ -14,6 +14,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import { AccessError, SystemError } from "../../errors.js";
+import { permissionError } from "./denied.js";
 import type { Address, ResolvedPlace } from "./names.js";
 import { isOurUid, ourUid } from "./user.js";
 
@@ -116,6 +117,8 @@ export function accessError(path: string, purpose: string, cause: unknown): Acce
     const text = `can't ${purpose} ${path}: the system refuses this process the call ${syscall} (${message}), as a sandbox does`;
     return new SystemError(text, code ?? "UNKNOWN", syscall ?? "unknown", path, { cause });
   }
+  const denied = permissionError(`${purpose} ${path}`, cause, path);
+  if (denied !== undefined) return denied;
   let seen = path;
   let stat: Stats | undefined;
   while (stat === undefined) {

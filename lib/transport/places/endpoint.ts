@@ -5,6 +5,7 @@ import type { Binding } from "../../native/binding.js";
 import type { Acceptor } from "../wire/acceptor.js";
 import { PROTOCOL_VERSION } from "../wire/protocol.js";
 import { atExit } from "./at-exit.js";
+import { namingFlag } from "./denied.js";
 import { prepareDirectory, removeDirectory } from "./directory.js";
 import { watchFiles } from "./file-watch.js";
 import { ourIdentity } from "./identity.js";
@@ -58,7 +59,19 @@ export async function openEndpoint(
 }
 
 /** Takes the name, or again what `taking.former` lacks. `check` throws if that is no longer wanted. */
-async function take(binding: Binding | undefined, taking: Taking, check = () => {}): Promise<Taken> {
+async function take(binding: Binding | undefined, taking: Taking, check?: () => void): Promise<Taken> {
+  try {
+    return await takeAmongOthers(binding, taking, check);
+  } catch (error) {
+    throw namingFlag(error);
+  }
+}
+
+async function takeAmongOthers(
+  binding: Binding | undefined,
+  taking: Taking,
+  check = () => {},
+): Promise<Taken> {
   const { address } = taking;
   const end = now() + PATIENCE;
   while (now() < end) {

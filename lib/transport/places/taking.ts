@@ -165,10 +165,16 @@ async function listenNet(address: Address, mode: number): Promise<Acceptor | und
     await new Promise<void>((resolve, reject) => {
       server.once("error", (cause) => reject(listenError(address.socketPath, cause)));
       // `exclusive`: a worker of node:cluster must listen itself; otherwise the primary would.
-      server.listen({ path, backlog: BACKLOG, exclusive: true }, () => {
+      const listening = () => {
         server.removeAllListeners("error");
         resolve();
-      });
+      };
+      try {
+        server.listen({ path, backlog: BACKLOG, exclusive: true }, listening);
+      } catch (cause) {
+        // Node's permission model throws here.
+        reject(listenError(address.socketPath, cause));
+      }
     });
     try {
       chmodSync(path, mode);

@@ -1,11 +1,9 @@
 // In a process that may have few files open: passes segments to itself when it has room for none. Prints what came of it.
 import { closeSync, openSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { fileURLToPath } from "node:url";
+import { loadBinding } from "../../../dist/native/load.js";
 
 const [path] = process.argv.slice(2);
-const root = fileURLToPath(new URL("../../..", import.meta.url));
-const binding = createRequire(import.meta.url)("node-gyp-build")(root);
+const binding = loadBinding();
 const BYTES = 16_384;
 
 const listening = binding.socketListen(path, 0o600, 1);

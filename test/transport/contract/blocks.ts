@@ -518,7 +518,8 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
       b.log().blocks[0]![0]!.release();
       await b.connection.close();
       await a.ended();
-      await turns(3);
+      // How soon the end closes its socket is the runtime's affair.
+      while (b.connection.bulk.stats().heldBlocks > 0) await turns(1);
       expect(b.connection.bulk.stats()).toMatchObject({ heldBlocks: 0, heldBytes: 0 });
       expect(a.connection.bulk.stats()).toMatchObject({ lentBlocks: 0 });
     });
@@ -544,8 +545,7 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
     });
 
     it("that were garbage-collected come back, on both sides", async () => {
-      setFlagsFromString("--expose-gc");
-      const gc = runInNewContext("gc") as () => void;
+      const gc = collector();
       const [a, b] = await pair(MIB);
       b.lane().wantRecords(true);
       await (async () => {
@@ -744,4 +744,12 @@ function shareIfRoom(block: Block): Block[] {
     expect(error).toBeInstanceOf(NoSpaceError);
     return [block];
   }
+}
+
+/** Returns what collects garbage, in Node, Deno or Bun. */
+function collector(): () => void {
+  const { Bun } = globalThis as { Bun?: { gc(now: boolean): void } };
+  if (Bun !== undefined) return () => Bun.gc(true);
+  setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
 }

@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { listen } from "ringbell";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { first, privateDirectory } from "../channel/setup.js";
+import { type Outcome, runProgram } from "../cli/run.js";
+import { headOf } from "../docs/blocks.js";
+import { expectLines, root } from "../docs/workshop.js";
+import { bundleSuites } from "./bundle.js";
+
+/** The runtimes other than Node, by the variables that name their programs; `npm run test:runtimes` sets them. */
+const runtimes = [
+  { name: "Bun", program: process.env.TEST_BUN, args: [] as string[] },
+  { name: "Deno", program: process.env.TEST_DENO, args: ["run", "-A", "--v8-flags=--expose-gc"] },
+].filter(({ program }) => program);
+
+/** These block a thread, which needs shared memory. */
+const BLOCKING = ["sync-polling.mjs", "worker.mjs"];
+const examples = readdirSync(join(root, "examples"))
+  .filter((file) => file.endsWith(".mjs"))
+  .filter((file) => !BLOCKING.includes(file));
+
+/** What every transport and every port promises, and the codecs. */
+const SUITES = [
+  "test/transport/stream/contract.test.ts",
+  "test/port/no-addon.test.ts",
+  "test/port/memory-pair.test.ts",
+  "test/memory-pair.test.ts",
+  "test/codec/json.test.ts",
+  "test/codec/struct.test.ts",
+  "test/codec/union.test.ts",
+  "test/codec/text-bytes.test.ts",
+];
+/** It makes clone() for all of its tests, which needs V8. */
+const WITH_CLONE = "test/codec/blocks.test.ts";
+
+/** Tests that can't hold there, with the reason. */
+const KNOWN: Readonly<Record<string, readonly RegExp[]>> = {
+  Bun: [
+    /though a test has replaced the timers/, // There are Vitest's own fakes only in Vitest.
+    /getter that throws is the cause/, // It tries clone(), which needs V8.
+  ],
+  Deno: [
+    /though a test has replaced the timers/,
+    /keeps no process alive/, // It starts node's --input-type=module, which Deno does not know.
+    /taken away handle by handle/, // A write is never done at once there, so the memory goes a little later.
+  ],
+};
+
+interface Line {
+  readonly name?: string;
+  readonly state?: string;
+  readonly errors?: readonly string[];
+  readonly total?: number;
+}
+
+if (runtimes.length === 0) it.skip("needs Bun or Deno: npm run test:runtimes", () => {});
+
+describe.each(runtimes)("in $name", ({ name, program, args }) => {
+  const start = (script: string, more: string[] = [], env: Record<string, string> = {}): Promise<Outcome> =>
+    runProgram(program!, [...args, script, ...more], { RINGBELL_DIRECTORY: privateDirectory(), ...env });
+
+  it.each(examples)("examples/%s prints what its head says", { timeout: 120_000 }, async (file) => {
+    const path = join(root, "examples", file);
+    const { code, stdout, stderr } = await start(path);
+    expect(code, stderr).toBe(0);
+    const { prints } = headOf(readFileSync(path, "utf8"));
+    // Without the addon a child of it has a stream, whatever it is given.
+    expectLines(
+      stdout,
+      prints.map((line) => line.replace("the addon: shm", "the addon: stream")),
+    );
+    expect(stderr).toMatch(/RINGBELL_STREAM_FALLBACK/);
+    expect(stderr).toContain(`the addon is not loaded in ${name} `);
+  });
+
+  it.each(BLOCKING)("examples/%s is told that a thread can't be blocked", async (file) => {
+    const { code, stderr } = await start(join(root, "examples", file));
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("methods that block need shared memory");
+  });
+
+  it("messages and blocks go to and fro with a process of Node", async () => {
+    const directory = privateDirectory();
+    const server = await listen("n", { directory });
+    onTestFinished(() => server.close());
+    const ended = start(join(root, "test", "runtimes", "echo.mjs"), [directory]);
+    const channel = await first(server);
+    expect([channel.transport, channel.stats().fallback]).toEqual(["stream", "peer"]);
+    for (let n = 0; n < 300; n++) {
+      await channel.send({ n });
+      expect(await channel.receive()).toEqual({ n });
+    }
+    const block = await channel.allocate(1 << 20);
+    block.bytes.fill(7);
+    await channel.send({ block });
+    const answer = (await channel.receive()) as { block: typeof block };
+    expect(answer.block.bytes.every((byte) => byte === 7)).toBe(true);
+    await channel.close();
+    expect(await ended).toMatchObject({ code: 0, stdout: "" });
+  });
+
+  it("the tests of transports, ports and codecs hold, but for those that can't there", {
+    timeout: 600_000,
+  }, async () => {
+    const file = join(root, "build", "test-runtimes", `${name}.mjs`);
+    await bundleSuites(name === "Bun" ? SUITES : [...SUITES, WITH_CLONE], file);
+    const { stdout, stderr } = await start(file, [], { RINGBELL_NO_ADDON: "1" });
+    const json = stdout.split("\n").filter((line) => line.startsWith("{"));
+    const lines = json.map((line) => JSON.parse(line) as Line);
+    expect(lines.at(-1), stderr).toMatchObject({ errors: [] });
+    expect(lines.at(-1)!.total).toBeGreaterThan(250);
+    const failed = lines.filter(({ state }) => state === "fail");
+    const known = (test = "") => KNOWN[name]!.some((pattern) => pattern.test(test));
+    expect(failed.filter((line) => !known(line.name))).toEqual([]);
+  });
+});
