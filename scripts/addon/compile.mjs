@@ -91,7 +91,10 @@ function run(compiler, args, env) {
     child.on("error", (error) => reject(new CompileError(`${compiler}: ${error.message}`)));
     child.on("close", (code, signal) => {
       if (code === 0) resolve();
-      else reject(new CompileError(`${text.trimEnd()}\n${compiler} ended with ${signal ?? `exit code ${code}`}`));
+      else
+        reject(
+          new CompileError(`${text.trimEnd()}\n${compiler} ended with ${signal ?? `exit code ${code}`}`),
+        );
     });
   });
 }

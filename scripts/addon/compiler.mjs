@@ -14,7 +14,8 @@ import { cacheDirectory, FetchError, fetchPackage, PINS } from "./toolchain.mjs"
 
 const CANDIDATES = ["g++", "c++", "clang++"];
 /** Compiled only if the compiler and its library know C++20. */
-const PROBE = "#include <atomic>\n#include <span>\nstatic_assert(__cplusplus >= 202002L);\nstd::atomic<std::span<int>*> probe;\n";
+const PROBE =
+  "#include <atomic>\n#include <span>\nstatic_assert(__cplusplus >= 202002L);\nstd::atomic<std::span<int>*> probe;\n";
 
 /** No compiler is there, and none can be had. The message is one line. */
 export class NoCompilerError extends Error {}
@@ -32,7 +33,9 @@ export function findCompiler(say, env = process.env) {
   const missing = `no C++20 compiler was found (tried ${candidates(env).join(", ")}; g++ 11 and clang 14 are new enough)`;
   const target = hostTarget();
   if (target?.platform !== "linux" || target.arch !== "x64") {
-    throw new NoCompilerError(`${missing}, and npm has one for Linux on x64 only, not for ${process.platform}-${process.arch}`);
+    throw new NoCompilerError(
+      `${missing}, and npm has one for Linux on x64 only, not for ${process.platform}-${process.arch}`,
+    );
   }
   try {
     say(`${missing}: Zig ${PINS.zig.version} from npm takes its place`);

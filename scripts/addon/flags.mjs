@@ -40,9 +40,12 @@ export function flagsFor({ platform, libc, triple, strict }) {
 
 /** The flag that hands the list of exports to the linker; none where it takes none. @param {NodeJS.Platform} platform @param {boolean} zig */
 export function exportFlag(platform, zig) {
-  if (platform === "linux") return { flag: "-Wl,--version-script=", text: `{ global: ${EXPORTS.join("; ")}; local: *; };\n` };
+  if (platform === "linux")
+    return { flag: "-Wl,--version-script=", text: `{ global: ${EXPORTS.join("; ")}; local: *; };\n` };
   // Zig's own linker for macOS has no such option. What it would export besides is hidden by static_new.cc.
-  return zig ? undefined : { flag: "-Wl,-exported_symbols_list,", text: EXPORTS.map((name) => `_${name}\n`).join("") };
+  return zig
+    ? undefined
+    : { flag: "-Wl,-exported_symbols_list,", text: EXPORTS.map((name) => `_${name}\n`).join("") };
 }
 
 function forLinux() {
@@ -56,7 +59,13 @@ function forLinux() {
 
 /** @param {string | undefined} triple */
 function forDarwin(triple) {
-  const oldest = triple === undefined ? ["-mmacosx-version-min=11.0"] : ["-fvisibility-global-new-delete=force-hidden"];
+  const oldest =
+    triple === undefined ? ["-mmacosx-version-min=11.0"] : ["-fvisibility-global-new-delete=force-hidden"];
   // Node has the symbols of Node-API and libuv; they are looked up when the addon is loaded.
-  return [triple === undefined ? "-bundle" : "-shared", ...oldest, "-Wl,-undefined,dynamic_lookup", "-Wl,-dead_strip"];
+  return [
+    triple === undefined ? "-bundle" : "-shared",
+    ...oldest,
+    "-Wl,-undefined,dynamic_lookup",
+    "-Wl,-dead_strip",
+  ];
 }

@@ -29,7 +29,16 @@ export async function buildForHost(root, { force, output, say }) {
   const isThere = existsSync(addon) && existsSync(stamp) && readFileSync(stamp, "utf8") === made;
   if (isThere && !force && output === undefined) return false;
   const { command, env, triple } = findCompiler(say);
-  await compile(root, { command, env, platform, libc, triple, strict, includes: hostIncludes(root, say), output: addon });
+  await compile(root, {
+    command,
+    env,
+    platform,
+    libc,
+    triple,
+    strict,
+    includes: hostIncludes(root, say),
+    output: addon,
+  });
   if (output === undefined) writeFileSync(stamp, made);
   return true;
 }

@@ -18,13 +18,22 @@ export const GLIBC = "2.28";
 export const MACOS = "11.0";
 
 /** @type {readonly Target[]} */
-export const TARGETS = [linux("x64", "glibc"), linux("arm64", "glibc"), linux("x64", "musl"), linux("arm64", "musl"), darwin("x64"), darwin("arm64")];
+export const TARGETS = [
+  linux("x64", "glibc"),
+  linux("arm64", "glibc"),
+  linux("x64", "musl"),
+  linux("arm64", "musl"),
+  darwin("x64"),
+  darwin("arm64"),
+];
 
 /** The target that this process runs on; undefined if there is none for it. @returns {Target | undefined} */
 export function hostTarget() {
   const { platform, arch } = process;
   const libc = platform === "linux" ? libcOf() : undefined;
-  return TARGETS.find((target) => target.platform === platform && target.arch === arch && target.libc === libc);
+  return TARGETS.find(
+    (target) => target.platform === platform && target.arch === arch && target.libc === libc,
+  );
 }
 
 /** The C library that this process runs on: its maps name it, whatever else is installed. */

@@ -97,7 +97,15 @@ function lock(pin) {
 
 /** @param {string} directory @param {Pin} pin @param {string[]} more */
 function install(directory, pin, more) {
-  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", ...PATIENCE, ...more];
+  const args = [
+    "ci",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--prefer-offline",
+    ...PATIENCE,
+    ...more,
+  ];
   const { status, error, stderr } = npm(args, directory);
   if (status === 0) return;
   const lines = (error?.message ?? stderr).split("\n").map((line) => line.replace(/^npm (error|ERR!) ?/, ""));

@@ -108,7 +108,10 @@ function versionNames(bytes, sections) {
   for (let at = section.offset, next = -1; next !== 0; at += next) {
     let entry = at + bytes.readUInt32LE(at + 8);
     for (let count = bytes.readUInt16LE(at + 2); count > 0; count--) {
-      names.set(bytes.readUInt16LE(entry + 6), text(bytes, sections, section.link, bytes.readUInt32LE(entry + 8)));
+      names.set(
+        bytes.readUInt16LE(entry + 6),
+        text(bytes, sections, section.link, bytes.readUInt32LE(entry + 8)),
+      );
       entry += bytes.readUInt32LE(entry + 12);
     }
     next = bytes.readUInt32LE(at + 12);

@@ -30,14 +30,22 @@ function inspectElf(target, bytes) {
   const { arch, bindNow, exports, imports } = readElf(bytes);
   const faults = exportFaults(exports);
   const versions = imports.map(({ version }) => /^GLIBC_([\d.]+)$/.exec(version ?? "")?.[1]);
-  const newest = versions.filter((version) => version !== undefined).sort(compareVersions).at(-1);
+  const newest = versions
+    .filter((version) => version !== undefined)
+    .sort(compareVersions)
+    .at(-1);
   if (newest !== undefined && compareVersions(newest, GLIBC) > 0)
     faults.push(`expected symbols of glibc ${GLIBC} at most, got one of ${newest}`);
-  if (newest !== undefined && target.libc === "musl") faults.push("expected no symbols of glibc in a binary for musl");
+  if (newest !== undefined && target.libc === "musl")
+    faults.push("expected no symbols of glibc in a binary for musl");
   // The linker versions what it found in the C library that it linked against.
-  const unknown = imports.filter(({ name, version, weak }) => !weak && version === undefined && !OF_NODE.test(name));
+  const unknown = imports.filter(
+    ({ name, version, weak }) => !weak && version === undefined && !OF_NODE.test(name),
+  );
   if (target.libc === "glibc" && unknown.length > 0)
-    faults.push(`expected only symbols of Node and of glibc ${GLIBC}, got ${unknown.map(({ name }) => name).join(", ")}`);
+    faults.push(
+      `expected only symbols of Node and of glibc ${GLIBC}, got ${unknown.map(({ name }) => name).join(", ")}`,
+    );
   if (!bindNow) faults.push("expected all symbols to be bound when it is loaded (BIND_NOW)");
   return {
     arch,
@@ -63,7 +71,9 @@ function exportFaults(exports) {
   const foreign = exports.filter((name) => !EXPORTS.includes(name));
   const missing = EXPORTS.filter((name) => !exports.includes(name));
   return [
-    ...(foreign.length > 0 ? [`expected no export but ${EXPORTS.join(", ")}, got ${foreign.join(", ")}`] : []),
+    ...(foreign.length > 0
+      ? [`expected no export but ${EXPORTS.join(", ")}, got ${foreign.join(", ")}`]
+      : []),
     ...(missing.length > 0 ? [`expected the export ${missing.join(", ")}`] : []),
   ];
 }

@@ -2,7 +2,7 @@
 
 const MAGIC = 0xfeedfacf;
 /** cputype. @type {Readonly<Record<number, string>>} */
-const MACHINES = { 0x01000007: "x64", 0x0100000c: "arm64" };
+const MACHINES = { 16777223: "x64", 16777228: "arm64" };
 const COMMAND = {
   symbols: 0x2,
   oldestMacos: 0x24,
@@ -27,7 +27,12 @@ export function readMachO(bytes) {
     throw new Error("expected a Mach-O file of 64 bits, of one architecture");
   const machine = bytes.readUInt32LE(4);
   /** @type {{ arch: string, minimum: string | undefined, exports: string[], imports: string[] }} */
-  const facts = { arch: MACHINES[machine] ?? `cputype ${machine}`, minimum: undefined, exports: [], imports: [] };
+  const facts = {
+    arch: MACHINES[machine] ?? `cputype ${machine}`,
+    minimum: undefined,
+    exports: [],
+    imports: [],
+  };
   let at = HEADER_BYTES;
   for (let count = bytes.readUInt32LE(16); count > 0; count--) {
     const command = bytes.readUInt32LE(at);
