@@ -151,7 +151,9 @@ describe("before the tests, the addon", () => {
     expect([existsSync(output), existsSync(addon)]).toEqual([true, false]);
   });
 
-  it("is not built without a compiler and without npm's registry: one line says what is missing, and the rest of the build goes on", async () => {
+  it("is not built without a compiler and without npm's registry: one line says what is missing, and the rest of the build goes on", {
+    timeout: compiling,
+  }, async () => {
     const offline = {
       ...process.env,
       CXX: "no-such-compiler",

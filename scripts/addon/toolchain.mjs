@@ -16,7 +16,7 @@ import { fileURLToPath } from "node:url";
 /** @type {Pins} */
 export const PINS = JSON.parse(readFileSync(new URL("./toolchain.json", import.meta.url), "utf8"));
 /** npm retries a dead registry for minutes; a build without network should say so sooner. */
-const PATIENCE = ["--fetch-retries=1", "--fetch-timeout=120000"];
+const PATIENCE = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=120000"];
 
 /** A package that npm did not bring. The message is one line. */
 export class FetchError extends Error {}
@@ -109,8 +109,10 @@ function install(directory, pin, more) {
   const { status, error, stderr } = npm(args, directory);
   if (status === 0) return;
   const lines = (error?.message ?? stderr).split("\n").map((line) => line.replace(/^npm (error|ERR!) ?/, ""));
-  const why = lines.find((line) => /request to|E[A-Z]{4,}|getaddrinfo|not found/.test(line)) ?? lines[0];
-  throw new FetchError(`npm could not fetch ${pin.name} ${pin.version}: ${why || `exit code ${status}`}`);
+  const why = [/request to/, /E[A-Z]{4,}/, /./].map((kind) => lines.find((line) => kind.test(line)));
+  throw new FetchError(
+    `npm could not fetch ${pin.name} ${pin.version}: ${why.find((line) => line !== undefined) ?? `exit code ${status}`}`,
+  );
 }
 
 /** Runs npm: the one that runs us, if one does. @param {string[]} args @param {string} cwd */
