@@ -89,7 +89,7 @@ describe("ringbell doctor", () => {
     expect(report.addon.loaded).toBe(false);
     expect(report.problems[0]!.severity).toBe("warning");
     expect(report.problems[0]!.message).toMatch(/Reason: /);
-    expect(report.problems[0]!.help).toMatch(/node-gyp rebuild/);
+    expect(report.problems[0]!.help).toMatch(/ringbell build-addon/);
   });
 
   it("exits with 1 where messages can't flow: shared memory is demanded, and there is none", async () => {

@@ -40,8 +40,7 @@ export function findProblems(facts: Facts): Problem[] {
 type Add = (severity: Problem["severity"], message: string, help: string) => void;
 
 const CORRECT = "Correct the variable, or unset it.";
-const BUILD =
-  "Build it in the package's directory with `npx node-gyp rebuild` (it needs python3, make and a C++20 compiler).";
+const BUILD = "Build it with `npx ringbell build-addon`, in a checkout with `npm run build`.";
 
 function addonProblems({ addon, environment }: Facts, add: Add): void {
   if (addon.error === null) return;
