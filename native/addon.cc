@@ -37,4 +37,4 @@ static Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   return exports;
 }
 
-NODE_API_MODULE(NODE_GYP_MODULE_NAME, initialize)
+NODE_API_MODULE(ringbell, initialize)

@@ -29,9 +29,11 @@ if (missing.length > 0) {
     cwd: bench,
     stdio: ["ignore", "ignore", "pipe"],
     encoding: "utf8",
-    // `npm run` tells its children what it was called with; this is another npm, for another package.
+    // `npm run` tells its children what it was called with, and our .npmrc; this is another npm, for another package.
     env: Object.fromEntries(
-      Object.entries(process.env).filter(([name]) => !/^npm_(config_local_prefix|package_)/.test(name)),
+      Object.entries(process.env).filter(
+        ([name]) => !/^npm_(config_local_prefix|config_ignore_scripts|package_)/.test(name),
+      ),
     ),
   });
   if (status !== 0) {

@@ -5,19 +5,21 @@
 // Each program is built three times: optimised, under ThreadSanitizer, and under AddressSanitizer with
 // UndefinedBehaviorSanitizer. ThreadSanitizer gets those that have two threads only: it sees nothing of another process, and in
 // one thread there is nothing to see. A program is built again only when something it is made of has changed.
-// CXX names the compiler (default g++). RINGBELL_TEST_MS sets how long each torture test tortures.
+// The compiler is the addon's: that which CXX names, one that is installed, or else Zig, which npm fetches; the sanitizers need an
+// installed one. RINGBELL_TEST_MS sets how long each torture test tortures.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { hostIncludes } from "./addon/compile.mjs";
+import { findCompiler, NoCompilerError } from "./addon/compiler.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, "native");
 const tests = join(native, "test");
 const output = join(root, "build", "native-test");
-const compiler = process.env.CXX || "g++";
 const RUN_LIMIT_MS = 120_000;
 /** The files that a test is linked with; most need headers only. */
 const LINKED = {
@@ -74,13 +76,19 @@ function options() {
   }
 }
 
-function compilerVersion() {
-  const { error, stdout } = spawnSync(compiler, ["--version"], { encoding: "utf8" });
-  if (error)
-    throw new Failure(
-      `${compiler} can't be run (${error.code}): install g++ (Debian package g++), or set CXX`,
-    );
-  return stdout;
+/** The compiler with its first arguments, what it needs in its environment, and its version. */
+function chooseCompiler() {
+  try {
+    const { command, env, triple } = findCompiler((line) => console.error(line));
+    const args = triple === undefined ? command.slice(1) : [...command.slice(1), "-target", triple];
+    const [program] = command;
+    const environment = { ...process.env, ...env };
+    const { stdout } = spawnSync(program, [...args, "--version"], { encoding: "utf8", env: environment });
+    return { program, args, environment, isZig: triple !== undefined, version: stdout };
+  } catch (error) {
+    if (!(error instanceof NoCompilerError)) throw error;
+    throw new Failure(`The native tests need a C++20 compiler: ${error.message}`);
+  }
 }
 
 /** Everything that the programs of the tests may include. Few and small, so each depends on all headers. */
@@ -91,23 +99,9 @@ function headers() {
     .sort();
 }
 
-/** The folder of uv.h: of this installation of Node, or where node-gyp put Node's headers when it built the addon. */
-function libuvFolder() {
-  const prefixes = [dirname(dirname(process.execPath))];
-  const configuration = join(root, "build", "config.gypi");
-  if (existsSync(configuration)) {
-    const text = readFileSync(configuration, "utf8");
-    prefixes.push(/"nodedir":\s*"([^"]+)"/.exec(text)?.[1] ?? "");
-  }
-  const folder = prefixes
-    .map((prefix) => join(prefix, "include", "node"))
-    .find((candidate) => existsSync(join(candidate, "uv.h")));
-  if (folder === undefined)
-    throw new Failure("uv.h was not found: npm run build:native brings Node's headers");
-  return folder;
-}
-
-function plan({ only, filter }, version) {
+function plan({ only, filter }, { version, isZig }) {
+  if (isZig && only !== "plain")
+    throw new Failure("The sanitizers need an installed compiler (g++ or clang++); run --only plain");
   const shared = createHash("sha256").update(version);
   for (const path of headers()) shared.update(path).update(readFileSync(path));
   const programs = readdirSync(tests)
@@ -122,7 +116,9 @@ function plan({ only, filter }, version) {
       const source = join(tests, name === "latency" ? "latency.cc" : `${name}_test.cc`);
       const sources = [source, ...(LINKED[name] ?? []).map((file) => join(native, file))];
       const program = join(output, variant, name);
-      const libuv = ON_LIBUV.includes(name) ? ["-isystem", libuvFolder()] : [];
+      const libuv = ON_LIBUV.includes(name)
+        ? hostIncludes(root, console.error).flatMap((folder) => ["-isystem", folder])
+        : [];
       const command = [...COMMON, ...flags, ...libuv, ...sources, "-o", program];
       const made = shared.copy().update(command.join("\0"));
       for (const path of sources) made.update(readFileSync(path));
@@ -148,11 +144,11 @@ function run(command, args, options = {}) {
   });
 }
 
-async function build(job) {
+async function build(job, { program, args, environment }) {
   if (existsSync(job.program) && existsSync(job.stamp) && readFileSync(job.stamp, "utf8") === job.made)
     return;
   mkdirSync(dirname(job.program), { recursive: true });
-  const { code, stderr } = await run(compiler, job.command);
+  const { code, stderr } = await run(program, [...args, ...job.command], { env: environment });
   if (code === 0) {
     writeFileSync(job.stamp, job.made);
     return;
@@ -161,13 +157,13 @@ async function build(job) {
   const missing = /cannot find .*(-l[tau]+b?san|lib[tau]+b?san|libclang_rt)/.test(stderr);
   job.failure = missing
     ? `the sanitizer's runtime library is missing; Debian has it in ${runtime}\n${stderr}`
-    : `${compiler} failed\n${stderr}`;
+    : `${program} failed\n${stderr}`;
 }
 
-async function buildAll(jobs) {
+async function buildAll(jobs, compiler) {
   const waiting = [...jobs];
   const builder = async () => {
-    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) await build(job);
+    for (let job = waiting.shift(); job !== undefined; job = waiting.shift()) await build(job, compiler);
   };
   await Promise.all(Array.from({ length: BUILDS_AT_ONCE }, builder));
 }
@@ -194,9 +190,11 @@ async function execute(job) {
 
 async function main() {
   const started = performance.now();
-  const jobs = plan(options(), compilerVersion());
+  const given = options();
+  const compiler = chooseCompiler();
+  const jobs = plan(given, compiler);
   if (jobs.length === 0) throw new Failure("no test has that name");
-  await buildAll(jobs);
+  await buildAll(jobs, compiler);
   let failed = 0;
   // One after the other: most of them have two threads or processes that want a core each.
   for (const job of jobs) {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, w
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { buildForHost } from "../scripts/addon/host.mjs";
 import { scratchDirectory } from "./transport/scratch.js";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -97,18 +98,89 @@ describe("before the tests, dist/", () => {
 });
 
 describe("before the tests, the addon", () => {
-  it("is left alone while it is newer than native/, and else built, or that it could not be is told", () => {
-    const { write, age, script } = smallPackage();
-    write("binding.gyp", "{ no gyp");
-    write("native/ring.h", "");
-    write("build/Release/ringbell.node", "");
-    age("native/ring.h", 60);
-    age("binding.gyp", 60);
-    expect(script("build-native.mjs")).toMatchObject({ status: 0, stdout: "", stderr: "" });
-    age("native/ring.h", -60);
-    const { status, stderr } = script("build-native.mjs");
-    expect(status).toBe(1);
-    expect(stderr).toContain("The addon could not be built.");
+  const compiling = 120_000;
+
+  function smallAddon() {
+    const small = smallPackage();
+    small.write("package.json", "{}");
+    small.write("native/test/README", "");
+    small.write(
+      "native/one.cc",
+      'extern "C" __attribute__((visibility("default"))) int one() { return 1; }\n',
+    );
+    const said: string[] = [];
+    const build = (options: { force?: boolean; output?: string } = {}) =>
+      buildForHost(small.directory, {
+        force: options.force ?? false,
+        output: options.output,
+        say: (line) => void said.push(line),
+      });
+    return { ...small, build, said, addon: join(small.directory, "build/Release/ringbell.node") };
+  }
+
+  it("is built where it is missing, follows each change of native/, and is left alone else", {
+    timeout: compiling,
+  }, async () => {
+    const { write, build, addon } = smallAddon();
+    expect(await build()).toBe(true);
+    expect(existsSync(addon)).toBe(true);
+    writeFileSync(addon, "untouched");
+    expect(await build()).toBe(false);
+    expect(readFileSync(addon, "utf8")).toBe("untouched");
+    write("native/two.h", "#pragma once\n");
+    expect(await build()).toBe(true);
+    expect(readFileSync(addon).length).toBeGreaterThan(1000);
+    expect(readdirSync(dirname(addon)).sort()).toEqual(["ringbell.made", "ringbell.node"]);
+  });
+
+  it("is not built of sources with an error, nor in a checkout with a warning: the compiler's text is told", {
+    timeout: compiling,
+  }, async () => {
+    const { write, build, addon } = smallAddon();
+    write("native/two.cc", "int two() { return many; }\n");
+    await expect(build()).rejects.toThrow(/many[\s\S]* ended with exit code 1$/);
+    write("native/two.cc", "static int two() { return 2; }\n");
+    await expect(build()).rejects.toThrow(/unused/);
+    expect(readdirSync(dirname(addon))).toEqual([]);
+  });
+
+  it("goes to another place if that is asked for", { timeout: compiling }, async () => {
+    const { directory, build, addon } = smallAddon();
+    const output = join(directory, "deep/other.node");
+    expect(await build({ output })).toBe(true);
+    expect([existsSync(output), existsSync(addon)]).toEqual([true, false]);
+  });
+
+  it("is not built without a compiler and without npm's registry: one line says what is missing, and the rest of the build goes on", {
+    timeout: compiling,
+  }, async () => {
+    const offline = {
+      ...process.env,
+      CXX: "no-such-compiler",
+      XDG_CACHE_HOME: scratchDirectory(),
+      npm_config_cache: scratchDirectory(),
+      npm_config_registry: "http://127.0.0.1:9/",
+      npm_config_fetch_retries: "0",
+    };
+    const build = (...options: string[]) => {
+      // Another place, so that the addon of the other tests stays.
+      const args = [
+        join(root, "scripts/build-native.mjs"),
+        "--output",
+        join(scratchDirectory(), "a.node"),
+        ...options,
+      ];
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+        env: offline,
+        encoding: "utf8",
+      });
+      return { status, stdout, last: stderr.trim().split("\n").at(-1) };
+    };
+    const last = expect.stringMatching(
+      /^The addon was not built: no C\+\+20 compiler was found \(tried no-such-compiler; .*Without it ringbell runs over sockets\.$/,
+    );
+    expect(build("--optional")).toEqual({ status: 0, stdout: "", last });
+    expect(build()).toEqual({ status: 1, stdout: "", last });
   });
 });
 

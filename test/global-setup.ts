@@ -20,11 +20,11 @@ export function setup(project: TestProject): () => void {
  * is built now. Throws if that fails, so that no test runs over the build of yesterday.
  */
 function build(): void {
-  for (const [script, what] of [
-    ["build-ts.mjs", "dist/ from lib/"],
-    ["build-native.mjs", "the addon from native/"],
+  for (const [script, options, what] of [
+    ["build-ts.mjs", ["--if-stale"], "dist/ from lib/"],
+    ["build-native.mjs", [], "the addon from native/"],
   ] as const) {
-    const args = [join("scripts", script), "--if-stale"];
+    const args = [join("scripts", script), ...options];
     const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: "inherit" });
     if (status !== 0) throw new Error(`no test was run: node ${args.join(" ")} could not build ${what}`);
   }

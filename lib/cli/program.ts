@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { isOn, parseOptions } from "./arguments.js";
 import { bench } from "./bench/command.js";
+import { buildAddon } from "./build-addon/command.js";
 import { COMMON, type Command, type Output } from "./command.js";
 import { doctor } from "./doctor/command.js";
 import { safe } from "./format.js";
@@ -12,7 +13,7 @@ import { packageVersion } from "./package.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, bench];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;

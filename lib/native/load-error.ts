@@ -37,8 +37,7 @@ function forbidden(attempts: readonly Attempt[]): string | undefined {
 }
 
 const ELSEWHERE =
-  "build one in a checkout of the repository on such a machine (npm ci && npm run build), and give the path of its " +
-  "build/Release/ringbell.node by the option `addon` or by RINGBELL_ADDON.";
+  "run `npx ringbell build-addon`, or give the path of one by the option `addon` or by RINGBELL_ADDON.";
 
 function mendIn(place: Place): string {
   switch (place.kind) {

@@ -189,6 +189,12 @@ export class Incoming {
   }
 
   #succeed(call: ServedCall, result: unknown): void {
+    // The caller may look at the clock later than it should; what comes after its time is too late all the same.
+    if (call.timeLeft === 0) {
+      releaseBlocks(result);
+      this.#leave(call, () => call.expire());
+      return;
+    }
     // JSON has no undefined, and an answer has a result.
     this.#leave(call, () => call.answer(result ?? null, (why) => this.#report(why, call)));
   }

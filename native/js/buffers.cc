@@ -22,7 +22,7 @@ bool has_external_buffers(napi_env env) {
   return napi_create_external_arraybuffer(env, probe, sizeof probe, nullptr, nullptr, &buffer) == napi_ok;
 }
 
-napi_value keep_freed_memory(const Napi::CallbackInfo& info) {
+napi_value keep_freed_memory(const Napi::CallbackInfo&) {
   ringbell::keep_freed_memory();
   return nullptr;
 }

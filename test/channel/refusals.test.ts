@@ -1,14 +1,15 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { canCompileC, compileC } from "../c-compiler.js";
 import { peer, privateDirectory, script } from "./setup.js";
 
 /** Whether a sandbox can be made here. */
-const canDeny = process.platform === "linux" && spawnSync("cc", ["--version"]).status === 0;
+const canDeny = process.platform === "linux" && canCompileC();
 
 const made = mkdtempSync(join(tmpdir(), "ringbell-test-"));
 const library = join(made, "deny.so");
@@ -16,7 +17,7 @@ const library = join(made, "deny.so");
 beforeAll(() => {
   if (!canDeny) return;
   const source = fileURLToPath(new URL("./programs/deny.c", import.meta.url));
-  execFileSync("cc", ["-shared", "-fPIC", "-o", library, source, "-lpthread"]);
+  compileC(["-shared", "-fPIC", "-o", library, source, "-lpthread"]);
 });
 afterAll(() => rmSync(made, { recursive: true, force: true }));
 

@@ -18,7 +18,7 @@ describe("the command line", () => {
     const whole = await ringbell(["--help"]);
     expect([whole.code, whole.stderr]).toEqual([0, ""]);
     expect(Math.max(...whole.stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
-    for (const command of ["ls", "doctor", "gc", "bench"]) {
+    for (const command of ["ls", "doctor", "gc", "build-addon", "bench"]) {
       expect(whole.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const asked = await Promise.all([
         ringbell([command, "--help"]),
@@ -44,7 +44,7 @@ describe("the command line", () => {
   it.each([
     [["lss"], 'unknown command "lss"; did you mean ls?'],
     [["dctor"], 'unknown command "dctor"; did you mean doctor?'],
-    [["collect"], 'unknown command "collect"; the commands are ls, doctor, gc, bench'],
+    [["collect"], 'unknown command "collect"; the commands are ls, doctor, gc, build-addon, bench'],
     [["ls", "--jsno"], "unknown option --jsno; did you mean --json?"],
     [["gc", "--dryrun"], "unknown option --dryrun; did you mean --dry-run?"],
     [["doctor", "--all"], "unknown option --all; the options are --json, --verbose, --help"],

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { type Block, type Channel, json, type ListenOptions, listen, type Server, text } from "ringbell";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { compileC } from "../c-compiler.js";
 
 // S1.9: the program in examples/c has nothing of ours in it but what docs/layout.md says.
 describe.runIf(process.platform === "linux")("a peer written in C from docs/layout.md", () => {
@@ -22,16 +23,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
     lateWaker = join(directory, "late_waker");
     const compile = (source: string, output: string, ...flags: string[]) => {
       const path = new URL(`../../${source}`, import.meta.url).pathname;
-      execFileSync(process.env.CC ?? "cc", [
-        "-std=c11",
-        "-O2",
-        "-Wall",
-        "-Wextra",
-        ...flags,
-        path,
-        "-o",
-        output,
-      ]);
+      compileC(["-std=c11", "-O2", "-Wall", "-Wextra", ...flags, path, "-o", output]);
     };
     compile("examples/c/peer.c", program, "-Wconversion", "-Werror");
     compile("native/test/late_waker.c", lateWaker, "-Wno-unused-function");

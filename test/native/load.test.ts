@@ -114,7 +114,7 @@ describe("an addon that does not load", () => {
     const { stdout } = await runCode(tries({}, folder));
     expect(stdout).toContain(`- ${join(folder, "build", "Release", "ringbell.node")}: no such file`);
     expect(stdout).toContain(`- ${join(folder, inPackage)}: no such file`);
-    expect(stdout).toContain("has addons for sunos-sparc (ringbell.node). For this machine build one");
+    expect(stdout).toContain("has addons for sunos-sparc (ringbell.node). For this machine run");
     expect(stdout).not.toMatch(/node-gyp/);
   });
 

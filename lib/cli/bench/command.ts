@@ -1,12 +1,8 @@
-import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { constants } from "node:os";
 import { join } from "node:path";
 import type { Command } from "../command.js";
+import { runScript } from "../forward.js";
 import { packageDirectory } from "../package.js";
-
-/** The number that a shell adds to a signal that ended a process. */
-const SIGNALLED = 128;
 
 /** `ringbell bench` runs the benchmark of a checkout (bench/) in its quick form, without the parts that need other software. */
 export const bench: Command = {
@@ -42,14 +38,6 @@ export const bench: Command = {
           ["npm ci && npm run bench -- --quick", ...args].join(" "),
       );
     }
-    const child = spawn(process.execPath, [program, "--quick", "--bare", ...args], { stdio: "inherit" });
-    // Ctrl+C reaches both processes. The benchmark cleans up, and its end is ours.
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
-    return new Promise((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (code, signal) => {
-        resolve(code ?? SIGNALLED + constants.signals[signal ?? "SIGKILL"]);
-      });
-    });
+    return runScript(program, ["--quick", "--bare", ...args]);
   },
 };
