@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { bytes, type Channel } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { pair, transports } from "./setup.js";
@@ -78,5 +79,15 @@ describe.each(transports)("%s: a lane that nobody reads any more", (transport) =
     await b.receive();
     while (laneOf(b).receiveFill !== 9 * 112) await new Promise(setImmediate);
     expect(await idle(b)).toBeLessThanOrEqual(Date.now() + 1);
+  });
+
+  it("counts from the message that was taken last, though it came with others long before", async () => {
+    const { a, b } = await pair<unknown>(transport, { codec: bytes() as never });
+    await a.sendMany([Buffer.alloc(100), Buffer.alloc(100)]);
+    await b.receive();
+    await delay(100);
+    const before = Date.now();
+    await b.receive();
+    expect(await idle(b)).toBeGreaterThanOrEqual(before - 1);
   });
 });
