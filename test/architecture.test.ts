@@ -145,7 +145,7 @@ describe("the house", () => {
       .filter((file) => file !== "clock.ts" && !file.startsWith("cli/") && !mayBeFaked.includes(file))
       .filter((file) => {
         const source = readFileSync(join(root, "lib", file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
-        const imported =
+        const imported: readonly string[] =
           /^import \{([^}]*)\} from "[./]*\/clock\.js"/m.exec(source)?.[1]?.match(/\w+/g) ?? [];
         const used = source.match(new RegExp(uses, "g")) ?? [];
         return used.some((use) => !imported.includes(use.replace("(", "")));

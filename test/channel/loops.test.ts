@@ -79,10 +79,13 @@ describe.each(transports)("%s: the event loop turns while a program awaits in a 
 
   it.runIf(transport === "shm")("sends that always find room, because all is taken at once", async () => {
     const { a, b } = await pair(transport);
-    const takes = (count: number) => expect(b.receiveMany(count).length).toBe(count);
-    await turnsWhile(async () => takes((await a.send("x"), 1)));
-    await turnsWhile(async () => takes((await a.sendMany([1, 2, 3]), 3)));
-    await turnsWhile(async () => takes((await a.sendMany(Array.from({ length: 50 }, () => "x")), 50)));
+    const taking = async (count: number, sent: Promise<void>) => {
+      await sent;
+      expect(b.receiveMany(count).length).toBe(count);
+    };
+    await turnsWhile(() => taking(1, a.send("x")));
+    await turnsWhile(() => taking(3, a.sendMany([1, 2, 3])));
+    await turnsWhile(() => taking(50, a.sendMany(Array.from({ length: 50 }, () => "x"))));
   });
 
   it("sends to a peer that keeps up", async () => {
