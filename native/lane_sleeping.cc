@@ -23,6 +23,7 @@ void Lane::watch() {
 void Lane::set_active(bool active, bool parked) {
   active_ = active;
   parked_ = parked;
+  will_note_ = active;
   words().watching = active || parked ? 1 : 0;
 }
 
@@ -30,6 +31,7 @@ Lane::Poll Lane::poll() {
   ControlWords& control = words();
   if (control.demand != kDemand) {
     set_active(false, false);
+    if (idle_at_ != consumer_.messages()) ask_for_note();
     return Poll::gone;
   }
   if (!consumer_.ready()) {
@@ -61,7 +63,7 @@ bool Lane::park() {
     return false;
   }
   set_active(false, true);
-  note_idle();
+  note_idle(wall_clock());
   ++connection_.parks;
   return true;
 }
@@ -106,7 +108,6 @@ Lane::Sighting Lane::sight() {
 }
 
 void Lane::rescue() {
-  if (!active_) note_idle();
   const Sighting before = std::exchange(sighting_, sight());
   const bool same_record = sighting_.record != 0 && sighting_.record == before.record;
   const bool same_room = sighting_.room != 0 && sighting_.room == before.room;

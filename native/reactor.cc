@@ -8,6 +8,7 @@
 #endif
 
 #include "connection.h"
+#include "waiting.h"
 
 namespace ringbell {
 
@@ -104,6 +105,7 @@ void Reactor::shut_down(void (*done)(void*), void* argument) {
   release_removed();
   posted_.clear();
   active_.clear();
+  taken_.clear();
   auto* closing = new Closing{0, done, argument};
   close_handle(prepare_, closing);
   close_handle(idle_, closing);
@@ -133,6 +135,11 @@ void Reactor::activate(Lane* lane) {
 
 void Reactor::deactivate(Lane* lane) {
   std::replace(active_.begin(), active_.end(), lane, static_cast<Lane*>(nullptr));
+}
+
+void Reactor::forget(Lane* lane) {
+  deactivate(lane);
+  std::erase(taken_, lane);
 }
 
 void Reactor::post(Connection* connection) {
@@ -172,8 +179,16 @@ void Reactor::turn() {
   process_posted();
   if (!active_.empty()) poll_active();
   woken_from_ = 0;
+  note_taken();
   release_removed();
   schedule();
+}
+
+void Reactor::note_taken() {
+  if (taken_.empty()) return;
+  const double now = wall_clock();
+  for (Lane* lane : taken_) lane->note_taken(now);
+  taken_.clear();
 }
 
 // The loop itself has called us, so nothing further up the stack refers to connections that were closed.

@@ -39,6 +39,10 @@ class Reactor {
   void remove(Connection* connection);
   void activate(Lane* lane);
   void deactivate(Lane* lane);
+  // Has Lane::note_taken called at the end of the next turn, which the loop has before it sleeps.
+  void note(Lane* lane) { taken_.push_back(lane); }
+  // The lane is about to go.
+  void forget(Lane* lane);
   // Has Connection::process called soon.
   void post(Connection* connection);
 
@@ -59,6 +63,7 @@ class Reactor {
   void poll_active();
   void park_idle(uint64_t now);
   void process_posted();
+  void note_taken();
   void release_removed();
   void schedule();
   // Whether the program itself has something to do at once: an immediate, most likely, or a handle that closes. libuv judges timers by
@@ -75,6 +80,7 @@ class Reactor {
   std::vector<std::shared_ptr<Connection>> connections_;
   std::vector<std::shared_ptr<Connection>> removed_;
   std::vector<Lane*> active_;  // null where a lane was taken out during a pass
+  std::vector<Lane*> taken_;   // lanes of which messages were taken
   std::vector<Connection*> posted_;
   SpinPolicy spin_{-1, 2};   // as if there were two cores: each lane knows whether it may adapt at all
   uint64_t idle_from_ = 0;   // since when no lane had anything; 0 until the clock was looked at
