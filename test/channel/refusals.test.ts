@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { listen } from "ringbell";
+import { type Block, listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { peer, privateDirectory, script } from "./setup.js";
 
@@ -215,18 +215,21 @@ describe.runIf(canLimit)("a process without a free descriptor", () => {
       "shm",
       `const { openSync, closeSync } = await import("node:fs");
       const { execFileSync } = await import("node:child_process");
+      channel.trySend({ lent: channel.tryAllocate(100) });
       execFileSync("prlimit", ["--nofile=64:64", "--pid", String(process.pid)]);
       const held = [];
       try { for (;;) held.push(openSync("/dev/null")); } catch {}
       channel.trySend("full");
       // A message that goes by a block takes more than 16 bytes of the ring.
       while (channel.stats().lanes[0].receiveFill <= 16) await new Promise(setImmediate);
-      // A program that needs memory looks what the peer has said of its own.
-      try { channel.tryAllocate(100); } catch {}
+      // A program that lacks memory and has lent some looks what the peer has given back, and meets the news of the segment.
+      try { channel.tryAllocate(300_000); } catch {}
       for (const descriptor of held) closeSync(descriptor);
       const { reason, error } = await channel.closed;
       report([reason, error.systemCode, channel.tryReceive()].join());`,
     );
+    const { lent } = (await channel.receive()) as { lent: Block };
+    onTestFinished(() => lent.release());
     expect(await channel.receive()).toBe("full");
     await channel.send("short");
     await channel.send("x".repeat(200_000));
