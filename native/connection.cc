@@ -8,6 +8,7 @@
 #include "futex.h"
 #include "reactor.h"
 #include "socket.h"
+#include "waiting.h"
 
 namespace ringbell {
 
@@ -126,6 +127,12 @@ bool Connection::read_socket() {
   }
   if (has_news()) reactor_.post(this);
   return any;
+}
+
+void Connection::look() {
+  read_socket();
+  const double now = wall_clock();
+  for (auto& lane : lanes_) lane->note_taken(now);
 }
 
 int Connection::pass(int descriptor) {

@@ -72,6 +72,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void fail();
   // Takes what has come over the socket. Calls nobody; what follows from it is done by `process`. Returns whether anything came.
   bool read_socket();
+  // Does what the loop does, for a thread that does not come to its loop: reads the socket, and notes what was taken.
+  void look();
   // Passes the descriptor of a segment. Returns 0 or an errno. EAGAIN where the socket is full, because the peer has not read it for
   // long: `room` of the last lane, the lane of the blocks, is told when the socket takes bytes again. EAGAIN also where too many
   // descriptors are on their way; nobody tells when they have arrived.

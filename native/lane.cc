@@ -46,7 +46,7 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
       inbox_(make_scratch(kScratchBytes, consumer_.capacity())),
       loop_spin_(spin, cores),
       wait_spin_(spin, cores),
-      idle_since_(loop_clock()) {}
+      idle_since_(wall_clock()) {}
 
 const std::shared_ptr<Memory>& Lane::grow_outbox(size_t bytes) {
   outbox_ = make_scratch(bytes, producer_.capacity());
@@ -60,14 +60,24 @@ const std::shared_ptr<Memory>& Lane::grow_inbox(size_t bytes) {
 
 SpinPolicy& Lane::spin() { return loop_spin_.adaptive() ? connection_.reactor().spin() : loop_spin_; }
 
-void Lane::note_idle(uint64_t now) {
-  touched_ = false;
+void Lane::note_idle(double now) {
   if (idle_at_ == consumer_.messages()) return;
   idle_at_ = consumer_.messages();
   idle_since_ = now;
 }
 
-LaneStats Lane::stats() {
+void Lane::note_taken(double now) {
+  if (active_) return;
+  will_note_ = false;
+  note_idle(now);
+}
+
+void Lane::ask_for_note() {
+  will_note_ = true;
+  connection_.reactor().note(this);
+}
+
+LaneStats Lane::stats() const {
   LaneStats stats{};
   stats.sent_messages = producer_.messages();
   stats.sent_bytes = producer_.bytes();
@@ -75,12 +85,13 @@ LaneStats Lane::stats() {
   stats.received_bytes = consumer_.bytes();
   stats.full_count = full_count_;
   stats.blocked_since = blocked_since_;
-  const uint64_t now = loop_clock();
-  // The loop has not turned since the last record was taken.
-  if (touched_ || !active_) note_idle(now);
-  // While the loop polls the lane, and has found something, somebody is at work on it.
-  const bool idle = idle_at_ == consumer_.messages();
-  stats.idle_since = idle ? wall_clock() - static_cast<double>(now - std::min(now, idle_since_)) : 0;
+  // While the loop polls the lane, and has found something, somebody is at work on it. Otherwise what has no note yet was taken in this
+  // turn of the loop.
+  if (idle_at_ == consumer_.messages()) {
+    stats.idle_since = idle_since_;
+  } else if (!active_) {
+    stats.idle_since = wall_clock();
+  }
   if (!connection_.closed()) {
     stats.send_fill = producer_.latest_fill();
     stats.receive_fill = consumer_.fill();
@@ -89,7 +100,7 @@ LaneStats Lane::stats() {
 }
 
 void Lane::detach() {
-  connection_.reactor().deactivate(this);
+  connection_.reactor().forget(this);
   set_active(false, false);
   want_room_ = want_taken_ = false;
 }

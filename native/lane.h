@@ -81,7 +81,7 @@ class Lane {
   const std::shared_ptr<Memory>& outbox() const { return outbox_; }
   const std::shared_ptr<Memory>& inbox() const { return inbox_; }
   const std::shared_ptr<Memory>& control() const { return control_; }
-  LaneStats stats();
+  LaneStats stats() const;
 
   // ---- for the reactor and the connection
 
@@ -98,11 +98,11 @@ class Lane {
   void deliver_rest();
   // Announces that the lane sleeps; false if there is a record after all.
   bool park();
-  // For the reactor, after `touch`: nobody has taken a record since `now`, in milliseconds of the loop's clock.
-  void note_idle(uint64_t now);
   // For the watchdog, at every of its looks. Serves, and counts, what waited unserved at two looks: the same record in a ring that
   // sleeps, or room that was asked for at the same position. Another record, or another wish for room, shows that all is well.
   void rescue();
+  // Notes that messages were taken until now, unless the reactor polls the lane: then the lane's sleep notes it.
+  void note_taken(double now);
   // When polling began to be in vain; 0 until the reactor has looked at the clock.
   uint64_t idle_from = 0;
   // How long the event loop polls for this lane. Where that adapts, one policy serves all lanes of the loop (reactor.h).
@@ -128,8 +128,10 @@ class Lane {
   // Asks the peer to report where all that is in the ring may have been taken without a report.
   void ask_for_report();
   bool reports_may_be_held_back() const { return producer_.fill() <= producer_.capacity() / kReportShare; }
-  // Has the reactor note the time in its next turn: a look at the clock for each record would cost as much as a short record.
-  void touch();
+  // Notes the time, if messages were taken since the last note. A look at the clock costs as much as a short record, so nobody looks for
+  // each of them: the lane does as it goes to sleep, and the reactor at the end of a turn for lanes that it does not poll.
+  void note_idle(double now);
+  void ask_for_note();
   void sleep_on_the_futex(uint64_t now, uint64_t deadline);
   // Bytes that this side has sent, and has seen the peer take, and messages that it has received: they all only grow.
   uint64_t traffic() const { return producer_.produced() + producer_.consumed() + consumer_.messages(); }
@@ -159,9 +161,9 @@ class Lane {
   uint64_t taken_mark_ = 0;
   uint64_t full_count_ = 0;
   double blocked_since_ = 0;
-  bool touched_ = false;  // records were taken, and the loop has not turned since
-  uint64_t idle_at_ = 0;  // how many messages had been received when `idle_since_` was noted
-  uint64_t idle_since_;   // milliseconds of the loop's clock
+  bool will_note_ = false;  // the reactor polls the lane, or has been asked for a note
+  uint64_t idle_at_ = 0;    // how many messages had been received when nobody was seen to take more
+  double idle_since_;       // when that was
 };
 
 }  // namespace ringbell

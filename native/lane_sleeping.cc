@@ -20,14 +20,10 @@ void Lane::watch() {
   set_active(true, false);
 }
 
-void Lane::touch() {
-  touched_ = true;
-  connection_.reactor().touch(this);
-}
-
 void Lane::set_active(bool active, bool parked) {
   active_ = active;
   parked_ = parked;
+  will_note_ = active;
   words().watching = active || parked ? 1 : 0;
 }
 
@@ -35,7 +31,7 @@ Lane::Poll Lane::poll() {
   ControlWords& control = words();
   if (control.demand != kDemand) {
     set_active(false, false);
-    if (!touched_) touch();
+    if (idle_at_ != consumer_.messages()) ask_for_note();
     return Poll::gone;
   }
   if (!consumer_.ready()) {
@@ -67,7 +63,7 @@ bool Lane::park() {
     return false;
   }
   set_active(false, true);
-  note_idle(loop_clock());
+  note_idle(wall_clock());
   ++connection_.parks;
   return true;
 }

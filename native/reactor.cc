@@ -105,6 +105,7 @@ void Reactor::shut_down(void (*done)(void*), void* argument) {
   release_removed();
   posted_.clear();
   active_.clear();
+  taken_.clear();
   auto* closing = new Closing{0, done, argument};
   close_handle(prepare_, closing);
   close_handle(idle_, closing);
@@ -132,16 +133,13 @@ void Reactor::activate(Lane* lane) {
   schedule();
 }
 
-void Reactor::note_touched() {
-  if (touched_.empty()) return;
-  const uint64_t now = loop_clock();
-  for (Lane* lane : touched_) lane->note_idle(now);
-  touched_.clear();
+void Reactor::deactivate(Lane* lane) {
+  std::replace(active_.begin(), active_.end(), lane, static_cast<Lane*>(nullptr));
 }
 
-void Reactor::deactivate(Lane* lane) {
-  std::erase(touched_, lane);
-  std::replace(active_.begin(), active_.end(), lane, static_cast<Lane*>(nullptr));
+void Reactor::forget(Lane* lane) {
+  deactivate(lane);
+  std::erase(taken_, lane);
 }
 
 void Reactor::post(Connection* connection) {
@@ -176,14 +174,21 @@ bool Reactor::has_time(uint64_t now) {
 
 void Reactor::turn() {
   release_removed();
-  note_touched();
   // Connections that are posted have time of their own, and so have lanes that a bell wakes after this turn, however long it takes.
   woken_from_ = 0;
   process_posted();
   if (!active_.empty()) poll_active();
   woken_from_ = 0;
+  note_taken();
   release_removed();
   schedule();
+}
+
+void Reactor::note_taken() {
+  if (taken_.empty()) return;
+  const double now = wall_clock();
+  for (Lane* lane : taken_) lane->note_taken(now);
+  taken_.clear();
 }
 
 // The loop itself has called us, so nothing further up the stack refers to connections that were closed.

@@ -139,6 +139,23 @@ describe("the house", () => {
     expect(bypass("channel/channel.ts", "rpc/serve.ts")).toBe(false);
   });
 
+  it("takes its time from clock.ts, because tests replace clocks and timers", () => {
+    // Timers that give idle memory back, and a look once a minute, decide neither whether messages flow nor when a wait ends.
+    const mayBeFaked = ["bulk/private-memory.ts", "bulk/segment-store.ts", "transport/places/file-watch.ts"];
+    const uses =
+      /\b(?:Date\.now|new Date\(\)|performance\.\w|process\.nextTick|hrtime|queueMicrotask|setInterval)|(?<!\.)\bset(?:Timeout|Immediate)\(/;
+    const faked = files
+      .filter((file) => file !== "clock.ts" && !file.startsWith("cli/") && !mayBeFaked.includes(file))
+      .filter((file) => {
+        const source = readFileSync(join(root, "lib", file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+        const imported: readonly string[] =
+          /^import \{([^}]*)\} from "[./]*\/clock\.js"/m.exec(source)?.[1]?.match(/\w+/g) ?? [];
+        const used = source.match(new RegExp(uses, "g")) ?? [];
+        return used.some((use) => !imported.includes(use.replace("(", "")));
+      });
+    expect(faked).toEqual([]);
+  });
+
   it("has a waist of types only", () => {
     const source = readFileSync(join(root, "lib/port.ts"), "utf8");
     expect(importsOf("port.ts").filter(({ typeOnly }) => !typeOnly)).toEqual([]);

@@ -1,3 +1,4 @@
+import { turn } from "../clock.js";
 import { ClosedError } from "../errors.js";
 import type { Endpoint } from "../transport/places/endpoint.js";
 import type { AcceptHandler } from "../transport/wire/acceptor.js";
@@ -40,6 +41,7 @@ export class Listening {
 
   /** As `Server.rebind`. Calls that come while one is under way share its outcome. */
   async rebind(): Promise<void> {
+    await turn();
     if (this.#closed) throw new ClosedError("the server was closed");
     this.#rebinding ??= this.#rebind().finally(() => {
       this.#rebinding = undefined;

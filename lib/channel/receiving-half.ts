@@ -3,7 +3,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { raise } from "../raise.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
-import { resumeInTurn, TURN } from "../transport/loop-turn.js";
+import { refusal, resumeInTurn, TURN } from "../transport/loop-turn.js";
 import { type Abort, abortable } from "./abort.js";
 import { blockingLane } from "./blocking.js";
 import { type Consumer, consumerBusy } from "./consumer.js";
@@ -110,9 +110,9 @@ export class ReceivingHalf<Receive> {
       if (this.consumer !== "none") this.busy();
       if (this.canTakeNow()) return Promise.resolve(this.inbox.next());
     } catch (error) {
-      return Promise.reject(error);
+      return refusal(error);
     }
-    if (this.isDry()) return Promise.reject(this.ending.error);
+    if (this.isDry()) return refusal(this.ending.error);
     return abortable<Receive>(abort, (resolve, reject) =>
       this.await({ resolve, reject, end: () => reject(this.ending.error) }),
     );

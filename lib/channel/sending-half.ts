@@ -3,7 +3,7 @@ import type { Codec } from "../codec/codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
-import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
+import { refusal, resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
@@ -95,7 +95,7 @@ export class SendingHalf<Send> {
       if (this.ending.error !== undefined) return rejected(this.ending.error);
       return this.sendEncoded(message, this.encoder.encode(message, true), abort);
     } catch (error) {
-      return Promise.reject(error);
+      return refusal(error);
     }
   }
 
@@ -198,9 +198,13 @@ export class SendingHalf<Send> {
 
   /** Resolves when the peer has taken all that was sent before, waiting sends included. */
   async flush(abort: Abort | undefined): Promise<void> {
-    abort?.throwIfAborted();
-    await this.idle(abort);
-    if (this.ending.error !== undefined) throw this.ending.error;
+    try {
+      abort?.throwIfAborted();
+      await this.idle(abort);
+      if (this.ending.error !== undefined) throw this.ending.error;
+    } catch (error) {
+      return refusal(error);
+    }
     return this.flushes.add(abort);
   }
 
@@ -434,7 +438,7 @@ export class SendingHalf<Send> {
  * must not bring down a process that answers it.
  */
 function rejected(error: RingbellError): Promise<never> {
-  const promise = Promise.reject(error);
+  const promise = refusal(error);
   promise.catch(() => {});
   return promise;
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { checkOptions } from "../check.js";
-import { soon } from "../clock.js";
+import { soon, turn } from "../clock.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
 import type { WaitOptions } from "../port.js";
 import { raise } from "../raise.js";
@@ -165,6 +165,7 @@ export class Server<Accepted extends Channel = Channel>
     checkOptions(options, ["role", "signal", "timeout"], "options");
     const abort = abortFrom(options, "no peer connected");
     const wants = this.#wanting(options.role);
+    if (this.closed || abort?.aborted) await turn();
     abort?.throwIfAborted();
     const channel = this.#take(wants);
     if (channel !== undefined) return channel;

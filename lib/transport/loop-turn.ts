@@ -65,6 +65,14 @@ export function resumeInTurn(resume: () => void): void {
   arrange();
 }
 
+/**
+ * Returns a promise that is rejected, in a coming turn if this one is over. A program that tries again in a loop
+ * what is refused at once would otherwise never let the event loop turn.
+ */
+export function refusal(error: unknown): Promise<never> {
+  return turnIsOver() ? new Promise((_, reject) => resumeInTurn(() => reject(error))) : Promise.reject(error);
+}
+
 function arrange(): void {
   if (arranged) return;
   arranged = true;

@@ -106,7 +106,7 @@ napi_value connection_take_descriptor(napi_env env, napi_callback_info info) {
 }
 
 napi_value connection_look(napi_env env, napi_callback_info info) {
-  connection_of(env, info).read_socket();
+  connection_of(env, info).look();
   return nullptr;
 }
 

@@ -1,4 +1,4 @@
-import { openSync } from "node:fs";
+import { openSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -29,12 +29,27 @@ import {
   until,
 } from "./setup.js";
 
+/** A flag of Linux: the descriptor stands for a place in the file system, and takes next to no calls. */
+const O_PATH = 0o10000000;
+
 type Home = ReturnType<Hostile["handles"]>;
 
 /** What a hostile peer does, after it got three blocks, `home`, from its victim: of 100 and 5000 bytes, and a shared one of 300 KiB. */
 type Attack = (hostile: Hostile, home: Home) => unknown;
 
 const LIMIT = 4 * MIB;
+
+/** The paths of the descriptors of this process that are of memory of ours. */
+function memoryPaths(): string[] {
+  const paths = readdirSync("/proc/self/fd").map((fd) => `/proc/self/fd/${fd}`);
+  return paths.filter((path) => {
+    try {
+      return readlinkSync(path).startsWith("/memfd:ringbell");
+    } catch {
+      return false; // The descriptor by which the directory was read.
+    }
+  });
+}
 
 /** Runs the attack, and checks that it ended this channel by a typed error, and did nothing else. */
 async function survives(attack: Attack): Promise<void> {
@@ -351,6 +366,17 @@ describe("an announcement", () => {
     "with the descriptor of a directory": (h) => {
       h.pass(openSync("/proc/self", "r"));
       h.announce();
+    },
+    "with a descriptor that takes no calls": (h) => {
+      h.pass(openSync("/proc/self/exe", O_PATH));
+      h.announce();
+    },
+    "with a descriptor that only reads": (h) => {
+      const before = memoryPaths();
+      h.segment(64 * KIB);
+      const own = memoryPaths().find((path) => !before.includes(path))!;
+      h.pass(openSync(own, "r"));
+      h.announce({ slots: 4 });
     },
     "of memory that is shorter": (h) => {
       with64KiB(h);

@@ -15,7 +15,10 @@ globalThis.performance = { now: () => 0 };
 globalThis.Date = class extends Date { constructor() { super(0); } static now() { return 0; } };`;
 
 const PROGRAM = (transport: string) => `
+const { randomFill } = await import("node:crypto");
 const { connect, listen } = ringbell;
+const uncaught = [];
+process.on("uncaughtException", (error) => uncaught.push(error.message));
 const path = "/tmp/ringbell-fake-" + process.pid;
 const server = await listen(path, { transport: "${transport}" });
 const a = await connect(path);
@@ -28,6 +31,8 @@ b.drainMicrotasks = true;
 for (let n = 2000; n < 2100; n++) await a.send(n);
 await b.send("go on");
 await a.receive();
+// The time of day is the real one.
+const today = b.stats().lanes[0].idleSince > ${Date.now() - 1000};
 const late = await a.receive({ timeout: 20 }).catch((error) => error.code);
 if (a.transport === "shm" && a.receiveManySync(1, { timeout: 20 }).length > 0) throw new Error("a message");
 const block = await a.allocate(100_000, { timeout: 5000 });
@@ -36,18 +41,22 @@ const nobody = await connect(path + "x", { retry: { attempts: 3, maxTotal: 200 }
 while (got.length < 2101) await b.flush();
 let closed = 0;
 b.on("close", () => closed++);
+b.on("close", () => { throw new Error("a listener"); });
 await a.close();
 const { reason } = await b.closed;
 await server.close();
-report(JSON.stringify({ inOrder: got.slice(0, 2100).every((n, i) => n === i), late, nobody, reason, closed }));
+while (uncaught.length === 0) await new Promise((resolve) => randomFill(new Uint8Array(1), resolve));
+report(JSON.stringify({ inOrder: got.slice(0, 2100).every((n, i) => n === i), today, late, nobody, reason, closed, uncaught }));
 process.exit(0);`;
 
 const EXPECTED = {
   inOrder: true,
+  today: true,
   late: "ERR_RINGBELL_TIMEOUT",
   nobody: "ERR_RINGBELL_NOT_FOUND",
   reason: "peer-closed",
   closed: 1,
+  uncaught: ["a listener"],
 };
 
 describe.each(transports)("%s: where every clock and timer is a fake that never moves", (transport) => {
@@ -62,5 +71,28 @@ describe.each(transports)("%s: where every clock and timer is a fake that never 
     const { ended } = script(PROGRAM(transport), {}, ["--import", before]);
     const { output } = await ended;
     expect(JSON.parse(output)).toEqual(EXPECTED);
+  });
+});
+
+describe("a timer of the library, where every timer is a fake", () => {
+  it("fires once, unless it was cleared", async () => {
+    const module = JSON.stringify(new URL("../../dist/clock.js", import.meta.url));
+    const before = `data:text/javascript,${encodeURIComponent(FAKES)}`;
+    const { ended } = script(
+      `const { clearTimeout, delay, setTimeout } = await import(${module});
+      const fired = [];
+      const timer = setTimeout(() => fired.push("cleared"), 20);
+      setTimeout(() => fired.push("first"), 10);
+      clearTimeout(timer);
+      // Keeps the process alive: the library's timers do not.
+      const { Worker } = await import("node:worker_threads");
+      const worker = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", { eval: true });
+      await delay(100);
+      report(fired.join());
+      process.exit(0);`,
+      {},
+      ["--import", before],
+    );
+    expect((await ended).output).toBe("first\n");
   });
 });

@@ -286,3 +286,68 @@ describe.each(transports)("%s: a codec that receives while it decodes", (transpo
     await expect(b.receive()).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
   });
 });
+
+describe("shm: a codec that receives while it decodes, when more comes meanwhile", () => {
+  /** Both ends of a channel. `b` calls what is left of `insides` while it decodes: a function a message. */
+  async function open(insides: (() => void)[]) {
+    const codec = reading(() => insides.shift()?.());
+    return pair<string>("shm", {}, { codec: { send: json(), receive: codec } as never });
+  }
+
+  it.each([
+    ["receiveSync", (b: Channel<string>) => [b.receiveSync()]],
+    ["receiveManySync", (b: Channel<string>) => b.receiveManySync(10)],
+  ])("gets it whole by %s, and its own message as well", async (_, receive) => {
+    const got: unknown[] = [];
+    const insides: (() => void)[] = [];
+    const { a, b } = await open(insides);
+    insides.push(() => {
+      a.sendSync("second");
+      got.push(...receive(b));
+    });
+    a.sendSync("first");
+    got.push(b.receiveSync());
+    expect(got).toEqual(["second", "first"]);
+  });
+
+  it("gets it whole also at a later message of a batch", async () => {
+    const got: unknown[] = [];
+    const insides: (() => void)[] = [];
+    const { a, b } = await open(insides);
+    insides.push(
+      () => {
+        a.sendManySync(["third", "four", "fifth"]);
+        got.push(b.tryReceive(), b.tryReceive());
+      },
+      // While "two" and "third" are decoded nothing happens.
+      () => {},
+      () => {},
+      // "four" belongs to the batch, and has come into other memory than "one".
+      () => {
+        got.push(b.tryReceive());
+        a.sendManySync(["sixth", "seventh"]);
+        got.push(b.tryReceive(), b.tryReceive());
+      },
+    );
+    a.sendManySync(["one", "two"]);
+    got.push(...b.receiveMany(2));
+    expect(got).toEqual(["two", "third", "fifth", "sixth", "seventh", "one", "four"]);
+  });
+
+  it("goes on with its message where the channel ends and the rest is put aside", async () => {
+    const insides: (() => void)[] = [];
+    const { a, b } = await open(insides);
+    insides.push(() => {
+      fill(a);
+      a.destroy();
+      // A sender that finds no room again and again learns that the peer has gone.
+      expect(() => {
+        for (;;) b.trySend("x".repeat(1000));
+      }).toThrow(expect.objectContaining({ code: "ERR_RINGBELL_CLOSED" }));
+      void b.close();
+    });
+    a.sendSync("first");
+    expect(b.receiveSync()).toBe("first");
+    expect((await b.closed).reason).toBe("peer-closed");
+  });
+});

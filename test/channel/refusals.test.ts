@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { listen } from "ringbell";
+import { type Block, listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { canCompileC, compileC } from "../c-compiler.js";
 import { peer, privateDirectory, script } from "./setup.js";
@@ -119,10 +119,17 @@ describe.runIf(canDeny)("a process that comes into a sandbox when its channel is
   }
 
   it("and can't ring by sendmsg, rings all the same", async () => {
-    const { channel } = await sandboxed("sendmsg,sendto", `await channel.send("one"); await channel.closed;`);
+    const { channel } = await sandboxed(
+      "sendmsg,sendto",
+      `await channel.send("one");
+      // What arrived before the end of the channel arrives in any case. So it must go on.
+      await channel.send("after " + (await channel.receive()));
+      await channel.closed;`,
+    );
     expect(await channel.receive()).toBe("one");
     // Both sides sleep in between.
     await channel.send("two");
+    expect(await channel.receive()).toBe("after two");
   });
 
   it("and can't pass memory, says so, and goes on with what needs none", async () => {
@@ -203,4 +210,31 @@ describe.runIf(canLimit)("a process without a free descriptor", () => {
       expect((await ended).output).toContain("short,ERR_RINGBELL_SYSTEM EMFILE,ended,EMFILE\n");
     },
   );
+
+  it("keeps what had arrived when its channel ends for that", async () => {
+    const { channel, ended } = await peer(
+      "shm",
+      `const { openSync, closeSync } = await import("node:fs");
+      const { execFileSync } = await import("node:child_process");
+      channel.trySend({ lent: channel.tryAllocate(100) });
+      execFileSync("prlimit", ["--nofile=64:64", "--pid", String(process.pid)]);
+      const held = [];
+      try { for (;;) held.push(openSync("/dev/null")); } catch {}
+      channel.trySend("full");
+      // A message that goes by a block takes more than 16 bytes of the ring.
+      while (channel.stats().lanes[0].receiveFill <= 16) await new Promise(setImmediate);
+      // A program that lacks memory and has lent some looks what the peer has given back, and meets the news of the segment.
+      try { channel.tryAllocate(300_000); } catch {}
+      for (const descriptor of held) closeSync(descriptor);
+      const { reason, error } = await channel.closed;
+      report([reason, error.systemCode, channel.tryReceive()].join());`,
+    );
+    const { lent } = (await channel.receive()) as { lent: Block };
+    onTestFinished(() => lent.release());
+    expect(await channel.receive()).toBe("full");
+    await channel.send("short");
+    await channel.send("x".repeat(200_000));
+    expect((await channel.closed).reason).toBe("peer-closed");
+    expect((await ended).output).toContain("ended,EMFILE,short\n");
+  });
 });

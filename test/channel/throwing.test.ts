@@ -108,6 +108,45 @@ describe.each(bothWires)("$name: with a handler for uncaught exceptions", ({ tra
     expect(result).toEqual({ drained: 5, uncaught: [1, 2, 3, 4, 5].map((n) => `drain ${n}`) });
   });
 
+  it("a listener for drain that throws keeps it from no other lane that lacks the same memory", async () => {
+    const result = await run(
+      transport,
+      `const { a, b } = await open({ maxBulkBytes: 1 << 20, lanes: { other: {} } }, { lanes: { other: {} } });
+      const other = a.lane("other");
+      let drained = 0;
+      a.on("drain", () => { throw new Error("drain"); });
+      other.on("drain", () => drained++);
+      const long = "x".repeat(600_000);
+      while (a.trySend(long));
+      while (other.trySend(long));
+      const receiving = [b, b.lane("other")].map(async (lane) => { for await (const text of lane); });
+      await until(() => drained === 1 && uncaught.length === 1);
+      await a.close();
+      await Promise.all(receiving);
+      return { drained, uncaught };`,
+      environment,
+    );
+    expect(result).toEqual({ drained: 1, uncaught: ["drain"] });
+  });
+
+  it("a listener for close that comes late and throws keeps it from no other late one", async () => {
+    const result = await run(
+      transport,
+      `const { a, b } = await open();
+      const got = [];
+      await a.send("last");
+      await a.close();
+      await b.closed;
+      b.on("close", () => { throw new Error("first"); });
+      b.on("close", (reason) => got.push(reason));
+      b.on("message", (message) => { got.push(message); throw new Error("message"); });
+      await until(() => got.length === 2 && uncaught.length === 2);
+      return { got, uncaught };`,
+      environment,
+    );
+    expect(result).toEqual({ got: ["last", "peer-closed"], uncaught: ["message", "first"] });
+  });
+
   it("listeners for error that throw, as codecs do, lose no message", async () => {
     const result = await run(
       transport,

@@ -1,7 +1,7 @@
-import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { basename, join } from "node:path";
 import { tryBinding } from "../../native/load.js";
 import { checkPlace } from "../../transport/places/directory.js";
+import { list, look } from "../../transport/places/files.js";
 import { isAliveIn, pidHere } from "../../transport/places/identity.js";
 import { type Address, addressIn, type ResolvedPlace } from "../../transport/places/names.js";
 import { readLiveRecord, readRecord } from "../../transport/places/owner-record.js";
@@ -50,7 +50,7 @@ export async function findLeftovers(
       for (const path of [address.socketPath, address.lockPath]) ours.add(path);
       await lookAtName(address, found);
     }
-    for (const file of list(place.directory)) {
+    for (const file of list(place.directory).sort()) {
       const path = join(place.directory, file);
       // Links and directories that exist for a moment while a name is taken are left to the sweep.
       if (ours.has(path) || /^\.r[A-Za-z0-9]{6}$/.test(file) || file.includes(".sock.turn")) continue;
@@ -109,7 +109,7 @@ function nameOf(pid: number | null): string {
 
 function lookAtMemory(directory: string, found: Leftovers): void {
   if (process.platform !== "linux") return;
-  for (const file of list(directory)) {
+  for (const file of list(directory).sort()) {
     const owner = regionOwner(file);
     const stat = owner === undefined ? undefined : look(join(directory, file));
     if (owner === undefined || stat === undefined) continue;
@@ -126,21 +126,5 @@ function lookAtMemory(directory: string, found: Leftovers): void {
     } else {
       found.stale.push(item);
     }
-  }
-}
-
-function look(path: string): Stats | undefined {
-  try {
-    return lstatSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch {
-    return [];
   }
 }

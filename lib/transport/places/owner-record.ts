@@ -1,4 +1,5 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { wallClock } from "../../clock.js";
 import { isAliveIn, pidHere, type SpacedIdentity } from "./identity.js";
 import type { Address } from "./names.js";
 
@@ -41,7 +42,7 @@ export function makeRecord(
     role: role ?? null,
     version,
     locked,
-    created: new Date().toISOString(),
+    created: new Date(wallClock()).toISOString(),
   };
 }
 

@@ -95,8 +95,8 @@ export async function endpoints(options: EndpointsOptions = {}): Promise<Endpoin
   const timeout = checkTimeout(options.timeout);
   const place = resolvePlace(options);
   const places: ResolvedPlace[] = options.everyNamespace === true ? everyPlace(place) : [place];
-  const [named, unseen] = [places.flatMap(seenIn), places.flatMap(unseenIn)];
   await turn();
+  const [named, unseen] = [places.flatMap(seenIn), places.flatMap(unseenIn)];
   const answers = await Promise.allSettled([...named, ...unseen].map((address) => examine(address, timeout)));
   return answers
     .flatMap((answer, at) => {

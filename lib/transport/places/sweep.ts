@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { lstatSync, rmdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { checkOptions } from "../../check.js";
 import { turn, wallClock } from "../../clock.js";
@@ -6,6 +6,7 @@ import type { Binding } from "../../native/binding.js";
 import { tryBinding } from "../../native/load.js";
 import { trace } from "../../trace.js";
 import { checkPlace, removeDirectory } from "./directory.js";
+import { list } from "./files.js";
 import { isAliveIn } from "./identity.js";
 import { inTurn, removeIfDead } from "./link-lock.js";
 import { lockName } from "./name-lock.js";
@@ -204,13 +205,5 @@ export function sweepRegions(report: Pick<Report, "regions" | "failed">, directo
       if ((error as NodeJS.ErrnoException).code !== "ENOENT")
         report.failed.push({ path, error: error as Error });
     }
-  }
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
   }
 }

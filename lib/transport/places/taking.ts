@@ -16,6 +16,7 @@ import { type AccessError, AlreadyRunningError, SystemError } from "../../errors
 import type { Binding } from "../../native/binding.js";
 import { type Acceptor, acceptNative, acceptNet } from "../wire/acceptor.js";
 import { accessError } from "./directory.js";
+import { look } from "./files.js";
 import { inTurn } from "./link-lock.js";
 import { lockName, type NameLock } from "./name-lock.js";
 import { type Address, checkPathLength, LONGEST_SOCKET_PATH } from "./names.js";
@@ -206,11 +207,6 @@ function checkLockFile(address: Address): void {
 
 /** Returns whether this very file lies at the path. The kernel keeps the file of an open socket, so no other can have its number. */
 export function isFile(path: string, file: Stats): boolean {
-  let now: Stats | undefined;
-  try {
-    now = lstatSync(path, { throwIfNoEntry: false });
-  } catch {
-    return false; // A part of the path is something else now.
-  }
+  const now = look(path);
   return now?.ino === file.ino && now.dev === file.dev;
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, type Stats, statSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { list, lookThrough } from "./files.js";
 import { isAliveIn, isOurProc, pidHere } from "./identity.js";
 import type { Address } from "./names.js";
 import { type DiscoveryRecord, readRecord } from "./owner-record.js";
@@ -112,8 +113,8 @@ function descriptorsOf(pid: string): string[] {
  * another directory under the same path, and a stranger can make one to keep us from our name.
  */
 function seesSame(pid: string, path: string): boolean {
-  const ours = look(path);
-  const theirs = look(join(`/proc/${pid}/root`, path));
+  const ours = lookThrough(path);
+  const theirs = lookThrough(join(`/proc/${pid}/root`, path));
   if (ours === undefined && theirs === undefined && path !== "/") return seesSame(pid, dirname(path));
   return ours !== undefined && theirs !== undefined && ours.ino === theirs.ino && ours.dev === theirs.dev;
 }
@@ -122,20 +123,4 @@ function seesSame(pid: string, path: string): boolean {
 function isSeen(record: DiscoveryRecord): boolean {
   const pid = pidHere(record);
   return pid !== undefined && isOurProc() && list(`/proc/${pid}/fd`).length > 0;
-}
-
-function look(path: string): Stats | undefined {
-  try {
-    return statSync(path, { throwIfNoEntry: false });
-  } catch {
-    return undefined;
-  }
-}
-
-function list(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
