@@ -46,7 +46,7 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
       inbox_(make_scratch(kScratchBytes, consumer_.capacity())),
       loop_spin_(spin, cores),
       wait_spin_(spin, cores),
-      idle_since_(wall_clock()) {}
+      idle_since_(loop_clock()) {}
 
 const std::shared_ptr<Memory>& Lane::grow_outbox(size_t bytes) {
   outbox_ = make_scratch(bytes, producer_.capacity());
@@ -60,10 +60,11 @@ const std::shared_ptr<Memory>& Lane::grow_inbox(size_t bytes) {
 
 SpinPolicy& Lane::spin() { return loop_spin_.adaptive() ? connection_.reactor().spin() : loop_spin_; }
 
-void Lane::note_idle() {
+void Lane::note_idle(uint64_t now) {
+  touched_ = false;
   if (idle_at_ == consumer_.messages()) return;
   idle_at_ = consumer_.messages();
-  idle_since_ = wall_clock();
+  idle_since_ = now;
 }
 
 LaneStats Lane::stats() {
@@ -74,9 +75,12 @@ LaneStats Lane::stats() {
   stats.received_bytes = consumer_.bytes();
   stats.full_count = full_count_;
   stats.blocked_since = blocked_since_;
+  const uint64_t now = loop_clock();
+  // The loop has not turned since the last record was taken.
+  if (touched_ || !active_) note_idle(now);
   // While the loop polls the lane, and has found something, somebody is at work on it.
-  if (!active_) note_idle();
-  stats.idle_since = idle_at_ == consumer_.messages() ? idle_since_ : 0;
+  const bool idle = idle_at_ == consumer_.messages();
+  stats.idle_since = idle ? wall_clock() - static_cast<double>(now - std::min(now, idle_since_)) : 0;
   if (!connection_.closed()) {
     stats.send_fill = producer_.latest_fill();
     stats.receive_fill = consumer_.fill();

@@ -98,6 +98,8 @@ class Lane {
   void deliver_rest();
   // Announces that the lane sleeps; false if there is a record after all.
   bool park();
+  // For the reactor, after `touch`: nobody has taken a record since `now`, in milliseconds of the loop's clock.
+  void note_idle(uint64_t now);
   // For the watchdog, at every of its looks. Serves, and counts, what waited unserved at two looks: the same record in a ring that
   // sleeps, or room that was asked for at the same position. Another record, or another wish for room, shows that all is well.
   void rescue();
@@ -126,9 +128,8 @@ class Lane {
   // Asks the peer to report where all that is in the ring may have been taken without a report.
   void ask_for_report();
   bool reports_may_be_held_back() const { return producer_.fill() <= producer_.capacity() / kReportShare; }
-  // Notes the time, if messages were taken since the last note. Only the lane's sleep, the watchdog and `stats` do it, because a look at
-  // the clock costs as much as a short record; the time is up to one round of the watchdog late.
-  void note_idle();
+  // Has the reactor note the time in its next turn: a look at the clock for each record would cost as much as a short record.
+  void touch();
   void sleep_on_the_futex(uint64_t now, uint64_t deadline);
   // Bytes that this side has sent, and has seen the peer take, and messages that it has received: they all only grow.
   uint64_t traffic() const { return producer_.produced() + producer_.consumed() + consumer_.messages(); }
@@ -158,8 +159,9 @@ class Lane {
   uint64_t taken_mark_ = 0;
   uint64_t full_count_ = 0;
   double blocked_since_ = 0;
-  uint64_t idle_at_ = 0;  // how many messages had been received when nobody was seen to take more
-  double idle_since_;     // when that was
+  bool touched_ = false;  // records were taken, and the loop has not turned since
+  uint64_t idle_at_ = 0;  // how many messages had been received when `idle_since_` was noted
+  uint64_t idle_since_;   // milliseconds of the loop's clock
 };
 
 }  // namespace ringbell

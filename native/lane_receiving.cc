@@ -27,6 +27,7 @@ void Lane::drain() {
   switch (consumer_.drain(inbox_->bytes, inbox_->size, static_cast<uint32_t>(control.argument), count, needed)) {
     case Take::ok:
       control.result = static_cast<int32_t>(count);
+      if (!touched_ && !active_) touch();
       break;
     case Take::too_small:
       control.needed = static_cast<int32_t>(needed);
@@ -93,7 +94,7 @@ void Lane::sleep_on_the_futex(uint64_t now, uint64_t deadline) {
   if (consumer_.unreported()) report();
   consumer_.announce(Parked::futex);
   if (!consumer_.ready() && now < deadline) {
-    note_idle();
+    note_idle(now / 1'000'000);
     ++connection_.parks;
     futex_wait(consumer_.state(), static_cast<uint32_t>(Parked::futex), std::min(deadline - now, kLookAround));
   }

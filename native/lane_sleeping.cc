@@ -20,6 +20,11 @@ void Lane::watch() {
   set_active(true, false);
 }
 
+void Lane::touch() {
+  touched_ = true;
+  connection_.reactor().touch(this);
+}
+
 void Lane::set_active(bool active, bool parked) {
   active_ = active;
   parked_ = parked;
@@ -30,6 +35,7 @@ Lane::Poll Lane::poll() {
   ControlWords& control = words();
   if (control.demand != kDemand) {
     set_active(false, false);
+    if (!touched_) touch();
     return Poll::gone;
   }
   if (!consumer_.ready()) {
@@ -61,7 +67,7 @@ bool Lane::park() {
     return false;
   }
   set_active(false, true);
-  note_idle();
+  note_idle(loop_clock());
   ++connection_.parks;
   return true;
 }
@@ -106,7 +112,6 @@ Lane::Sighting Lane::sight() {
 }
 
 void Lane::rescue() {
-  if (!active_) note_idle();
   const Sighting before = std::exchange(sighting_, sight());
   const bool same_record = sighting_.record != 0 && sighting_.record == before.record;
   const bool same_room = sighting_.room != 0 && sighting_.room == before.room;

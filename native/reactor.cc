@@ -8,6 +8,7 @@
 #endif
 
 #include "connection.h"
+#include "waiting.h"
 
 namespace ringbell {
 
@@ -131,7 +132,15 @@ void Reactor::activate(Lane* lane) {
   schedule();
 }
 
+void Reactor::note_touched() {
+  if (touched_.empty()) return;
+  const uint64_t now = loop_clock();
+  for (Lane* lane : touched_) lane->note_idle(now);
+  touched_.clear();
+}
+
 void Reactor::deactivate(Lane* lane) {
+  std::erase(touched_, lane);
   std::replace(active_.begin(), active_.end(), lane, static_cast<Lane*>(nullptr));
 }
 
@@ -167,6 +176,7 @@ bool Reactor::has_time(uint64_t now) {
 
 void Reactor::turn() {
   release_removed();
+  note_touched();
   // Connections that are posted have time of their own, and so have lanes that a bell wakes after this turn, however long it takes.
   woken_from_ = 0;
   process_posted();

@@ -39,6 +39,8 @@ class Reactor {
   void remove(Connection* connection);
   void activate(Lane* lane);
   void deactivate(Lane* lane);
+  // Has Lane::note_idle called in the next turn.
+  void touch(Lane* lane) { touched_.push_back(lane); }
   // Has Connection::process called soon.
   void post(Connection* connection);
 
@@ -60,6 +62,7 @@ class Reactor {
   void park_idle(uint64_t now);
   void process_posted();
   void release_removed();
+  void note_touched();
   void schedule();
   // Whether the program itself has something to do at once: an immediate, most likely, or a handle that closes. libuv judges timers by
   // the time of its last look, so a timer that fell due since then waits for the end of the turn.
@@ -75,6 +78,7 @@ class Reactor {
   std::vector<std::shared_ptr<Connection>> connections_;
   std::vector<std::shared_ptr<Connection>> removed_;
   std::vector<Lane*> active_;  // null where a lane was taken out during a pass
+  std::vector<Lane*> touched_;  // lanes of which records were taken since the last turn
   std::vector<Connection*> posted_;
   SpinPolicy spin_{-1, 2};   // as if there were two cores: each lane knows whether it may adapt at all
   uint64_t idle_from_ = 0;   // since when no lane had anything; 0 until the clock was looked at

@@ -24,6 +24,9 @@ inline double wall_clock() {
   return static_cast<double>(duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count());
 }
 
+// Milliseconds of the clock that never goes backwards.
+inline uint64_t loop_clock() { return uv_hrtime() / 1'000'000; }
+
 inline uint64_t deadline_after(double milliseconds) {
   // A million seconds and more, and NaN, are no limit.
   return milliseconds < 1e9 ? uv_hrtime() + static_cast<uint64_t>(milliseconds * 1e6) : UINT64_MAX;

@@ -7,6 +7,7 @@ import { kills } from "./kills.mjs";
 import { latency } from "./latency.mjs";
 import { memcpy } from "./memcpy.mjs";
 import { peers } from "./peers.mjs";
+import { calls } from "./rpc.mjs";
 import { scale, scales } from "./scale.mjs";
 import { startUps } from "./startup.mjs";
 import { throughput } from "./throughput.mjs";
@@ -34,6 +35,7 @@ const ENTRIES = [
   connects,
   (choice) => startUps(choice, peers),
   inside,
+  calls,
 ];
 
 /** @param {Choice} choice @returns {Suite[]} */

@@ -1,10 +1,7 @@
 import type { CloseInfo, CloseOptions } from "../port.js";
 import type { CallOptions } from "./call.js";
-import type { Contract, Flow, Method } from "./contract.js";
+import type { Contract, Method } from "./contract.js";
 import { UNCHECKED_REQUEST } from "./contract.js";
-import { CallError, CallLostError } from "./errors.js";
-import { PING } from "./message.js";
-import type { Outgoing } from "./outgoing.js";
 import type { RpcPort } from "./rpc-port.js";
 
 /** The arguments of a call. Parameters may be left out if the method has none. */
@@ -29,19 +26,55 @@ export type ClientMethod<M> =
 /** How the other side is. */
 export type Health = "healthy" | "blocked" | "dead";
 
+/**
+ * How a client is connected. `connecting` before the first connection; `processing` while calls wait for their answers; `retry` before,
+ * and `reconnecting` during an attempt to connect again; `failed` when no more is made; `closed` after `close`.
+ */
+export type ClientState =
+  | "connecting"
+  | "connected"
+  | "processing"
+  | "retry"
+  | "reconnecting"
+  | "failed"
+  | "closed";
+
+export type StateListener = (state: ClientState, error: Error | undefined) => void;
+
 /** What a client has beside the methods of its contract. */
 export interface ClientControls extends AsyncDisposable {
-  /** The port below. */
+  /** The port below; that of the last connection, if the client reconnects. */
   readonly port: RpcPort;
-  /** Resolves when the connection has ended. Never rejects. */
+  readonly state: ClientState;
+  /** Resolves when the connection has ended, and none follows. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   /**
    * Asks the other side's event loop: `healthy` if it answers within `timeout` ms (default 1000), `blocked` if it does not though the
-   * process is there, `dead` if the connection has ended.
+   * connection is there, `dead` if there is none.
    */
   health(options?: { readonly timeout?: number | undefined }): Promise<Health>;
   /** Ends the connection in order. Calls that wait reject with a CallLostError. */
   close(options?: CloseOptions): Promise<void>;
+  /** Calls the listener with each new state, and what has led to it if that was an error. */
+  on(event: "state", listener: StateListener): void;
+  off(event: "state", listener: StateListener): void;
+}
+
+/** The calls below a client. */
+export interface Calls {
+  request(
+    name: string,
+    method: Method,
+    params: unknown,
+    options?: CallOptions<never, never>,
+  ): Promise<unknown>;
+  stream(
+    name: string,
+    method: Method,
+    params: unknown,
+    options?: CallOptions<never, never>,
+  ): AsyncIterableIterator<unknown>;
+  notify(name: string, params: unknown): Promise<void>;
 }
 
 /** The methods of a contract, as functions. */
@@ -52,19 +85,16 @@ export type Client<C> =
 
 type Call = (params?: unknown, options?: CallOptions<never, never>) => unknown;
 
-/** Makes the methods of a contract call the other side. */
-export function makeClient<C extends Contract>(contract: C, port: RpcPort, outgoing: Outgoing): Client<C> {
-  const controls: ClientControls & Record<string, unknown> = {
-    port,
-    closed: port.closed,
-    health: (options) => health(outgoing, options?.timeout ?? 1000),
-    close: (options) => port.close(options),
-    [Symbol.asyncDispose]: () => port.close(),
-  };
+/** Makes the methods of a contract call the other side, beside the controls. */
+export function makeClient<C extends Contract>(
+  contract: C,
+  controls: ClientControls,
+  below: Calls,
+): Client<C> {
   const calls = new Map<string, Call>();
   const { methods } = contract;
-  for (const [name, method] of Object.entries(methods)) calls.set(name, callOf(name, method, outgoing));
-  return new Proxy(controls, {
+  for (const [name, method] of Object.entries(methods)) calls.set(name, callOf(name, method, below));
+  return new Proxy(controls as ClientControls & Record<string, unknown>, {
     get(target, name) {
       if (typeof name === "symbol" || Object.hasOwn(target, name)) return Reflect.get(target, name);
       const known = calls.get(name);
@@ -74,33 +104,20 @@ export function makeClient<C extends Contract>(contract: C, port: RpcPort, outgo
         return Reflect.get(target, name);
       }
       // A contract of types names no requests.
-      const call = callOf(name, UNCHECKED_REQUEST, outgoing);
+      const call = callOf(name, UNCHECKED_REQUEST, below);
       calls.set(name, call);
       return call;
     },
   }) as unknown as Client<C>;
 }
 
-function callOf(name: string, method: Method, outgoing: Outgoing): Call {
+function callOf(name: string, method: Method, below: Calls): Call {
   switch (method.kind) {
     case "stream":
-      return (params, options) => outgoing.stream(name, method, params, options);
+      return (params, options) => below.stream(name, method, params, options);
     case "notification":
-      return (params) => outgoing.notify(name, params);
+      return (params) => below.notify(name, params);
     default:
-      return (params, options) => outgoing.request(name, method, params, options);
+      return (params, options) => below.request(name, method, params, options);
   }
 }
-
-async function health(outgoing: Outgoing, timeout: number): Promise<Health> {
-  try {
-    await outgoing.request(PING, UNCHECKED_REQUEST, undefined, { timeout });
-  } catch (error) {
-    if (error instanceof CallLostError) return "dead";
-    // Others have no such method, and say so.
-    return error instanceof CallError ? "healthy" : "blocked";
-  }
-  return "healthy";
-}
-
-export type { Flow };

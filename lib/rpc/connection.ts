@@ -3,6 +3,7 @@ import { DecodeError, ValidationError } from "../errors.js";
 import { type Answers, BatchAnswers, DirectAnswers } from "./answers.js";
 import { makeClient } from "./client.js";
 import type { Contract } from "./contract.js";
+import { controlsOf } from "./controls.js";
 import { INVALID_REQUEST, PARSE_ERROR } from "./errors.js";
 import { answerFaultOf, type Fields, faultOf, idOf, isCount, isErrorBody, noMethod, shown } from "./form.js";
 import { Incoming, type Served } from "./incoming.js";
@@ -50,7 +51,7 @@ export class RpcConnection {
     this.link = new Link(port, { congested: () => this.#pause(), relieved: () => this.#resume() });
     const bad = (error: Error) => events.bad(error);
     this.outgoing = new Outgoing(this.link, { bad, begun: () => this.#resume() });
-    this.client = makeClient(calls, port, this.outgoing);
+    this.client = makeClient(calls, controlsOf(port, this.outgoing), this.outgoing);
     this.#events = events;
     if (served !== undefined) this.#incoming = new Incoming(this.link, served, this.client, bad);
     this.#listener = this.#listen(port);

@@ -40,6 +40,7 @@ export interface Method<
   readonly result: StandardSchemaV1.Props | undefined;
   readonly progress: StandardSchemaV1.Props | undefined;
   readonly input: StandardSchemaV1.Props | undefined;
+  readonly idempotent?: boolean | undefined;
 }
 
 export type Methods = Readonly<Record<string, Method>>;
@@ -61,6 +62,11 @@ type OptionalSchema = StandardSchemaV1 | undefined;
 
 /** What a call may carry besides parameters and result. */
 export interface MoreOf<Progress extends OptionalSchema, Input extends OptionalSchema> {
+  /**
+   * Whether the method may run twice for one call. A client that reconnects then repeats a call whose answer was lost: three times at
+   * most, and no more than one call in ten. Default false.
+   */
+  readonly idempotent?: boolean | undefined;
   /** What the handler reports while it works, by `call.progress(…)`. */
   readonly progress?: Progress;
   /** The items that the caller streams to the handler, as `call.input`. */
@@ -78,7 +84,8 @@ export function request<
   result?: Result,
   more: MoreOf<Progress, Input> = {},
 ): Method<"request", FlowOf<Params>, FlowOf<Result>, FlowOf<Progress>, FlowOf<Input>> {
-  return method("request", params, result, more.progress, more.input);
+  const made = method<Method>("request", params, result, more.progress, more.input);
+  return { ...made, idempotent: more.idempotent } as never;
 }
 
 /** A method that is answered with items, one after the other. `item` is the schema of one. */
@@ -155,7 +162,7 @@ export type KindsOf<M> = {
 };
 
 /** Names that a client has for itself. `then` would make it a promise. */
-const RESERVED = ["then", "close", "closed", "health", "port", "constructor", "toJSON"];
+const RESERVED = ["then", "close", "closed", "health", "port", "state", "on", "off", "constructor", "toJSON"];
 
 /**
  * Makes a contract of methods with schemas of any library that follows Standard Schema:

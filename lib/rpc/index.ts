@@ -1,5 +1,5 @@
 export type { Call, CallOptions } from "./call.js";
-export type { Client, ClientControls, ClientMethod, Health } from "./client.js";
+export type { Client, ClientControls, ClientMethod, ClientState, Health, StateListener } from "./client.js";
 export {
   type Contract,
   contract,

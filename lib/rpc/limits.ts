@@ -35,7 +35,7 @@ export class CallLimits {
   over(): { readonly reason: unknown } | undefined {
     const aborted = this.#signals.find((signal) => signal.aborted);
     if (aborted !== undefined) return { reason: aborted.reason };
-    return this.timeout <= 0 ? { reason: this.#tooLate() } : undefined;
+    return this.timeout <= 0 ? { reason: this.tooLate() } : undefined;
   }
 
   /** Calls `onEnd` once, when the call must end. */
@@ -64,7 +64,7 @@ export class CallLimits {
       return;
     }
     // An answer that has come meanwhile is read first.
-    const over = () => setImmediate(() => this.#end(this.#tooLate()));
+    const over = () => setImmediate(() => this.#end(this.tooLate()));
     // Our own loop was late, so that reading what has come may take more than a turn.
     if (late > LATE) this.#timer = setTimeout(over, Math.min(late, MOST_GRACE)).unref();
     else over();
@@ -77,7 +77,8 @@ export class CallLimits {
     onEnd(reason);
   }
 
-  #tooLate(): TimeoutError {
+  /** Returns the error of a call whose time is over. */
+  tooLate(): TimeoutError {
     const time = Math.max(0, Math.round(this.timeout));
     return new TimeoutError(`${this.#what} was not answered within ${time} ms`, time);
   }

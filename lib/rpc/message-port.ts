@@ -5,8 +5,10 @@ import { EventPort } from "./event-port.js";
 /** A MessagePort of node:worker_threads or of the web, a Worker, or what looks like one. */
 export interface MessagePortLike {
   postMessage(message: unknown): void;
-  on?(event: string, listener: (message: never) => void): unknown;
-  addEventListener?(event: string, listener: (event: never) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: each has overloads of its own.
+  on?(event: string, listener: (value: any) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the same.
+  addEventListener?(event: string, listener: (event: any) => void): unknown;
   start?(): void;
   close?(): void;
 }

@@ -7,6 +7,7 @@ import type { Client } from "./client.js";
 import { RpcConnection } from "./connection.js";
 import type { Contract } from "./contract.js";
 import { type Handlers, SERVING_OPTIONS, type ServingOptions, servedBy } from "./handlers.js";
+import { ReconnectingClient } from "./reconnect.js";
 import type { RpcPort } from "./rpc-port.js";
 
 /** What a caller serves to its service, which calls it by `call.client`. */
@@ -15,12 +16,20 @@ export interface ServedByCaller<C extends Contract> extends Omit<ServingOptions,
   readonly handlers: Handlers<C>;
 }
 
+/** The delays and limits of attempts to connect. */
+export type RetryOptions = Exclude<ConnectOptions<unknown, unknown>["retry"], false | undefined>;
+
 export interface OpenOptions<Serves extends Contract = Contract>
   extends Omit<ConnectOptions<unknown, unknown>, "codec" | "lanes"> {
   /** The name or path that the service listens under. Default: the name of the contract. */
   readonly name?: string | undefined;
   /** A port of the program's to call over, instead of connecting. */
   readonly port?: RpcPort | undefined;
+  /**
+   * Connects again when the connection is lost. Calls that wait for an answer reject, unless their method is idempotent; calls that are
+   * made meanwhile wait. `true`: within a minute, with random delays of up to a second. Default false.
+   */
+  readonly reconnect?: boolean | RetryOptions | undefined;
   /** What this side serves. */
   readonly serve?: ServedByCaller<Serves> | undefined;
   /** Told of what the service sends against the rules. Default: a process warning, for the first ten. The connection goes on. */
@@ -36,11 +45,23 @@ export async function open<const C extends Contract, const Serves extends Contra
   contract: C,
   options: OpenOptions<Serves> = {},
 ): Promise<Client<C>> {
-  const { name = contract.name, port, serve, onPeerError = warner(), ...connecting } = options;
+  const {
+    name = contract.name,
+    port,
+    serve,
+    reconnect = false,
+    onPeerError = warner(),
+    ...connecting
+  } = options;
   const served = serve === undefined ? undefined : callerServes(serve);
   const given = Object.keys(connecting);
+  if (port !== undefined && reconnect !== false) given.push("reconnect");
   if (port !== undefined && given.length > 0) {
     throw new InvalidArgumentError("options", `without ${given.join(", ")} where a port is given`, options);
+  }
+  if (reconnect !== false) {
+    const retry = reconnect === true ? {} : reconnect;
+    return ReconnectingClient.open({ name, contract, served, connecting, retry, onPeerError });
   }
   const below = port ?? (await connect(name, { ...connecting, codec: json() }));
   const connection = new RpcConnection(below, served, contract, { bad: onPeerError, ended: () => {} });

@@ -9,7 +9,8 @@ export interface WebSocketLike {
   close(): void;
   readonly readyState: number;
   readonly bufferedAmount: number;
-  addEventListener(event: string, listener: (event: never) => void): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: each has types of events of its own.
+  addEventListener(event: "message" | "close" | "error", listener: (event: any) => void): unknown;
 }
 
 export interface WebSocketPortOptions {

@@ -1,6 +1,6 @@
 import { bytes, type Channel } from "ringbell";
 import { describe, expect, it } from "vitest";
-import { pair, transports } from "./setup.js";
+import { pair, peer, reported, transports } from "./setup.js";
 
 type Takes = (channel: Channel<unknown, unknown>) => Promise<unknown> | unknown;
 
@@ -70,6 +70,23 @@ describe.each(transports)("%s: a lane that nobody reads any more", (transport) =
     while (laneOf(b).receiveFill < 2 * 112) await new Promise(setImmediate);
     expect(await idle(b)).toBeLessThanOrEqual(Date.now() + 1);
     expect(laneOf(b).receiveFill).toBe(2 * 112);
+  });
+
+  it("says since when also in a process without the watchdog, at the first look", async () => {
+    const { child } = await peer(
+      transport,
+      `const { setTimeout: sleep } = await import("node:timers/promises");
+      while (channel.tryReceive() === undefined) await sleep(1);
+      const taken = Date.now();
+      await sleep(300);
+      report(String(channel.stats().lanes[0].idleSince - taken));`,
+      {},
+      { RINGBELL_WATCHDOG: "" },
+    ).then(async (one) => {
+      await one.channel.send("a message");
+      return one;
+    });
+    expect(Number(await reported(child))).toBeLessThan(100);
   });
 
   it("counts what it drained and did not take as unread", async () => {

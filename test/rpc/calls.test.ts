@@ -69,7 +69,7 @@ async function until(holds: () => boolean) {
 }
 
 describe.each(ways)("calls over %s", (way) => {
-  it("are answered with the result", async () => {
+  it("are answered with the result (S0.8, S2.10, S4.10)", async () => {
     const { client } = await start(way);
     expect(await client.add({ a: 1, b: 2 })).toBe(3);
     expect(await client.nothing()).toBe(undefined);
@@ -148,7 +148,7 @@ describe.each(ways)("calls over %s", (way) => {
     expect(seen.aborted).toBe(2);
   });
 
-  it("of notifications are not answered", async () => {
+  it("of notifications are not answered (S4.11)", async () => {
     const { client, seen } = await start(way);
     await client.log({ line: "one" });
     await client.nothing();

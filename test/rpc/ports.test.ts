@@ -1,12 +1,23 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer, connect as dial, type Socket } from "node:net";
+import { type AddressInfo, createServer, connect as dial, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { MessageChannel, Worker } from "node:worker_threads";
 import * as fc from "fast-check";
-import { contract, duplexPort, messagePort, open, type RpcPort, request, serve, stream } from "ringbell/rpc";
+import {
+  contract,
+  duplexPort,
+  messagePort,
+  open,
+  type RpcPort,
+  request,
+  serve,
+  stream,
+  webSocketPort,
+} from "ringbell/rpc";
 import { describe, expect, it } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import { ending, privateDirectory } from "./setup.js";
 
@@ -31,18 +42,29 @@ async function sockets(): Promise<[Socket, Socket]> {
   return [one, other];
 }
 
+async function webSockets(): Promise<[RpcPort, RpcPort]> {
+  const server = new WebSocketServer({ port: 0, host: "127.0.0.1" });
+  await once(server, "listening");
+  const one = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const [[other]] = await Promise.all([once(server, "connection"), once(one, "open")]);
+  server.close();
+  // A small limit, so that sends wait.
+  return [webSocketPort(one, { maxBufferedBytes: 1000 }), webSocketPort(other as WebSocket)];
+}
+
 async function portsOver(kind: string): Promise<[RpcPort, RpcPort]> {
   if (kind === "MessagePort") {
     const { port1, port2 } = new MessageChannel();
     return [messagePort(port1), messagePort(port2)];
   }
+  if (kind === "WebSocket") return webSockets();
   const framing = kind as "lines";
   const [one, other] = await sockets();
   return [duplexPort(one, { framing }), duplexPort(other, { framing })];
 }
 
-describe.each(["lines", "length", "content-length", "MessagePort"])("calls over %s", (kind) => {
-  it("are answered, stream, and end with the port", async () => {
+describe.each(["lines", "length", "content-length", "MessagePort", "WebSocket"])("calls over %s", (kind) => {
+  it("are answered, stream, and end with the port (S0.20, S1.29, S2.22, S4.13)", async () => {
     const [one, other] = await portsOver(kind);
     ending(await serve(tools, handlers, { port: one }));
     const client = ending(await open(tools, { port: other }));

@@ -1,0 +1,162 @@
+import { once } from "node:events";
+import { createServer, connect as dial } from "node:net";
+import { join } from "node:path";
+import { RoundTripTimer, streamFigures } from "../lib/clock.mjs";
+import { libraryOf } from "../lib/library.mjs";
+import { pair } from "../lib/pair.mjs";
+import { NAMESPACE, SHARED } from "../lib/ringbell.mjs";
+
+/** A call's parameters, and its result: some 100 bytes of JSON each way. */
+const PARAMS = { text: "x".repeat(88) };
+const IN_FLIGHT = 64;
+/** The build of this checkout. */
+const RPC = new URL("../../dist/rpc/index.js", import.meta.url).href;
+
+/** @typedef {"bare" | "call" | "flight" | "items" | "vscode"} Kind */
+/** @typedef {{ kind: Kind, endpoint: string, directory: string }} Options */
+
+/** @param {Kind} kind @param {string} title @param {readonly string[]} [packages] */
+function calls(kind, title, packages = []) {
+  const facts = { kind: "echo", payload: "object", bytes: 100 };
+  return {
+    ...pair({
+      name: `rpc-${kind}`,
+      peer: "ringbell-rpc",
+      title,
+      file: import.meta.url,
+      options: { kind },
+      facts,
+    }),
+    packages,
+  };
+}
+
+export const bare = calls("bare", "the same two messages over a channel, json()");
+export const call = calls("call", "ringbell/rpc, one call after the other");
+export const flight = calls("flight", `ringbell/rpc, ${IN_FLIGHT} calls in flight`);
+export const items = calls("items", "ringbell/rpc, items of a stream");
+export const vscode = calls("vscode", "vscode-jsonrpc, Unix socket, one request after the other", [
+  "vscode-jsonrpc",
+]);
+
+/** @param {Options} options */
+export async function serve({ kind, endpoint, directory }) {
+  if (kind === "vscode") return serveVscode(join(directory, endpoint));
+  const place = { directory, namespace: NAMESPACE, ...SHARED };
+  if (kind === "bare") {
+    const { json, listen } = await libraryOf();
+    const server = await listen(endpoint, { codec: json(), ...place });
+    server.on("connection", (/** @type {any} */ channel) => {
+      channel.on("message", (/** @type {any} */ { id, params }) => {
+        if (!channel.trySend({ jsonrpc: "2.0", id, result: params }))
+          throw new Error("no room for one message");
+      });
+    });
+    return { round() {}, close: () => server.close() };
+  }
+  const { contract, serve: serveContract } = await import(RPC);
+  const handlers = {
+    echo: (/** @type {unknown} */ params) => params,
+    async *items(/** @type {{ count: number }} */ { count }) {
+      for (let i = 0; i < count; i++) yield PARAMS;
+    },
+  };
+  const service = await serveContract(contract("bench", { items: "stream" }), handlers, {
+    name: endpoint,
+    ...place,
+  });
+  return { round() {}, close: () => service.close() };
+}
+
+/** @param {Options} options */
+export async function drive({ kind, endpoint, directory }) {
+  if (kind === "vscode") return driveVscode(join(directory, endpoint));
+  const place = { directory, namespace: NAMESPACE };
+  if (kind === "bare") {
+    const { connect, json } = await libraryOf();
+    const channel = await connect(endpoint, { codec: json(), ...place });
+    const timer = new RoundTripTimer((id) => {
+      if (!channel.trySend({ jsonrpc: "2.0", id, method: "echo", params: PARAMS }))
+        throw new Error("no room for one message");
+    });
+    channel.on("message", () => timer.answered());
+    return { round: (/** @type {number} */ count) => timer.run(count), close: () => channel.close() };
+  }
+  const { contract, open } = await import(RPC);
+  const client = await open(contract("bench", { items: "stream" }), { name: endpoint, ...place });
+  const rounds = {
+    call: oneByOne(() => client.echo(PARAMS)),
+    flight: inFlight(client),
+    items: streaming(client),
+  };
+  return { round: rounds[/** @type {keyof typeof rounds} */ (kind)], close: () => client.close() };
+}
+
+/** @param {() => Promise<unknown>} ask */
+function oneByOne(ask) {
+  return (/** @type {number} */ count) => {
+    const timer = new RoundTripTimer(() => void ask().then(() => timer.answered()));
+    return timer.run(count);
+  };
+}
+
+/** @param {any} client */
+function inFlight(client) {
+  return async (/** @type {number} */ count) => {
+    const begin = performance.now();
+    let left = count;
+    const caller = async () => {
+      while (left-- > 0) await client.echo(PARAMS);
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
+    return streamFigures(count, performance.now() - begin);
+  };
+}
+
+/** @param {any} client */
+function streaming(client) {
+  return async (/** @type {number} */ count) => {
+    const begin = performance.now();
+    let got = 0;
+    for await (const _ of client.items({ count })) got++;
+    if (got !== count) throw new Error(`${got} items came instead of ${count}`);
+    return streamFigures(count, performance.now() - begin);
+  };
+}
+
+/** @param {string} path */
+async function serveVscode(path) {
+  const rpc = await import("vscode-jsonrpc/node");
+  const server = createServer((socket) => {
+    const connection = connectionOver(rpc, socket);
+    connection.onRequest("echo", (/** @type {unknown} */ params) => params);
+    connection.listen();
+    socket.on("error", () => {});
+  }).listen(path);
+  await once(server, "listening");
+  return { round() {}, close: () => server.close() };
+}
+
+/** @param {string} path */
+async function driveVscode(path) {
+  const rpc = await import("vscode-jsonrpc/node");
+  const socket = dial(path);
+  await once(socket, "connect");
+  const connection = connectionOver(rpc, socket);
+  connection.listen();
+  return {
+    round: oneByOne(() => connection.sendRequest("echo", PARAMS)),
+    close() {
+      connection.dispose();
+      socket.destroy();
+    },
+  };
+}
+
+/**
+ * @param {typeof import("vscode-jsonrpc/node")} rpc
+ * @param {import("node:net").Socket} socket
+ */
+function connectionOver({ createMessageConnection, SocketMessageReader, SocketMessageWriter }, socket) {
+  return createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+}
