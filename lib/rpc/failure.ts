@@ -53,3 +53,18 @@ export function unsendable(response: Response, why: unknown): Response {
       : { code: INTERNAL_ERROR, message: `the result can't be sent: ${shown(reason)}` };
   return { jsonrpc: "2.0", id, error };
 }
+
+/** The error of an answer. Its parts are the peer's: each is taken only as what it should be. */
+export function errorOf(body: ErrorBody): CallError {
+  const { message, cause } = body;
+  if (typeof cause !== "object" || cause === null || typeof cause.name !== "string") {
+    return new CallError(body.code, message, body.data);
+  }
+  const original = new Error(message);
+  original.name = cause.name;
+  // It was thrown in the other process; our own stack would mislead.
+  original.stack = `${original.name}: ${message}`;
+  if (typeof cause.code === "string" || typeof cause.code === "number")
+    Object.assign(original, { code: cause.code });
+  return new CallError(body.code, message, body.data, { cause: original });
+}

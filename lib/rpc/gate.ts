@@ -8,8 +8,11 @@ export interface GateLimits {
   readonly queue: number;
 }
 
-/** Begins a call. Never throws. */
-export type Run = () => void;
+/** A call that is to run. */
+export interface Task {
+  /** Never throws. */
+  begin(): void;
+}
 
 /** So many waiting calls begin in one turn of the event loop; handlers that return at once would else hold it up. */
 const MOST_IN_TURN = 64;
@@ -23,7 +26,7 @@ export class Gate {
   #running = 0;
   #filling = false;
   /** The queues that are not empty, in the order of their turns. */
-  readonly #queues = new Map<object, Set<Run>>();
+  readonly #queues = new Map<object, Set<Task>>();
 
   constructor(limits: GateLimits) {
     this.#limits = limits;
@@ -40,16 +43,16 @@ export class Gate {
    * Runs a call of a client now, or when it is its turn. Returns false if the client's queue is full; the call is then refused. Each
    * call that runs is followed by one `leave`.
    */
-  enter(client: object, run: Run): boolean {
+  enter(client: object, task: Task): boolean {
     if (this.#running < this.#limits.concurrency && this.#queues.size === 0) {
       this.#running++;
-      run();
+      task.begin();
       return true;
     }
     const queue = this.#queues.get(client);
     if ((queue?.size ?? 0) >= this.#limits.queue) return false;
-    if (queue === undefined) this.#queues.set(client, new Set([run]));
-    else queue.add(run);
+    if (queue === undefined) this.#queues.set(client, new Set([task]));
+    else queue.add(task);
     return true;
   }
 
@@ -61,9 +64,9 @@ export class Gate {
   }
 
   /** Takes out a call that waits, because nobody wants it any more. Returns false if it does not wait. */
-  forget(client: object, run: Run): boolean {
+  forget(client: object, task: Task): boolean {
     const queue = this.#queues.get(client);
-    if (queue?.delete(run) !== true) return false;
+    if (queue?.delete(task) !== true) return false;
     if (queue.size === 0) this.#queues.delete(client);
     return true;
   }
@@ -82,12 +85,12 @@ export class Gate {
 
   #runNext(): void {
     const [client, queue] = this.#queues.entries().next().value!;
-    const run = queue.values().next().value!;
-    queue.delete(run);
+    const task = queue.values().next().value!;
+    queue.delete(task);
     // The client goes to the end of the order.
     this.#queues.delete(client);
     if (queue.size > 0) this.#queues.set(client, queue);
     this.#running++;
-    run();
+    task.begin();
   }
 }

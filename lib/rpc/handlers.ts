@@ -3,7 +3,8 @@ import { InvalidArgumentError } from "../errors.js";
 import type { Call } from "./call.js";
 import type { Contract, Method, Methods } from "./contract.js";
 import { Gate } from "./gate.js";
-import type { Handler, Served } from "./incoming.js";
+import type { Served } from "./incoming.js";
+import type { Handler } from "./served-call.js";
 
 type MaybePromise<T> = T | Promise<T>;
 

@@ -12,9 +12,7 @@ import type { Gate } from "./gate.js";
 import { ItemsWriter } from "./items-writer.js";
 import type { Link } from "./link.js";
 import { type ErrorBody, extension, type Id, ITEMS, type Request } from "./message.js";
-import { ServedCall } from "./served-call.js";
-
-export type Handler = (params: unknown, call: Call) => unknown;
+import { type Handler, type Runner, ServedCall } from "./served-call.js";
 
 /** What a side serves, to all its callers. */
 export interface Served {
@@ -32,10 +30,10 @@ const OVER = { code: TOO_LATE, message: "the caller's time was over before the c
 const MOST_EARLY = 1024;
 
 /** The calls that the peer makes of this side. */
-export class Incoming {
-  readonly #link: Link;
+export class Incoming implements Runner {
+  readonly link: Link;
+  readonly client: unknown;
   readonly #served: Served;
-  readonly #client: unknown;
   /** Told of what the peer does against the rules, and of notifications that are dropped. */
   readonly #bad: (error: Error) => void;
   readonly #calls = new Map<Id, ServedCall>();
@@ -46,9 +44,9 @@ export class Incoming {
   #last = 0;
 
   constructor(link: Link, served: Served, client: unknown, bad: (error: Error) => void) {
-    this.#link = link;
+    this.link = link;
     this.#served = served;
-    this.#client = client;
+    this.client = client;
     this.#bad = bad;
   }
 
@@ -60,9 +58,9 @@ export class Incoming {
       return;
     }
     const types = this.#served.methods[method] ?? UNCHECKED_REQUEST;
-    const call = new ServedCall({ link: this.#link, request, types, client: this.#client, answers });
+    const call = new ServedCall(this, request, types, handler, answers);
     if (id === undefined) {
-      this.#admit(handler!, call);
+      this.#admit(call);
       return;
     }
     answers.expect();
@@ -73,13 +71,12 @@ export class Incoming {
     else if (this.#calls.has(id)) {
       const message = `the id ${shown(id)} is that of a call that is not answered yet`;
       call.refuse({ code: INVALID_REQUEST, message });
-    } else this.#admit(handler, call);
+    } else this.#admit(call);
   }
 
-  #admit(handler: Handler, call: ServedCall): void {
+  #admit(call: ServedCall): void {
     this.#add(call);
-    call.run = () => this.#run(handler, call);
-    if (this.#served.gate.enter(this.#link, call.run)) return;
+    if (this.#served.gate.enter(this.link, call)) return;
     this.#remove(call);
     const busy = "too many calls wait; the call was not begun, and may be made again";
     call.refuse({ code: BUSY, message: busy });
@@ -110,7 +107,7 @@ export class Incoming {
   /** Cancels a call. One that waits for its turn is over; one that runs is told, and keeps its place until its handler returns. */
   #cancel(call: ServedCall, reason: unknown): void {
     call.cancel(reason);
-    if (!this.#served.gate.forget(this.#link, call.run!)) return;
+    if (!this.#served.gate.forget(this.link, call)) return;
     this.#remove(call);
     call.refuse(undefined);
   }
@@ -138,8 +135,8 @@ export class Incoming {
     for (const call of [...this.#calls.values(), ...this.#unanswered]) this.#cancel(call, reason);
   }
 
-  /** Begins a call. Never throws: a place at the gate goes with it. */
-  #run(handler: Handler, call: ServedCall): void {
+  /** Runs the handler of a call whose turn it is. Never throws: a place at the gate goes with it. */
+  run(call: ServedCall, handler: Handler): void {
     const { types } = call;
     const { params } = call.request;
     if (call.cancelled) {
@@ -180,7 +177,7 @@ export class Incoming {
     const source = await returned;
     if (!isIterable(source)) throw new TypeError(`the handler of ${call.method} must return an iterable`);
     const { id, credit } = call.request;
-    const post = (items: readonly unknown[]) => this.#link.post(extension(ITEMS, { id, items }));
+    const post = (items: readonly unknown[]) => this.link.post(extension(ITEMS, { id, items }));
     const output = new ItemsWriter(post, isCredit(credit) ? credit : Number.POSITIVE_INFINITY);
     call.output = output;
     if (call.over) output.stop();

@@ -1,11 +1,12 @@
 import { releaseBlocks } from "../codec/release-blocks.js";
 import { validate } from "../codec/schema.js";
-import { CorruptError, InvalidArgumentError } from "../errors.js";
+import { CorruptError } from "../errors.js";
 import { guarded } from "../raise.js";
 import type { CallOptions } from "./call.js";
+import { checkParams, requestOf } from "./call-request.js";
 import type { Method } from "./contract.js";
-import { CallError, CallLostError, TOO_LATE } from "./errors.js";
-import { errorBodyOf } from "./failure.js";
+import { CallLostError, TOO_LATE } from "./errors.js";
+import { errorBodyOf, errorOf } from "./failure.js";
 import { ItemsReader } from "./items-reader.js";
 import { ItemsWriter } from "./items-writer.js";
 import { CallLimits } from "./limits.js";
@@ -21,22 +22,7 @@ import {
   PING,
   type Response,
 } from "./message.js";
-
-/** A call that waits for its answer. */
-interface Pending {
-  readonly name: string;
-  readonly method: Method;
-  readonly limits: CallLimits | undefined;
-  readonly onProgress: ((value: never) => void) | undefined;
-  /** What the program has got, for a request. */
-  readonly promise?: Promise<unknown>;
-  /** Whether the request has gone out. */
-  sent: boolean;
-  succeed(result: unknown): void;
-  fail(error: unknown): void;
-  items?(items: readonly unknown[]): boolean;
-  input?: ItemsWriter;
-}
+import { type Pending, PendingRequest, PendingStream, quiet, quieted } from "./pending.js";
 
 const NO_OPTIONS: CallOptions<never, never> = {};
 
@@ -47,8 +33,6 @@ export interface OutgoingEvents {
   /** A call has begun, and waits for the other side. */
   begun(): void;
 }
-
-type Ends = Pick<Pending, "promise" | "succeed" | "fail" | "items">;
 
 /** The calls that this side makes. */
 export class Outgoing {
@@ -68,16 +52,9 @@ export class Outgoing {
   }
 
   request(name: string, method: Method, params: unknown, options = NO_OPTIONS): Promise<unknown> {
-    let resolve!: (result: unknown) => void;
-    let fail!: (error: unknown) => void;
-    const promise = new Promise<unknown>((resolved, rejected) => {
-      resolve = resolved;
-      fail = rejected;
-    });
-    const succeed = (result: unknown) =>
-      resolve(method.result === undefined ? result : validate(method.result, result));
-    this.#begin(name, method, params, options, { promise, succeed, fail }, undefined);
-    return promise;
+    const pending = new PendingRequest(name, method, options.onProgress);
+    this.#begin(pending, params, options, undefined);
+    return pending.promise;
   }
 
   /** Whether a call with this id waits for its answer. */
@@ -87,20 +64,16 @@ export class Outgoing {
 
   stream(name: string, method: Method, params: unknown, options = NO_OPTIONS): ItemsReader {
     let id = 0;
-    const reader: ItemsReader = new ItemsReader({
+    const pending = new PendingStream(name, method, options.onProgress);
+    pending.reader = new ItemsReader({
       start: () => {
-        id = this.#begin(name, method, params, options, ending, CREDIT_WINDOW);
+        id = this.#begin(pending, params, options, CREDIT_WINDOW);
       },
       credit: (count) => this.#link.tell(extension(CREDIT, { id, count })),
       leave: () => this.#cancel(id),
       check: (item) => (method.result === undefined ? item : validate(method.result, item)),
     });
-    const ending = {
-      succeed: () => reader.end(),
-      fail: (error: unknown) => reader.end({ error }),
-      items: (items: readonly unknown[]) => reader.add(items),
-    };
-    return reader;
+    return pending.reader;
   }
 
   /** Resolves when the notification is on its way. */
@@ -130,12 +103,9 @@ export class Outgoing {
     } catch (error) {
       throw known(error);
     }
-    const promise = sending?.catch((error) => {
-      const reason = known(error);
-      quiet(promise!, reason);
-      throw reason;
-    });
-    return promise;
+    return sending === undefined
+      ? undefined
+      : quieted(sending.catch((error) => Promise.reject(known(error))));
   }
 
   /** Called with an answer. Returns false if no call has had this id. */
@@ -152,8 +122,8 @@ export class Outgoing {
     const { result, error } = message as { readonly result?: unknown; readonly error?: ErrorBody };
     if (error !== undefined) {
       // The service saw first that the time was over.
-      const late = error.code === TOO_LATE && pending.limits !== undefined;
-      pending.fail(late ? pending.limits!.tooLate() : errorOf(error));
+      const late = error.code === TOO_LATE ? pending.limits?.tooLate() : undefined;
+      pending.fail(late ?? errorOf(error));
       return true;
     }
     try {
@@ -187,9 +157,11 @@ export class Outgoing {
   /** Called with items of a stream. Returns false if they may not come. */
   items(id: unknown, items: readonly unknown[]): boolean {
     const pending = this.#calls.get(id as number);
-    if (pending?.items?.(items) === true) return true;
+    if (pending?.items(items) === true) return true;
     releaseBlocks(items);
-    if (pending?.items === undefined) return pending === undefined;
+    // Items of a call that was cancelled may still be under way.
+    if (pending === undefined) return true;
+    if (pending.method.kind !== "stream") return false;
     // With a hole in it, the stream is worth nothing.
     this.#cancel(id as number);
     pending.fail(new CorruptError(`${pending.name}: the other side sent more items than it had credit for`));
@@ -209,37 +181,35 @@ export class Outgoing {
   end(): void {
     for (const [id, pending] of [...this.#calls]) {
       this.#settled(id, pending);
-      lose(pending, this.#lost(pending.name, pending.sent));
+      pending.fail(this.#lost(pending.name, pending.sent));
     }
   }
 
   /** Sends a request, and returns its id; 0 if it has failed at once. */
   #begin(
-    name: string,
-    method: Method,
+    pending: Pending,
     params: unknown,
     options: CallOptions<never, never>,
-    ends: Ends,
     credit: number | undefined,
   ): number {
+    const { name } = pending;
     let limits: CallLimits | undefined;
     try {
       checkParams(name, params);
       limits = options === NO_OPTIONS ? undefined : new CallLimits(name, options);
     } catch (error) {
       releaseBlocks(params);
-      ends.fail(error);
+      pending.fail(error);
       return 0;
     }
     const over = limits?.over();
     if (over !== undefined || this.#link.ended !== undefined) {
       releaseBlocks(params);
-      if (over === undefined) lose(ends, this.#lost(name, false));
-      else ends.fail(over.reason);
+      pending.fail(over === undefined ? this.#lost(name, false) : over.reason);
       return 0;
     }
     const id = ++this.#lastId;
-    const pending: Pending = { name, method, limits, onProgress: options.onProgress, sent: true, ...ends };
+    pending.limits = limits;
     this.#calls.set(id, pending);
     limits?.start((reason) => {
       this.#cancel(id);
@@ -274,7 +244,7 @@ export class Outgoing {
     const pending = this.#calls.get(id);
     if (pending === undefined) return;
     this.#settled(id, pending);
-    lose(pending, error);
+    pending.fail(error);
   }
 
   /** Ends a call of which nobody wants the answer any more. */
@@ -316,61 +286,4 @@ export class Outgoing {
       : `${name}: the connection has ended; nothing was sent`;
     return new CallLostError(what, mayHaveRun, cause === undefined ? undefined : { cause });
   }
-}
-
-/** Fails a call that the end of the connection has cut off, or another one. */
-function lose(call: Pick<Pending, "fail" | "promise">, error: unknown): void {
-  call.fail(error);
-  if (call.promise !== undefined) quiet(call.promise, error);
-}
-
-/**
- * A program that awaits the promise gets the error. For other programs it is no unhandled rejection if the connection has ended: a peer
- * that goes must not bring down the process.
- */
-function quiet(promise: Promise<unknown>, error: unknown): void {
-  if (error instanceof CallLostError) promise.catch(() => {});
-}
-
-function requestOf(
-  id: number,
-  method: string,
-  params: unknown,
-  options: CallOptions<never, never>,
-  limits: CallLimits | undefined,
-  credit: number | undefined,
-): object {
-  if (limits === undefined && credit === undefined) return { jsonrpc: "2.0", id, method, params };
-  return {
-    jsonrpc: "2.0",
-    id,
-    method,
-    params,
-    ...(limits === undefined || limits.timeout === Number.POSITIVE_INFINITY
-      ? {}
-      : { timeout: limits.timeout }),
-    ...(credit === undefined ? {} : { credit }),
-    ...(options.input === undefined ? {} : { input: true }),
-  };
-}
-
-/** JSON-RPC has parameters by name or by position, and no others. */
-function checkParams(name: string, params: unknown): void {
-  if (params === undefined || (typeof params === "object" && params !== null)) return;
-  throw new InvalidArgumentError(`the parameters of ${name}`, "an object, an array or undefined", params);
-}
-
-/** The error of an answer. Its parts are the peer's: each is taken only as what it should be. */
-function errorOf(body: ErrorBody): CallError {
-  const { message, cause } = body;
-  if (typeof cause !== "object" || cause === null || typeof cause.name !== "string") {
-    return new CallError(body.code, message, body.data);
-  }
-  const original = new Error(message);
-  original.name = cause.name;
-  // It was thrown in the other process; our own stack would mislead.
-  original.stack = `${original.name}: ${message}`;
-  if (typeof cause.code === "string" || typeof cause.code === "number")
-    Object.assign(original, { code: cause.code });
-  return new CallError(body.code, message, body.data, { cause: original });
 }

@@ -15,6 +15,7 @@ import { ClientStates, health } from "./controls.js";
 import { CallLostError } from "./errors.js";
 import type { Served } from "./incoming.js";
 import { CallLimits } from "./limits.js";
+import { quieted } from "./pending.js";
 import { RetryBudget } from "./retry-budget.js";
 
 type Retry = Exclude<ConnectOptions<unknown, unknown>["retry"], false | undefined>;
@@ -64,11 +65,20 @@ export class ReconnectingClient implements Calls {
     return makeClient(parts.contract, client.#controls(), client);
   }
 
-  async request(
+  request(
     name: string,
     method: Method,
     params: unknown,
     options?: CallOptions<never, never>,
+  ): Promise<unknown> {
+    return quieted(this.#request(name, method, params, options));
+  }
+
+  async #request(
+    name: string,
+    method: Method,
+    params: unknown,
+    options: CallOptions<never, never> | undefined,
   ): Promise<unknown> {
     if (this.#pending++ === 0 && this.#connection !== undefined) this.#states.set("processing");
     this.#budget.earn();
@@ -91,7 +101,11 @@ export class ReconnectingClient implements Calls {
     yield* outgoing.stream(name, method, params, options);
   }
 
-  async notify(name: string, params: unknown): Promise<void> {
+  notify(name: string, params: unknown): Promise<void> {
+    return quieted(this.#notify(name, params));
+  }
+
+  async #notify(name: string, params: unknown): Promise<void> {
     const { outgoing } = await this.#ready(name, undefined);
     await outgoing.notify(name, params);
   }

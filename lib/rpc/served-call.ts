@@ -7,49 +7,66 @@ import type { Answers } from "./answers.js";
 import type { Call } from "./call.js";
 import type { Method } from "./contract.js";
 import { CallError, TOO_LATE } from "./errors.js";
+import type { Task } from "./gate.js";
 import { ItemsReader } from "./items-reader.js";
 import type { ItemsWriter } from "./items-writer.js";
 import { isUnsendable, type Link } from "./link.js";
 import { type ErrorBody, extension, INPUT_CREDIT, PROGRESS, type Request } from "./message.js";
 
-export interface ServedCallParts {
+/** What runs the handlers of a connection's calls. */
+export interface Runner {
   readonly link: Link;
-  readonly request: Request;
-  readonly types: Method;
   /** The caller's methods. */
   readonly client: unknown;
-  readonly answers: Answers;
+  run(call: ServedCall, handler: Handler): void;
 }
 
+export type Handler = (params: unknown, call: Call) => unknown;
+
 /** A call while a handler answers it. */
-export class ServedCall implements Call {
+export class ServedCall implements Call, Task {
   readonly request: Request;
   readonly types: Method;
-  readonly client: unknown;
   /** What sends the items of a stream. */
-  output: ItemsWriter | undefined;
-  /** What begins the call. The gate knows a call that waits by it. */
-  run: (() => void) | undefined;
+  output: ItemsWriter | undefined = undefined;
   /** Whether nobody waits for an answer. */
   over = false;
-  readonly #link: Link;
+  readonly #runner: Runner;
+  readonly #handler: Handler | undefined;
   readonly #answers: Answers;
   readonly #until: number;
-  readonly #hasInput: boolean;
-  #input: ItemsReader | undefined;
-  #controller: AbortController | undefined;
-  #reason: unknown;
+  #input: ItemsReader | undefined = undefined;
+  #controller: AbortController | undefined = undefined;
+  #reason: unknown = undefined;
 
-  constructor({ link, request, types, client, answers }: ServedCallParts) {
-    const { id, timeout, input } = request;
-    this.#link = link;
+  constructor(
+    runner: Runner,
+    request: Request,
+    types: Method,
+    handler: Handler | undefined,
+    answers: Answers,
+  ) {
+    const { timeout } = request;
+    this.#runner = runner;
     this.request = request;
     this.types = types;
-    this.client = client;
+    this.#handler = handler;
     this.#answers = answers;
-    this.#hasInput = input === true && id !== undefined;
     // Not a number, or none that is one: the caller waits for ever.
     this.#until = typeof timeout === "number" && timeout >= 0 ? now() + timeout : Number.POSITIVE_INFINITY;
+  }
+
+  /** Called when it is the call's turn. */
+  begin(): void {
+    this.#runner.run(this, this.#handler!);
+  }
+
+  get client(): unknown {
+    return this.#runner.client;
+  }
+
+  get #hasInput(): boolean {
+    return this.request.input === true && this.request.id !== undefined;
   }
 
   get method(): string {
@@ -61,7 +78,7 @@ export class ServedCall implements Call {
   }
 
   get peer(): Peer | undefined {
-    return this.#link.port.peer;
+    return this.#runner.link.port.peer;
   }
 
   /** Most handlers need none, so it is made for those that ask. */
@@ -92,7 +109,7 @@ export class ServedCall implements Call {
       return;
     }
     try {
-      await this.#link.post(extension(PROGRESS, { id, value }));
+      await this.#runner.link.post(extension(PROGRESS, { id, value }));
     } catch (error) {
       // After the end of the connection nobody waits for it. The signal tells the handler, which may not await this promise.
       if (isUnsendable(error)) throw error;
@@ -163,7 +180,7 @@ export class ServedCall implements Call {
     const { input } = this.types;
     this.#input = new ItemsReader({
       start: () => {},
-      credit: (count) => this.#link.tell(extension(INPUT_CREDIT, { id: this.request.id, count })),
+      credit: (count) => this.#runner.link.tell(extension(INPUT_CREDIT, { id: this.request.id, count })),
       // A caller that goes on sending finds no credit.
       leave: () => {},
       check: (item) => (input === undefined ? item : validate(input, item)),

@@ -199,7 +199,8 @@ describe("the gate of a service", () => {
     const gate = new Gate({ concurrency: 2, queue: 100 });
     const begun: string[] = [];
     const [one, other, third] = [{}, {}, {}];
-    const enter = (client: object, name: string) => gate.enter(client, () => begun.push(name));
+    const enter = (client: object, name: string) =>
+      gate.enter(client, { begin: () => void begun.push(name) });
     for (let i = 0; i < 6; i++) enter(one, `a${i}`);
     for (let i = 0; i < 2; i++) enter(other, `b${i}`);
     enter(third, "c0");
@@ -216,14 +217,15 @@ describe("the gate of a service", () => {
       begun++;
       gate.leave();
     };
-    gate.enter({}, () => {});
-    for (let i = 0; i < 1000; i++) gate.enter(gate, () => run());
+    gate.enter({}, { begin: () => {} });
+    for (let i = 0; i < 1000; i++) gate.enter(gate, { begin: () => run() });
     gate.leave();
     expect(begun).toBeLessThan(100);
     let late = 0;
-    gate.enter({}, () => {
+    const begin = () => {
       late = begun;
-    });
+    };
+    gate.enter({}, { begin });
     await until(() => begun === 1000 || late > 0);
     // The client that came later had its turn before the queue was empty.
     expect(late).toBeGreaterThan(0);

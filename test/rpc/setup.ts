@@ -158,8 +158,10 @@ export async function child<C extends Contract>(
   handlers: string,
   options = "",
 ) {
+  // Of types only: what the schemas of the contract are, stays here.
+  const kinds = Object.fromEntries(Object.entries(contract.methods).map(([name, { kind }]) => [name, kind]));
   const { directory, ...process } = program(`
-const service = await serve(contract(${JSON.stringify(contract.name)}), ${handlers}, { directory, transport: "${transport}", ${options} });
+const service = await serve(contract(${JSON.stringify(contract.name)}, ${JSON.stringify(kinds)}), ${handlers}, { directory, transport: "${transport}", ${options} });
 report("serving");`);
   await process.said("serving");
   const client = ending(await open(contract, { directory }));
