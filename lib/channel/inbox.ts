@@ -4,7 +4,13 @@ import type { Ending } from "../ending.js";
 import { CorruptError, DecodeError } from "../errors.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import type { RecordCursor } from "../transport/records/cursor.js";
-import { IN_BLOCK, KIND_SHIFT, PLAIN, RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
+import {
+  IN_BLOCK,
+  KIND_SHIFT,
+  PLAIN,
+  RECORD_HEADER,
+  recordBytes,
+} from "../transport/records/record-layout.js";
 import type { Delivery } from "../transport/records/shipment.js";
 
 /** The number of records to ask the transport for. The transport returns as many as fit its scratch. */
