@@ -10,6 +10,7 @@ import { runJob } from "./orchestrator.mjs";
 import { makePlace } from "./place.mjs";
 import { Progress } from "./progress.mjs";
 import { figures, findings, losses, meaning, megabytes, number, TITLES, table, wrap } from "./report.mjs";
+import { whyNotShared } from "./sharing.mjs";
 import { contentOf, verify } from "./verify.mjs";
 
 /** The report is no wider than that, also on a wide terminal. */
@@ -49,12 +50,14 @@ async function demo(options, signal) {
   const files = await findFiles(root, options.files);
   if (files.length === 0) throw new UsageError(`there are no files to work on in ${root}`);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  if (!options.json) announce(root, files.length, bytes);
-
   const directory = makePlace();
+  const unshared = await whyNotShared(directory);
+  if (!options.json) announce(root, files.length, bytes, unshared);
+
   const progress = new Progress(process.stdout);
   const outcomes = [];
-  for (const transport of /** @type {const} */ (["shm", "stream"])) {
+  const transports = /** @type {const} */ (["shm", "stream"]);
+  for (const transport of unshared === undefined ? transports : transports.slice(1)) {
     const onStart = (desks, begin) => {
       if (!options.json) progress.start(TITLES[transport].padEnd(TITLES.shm.length), desks, begin);
     };
@@ -65,14 +68,18 @@ async function demo(options, signal) {
     }
   }
 
-  const [shm, stream] = outcomes.map(figures);
+  const stream = figures(outcomes.at(-1));
+  const shm = unshared === undefined ? figures(outcomes[0]) : null;
   const checks = verify(files, await changedFiles(files), outcomes);
   if (options.results !== undefined) writeResults(options.results, root, files, outcomes[0]);
   if (options.json) {
     print(JSON.stringify({ root, files: files.length, bytes, shm, stream, checks }, null, 2));
   } else {
-    print(`${table(shm, stream, files.length)}\n`);
-    say(meaning(shm, stream));
+    print(table(shm, stream, files.length));
+    if (shm !== null) {
+      print("");
+      say(meaning(shm, stream));
+    }
     print(`\nThe agents found\n${findings(outcomes[0]).join("\n")}\n`);
     for (const line of outcomes.flatMap(losses)) say(line, "• ");
     for (const { ok, text } of checks) say(text, ok ? "✓ " : "✗ ", ok ? "green" : "red");
@@ -80,10 +87,11 @@ async function demo(options, signal) {
   return checks.every(({ ok }) => ok) ? 0 : 1;
 }
 
-/** @param {string} root @param {number} files @param {number} bytes */
-function announce(root, files, bytes) {
+/** @param {string} root @param {number} files @param {number} bytes @param {string | undefined} unshared */
+function announce(root, files, bytes, unshared) {
   say(`Five agents, each a process, work on ${number(files)} files (${megabytes(bytes)}) of ${root},`);
-  say("first over shared memory, then over a stream: a Unix socket.");
+  if (unshared === undefined) say("first over shared memory, then over a stream: a Unix socket.");
+  else say(`over a stream: a Unix socket. There is no shared memory here: ${unshared}`);
   const [load] = loadavg();
   const cores = availableParallelism();
   if (load > cores / 2) {

@@ -10,7 +10,8 @@ export const USAGE = `Usage: npm run demo -- [options] [directory]
 
 An orchestrator and five agents, each a process of its own, work through a tree of files: ${NAMES.slice(0, 4).join(", ")}
 and ${NAMES.at(-1)}. One agent is killed in the middle, and replaced. The same job is done twice, over shared
-memory and over a plain socket. The default directory is this repository, with its node_modules.
+memory and over a plain socket; where no memory can be shared, over the socket alone. The default directory is this
+repository, with its node_modules.
 
   --files N        at most so many files, an even sample of all (default ${DEFAULT_FILES})
   --kill AGENT     the agent that is killed (default ${DEFAULT_VICTIM})

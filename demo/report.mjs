@@ -53,39 +53,56 @@ export function figures({ transport, desks, seconds, cpuSeconds, idlePings, busy
 }
 
 /**
- * @param {ReturnType<typeof figures>} shm
+ * @param {ReturnType<typeof figures> | null} shm  null where no memory is shared: then there is one column.
  * @param {ReturnType<typeof figures>} stream
  * @param {number} files
  */
 export function table(shm, stream, files) {
   /** @type {string[]} */
   const lines = [];
-  const row = (label, left, right, gain) => {
-    const ratio = gain === undefined || !Number.isFinite(gain) ? "" : `${gain.toPrecision(3)}×`;
+  /** `show` makes the text of a run, `gain` the ratio of the stream to the run over shared memory, or the reverse. */
+  const row = (label, show, gain) => {
+    const left = shm === null ? "" : show(shm).padStart(COLUMN);
+    const times = shm === null ? undefined : gain?.(shm);
+    const ratio = times === undefined || !Number.isFinite(times) ? "" : `${times.toPrecision(3)}×`;
     lines.push(
-      `${label.padEnd(LABEL)}${left.padStart(COLUMN)}${right.padStart(COLUMN - 2)}${ratio.padStart(9)}`.trimEnd(),
+      `${label.padEnd(LABEL)}${left}${show(stream).padStart(COLUMN - 2)}${ratio.padStart(9)}`.trimEnd(),
     );
   };
-  const counted = (label, of) => row(label, of(shm), of(stream));
-  const smaller = (label, show, of) => row(label, show(of(shm)), show(of(stream)), of(stream) / of(shm));
-  const larger = (label, show, of) => row(label, show(of(shm)), show(of(stream)), of(shm) / of(stream));
+  const counted = (label, of) => row(label, of);
+  const smaller = (label, show, of) => {
+    row(
+      label,
+      (run) => show(of(run)),
+      (shared) => of(stream) / of(shared),
+    );
+  };
+  const larger = (label, show, of) => {
+    row(
+      label,
+      (run) => show(of(run)),
+      (shared) => of(shared) / of(stream),
+    );
+  };
   const trips = (label, of) => {
-    if (of(shm) === undefined || of(stream) === undefined) return;
+    if ((shm !== null && of(shm) === undefined) || of(stream) === undefined) return;
     for (const part of /** @type {const} */ (["p50", "p90", "p99"])) {
       const text = part === "p50" ? label : "";
       smaller(`${text.padEnd(LABEL - 5)}${part}`, milliseconds, (run) => of(run)[part]);
     }
   };
 
+  const titles = shm === null ? "" : TITLES.shm.padStart(COLUMN);
+  const gain = shm === null ? "" : "gain".padStart(9);
   lines.push(
-    `${"".padEnd(LABEL)}${TITLES.shm.padStart(COLUMN)}${TITLES.stream.padStart(COLUMN - 2)}${"gain".padStart(9)}`,
-    "─".repeat(LABEL + 2 * COLUMN + 7),
+    `${"".padEnd(LABEL)}${titles}${TITLES.stream.padStart(COLUMN - 2)}${gain}`,
+    "─".repeat(LABEL + COLUMN - 2 + titles.length + gain.length),
   );
   counted("files", () => number(files));
   counted("bytes read (every agent gets every file)", (run) => megabytes(run.bytesRead));
   counted("bytes handed over by reference, not copied", (run) => megabytes(run.bytesByReference));
   counted("tasks done", (run) => number(run.tasks));
-  if (shm.skipped + stream.skipped > 0)
+  if ((shm?.skipped ?? 0) + stream.skipped > 0)
     counted("tasks skipped (file not readable)", (run) => number(run.skipped));
   counted("messages (tasks, results, control)", (run) => number(run.messages));
   smaller(

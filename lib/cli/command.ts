@@ -23,6 +23,8 @@ export type Values = Readonly<Record<string, string | true | undefined>>;
 
 interface CommandHelp {
   readonly name: string;
+  /** What it takes besides options, such as `[name …]`; nothing without it. */
+  readonly operands?: string;
   /** One line for the list of commands. */
   readonly summary: string;
   /** The paragraphs below the usage in the command's own help. */

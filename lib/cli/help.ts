@@ -25,7 +25,7 @@ export function commandHelp(command: Command, style: Style): string {
   const forwards = "forward" in command;
   const options = [...command.options, ...(forwards ? COMMON.filter(({ name }) => name === "help") : COMMON)];
   return [
-    `Usage: ringbell ${command.name} ${forwards ? "[name …] " : ""}[options]`,
+    `Usage: ringbell ${command.name} ${command.operands === undefined ? "" : `${command.operands} `}[options]`,
     "",
     ...command.text.flatMap((paragraph) => wrap(paragraph, WIDTH)),
     "",

@@ -1,4 +1,4 @@
-// The systems that the package has a binary for. The names of the files are those that node-gyp-build looks for.
+// The systems that the package has a binary for. The names of the files are those that lib/native/search.ts looks for.
 import { existsSync, readFileSync } from "node:fs";
 
 /**

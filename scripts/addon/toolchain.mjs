@@ -103,6 +103,7 @@ function install(directory, pin, more) {
     "--no-audit",
     "--no-fund",
     "--prefer-offline",
+    "--loglevel=error",
     ...PATIENCE,
     ...more,
   ];

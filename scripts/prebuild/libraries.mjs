@@ -34,8 +34,8 @@ export function ofStub(text, target) {
     if (!targets.split(/[[\s,]+/).includes(target)) continue;
     for (const list of lists) {
       const symbols = /symbols:\s*\[([\s\S]*)/.exec(list)?.[1] ?? "";
-      // A name in C has one underscore before it, in Mach-O.
-      for (const [, name] of symbols.matchAll(/(?:^|[\s,'])_([\w$]+)/g))
+      // In Mach-O a name of C has an underscore before it; that of assembly (dyld_stub_binder) has none.
+      for (const [, name] of symbols.matchAll(/(?:^|[\s,'])_?([\w$]+)/g))
         names.add(/** @type {string} */ (name));
     }
   }

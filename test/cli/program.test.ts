@@ -28,7 +28,7 @@ describe("the command line", () => {
       for (const { code, stdout } of asked) {
         expect(code).toBe(0);
         expect(stdout).toMatch(new RegExp(`^Usage: ringbell ${command} `));
-        expect(stdout).toContain("--json");
+        expect(stdout).toContain(command === "build-addon" ? "--output" : "--json");
         expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
       }
     }

@@ -18,6 +18,7 @@ import { fileURLToPath } from "node:url";
 import { deflateSync } from "node:zlib";
 import { beforeEach, expect, onTestFinished, test, vi } from "vitest";
 import { kinds } from "../../demo/agents/index.mjs";
+import { withEnv } from "../transport/scratch.js";
 
 const MAIN = fileURLToPath(new URL("../../demo/main.mjs", import.meta.url));
 
@@ -186,6 +187,23 @@ test("all results are there and right, though an agent is killed in the middle",
     expect(killed[0].tasksDoneAgain).toBeGreaterThan(0);
     expect(figures.agents).toHaveLength(6);
   }
+});
+
+test("without the addon, the job is done over the stream alone, and one line says why", async () => {
+  withEnv({ RINGBELL_NO_ADDON: "1" });
+  plant(10, 4);
+  const demo = new Demo("--no-kill", tree);
+  const output = await demo.output;
+  expect(await demo.ended).toBe(0);
+  expect(output.replaceAll(/\s+/g, " ")).toContain(
+    "over a stream: a Unix socket. There is no shared memory here: RINGBELL_NO_ADDON is set",
+  );
+  expect(output).toMatch(/^tasks done +55$/m);
+  expect(output).not.toContain("gain");
+  expectNothingLeft(demo);
+  const { report } = await run("--no-kill");
+  expect(report.shm).toBe(null);
+  expect(report.stream).toMatchObject({ tasks: 55, skipped: 0 });
 });
 
 test("the successor of an agent with a memory is given all tasks again, and none counts twice", async () => {

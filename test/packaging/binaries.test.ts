@@ -123,11 +123,18 @@ describe("imports", () => {
     symbols:         [ '_close$NOCANCEL', _old ]
   - targets:         [ x86_64-macos, arm64-macos, 
                        arm64e-macos ]
-    symbols:         [ _close, 
+    symbols:         [ _close, dyld_stub_binder, 
                        ___error ]
     weak-symbols:    [ _weak ]
 `;
-    expect([...ofStub(stub, "arm64-macos")]).toEqual(["close", "__error", "weak"]);
-    expect([...ofStub(stub, "x86_64-macos")]).toEqual(["close$NOCANCEL", "old", "close", "__error", "weak"]);
+    expect([...ofStub(stub, "arm64-macos")]).toEqual(["close", "dyld_stub_binder", "__error", "weak"]);
+    expect([...ofStub(stub, "x86_64-macos")]).toEqual([
+      "close$NOCANCEL",
+      "old",
+      "close",
+      "dyld_stub_binder",
+      "__error",
+      "weak",
+    ]);
   });
 });

@@ -7,6 +7,7 @@ import { packageDirectory } from "../package.js";
 /** `ringbell bench` runs the benchmark of a checkout (bench/) in its quick form, without the parts that need other software. */
 export const bench: Command = {
   name: "bench",
+  operands: "[name …]",
   summary: "compare ringbell with other mechanisms on this machine",
   text: [
     "Measures ringbell and what Node itself has to offer between processes, in rough figures that take less than a minute: without " +

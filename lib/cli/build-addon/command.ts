@@ -6,7 +6,7 @@ import { packageDirectory } from "../package.js";
 /** `ringbell build-addon` builds the addon of this package where no binary of the package fits. */
 export const buildAddon: Command = {
   name: "build-addon",
-  summary: "build the addon for this machine, where no binary of the package fits",
+  summary: "build the addon, where no binary of the package fits",
   text: [
     "Compiles the sources in the package. The addon goes to build/Release in the package's directory, where the library looks first. It " +
       "takes the compiler that CXX names, or g++, c++ or clang++ (g++ 11, clang 14 or later); make and Python are not needed.",
