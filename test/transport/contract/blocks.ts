@@ -274,6 +274,8 @@ export function blocks(pair: BulkPair, blocking: boolean): void {
       await turns(3);
       expect(a.memories).toBe(1);
       expect(a.connection.bulk.stats().allocatedBytes).toBeGreaterThanOrEqual(MIB);
+      // A block that nobody holds any more could be collected before.
+      expect([first.gone, second?.gone, third?.gone]).toEqual([true, false, false]);
     });
 
     it("come back at once to the side that made them when it releases them itself", async () => {
