@@ -404,6 +404,7 @@ export class SendingHalf<Send> {
   }
 
   private full(status: SendStatus): false {
+    this.lane.triedInVain?.();
     this.drainDue = true;
     this.want(status);
     return false;

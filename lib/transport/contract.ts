@@ -92,6 +92,11 @@ export interface TransportLane {
   wantRecords(on: boolean): void;
   /** Asks for one `onRoom`. Called after a send returned FULL. If there is room by now, `onRoom` still comes, asynchronously. */
   wantRoom(): void;
+  /**
+   * Called for each attempt to send that found no room. A thread that only tries does not come to its event loop. Undefined if the
+   * lane has no work for it.
+   */
+  readonly triedInVain: (() => void) | undefined;
   /** Asks for one `onTaken`. It comes asynchronously, even if everything is taken already. May be called again only after it came. */
   wantTaken(): void;
   stats(): LaneStats;

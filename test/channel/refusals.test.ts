@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Block, listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { canCompileC, compileC } from "../c-compiler.js";
-import { peer, privateDirectory, script } from "./setup.js";
+import { peer, privateDirectory, script, type TransportName } from "./setup.js";
 
 /** Whether a sandbox can be made here. */
 const canDeny = process.platform === "linux" && canCompileC();
@@ -114,8 +114,8 @@ describe.runIf(canDeny)("a process that comes into a sandbox when its channel is
     writeFileSync(process.env.DENY_FROM, "");
     while (existsSync(process.env.DENY_FROM)) await delay(1);`;
 
-  function sandboxed(calls: string, code: string) {
-    return peer("shm", `${ENTER}\n${code}`, {}, denying(calls, join(privateDirectory(), "deny")));
+  function sandboxed(calls: string, code: string, transport: TransportName = "shm") {
+    return peer(transport, `${ENTER}\n${code}`, {}, denying(calls, join(privateDirectory(), "deny")));
   }
 
   it("and can't ring by sendmsg, rings all the same", async () => {
@@ -142,14 +142,19 @@ describe.runIf(canDeny)("a process that comes into a sandbox when its channel is
     expect(await channel.receive()).toEqual(["SystemError", "sendmsg", "EPERM"]);
   });
 
-  it("and can't read, ends the channel and says why; the peer hears that it ended", async () => {
+  it.each([
+    ["shm", "peer-closed"],
+    // Without its socket a stream can't say goodbye.
+    ["stream", "peer-died"],
+  ] as const)("and can't read, ends the channel over %s and says why", async (transport, reason) => {
     const { channel, ended } = await sandboxed(
       "recvmsg",
       `await channel.closed;
       report(JSON.stringify(end));`,
+      transport,
     );
-    await channel.send("x".repeat(200_000));
-    expect((await channel.closed).reason).toBe("peer-closed");
+    await channel.send("x".repeat(200_000)).catch(() => {});
+    expect((await channel.closed).reason).toBe(reason);
     expect((await ended).output).toBe(`${JSON.stringify(["ended", "SystemError", "recvmsg", "EPERM"])}\n`);
   });
 

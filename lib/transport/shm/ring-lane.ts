@@ -30,11 +30,12 @@ export const SLICE = 5;
 
 /**
  * A program that only tries, or whose messages never let it wait, may never run its event loop. So the work
- * of the event loop is done once in this many drains that found something. Once in so many that found nothing,
- * the clock says whether it is time again: that work includes a system call, which costs some microseconds.
+ * of the event loop is done once in this many drains that found something. Once in so many drains that found
+ * nothing, and sends that found no room, the clock says whether it is time again: that work includes a system
+ * call, which costs some microseconds.
  */
 const FULL_DRAINS = 256;
-const EMPTY_DRAINS = 1024;
+const VAIN_TRIES = 1024;
 
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
@@ -80,8 +81,8 @@ export class RingLane implements BlockingLane {
   private readonly callDrainWait: () => void;
   private readonly blocks: () => BlockTraffic;
   private fullDrains = FULL_DRAINS;
-  private emptyDrains = EMPTY_DRAINS;
-  /** When a drain that finds nothing may do the work of the event loop again (ms). */
+  private vainTries = VAIN_TRIES;
+  /** When a try in vain may do the work of the event loop again (ms). */
   private attendAgain = 0;
 
   /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
@@ -228,6 +229,10 @@ export class RingLane implements BlockingLane {
     this.native.wantRoom();
   }
 
+  triedInVain(): void {
+    this.attendsNow();
+  }
+
   wantTaken(): void {
     this.native.wantTaken();
   }
@@ -300,17 +305,23 @@ export class RingLane implements BlockingLane {
   private drainEmpty(max: number): number {
     if (this.needed[0] !== 0) return this.grown();
     const blocks = this.blocks();
-    if (--this.emptyDrains > 0) {
+    if (!this.attendsNow()) {
       blocks.sendWaiting();
       return 0;
     }
-    this.emptyDrains = EMPTY_DRAINS;
-    const time = now();
-    if (time < this.attendAgain) return 0;
-    this.attendAgain = time + SLICE;
-    blocks.attend();
     // The last records of a peer that has gone may have come after the first look.
     return blocks.hasEnded() ? this.drainAlone(max) : 0;
+  }
+
+  /** Counts a try in vain. Does the work of the event loop if that is due. Returns whether it did. */
+  private attendsNow(): boolean {
+    if (--this.vainTries > 0) return false;
+    this.vainTries = VAIN_TRIES;
+    const time = now();
+    if (time < this.attendAgain) return false;
+    this.attendAgain = time + SLICE;
+    this.blocks().attend();
+    return true;
   }
 
   private sendBlocked(bytes: number, timeout: number): SendStatus {
