@@ -80,7 +80,8 @@ void check_equal(A actual, B expected, const char* what = "",
 template <typename... Values>
 void note(const char* format, Values... values) {
   std::printf("           ");
-  std::printf(format, values...);
+  if constexpr (sizeof...(values) == 0) std::fputs(format, stdout);
+  else std::printf(format, values...);
   std::printf("\n");
 }
 

@@ -18,7 +18,7 @@ beforeAll(() => {
   if (!canDeny) return;
   const source = fileURLToPath(new URL("./programs/deny.c", import.meta.url));
   compileC(["-shared", "-fPIC", "-o", library, source, "-lpthread"]);
-});
+}, 120_000);
 afterAll(() => rmSync(made, { recursive: true, force: true }));
 
 /** The environment of a process to which the kernel refuses these system calls: at once, or from when the file `from` is there. */

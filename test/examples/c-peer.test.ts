@@ -27,7 +27,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
     };
     compile("examples/c/peer.c", program, "-Wconversion", "-Werror");
     compile("native/test/late_waker.c", lateWaker, "-Wno-unused-function");
-  }, 60_000);
+  }, 120_000);
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
   beforeEach(() => {
