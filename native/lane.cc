@@ -89,7 +89,7 @@ LaneStats Lane::stats() const {
   // turn of the loop.
   if (idle_at_ == consumer_.messages()) {
     stats.idle_since = idle_since_;
-  } else if (!active_) {
+  } else if (!active_ || words().demand != kDemand) {
     stats.idle_since = wall_clock();
   }
   if (!connection_.closed()) {
