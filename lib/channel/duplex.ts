@@ -230,8 +230,12 @@ class LaneDuplex extends Duplex {
         if (turnIsOver()) resumeInTurn(done);
         else nextTick(done);
       },
-      // A send that was taken back because the stream is destroyed is not an error.
-      (error: Error) => done(this.destroyed ? null : error),
+      (error: Error) => {
+        if (this.destroyed) done();
+        // This side has ended the channel, and `#onEnd` says with which error the stream ends, if with any.
+        else if (this.#end?.byPeer === false) this.once("close", () => done());
+        else done(error);
+      },
     );
   }
 

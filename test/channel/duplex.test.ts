@@ -352,6 +352,7 @@ describe.each(transports)("a byte stream over %s", (transport) => {
     const { sentMessages, sentBytes } = a.stats().lanes[0]!;
     expect(sentBytes).toBe(got.length);
     expect(sentMessages).toBeLessThan(20);
+    await Promise.all([whenClosed(here), whenClosed(there)]);
   });
 
   it("gives the reader memory of its own, also with a codec that does not copy", async () => {
@@ -504,6 +505,22 @@ describe.each(transports)("the end of a byte stream over %s", (transport) => {
     const third = await bytesPair(transport);
     third.a.toDuplex().destroy();
     expect(await third.a.closed).toEqual({ reason: "ended", error: undefined });
+  });
+
+  it("is no error where this side destroys the channel while it writes, or waits to hear that all was taken", async () => {
+    for (const ending of [false, true]) {
+      const { a } = await bytesPair(transport, { capacity: 4096 });
+      const here = a.toDuplex();
+      const events = told(here);
+      // Nobody takes it at the other end: the write waits for room, or the end for its report.
+      here.write(Buffer.alloc(ending ? 100 : MiB));
+      if (ending) here.end();
+      await new Promise((resolve) => setImmediate(resolve));
+      a.destroy();
+      await whenClosed(here);
+      expect(events).toEqual(["close"]);
+      expect(here.writableFinished).toBe(false);
+    }
   });
 
   it("destroys the channel when a pipeline or the stream is aborted by a signal", async () => {
