@@ -1,7 +1,9 @@
 // Builds the tests in native/test/ and runs them: the ring, lanes, memory and sockets, without Node.
 //
-//   node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name]
+//   node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name] [--target linux-x64-musl|linux-arm64-musl]
 //
+// --target builds static programs with Zig for another C library or processor. Those for arm64 run under qemu-aarch64, or what
+// QEMU_AARCH64 names.
 // Each program is built three times: optimised, under ThreadSanitizer, and under AddressSanitizer with
 // UndefinedBehaviorSanitizer. ThreadSanitizer gets those that have two threads only: it sees nothing of another process, and in
 // one thread there is nothing to see. A program is built again only when something it is made of has changed.
@@ -14,7 +16,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { hostIncludes } from "./addon/compile.mjs";
-import { findCompiler, NoCompilerError } from "./addon/compiler.mjs";
+import { findCompiler, NoCompilerError, zig } from "./addon/compiler.mjs";
+import { TARGETS } from "./addon/targets.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, "native");
@@ -43,6 +46,8 @@ const LINKED = {
 /** Tests that need libuv's header, which comes with Node's; they have a loop of their own. */
 const ON_LIBUV = ["watchdog"];
 const BUILDS_AT_ONCE = 2;
+/** The targets whose programs are static, and so need no library of that system here. */
+const STATIC = TARGETS.filter(({ libc }) => libc === "musl");
 
 const COMMON = ["-std=c++20", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-g", "-pthread"];
 const VARIANTS = {
@@ -64,24 +69,31 @@ class Failure extends Error {}
 
 function options() {
   try {
-    const { values } = parseArgs({ options: { only: { type: "string" }, filter: { type: "string" } } });
+    const string = { type: /** @type {const} */ ("string") };
+    const { values } = parseArgs({ options: { only: string, filter: string, target: string } });
     if (values.only !== undefined && !(values.only in VARIANTS)) {
       throw new Error(`--only takes ${Object.keys(VARIANTS).join(", ")}`);
     }
-    return values;
+    const target = STATIC.find(({ name }) => name === values.target);
+    if (values.target !== undefined && target === undefined) {
+      throw new Error(`--target takes ${STATIC.map(({ name }) => name).join(", ")}`);
+    }
+    return { ...values, target };
   } catch (error) {
     throw new Failure(
-      `${error.message}\nusage: node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name]`,
+      `${error.message}\nusage: node scripts/test-native.mjs [--only plain|tsan|asan] [--filter name] [--target NAME]`,
     );
   }
 }
 
 /** The compiler with its first arguments, what it needs in its environment, and its version. */
-function chooseCompiler() {
+function chooseCompiler(target) {
   try {
-    const { command, env, triple } = findCompiler((line) => console.error(line));
+    const { command, env, triple } =
+      target === undefined ? findCompiler(console.error) : { ...zig(console.error), triple: target.triple };
     // Without a target Zig builds for this machine: a test may use what is newer than the oldest glibc.
     const [program, ...args] = command;
+    if (target !== undefined) args.push("-target", triple);
     const environment = { ...process.env, ...env };
     const { stdout } = spawnSync(program, [...args, "--version"], { encoding: "utf8", env: environment });
     return { program, args, environment, isZig: triple !== undefined, version: stdout };
@@ -99,7 +111,7 @@ function headers() {
     .sort();
 }
 
-function plan({ only, filter }, { version, isZig }) {
+function plan({ only, filter, target }, { version, isZig }) {
   if (isZig && only !== "plain")
     throw new Failure("The sanitizers need an installed compiler (g++ or clang++); run --only plain");
   const shared = createHash("sha256").update(version);
@@ -115,11 +127,13 @@ function plan({ only, filter }, { version, isZig }) {
     for (const name of programs.filter((program) => fit.includes(program))) {
       const source = join(tests, name === "latency" ? "latency.cc" : `${name}_test.cc`);
       const sources = [source, ...(LINKED[name] ?? []).map((file) => join(native, file))];
-      const program = join(output, variant, name);
+      const program = join(output, target?.name ?? "", variant, name);
       const libuv = ON_LIBUV.includes(name)
         ? hostIncludes(root, console.error).flatMap((folder) => ["-isystem", folder])
         : [];
-      const command = [...COMMON, ...flags, ...libuv, ...sources, "-o", program];
+      // CMSG_NXTHDR of musl's headers compares numbers of different signs.
+      const foreign = target === undefined ? [] : ["-Wno-sign-compare", "-static"];
+      const command = [...COMMON, ...flags, ...foreign, ...libuv, ...sources, "-o", program];
       const made = shared.copy().update(command.join("\0"));
       for (const path of sources) made.update(readFileSync(path));
       jobs.push({ name, variant, program, command, made: made.digest("hex"), stamp: `${program}.stamp` });
@@ -171,11 +185,24 @@ async function buildAll(jobs, compiler) {
 /** Kernels with much address randomisation place memory where older runtimes of ThreadSanitizer do not expect it. */
 let withoutRandomisation = false;
 
-async function execute(job) {
+/** What runs programs of another processor. */
+function emulator(target) {
+  return target === undefined || target.arch === process.arch
+    ? []
+    : [process.env.QEMU_AARCH64 || "qemu-aarch64"];
+}
+
+async function execute(job, target) {
   const { environment } = VARIANTS[job.variant];
   const options = { env: { ...process.env, ...environment }, timeout: RUN_LIMIT_MS, killSignal: "SIGKILL" };
-  const start = () =>
-    withoutRandomisation ? run("setarch", ["-R", job.program], options) : run(job.program, [], options);
+  const start = () => {
+    const [first, ...rest] = [
+      ...(withoutRandomisation ? ["setarch", "-R"] : []),
+      ...emulator(target),
+      job.program,
+    ];
+    return run(first, rest, options);
+  };
   let result = await start();
   if (result.stderr.includes("unexpected memory mapping") && !withoutRandomisation) {
     withoutRandomisation = true;
@@ -191,7 +218,7 @@ async function execute(job) {
 async function main() {
   const started = performance.now();
   const given = options();
-  const compiler = chooseCompiler();
+  const compiler = chooseCompiler(given.target);
   const jobs = plan(given, compiler);
   if (jobs.length === 0) throw new Failure("no test has that name");
   await buildAll(jobs, compiler);
@@ -199,7 +226,7 @@ async function main() {
   // One after the other: most of them have two threads or processes that want a core each.
   for (const job of jobs) {
     const start = performance.now();
-    if (job.failure === undefined) await execute(job);
+    if (job.failure === undefined) await execute(job, given.target);
     const seconds = ((performance.now() - start) / 1000).toFixed(2);
     const title = `${job.variant.padEnd(5)} ${job.name}`;
     if (job.failure === undefined) {

@@ -32,7 +32,10 @@ interface Plan {
   readonly bytes: number;
 }
 
-/** The segments of one side of a connection. The store takes them from the system, under a limit, and gives unused ones back. */
+/**
+ * The segments of one side of a connection. The store takes them from the system, under a limit, and gives unused ones back. Longer
+ * than other files: one account of bytes covers both directions.
+ */
 export class SegmentStore {
   /** The most bytes of all segments together. */
   readonly limit: number;

@@ -13,11 +13,11 @@ import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { abortable, abortOf } from "./abort.js";
 import { Allocations } from "./allocations.js";
 import { CloseNews } from "./close-news.js";
-import type { MessageLimits } from "./encoder.js";
 import type { Fallback } from "./fallback.js";
 import { Lane } from "./lane.js";
 import { LaneCore, type LaneStatistics } from "./lane-core.js";
 import type { LaneNamed, UnknownLanes, UnknownName } from "./lane-types.js";
+import type { MessageLimits } from "./parcel.js";
 
 export interface ChannelStatistics extends ConnectionStats {
   readonly transport: "shm" | "stream";
@@ -50,6 +50,8 @@ const CLOSE_TIMEOUT = 5000;
  * A connection between two processes. The channel itself is its lane `main`; `lane(name)` gives the others.
  *
  * An open channel keeps the process alive, unless `unref` was called.
+ *
+ * Longer than other files: it is the interface of a channel with its documentation. What it does is in the files that it imports.
  */
 export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> extends Lane<Send, Receive> {
   /**

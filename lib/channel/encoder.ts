@@ -4,42 +4,15 @@ import { EncodeError, MessageTooLargeError } from "../errors.js";
 import type { TransportBulk, TransportLane } from "../transport/contract.js";
 import { RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
+import { type MessageLimits, type Parcel, type PrivateCopy, parcelOf, type Rest } from "./parcel.js";
 
 /** Bytes of records that are gathered before a batch is published. The receiver works on one batch while the next is being encoded. */
 const BATCH_BYTES = 32 * 1024;
 
-/** A message that was not sent yet and carries blocks, or lies in one. */
-export interface Parcel {
-  /**
-   * The block that the message lies in. Undefined: the message stands at the place of the lane. A caller that
-   * does not send the body must release it.
-   */
-  body: Block | undefined;
-  /** The bytes of the message. */
-  readonly bytes: number;
-  /** The blocks that the message carries. */
-  readonly blocks: readonly Block[];
-}
-
-/** The message behind a batch, which can't be a part of it: it must go alone, or can't be encoded. */
-export type Rest<Send> =
-  | { readonly message: Send; readonly encoded: number | Parcel | undefined }
-  | { readonly error: unknown };
-
-/** A message in private memory. */
-export interface PrivateCopy {
-  readonly bytes: Uint8Array;
-  readonly blocks: readonly Block[];
-}
-
-/** The limits for the length of messages, in bytes as encoded. */
-export interface MessageLimits {
-  readonly maxMessageBytes: number;
-  /** A longer message goes by a block. */
-  readonly bulkThreshold: number;
-}
-
-/** Encodes the messages of a lane: short ones at its place, long ones into blocks. */
+/**
+ * Encodes the messages of a lane: short ones at its place, long ones into blocks. Longer than other files: the hot ways are written
+ * out, and all ways share which memory a codec writes to now.
+ */
 export class Encoder<Send> {
   // No #members: see "The straight line" in docs/architecture.md.
 
@@ -382,10 +355,6 @@ export class Encoder<Send> {
   private tooLarge(result: number): MessageTooLargeError {
     return new MessageTooLargeError(this.limit, result < NO_ROOM ? -result : undefined);
   }
-}
-
-function parcelOf(bytes: number, blocks: Block[]): number | Parcel {
-  return blocks.length === 0 ? bytes : { body: undefined, bytes, blocks };
 }
 
 /** Makes a scratch that ends where the block does. */

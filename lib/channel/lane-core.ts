@@ -4,7 +4,7 @@ import type { Ending } from "../ending.js";
 import type { Port } from "../port.js";
 import { guarded } from "../raise.js";
 import type { LaneHandler, LaneStats, TransportBulk, TransportLane } from "../transport/contract.js";
-import type { MessageLimits } from "./encoder.js";
+import type { MessageLimits } from "./parcel.js";
 import { ReceivingHalf } from "./receiving-half.js";
 import { SendingHalf } from "./sending-half.js";
 

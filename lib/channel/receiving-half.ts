@@ -24,7 +24,10 @@ export interface ReceivingEvents<Receive> {
   look(): void;
 }
 
-/** The receiving half of a lane. Decides which consumer takes messages out of the inbox, and when. */
+/**
+ * The receiving half of a lane. Decides which consumer takes messages out of the inbox, and when. Longer than other files: only one
+ * consumer may have the inbox at a time, so all of them are here.
+ */
 export class ReceivingHalf<Receive> {
   // No #members: see "The straight line" in docs/architecture.md.
 

@@ -7,8 +7,9 @@ import { refusal, resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { ENDED, FULL, NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import type { Abort } from "./abort.js";
 import { blockingLane } from "./blocking.js";
-import { Encoder, type MessageLimits, type Parcel, type Rest } from "./encoder.js";
+import { Encoder } from "./encoder.js";
 import { Flushes } from "./flushes.js";
+import type { MessageLimits, Parcel, Rest } from "./parcel.js";
 import { parts } from "./parts.js";
 import { WaitingSends } from "./waiting-sends.js";
 

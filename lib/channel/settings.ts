@@ -32,7 +32,6 @@ import type { HandshakeSettings } from "../transport/handshake/joining.js";
 import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
-import type { MessageLimits } from "./encoder.js";
 import type {
   CommonOptions,
   ConnectOptions,
@@ -42,6 +41,7 @@ import type {
   RolesListenOptions,
   RolesOption,
 } from "./options.js";
+import type { MessageLimits } from "./parcel.js";
 
 /** The codecs of the two directions. Their types were checked where the options were given. */
 export interface CodecPair {

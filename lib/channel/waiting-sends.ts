@@ -2,7 +2,8 @@ import { type Block, moveBack, moveOut } from "../bulk/block.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
 import { NO_MEMORY, SENT, type SendStatus } from "../transport/records/send-status.js";
 import { type Abort, abortable } from "./abort.js";
-import type { Encoder, Parcel } from "./encoder.js";
+import type { Encoder } from "./encoder.js";
+import type { Parcel } from "./parcel.js";
 
 /** An encoded message that waits for room. */
 interface Waiting {

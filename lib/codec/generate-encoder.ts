@@ -21,7 +21,10 @@ import { writeText } from "./utf8.js";
 /** Where each message begins. */
 const START: Place = { base: "offset", at: 0 };
 
-/** Generates the encoder of a struct or union. `makeRoom` is asked where there is none. */
+/**
+ * Generates the encoder of a struct or union. `makeRoom` is asked where there is none. The file is longer than others: it has one
+ * function for each kind of field, and they call each other.
+ */
 export function generateEncoder(shape: RootShape, slow: Encode, makeRoom: MakeRoom): Encode {
   const outside = { slow, makeRoom, ...writing };
   if (shape.kind === "struct") {

@@ -7,6 +7,8 @@ import { type Outcome, runProgram } from "../cli/run.js";
 import { headOf } from "../docs/blocks.js";
 import { expectLines, root } from "../docs/workshop.js";
 import { bundleSuites } from "./bundle.js";
+import { exchange } from "./exchange.js";
+import { failedIn } from "./lines.js";
 
 /** The runtimes other than Node, by the variables that name their programs; `npm run test:runtimes` sets them. */
 const runtimes = [
@@ -47,13 +49,6 @@ const KNOWN: Readonly<Record<string, readonly RegExp[]>> = {
   ],
 };
 
-interface Line {
-  readonly name?: string;
-  readonly state?: string;
-  readonly errors?: readonly string[];
-  readonly total?: number;
-}
-
 if (runtimes.length === 0) it.skip("needs Bun or Deno: npm run test:runtimes", () => {});
 
 describe.each(runtimes)("in $name", ({ name, program, args }) => {
@@ -87,16 +82,7 @@ describe.each(runtimes)("in $name", ({ name, program, args }) => {
     const ended = start(join(root, "test", "runtimes", "echo.mjs"), [directory]);
     const channel = await first(server);
     expect([channel.transport, channel.stats().fallback]).toEqual(["stream", "peer"]);
-    for (let n = 0; n < 300; n++) {
-      await channel.send({ n });
-      expect(await channel.receive()).toEqual({ n });
-    }
-    const block = await channel.allocate(1 << 20);
-    block.bytes.fill(7);
-    await channel.send({ block });
-    const answer = (await channel.receive()) as { block: typeof block };
-    expect(answer.block.bytes.every((byte) => byte === 7)).toBe(true);
-    await channel.close();
+    await exchange(channel);
     expect(await ended).toMatchObject({ code: 0, stdout: "" });
   });
 
@@ -106,11 +92,7 @@ describe.each(runtimes)("in $name", ({ name, program, args }) => {
     const file = join(root, "build", "test-runtimes", `${name}.mjs`);
     await bundleSuites(name === "Bun" ? SUITES : [...SUITES, WITH_CLONE], file);
     const { stdout, stderr } = await start(file, [], { RINGBELL_NO_ADDON: "1" });
-    const json = stdout.split("\n").filter((line) => line.startsWith("{"));
-    const lines = json.map((line) => JSON.parse(line) as Line);
-    expect(lines.at(-1), stderr).toMatchObject({ errors: [] });
-    expect(lines.at(-1)!.total).toBeGreaterThan(250);
-    const failed = lines.filter(({ state }) => state === "fail");
+    const failed = failedIn(stdout, stderr, 250);
     const known = (test = "") => KNOWN[name]!.some((pattern) => pattern.test(test));
     expect(failed.filter((line) => !known(line.name))).toEqual([]);
   });

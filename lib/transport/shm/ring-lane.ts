@@ -51,7 +51,10 @@ export interface BlockTraffic extends Shipping {
   sendWaiting(): void;
 }
 
-/** A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have no arguments. */
+/**
+ * A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have no arguments. Longer
+ * than other files: the words are private to it, and each call of the addon reads or writes some of them.
+ */
 export class RingLane implements BlockingLane {
   // No #members: see "The straight line" in docs/architecture.md.
 

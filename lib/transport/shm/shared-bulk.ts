@@ -30,7 +30,10 @@ export interface BulkOwner {
   onMemory(): void;
 }
 
-/** The blocks of one side of a connection in shared memory. It makes segments and lends slots of them, and holds slots of the peer. */
+/**
+ * The blocks of one side of a connection in shared memory. It makes segments and lends slots of them, and holds slots of the peer.
+ * Longer than other files: it implements two interfaces by handing on to the parts that it owns.
+ */
 export class SharedBulk implements TransportBulk, BlockTraffic {
   readonly mode = "shared";
   readonly limit: number;
