@@ -1,4 +1,5 @@
-// What must hold before a version is published, part by part. It refuses a tree with changes: what is checked is what is published.
+// What must hold before a version is published, part by part. It refuses a tree with changes: what is checked is what is published. At
+// the end it prints a table of the targets, with what was executed on each.
 //
 //   npm run release:check
 import { spawnSync } from "node:child_process";
@@ -9,6 +10,9 @@ import { fileURLToPath } from "node:url";
 const PARTS = [
   { name: "binaries", command: ["npm", "run", "--silent", "prebuild"] },
   { name: "package", command: ["npm", "run", "--silent", "pack:check"] },
+  { name: "Node 20 to 26", command: ["npm", "run", "--silent", "test:nodes"] },
+  { name: "Bun and Deno", command: ["npm", "run", "--silent", "test:runtimes"] },
+  { name: "arm64, emulated", command: ["npm", "run", "--silent", "test:arm64"] },
 ];
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -20,6 +24,15 @@ function run([program, ...args], stdio) {
     stdio: ["ignore", stdio, "inherit"],
   });
 }
+
+/** The targets, by what ran on them in the parts above. The musl and macOS binaries are linked and looked into only. */
+const EXECUTED = [
+  ["linux-x64-glibc", "the whole suite, on Node 20, 22, 24 and 26"],
+  ["linux-x64, Bun and Deno", "examples, transports, ports and codecs, over the stream"],
+  ["linux-arm64-glibc", "emulated: native tests, examples, transports and codecs, a region shared with x64"],
+  ["linux-x64-musl, linux-arm64-musl", "no; the symbols that it needs are compared with musl's"],
+  ["darwin-x64, darwin-arm64", "no; the symbols that it needs are compared with libSystem's"],
+];
 
 function main() {
   const changes = run(["git", "status", "--porcelain"], "pipe").stdout;
@@ -35,6 +48,8 @@ function main() {
     process.stdout.write(`=== ${name}: ${seconds} s, exit code ${status}\n`);
     if (status !== 0) return 1;
   }
+  const width = Math.max(...EXECUTED.map(([target = ""]) => target.length));
+  for (const [target = "", what] of EXECUTED) process.stdout.write(`${target.padEnd(width)}  ${what}\n`);
   return 0;
 }
 

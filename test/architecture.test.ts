@@ -23,7 +23,7 @@ const waist = [
  */
 const floors: readonly (readonly string[])[] = [
   ["clock"],
-  ["brand", "raise", "signal", "trace"],
+  ["brand", "control-group", "raise", "signal", "trace"],
   ["errors"],
   ["check", "native", "ending"],
   ["bulk"],

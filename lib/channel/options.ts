@@ -88,8 +88,8 @@ export interface CommonOptions<Send, Receive> {
   readonly maxMessageBytes?: number | undefined;
   /**
    * The bytes of memory that the blocks of one side may take, including those that the other side holds: 0
-   * (no blocks) to 1 TiB. Default 1 073 741 824 (1 GiB). The smaller value of the two sides counts, for each
-   * side. The memory is taken from the system when it is needed, and given back after some seconds without
+   * (no blocks) to 1 TiB. Default 1 073 741 824 (1 GiB), or a quarter of a container's memory limit if that is
+   * less. The smaller value of the two sides counts, for each side. The memory is taken from the system when it is needed, and given back after some seconds without
    * use.
    */
   readonly maxBulkBytes?: number | undefined;

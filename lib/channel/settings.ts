@@ -12,7 +12,6 @@ import { json } from "../codec/json.js";
 import { type CodecOption, resolveCodecs } from "../codec/resolve.js";
 import { InvalidArgumentError } from "../errors.js";
 import {
-  DEFAULT_BULK_BYTES,
   DEFAULT_CAPACITY,
   isCapacity,
   LARGEST_BULK_BYTES,
@@ -32,6 +31,7 @@ import type { HandshakeSettings } from "../transport/handshake/joining.js";
 import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
+import { defaultBulkBytes } from "./bulk-default.js";
 import type {
   CommonOptions,
   ConnectOptions,
@@ -164,7 +164,7 @@ function commonSettings<Send, Receive>(
       authorize: checkFunction(options.authorize, "options.authorize"),
       role,
       bulkBytes: checkInteger(
-        options.maxBulkBytes ?? DEFAULT_BULK_BYTES,
+        options.maxBulkBytes ?? defaultBulkBytes(),
         "options.maxBulkBytes",
         0,
         LARGEST_BULK_BYTES,

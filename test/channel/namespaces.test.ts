@@ -20,6 +20,11 @@ const UNMAPPED = ["unshare", "-U"];
 /** A pid namespace, with the /proc that belongs to it, or with that of the machine. */
 const PIDS = ["unshare", "-pf", "--kill-child", "--mount-proc"];
 const PIDS_FOREIGN_PROC = ["unshare", "-pf", "--kill-child"];
+/** What a container has for itself, /dev/shm included. */
+const CONTAINER = [
+  ...["unshare", "-mpinf", "--kill-child", "--mount-proc"],
+  ...["sh", "-c", 'mount -t tmpfs none /dev/shm && exec "$0" "$@"'],
+];
 const STRANGER = 12345;
 /** Each test starts several processes, on a machine that may be busy. */
 const LIMIT = 120_000;
@@ -140,6 +145,31 @@ describe.skipIf(!may(UNMAPPED))("in a user namespace without a mapping", () => {
         code: "ERR_RINGBELL_ACCESS",
         message: expect.stringMatching(/ringbell-65534 must belong to us/),
       });
+    },
+    LIMIT,
+  );
+});
+
+describe.skipIf(!may(CONTAINER))("two containers that share a directory only", () => {
+  it.each(["sealed", "named"] as const)(
+    "talk through sealed memory, and over the stream where the memory has names: %s",
+    async (backing) => {
+      const directory = scratchDirectory();
+      const listener = await listenerChild("n", { directory, backing }, {}, CONTAINER);
+      const connector = new Child(
+        "connector.mjs",
+        ["n", JSON.stringify({ directory, backing })],
+        {},
+        CONTAINER,
+      );
+      expect(await connector.says()).toMatchObject({ state: "started" });
+      const { peer, ...said } = await connector.says();
+      expect(said).toEqual({ state: "connected", transport: backing === "sealed" ? "shm" : "stream" });
+      expect(await connector.says()).toMatchObject({ state: "answered" });
+      for (const seen of [peer, ...(await peersOf(listener))]) {
+        expect(seen).toMatchObject({ uid: 0 });
+        expect(seen).not.toHaveProperty("pid");
+      }
     },
     LIMIT,
   );

@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { controlGroup } from "../../lib/cli/doctor/control-group.js";
 import type { DoctorReport } from "../../lib/cli/doctor/report.js";
+import { controlGroup } from "../../lib/control-group.js";
 import { listenerChild } from "../channel/children.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { ringbell } from "./run.js";

@@ -1,10 +1,10 @@
 import { existsSync, readFileSync, readlinkSync, statfsSync } from "node:fs";
 import { arch, availableParallelism, freemem, platform, release, totalmem } from "node:os";
+import { controlGroup } from "../../control-group.js";
 import type { Binding } from "../../native/binding.js";
 import { addonPath, loadBinding } from "../../native/load.js";
 import { libc } from "../../native/search.js";
 import { regionName } from "../../transport/places/region-names.js";
-import { controlGroup } from "./control-group.js";
 import {
   type AddonFacts,
   type Availability,
