@@ -54,7 +54,9 @@ export function fakeSegment(bytes: number, name = ""): FakeSegment {
     discards: 0,
     // A copy: memory that two ArrayBuffers look at can't be had in JavaScript. A Mapping asks for the whole only once.
     view: (offset, length) => memory.slice(offset, offset + length).buffer,
-    detach: (view) => void structuredClone(view, { transfer: [view] }),
+    detach: (view) => {
+      if (view.byteLength > 0) structuredClone(view, { transfer: [view] });
+    },
     makeImmutable() {
       this.immutable = true;
     },

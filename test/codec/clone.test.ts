@@ -3,7 +3,7 @@ import { X509Certificate } from "node:crypto";
 import { open } from "node:fs/promises";
 import { createHistogram } from "node:perf_hooks";
 import { rootCertificates } from "node:tls";
-import { Serializer, serialize } from "node:v8";
+import { deserialize, Serializer, serialize } from "node:v8";
 import { runInNewContext, Script } from "node:vm";
 import fc from "fast-check";
 import { expect, it } from "vitest";
@@ -109,7 +109,8 @@ it("makes of a message what V8 makes of it", () => {
     fc.property(values, (value) => {
       // As text of V8's own: that has the order of keys, holes, and which objects are the same.
       const seen = (made: unknown) => serialize(made).toString("hex");
-      expect(seen(roundTrip(clone(), value))).toBe(seen(structuredClone(value)));
+      // (Node 26 hands some values through structuredClone() as they are, with another form of the number 0.)
+      expect(seen(roundTrip(clone(), value))).toBe(seen(deserialize(serialize(value))));
     }),
     { numRuns: 1000 },
   );

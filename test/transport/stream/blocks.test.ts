@@ -242,7 +242,8 @@ describe("blocks that a stream writes", () => {
     wire.slow = true;
     postBlocks(end.lane(), payload(1, 5), [filled(end, 1, 100_000)]);
     wire.handler!.onData(frame(TAKEN, 0, recordBytes(5), 0));
-    expect(end.ends[0]?.why).toBe("protocol-error");
+    // On a busy machine the turn may be over, and the frame is read in the next one.
+    await expect.poll(() => end.ends[0]?.why).toBe("protocol-error");
   });
 
   it("come before the question whether they were taken", () => {
