@@ -252,6 +252,7 @@ export class Outgoing {
     const pending = this.#calls.get(id);
     if (pending === undefined) return;
     this.#settled(id, pending);
+    this.#link.cells?.cancel(id);
     this.#link.tell(extension(CANCEL, { id }));
   }
 
