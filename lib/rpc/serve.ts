@@ -34,8 +34,10 @@ export async function serve<const C extends Contract, const Calls extends Contra
   handlers: Handlers<C, Client<Calls>>,
   options: ServeOptions<Calls> = {},
 ): Promise<Service<Calls>> {
-  const { name = contract.name, port, calls, concurrency, queue, onError, ...listening } = options;
-  const served = servedBy(contract, handlers as object, { concurrency, queue, onError });
+  const { name = contract.name, port, calls, ...rest } = options;
+  const { concurrency, concurrencyPerClient, queue, queuePerClient, whenFull, onError, ...listening } = rest;
+  const limits = { concurrency, concurrencyPerClient, queue, queuePerClient, whenFull };
+  const served = servedBy(contract, handlers as object, { ...limits, onError });
   const theirs = calls ?? ANY_CONTRACT;
   if (port !== undefined) {
     const given = Object.keys(listening);
