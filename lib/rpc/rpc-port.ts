@@ -19,6 +19,13 @@ export interface RpcPort {
   destroy(error?: Error): void;
   on(event: "message", listener: (message: unknown) => unknown): unknown;
   on(event: "error", listener: (error: Error) => unknown): unknown;
-  /** Stops giving messages to the listener; they wait until it is added again. A port without it can't make a peer wait that floods. */
+  /**
+   * Whether the peer has to wait while there is no listener for messages. Default: whether there is an `off`. A peer that floods can't be
+   * made to wait otherwise.
+   */
+  readonly pauses?: boolean | undefined;
+  /** Resolves when nothing more will come, though answers can still be sent. Never rejects. Undefined if both always end together. */
+  readonly readingEnded?: Promise<void> | undefined;
+  /** Stops giving messages to the listener; they wait until it is added again. */
   off?(event: "message", listener: (message: unknown) => unknown): unknown;
 }
