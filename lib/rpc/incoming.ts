@@ -241,6 +241,12 @@ export class Incoming implements Runner {
       this.#leave(call, () => call.expire());
       return;
     }
+    if (call.types.kind === "request" && isGenerator(result)) {
+      // It would go out as an empty object.
+      const what = `the handler of ${call.method} returned a generator; name the method as a stream in the contract`;
+      this.#fail(call, new TypeError(what));
+      return;
+    }
     // JSON has no undefined, and an answer has a result.
     this.#leave(call, () => call.answer(result ?? null, (why) => this.#report(why, call)));
   }
@@ -263,6 +269,10 @@ export class Incoming implements Runner {
     this.#entrance.leave();
     if (this.#onIdle !== undefined) this.#lookIdle();
   }
+}
+
+function isGenerator(value: unknown): boolean {
+  return isIterable(value) && typeof (value as Partial<Iterator<unknown>>).next === "function";
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

@@ -3,11 +3,14 @@ import type { Cells, CloseInfo, CloseOptions, Peer } from "../port.js";
 /**
  * What calls need of a port: messages that are JSON values, in order, and an end. Channels, lanes, memory pairs, and what
  * `duplexPort` and `messagePort` make are such ports.
+ *
+ * The ways to send are properties, because TypeScript compares the parameters of methods both ways: a channel that carries other messages
+ * is no such port.
  */
 export interface RpcPort {
   /** Sends if there is room, and returns whether it did. */
-  trySend(message: unknown): boolean;
-  send(message: unknown): Promise<void>;
+  readonly trySend: (message: unknown) => boolean;
+  readonly send: (message: unknown) => Promise<void>;
   /** Resolves when the port has ended. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   readonly peer?: Peer | undefined;
