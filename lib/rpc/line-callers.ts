@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { clearTimeout, setTimeout } from "../clock.js";
 import type { Peer } from "../port.js";
 import { linesPort } from "./duplex-port.js";
 import { BUSY } from "./errors.js";
@@ -6,6 +7,9 @@ import type { EventPort } from "./event-port.js";
 
 /** The most callers by lines at the same time. One more is told so, and let go. */
 const MOST = 1024;
+
+/** How long (ms) a caller may take its last answers when the service closes. As long as a channel gives its peer. */
+const CLOSE_TIMEOUT = 5000;
 
 /** The longest line, where the option `maxMessageBytes` does not say otherwise: 16 MiB. */
 const LONGEST = 16 * 1024 * 1024;
@@ -33,8 +37,12 @@ export class LineCallers {
     return port;
   }
 
-  /** Lets all go, each when it has what was answered. */
+  /** Lets all go, each when it has what was answered, or does not take it for some time. */
   async close(): Promise<void> {
-    await Promise.all([...this.#ports].map((port) => port.close()));
+    const timer = setTimeout(() => {
+      for (const port of this.#ports) port.destroy();
+    }, CLOSE_TIMEOUT);
+    await Promise.all([...this.#ports].map((port) => Promise.race([port.close(), port.closed])));
+    clearTimeout(timer);
   }
 }

@@ -248,6 +248,20 @@ print(json.loads(f.readline())["result"][1])`;
     expect(JSON.parse(text)).toMatchObject({ name: "tools", pid: process.pid });
   });
 
+  it("closes though a caller takes nothing", async () => {
+    const { path, service, calls } = await serving();
+    const { socket, say } = await raw(path);
+    socket.pause();
+    say(call(1, "search", { q: "x" }));
+    say(call(2, "tail", { to: 1e9 }));
+    await until(() => calls.length === 1);
+    // What the stream has sent fills the socket.
+    for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+    const began = performance.now();
+    await service.close();
+    expect(performance.now() - began).toBeLessThan(9000);
+  });
+
   it("lets callers by lines go when it closes, and when they are killed", async () => {
     const { path, service, calls } = await serving();
     const one = await raw(path);
