@@ -1,8 +1,12 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../check.js";
-import type { Peer } from "../port.js";
+import { clearTimeout, setTimeout, type Timer } from "../clock.js";
+import type { CloseOptions, Peer } from "../port.js";
 import { EventPort, textOf } from "./event-port.js";
 import { type Deframer, deframer, type Framing, framed } from "./framing.js";
+
+/** How long (ms) the other side may take what was sent, when the port is closed. As long as a channel gives its peer. */
+const CLOSE_TIMEOUT = 5000;
 
 export interface DuplexPortOptions {
   /**
@@ -110,15 +114,25 @@ class DuplexPort extends EventPort {
     await turn;
   }
 
-  /** Ends the writable when it has taken all, and lets the stream go. */
-  async close(): Promise<void> {
+  /** Ends the writable when it has taken all, or after the time of the options, and lets the stream go. */
+  async close({ timeout = CLOSE_TIMEOUT }: CloseOptions = {}): Promise<void> {
     if (this.isOver) return;
+    let timer: Timer | undefined;
+    const late = new Promise<void>((resolve) => {
+      if (timeout < Number.POSITIVE_INFINITY) timer = setTimeout(resolve, timeout);
+    });
+    await Promise.race([this.#ended(), late]);
+    clearTimeout(timer);
+    this.#finish("ended");
+  }
+
+  /** Resolves when the writable has taken all, or is gone. */
+  async #ended(): Promise<void> {
     await this.#room?.catch(() => {});
     await new Promise<void>((resolve) => {
       this.#writable.once("close", resolve);
       this.#writable.end(() => resolve());
     });
-    this.#finish("ended");
   }
 
   destroy(error?: Error): void {

@@ -1,5 +1,5 @@
 import { ClosedError, CorruptError, DecodeError, EncodeError, InvalidArgumentError } from "../errors.js";
-import type { CloseInfo } from "../port.js";
+import type { CloseInfo, CloseOptions } from "../port.js";
 import { guarded } from "../raise.js";
 import type { RpcPort } from "./rpc-port.js";
 
@@ -31,7 +31,7 @@ export abstract class EventPort implements RpcPort {
 
   abstract trySend(message: unknown): boolean;
   abstract send(message: unknown): Promise<void>;
-  abstract close(): Promise<void>;
+  abstract close(options?: CloseOptions): Promise<void>;
   abstract destroy(error?: Error): void;
 
   on(event: "message" | "error", listener: Listener): this {

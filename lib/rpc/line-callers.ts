@@ -1,15 +1,11 @@
 import type { Socket } from "node:net";
-import { clearTimeout, setTimeout } from "../clock.js";
-import type { Peer } from "../port.js";
+import type { CloseOptions, Peer } from "../port.js";
 import { linesPort } from "./duplex-port.js";
 import { BUSY } from "./errors.js";
 import type { EventPort } from "./event-port.js";
 
 /** The most callers by lines at the same time. One more is told so, and let go. */
 const MOST = 1024;
-
-/** How long (ms) a caller may take its last answers when the service closes. As long as a channel gives its peer. */
-const CLOSE_TIMEOUT = 5000;
 
 /** The longest line, where the option `maxMessageBytes` does not say otherwise: 16 MiB. */
 const LONGEST = 16 * 1024 * 1024;
@@ -38,11 +34,7 @@ export class LineCallers {
   }
 
   /** Lets all go, each when it has what was answered, or does not take it for some time. */
-  async close(): Promise<void> {
-    const timer = setTimeout(() => {
-      for (const port of this.#ports) port.destroy();
-    }, CLOSE_TIMEOUT);
-    await Promise.all([...this.#ports].map((port) => Promise.race([port.close(), port.closed])));
-    clearTimeout(timer);
+  async close(options?: CloseOptions): Promise<void> {
+    await Promise.all([...this.#ports].map((port) => port.close(options)));
   }
 }

@@ -67,8 +67,8 @@ export async function serve<const C extends Contract, const Calls extends Contra
   const byLines = new LineCallers(maxMessageBytes);
   const service = new Service<Calls>(served, theirs, {
     path: server.path,
-    close: async () => {
-      await Promise.all([server.close(), byLines.close()]);
+    close: async (how) => {
+      await Promise.all([server.close(), byLines.close(how)]);
     },
   });
   server.on("connection", (channel) => service.add(channel));

@@ -107,6 +107,16 @@ describe.each(["lines", "length", "MessagePort", "WebSocket"])("a port of %s", (
 });
 
 describe("a port of a stream", () => {
+  it("closes though the other side takes nothing, when the time of `close` is over", async () => {
+    const [one, other] = await portsOver("lines");
+    for (let i = 0; i < 100; i++) void one.send("x".repeat(100_000)).catch(() => {});
+    const began = performance.now();
+    await one.close({ timeout: 50 });
+    expect(performance.now() - began).toBeLessThan(4000);
+    expect((await one.closed).reason).toBe("ended");
+    other.destroy();
+  });
+
   it("makes the other side wait while nobody listens", async () => {
     const [one, other] = await portsOver("lines");
     ending(one);
