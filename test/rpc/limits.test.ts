@@ -261,6 +261,39 @@ function gateOf(limits: Pick<GateLimits, "concurrency" | "queue"> & Partial<Gate
 const join = (gate: Gate) => gate.join(() => {});
 
 describe.each(["shm", "stream"] as const)("a service over %s that lets callers wait", (transport) => {
+  it("reads on, and refuses, while a call that runs needs items which come behind", async () => {
+    const sums = contract("sums", {
+      sum: request(undefined, z.number(), { input: z.number() }),
+      now: request(undefined, z.number()),
+    });
+    const handlers = {
+      sum: async (_: undefined, { input }: { input: AsyncIterable<number> }) => {
+        let sum = 0;
+        for await (const item of input) sum += item;
+        return sum;
+      },
+      now: () => 1,
+    };
+    const limits = { concurrency: 1, queuePerClient: 1, whenFull: "wait" } as const;
+    const { client } = await serving(transport, sums, handlers as never, limits);
+    let more = () => {};
+    const ready = new Promise<void>((resolve) => {
+      more = resolve;
+    });
+    async function* items() {
+      yield 1;
+      await ready;
+      yield 2;
+    }
+    const sum = client.sum(undefined, { input: items() });
+    const others = Array.from({ length: 5 }, () => client.now().catch((error) => error.rpcCode));
+    await client.health();
+    await turn();
+    more();
+    expect(await sum).toBe(3);
+    expect((await Promise.all(others)).sort()).toEqual([BUSY, BUSY, BUSY, BUSY, 1]);
+  });
+
   it("hears of the death of one that waits, and serves the others", async () => {
     const { served, begun, calls, ends } = handlers();
     const directory = privateDirectory();
