@@ -24,7 +24,9 @@ export type {
 } from "./channel/options.js";
 export type { RoleChannel } from "./channel/role-types.js";
 export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
+export { type Spawned, type SpawnOptions, spawn } from "./channel/spawn.js";
 export type { LaneReadable, LaneWritable } from "./channel/web-streams.js";
+export type { ChildExit, ChildOptions } from "./child.js";
 export * from "./codec/index.js";
 export type { CloseReason } from "./ending.js";
 export * from "./errors.js";
@@ -44,6 +46,7 @@ export type {
   TimeoutOptions,
   WaitOptions,
 } from "./port.js";
+export { type TestNamespace, testNamespace } from "./test-namespace.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/handshake/peer.js";
 export type { Clock, RetryOptions } from "./transport/places/retry.js";

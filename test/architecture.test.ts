@@ -14,7 +14,7 @@ const upper: readonly (readonly string[])[] = [
 /** The files that they may import besides each other and the codecs: the waist, and what needs no connection. */
 const waist = [
   ...["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts", "channel/options.ts"],
-  ...["brand.ts", "clock.ts", "raise.ts", "signal.ts"],
+  ...["brand.ts", "child.ts", "clock.ts", "raise.ts", "signal.ts"],
 ];
 
 /**
@@ -26,6 +26,7 @@ const floors: readonly (readonly string[])[] = [
   ["brand", "control-group", "raise", "signal", "trace"],
   ["errors"],
   ["check", "native", "ending"],
+  ["child"],
   ["bulk"],
   ["codec"],
   ["transport/records"],
@@ -36,7 +37,7 @@ const floors: readonly (readonly string[])[] = [
   ["transport/handshake"],
   ["port"],
   ["channel"],
-  ["memory-pair"],
+  ["memory-pair", "test-namespace"],
   ["index"],
   ...upper,
   ["cli"],

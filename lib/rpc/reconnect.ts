@@ -3,6 +3,7 @@ import { connect } from "../channel/connect.js";
 import type { ConnectOptions } from "../channel/options.js";
 import { clearTimeout, now, setTimeout } from "../clock.js";
 import { json } from "../codec/json.js";
+import { hasGoneBlocks } from "../codec/release-blocks.js";
 import { ClosedError } from "../errors.js";
 import type { CloseInfo, CloseOptions } from "../port.js";
 import { offAbort, onAbort } from "../signal.js";
@@ -13,6 +14,7 @@ import { RpcConnection } from "./connection.js";
 import type { Contract, Method } from "./contract.js";
 import { ClientStates, health } from "./controls.js";
 import { CallLostError } from "./errors.js";
+import type { Gate } from "./gate.js";
 import type { Served } from "./incoming.js";
 import { CallLimits } from "./limits.js";
 import { quieted } from "./pending.js";
@@ -31,6 +33,8 @@ export interface ReconnectParts {
   /** How to come back. */
   readonly retry: Retry;
   readonly onPeerError: (error: Error) => void;
+  /** Limits the calls. */
+  readonly gate: Gate | undefined;
 }
 
 /** A client that connects again when its connection is lost. Calls that are made meanwhile wait for the next connection. */
@@ -89,6 +93,8 @@ export class ReconnectingClient implements Calls {
           return await connection.outgoing.request(name, method, params, options);
         } catch (error) {
           if (!(error instanceof CallLostError) || !this.#mayRepeat(error, method, tries)) throw error;
+          // The blocks went with the first try.
+          if (hasGoneBlocks(params)) throw error;
         }
       }
     } finally {
@@ -133,7 +139,7 @@ export class ReconnectingClient implements Calls {
   }
 
   async #connect(connecting: ReconnectParts["connecting"]): Promise<RpcConnection> {
-    const { name, served, contract, onPeerError } = this.#parts;
+    const { name, served, contract, onPeerError, gate } = this.#parts;
     let channel: Awaited<ReturnType<typeof connect>>;
     try {
       channel = await connect(name, { ...connecting, signal: this.#stop.signal, codec: json() });
@@ -141,10 +147,11 @@ export class ReconnectingClient implements Calls {
       this.#over(error as Error);
       throw this.#lost(error);
     }
-    const connection = new RpcConnection(channel, served, contract, {
+    const events = {
       bad: onPeerError,
-      ended: (error) => this.#ended(connection, error),
-    });
+      ended: (error: Error | undefined) => this.#ended(connection, error),
+    };
+    const connection: RpcConnection = new RpcConnection(channel, served, contract, events, gate);
     this.#connection = connection;
     this.#states.set(this.#pending > 0 ? "processing" : "connected");
     return connection;

@@ -4,20 +4,27 @@ import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Client } from "./client.js";
 import { type Contract, contract as contractOf } from "./contract.js";
+import { closeWith, takeHanded } from "./handed.js";
 import { type Handlers, type ServingOptions, servedBy } from "./handlers.js";
+import { LineCallers } from "./line-callers.js";
 import type { RpcPort } from "./rpc-port.js";
 import { Service } from "./service.js";
 
 /** The bytes of each ring of the lane that cancels, credits and pings go by. */
 export const CONTROL_CAPACITY = 16 * 1024;
 
-type Listening = Omit<ListenOptions<unknown, unknown>, "codec" | "lanes">;
+type Listening = Omit<ListenOptions<unknown, unknown>, "codec" | "lanes" | "lines">;
 
 export interface ServeOptions<Calls extends Contract = Contract> extends ServingOptions<Calls>, Listening {
   /** The name to listen under, or the path of a socket. Default: the name of the contract. */
   readonly name?: string | undefined;
   /** A port of the program's to serve on, instead of listening. */
   readonly port?: RpcPort | undefined;
+  /**
+   * Whether programs in any language may call by lines of JSON on the service's socket, with the same permissions and limits. A line has
+   * `maxMessageBytes` at most, or 16 MiB. Default true.
+   */
+  readonly lines?: boolean | undefined;
 }
 
 /** A contract that names nothing: any method may be called, and nothing is checked. */
@@ -34,8 +41,12 @@ export async function serve<const C extends Contract, const Calls extends Contra
   handlers: Handlers<C, Client<Calls>>,
   options: ServeOptions<Calls> = {},
 ): Promise<Service<Calls>> {
-  const { name = contract.name, port, calls, concurrency, queue, onError, ...listening } = options;
-  const served = servedBy(contract, handlers as object, { concurrency, queue, onError });
+  const handed =
+    options.name === undefined && options.port === undefined ? takeHanded(contract.name) : undefined;
+  const { name = contract.name, port, calls, ...rest } = { ...options, ...handed?.address };
+  const { concurrency, concurrencyPerClient, queue, queuePerClient, whenFull, onError, ...listening } = rest;
+  const limits = { concurrency, concurrencyPerClient, queue, queuePerClient, whenFull };
+  const served = servedBy(contract, handlers as object, { ...limits, onError });
   const theirs = calls ?? ANY_CONTRACT;
   if (port !== undefined) {
     const given = Object.keys(listening);
@@ -46,13 +57,26 @@ export async function serve<const C extends Contract, const Calls extends Contra
     service.add(port);
     return service;
   }
+  const { lines = true, maxMessageBytes } = listening;
   const server = await listen<unknown, unknown, { control: { capacity: number } }>(name, {
     ...listening,
+    lines,
     codec: json(),
     lanes: { control: { capacity: CONTROL_CAPACITY } },
   });
-  const service = new Service<Calls>(served, theirs, server);
+  const byLines = new LineCallers(maxMessageBytes);
+  const service = new Service<Calls>(served, theirs, {
+    path: server.path,
+    close: async (how) => {
+      await Promise.all([server.close(), byLines.close(how)]);
+    },
+  });
   server.on("connection", (channel) => service.add(channel));
+  server.on("lines", (socket, peer) => {
+    const port = byLines.add(socket, peer);
+    if (port !== undefined) service.add(port);
+  });
   server.on("peerError", (error) => service.emit("peerError", error, undefined));
+  if (handed !== undefined) closeWith(handed.pid, service);
   return service;
 }
