@@ -20,7 +20,7 @@ export const MOST_TIME = 10 * 365 * 24 * 3600_000;
 /** How long the ids that senders gave are remembered. */
 export const DUPLICATE_WINDOW = 600_000;
 /** How long a claim is kept for a process that has lost its broker, until it has found the next one. */
-export const GRACE = 2000;
+export const GRACE = 1000;
 /** How long the broker may leave a request unanswered. */
 export const STALL = 5000;
 /** How long the outcomes are kept that a process may still ask for, after it has gone. */

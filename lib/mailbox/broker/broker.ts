@@ -96,6 +96,7 @@ export class Broker {
       hello: (client) => this.#hello(client),
       status: () => this.#status(),
     });
+    this.#hold();
     if (this.#orphans.size > 0) this.#schedule();
     this.#arm();
   }
@@ -190,6 +191,7 @@ export class Broker {
     try {
       this.#dueWork();
       for (const work of batch) this.#do(work);
+      if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
       this.#save();
       tables.commit();
@@ -246,9 +248,7 @@ export class Broker {
 
   /** What waits for a time. */
   #dueWork(): void {
-    const now = this.#parts.time();
-    if (this.#orphans.size > 0) this.#lookAfterOrphans(now);
-    if (this.#machine.soonest <= now) this.#machine.tick();
+    if (this.#machine.soonest <= this.#parts.time()) this.#machine.tick();
   }
 
   /** Gives back the claims of processes that have died with the broker before this one, or have not come back in time. */
@@ -260,6 +260,14 @@ export class Broker {
     }
     const stay = (holder: string) => !this.#byHolder.has(holder) && this.#machine.leases.heldBy(holder).length > 0;
     this.#orphans = new Set([...this.#orphans].filter(stay));
+    this.#hold();
+  }
+
+  #hold(): void {
+    this.#desk.held.clear();
+    for (const holder of this.#orphans) {
+      for (const { box } of this.#machine.leases.heldBy(holder)) this.#desk.held.add(box);
+    }
   }
 
   #hello(client: BrokerClient): HelloAnswer {

@@ -39,6 +39,11 @@ export interface DeskParts {
 export class Desk {
   /** Boxes that have something new to take. */
   readonly filled = new Set<number>();
+  /**
+   * Boxes whose messages were claimed by processes that have lost their broker and may not have got them. Until they are back, nobody who
+   * waits gets a later message: it would come before an earlier one.
+   */
+  readonly held = new Set<number>();
   readonly #boxes: Boxes;
   readonly #machine: Machine;
   readonly #tables: Tables;
@@ -97,6 +102,8 @@ export class Desk {
   /** Gives messages to those that wait for them. */
   serve(): void {
     for (const id of this.filled) {
+      if (this.held.has(id)) continue;
+      this.filled.delete(id);
       const box = this.#boxes.withId(id);
       if (box === undefined) continue;
       for (const waiter of this.#waiters.of(id)) {
@@ -104,7 +111,6 @@ export class Desk {
         this.#serve(box, waiter);
       }
     }
-    this.filled.clear();
   }
 
   committed(): void {
@@ -117,7 +123,8 @@ export class Desk {
     for (const waiter of this.#taken) this.#place(waiter);
     for (const waiter of this.#added) this.#unplace(waiter);
     this.committed();
-    this.filled.clear();
+    // A box that had something new may have had it before the turn: all are looked at again.
+    for (const box of this.#boxes.all()) if (box.queued > 0) this.filled.add(box.id);
   }
 
   #serve(box: Box, waiter: Waiting): void {
@@ -212,7 +219,8 @@ export class Desk {
   #take(client: BrokerClient, tag: number, request: TakeRequest): WireMessage[] | undefined {
     const { most, lease, rank } = request;
     const box = this.#boxes.named(request.box);
-    const taken = this.#machine.take(box, most, client.holder!, lease, rank);
+    const later = request.wait === true && this.held.has(box.id);
+    const taken = later ? [] : this.#machine.take(box, most, client.holder!, lease, rank);
     if (taken.length > 0 || !request.wait) return taken.map((one) => wireOf(box, one.row, one));
     if (client.waits.size >= MOST_WAITS) {
       throw new InvalidArgumentError("wait", `one of ${MOST_WAITS} at most of a process`, client.waits.size);
@@ -220,6 +228,7 @@ export class Desk {
     const waiter = { client, tag, box: box.id, most, lease, rank };
     this.#place(waiter);
     this.#added.push(waiter);
+    if (later) this.filled.add(box.id);
     return undefined;
   }
 

@@ -1,9 +1,9 @@
 import { connect } from "../../channel/connect.js";
 import { delay, now } from "../../clock.js";
 import {
-  AccessError,
   AlreadyRunningError,
   ClosedError,
+  HandshakeError,
   HandshakeTimeoutError,
   NotFoundError,
   PeerDiedError,
@@ -26,6 +26,9 @@ const LATER = 1000;
 const PAUSE = 8;
 /** How long a process that could not be a broker itself waits for one, in ms. */
 const WITHOUT_STORE = 3000;
+
+/** How a broker fails a caller that is going away itself. */
+const PASSING = [NotFoundError, PeerDiedError, ClosedError, HandshakeError, SystemError];
 
 export interface ReachOptions extends Omit<HostOptions, "driver"> {
   readonly stall: number;
@@ -62,12 +65,9 @@ async function join(options: ReachOptions): Promise<BrokerLink | undefined> {
     });
     return new ChannelLink(channel);
   } catch (error) {
-    if (error instanceof NotFoundError || error instanceof PeerDiedError || error instanceof ClosedError) {
-      return undefined;
-    }
     if (error instanceof HandshakeTimeoutError) return stalled(options, error);
-    if (error instanceof AccessError || !(error instanceof SystemError)) throw error;
-    return undefined;
+    if (PASSING.some((type) => error instanceof type)) return undefined;
+    throw error;
   }
 }
 
