@@ -23,5 +23,14 @@ export type {
   StoredMessage,
 } from "./message.js";
 export type { MailboxesOptions } from "./options.js";
+export { type PointOptions, ping, type Received, type ReceiveOptions, receive, type SendOptions, send } from "./point/point.js";
 export type { Time } from "./steady.js";
+export {
+  type CallContext,
+  IpcTool,
+  type IpcToolOptions,
+  ipcTool,
+  type ToolDefinition,
+  type ToolResult,
+} from "./tool/tool.js";
 export { type Handler, Work, type WorkOptions } from "./work.js";
