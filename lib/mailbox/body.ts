@@ -39,4 +39,3 @@ function decodeBody({ json, body, position }: WireMessage): unknown {
     throw new DecodeError(`message ${position} is no JSON`, "", { cause: error });
   }
 }
-

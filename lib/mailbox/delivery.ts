@@ -56,7 +56,9 @@ export class Delivery<Body = unknown> implements Message<Body> {
   }
 
   /** Gives it back, to be delivered again, after `delay` ms if that is given. */
-  async nack(options: { readonly delay?: number | undefined; readonly reason?: string | undefined } = {}): Promise<void> {
+  async nack(
+    options: { readonly delay?: number | undefined; readonly reason?: string | undefined } = {},
+  ): Promise<void> {
     checkOptions(options, ["delay", "reason"], "options");
     const delay = checkInteger(options.delay ?? 0, "options.delay", 0, MOST_TIME);
     await this.#settle("nack", { delay, reason: options.reason });

@@ -23,7 +23,15 @@ export type {
   StoredMessage,
 } from "./message.js";
 export type { MailboxesOptions } from "./options.js";
-export { type PointOptions, ping, type Received, type ReceiveOptions, receive, type SendOptions, send } from "./point/point.js";
+export {
+  type PointOptions,
+  ping,
+  type Received,
+  type ReceiveOptions,
+  receive,
+  type SendOptions,
+  send,
+} from "./point/point.js";
 export type { Time } from "./steady.js";
 export {
   type CallContext,

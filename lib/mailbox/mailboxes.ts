@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { raise } from "../raise.js";
 import { Box, type BoxWaitOptions, type FetchOptions, listed, postRequest } from "./box.js";
-import { reach } from "./client/reach.js";
 import { LocalLink } from "./client/local-link.js";
+import { reach } from "./client/reach.js";
 import { Requester, type RequesterState } from "./client/requester.js";
 import type { Delivery } from "./delivery.js";
 import { NotBrokerError } from "./errors.js";
@@ -113,7 +113,8 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
   ): Promise<{ readonly boxes: number; readonly full: readonly string[] }> {
     const post = postRequest(body, options, this.#settings.from);
     const request = { ...post, op: "publish", topic: checkTopic(topic, "topic") } as const;
-    return (await this.#requester.ask({ ...request, number: this.#requester.nextPost() }).answer) as PublishAnswer;
+    return (await this.#requester.ask({ ...request, number: this.#requester.nextPost() })
+      .answer) as PublishAnswer;
   }
 
   /** How broker, store and boxes stand. */
@@ -139,7 +140,10 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
     const { link } = this.#requester;
     if (!(link instanceof LocalLink)) {
       const pid = this.brokerPid;
-      throw new NotBrokerError(`the broker is process ${pid ?? "?"}, not this one: only its own process stops it`, pid);
+      throw new NotBrokerError(
+        `the broker is process ${pid ?? "?"}, not this one: only its own process stops it`,
+        pid,
+      );
     }
     const { others } = link;
     await this.#requester.renounce(others > 0);

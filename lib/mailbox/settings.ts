@@ -23,7 +23,9 @@ export function checkSettings(value: unknown, argument = "options"): Partial<Box
   checkOptions(value, KNOWN, argument);
   const given = value as Partial<Record<keyof BoxSettings, unknown>>;
   const integer = (name: keyof BoxSettings, least: number, most: number) =>
-    given[name] === undefined ? {} : { [name]: checkInteger(given[name], `${argument}.${name}`, least, most) };
+    given[name] === undefined
+      ? {}
+      : { [name]: checkInteger(given[name], `${argument}.${name}`, least, most) };
   return {
     ...integer("maxMessages", 1, MOST_MESSAGES),
     ...integer("maxBytes", 1, MOST_BYTES),

@@ -49,7 +49,10 @@ export class Work<Body = unknown> implements AsyncIterable<Delivery<Body>> {
   readonly #renewals = new Map<Delivery<Body>, Timer>();
   /** Deliveries that no loop has asked for yet, and loops that wait for one. */
   readonly #ready: Delivery<Body>[] = [];
-  readonly #waiting: { resolve(result: IteratorResult<Delivery<Body>, undefined>): void; reject(error: unknown): void }[] = [];
+  readonly #waiting: {
+    resolve(result: IteratorResult<Delivery<Body>, undefined>): void;
+    reject(error: unknown): void;
+  }[] = [];
   /** Waits at the broker, and deliveries that loops have. */
   #asked = 0;
   #active = 0;
@@ -261,7 +264,11 @@ export async function workBy<Body>(work: Work<Body>, handler: Handler<Body>): Pr
 }
 
 /** Calls the handler, and settles what it has left open. */
-async function settled<Body>(work: Work<Body>, delivery: Delivery<Body>, handler: Handler<Body>): Promise<void> {
+async function settled<Body>(
+  work: Work<Body>,
+  delivery: Delivery<Body>,
+  handler: Handler<Body>,
+): Promise<void> {
   try {
     await handler(delivery);
     if (!delivery.settled) await delivery.ack();

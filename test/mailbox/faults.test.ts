@@ -21,7 +21,9 @@ async function brokerOf(all: readonly Member[]): Promise<Member> {
 }
 
 describe("processes with mailboxes", () => {
-  it("of 20 that start at once one is the broker and 19 are its clients (S3.5, S3.6)", { timeout: 60_000 }, async () => {
+  it("of 20 that start at once one is the broker and 19 are its clients (S3.5, S3.6)", {
+    timeout: 60_000,
+  }, async () => {
     const directory = scratchDirectory();
     const all = Array.from({ length: 20 }, () => new Member({ directory }));
     const began = await Promise.all(all.map((one) => one.ready));
@@ -96,7 +98,10 @@ describe("processes with mailboxes", () => {
   it("stop the broker only in its own process, which hands over and goes on as a client (S3.7)", async () => {
     const { all } = await members(2);
     const [broker, client] = all as [Member, Member];
-    await expect(client.call("stop")).rejects.toMatchObject({ code: "ERR_RINGBELL_NOT_BROKER", pid: broker.pid });
+    await expect(client.call("stop")).rejects.toMatchObject({
+      code: "ERR_RINGBELL_NOT_BROKER",
+      pid: broker.pid,
+    });
     const waiting = broker.call<Got>("wait", "a");
     await broker.call("post", "b", "before");
     expect(await broker.call("stop")).toBe(true);

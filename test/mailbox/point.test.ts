@@ -45,7 +45,9 @@ describe("send and receive", () => {
     await expect(send("nobody", "x", { directory, timeout: 60 })).rejects.toMatchObject({
       code: expect.stringMatching(/ERR_RINGBELL_(NOT_FOUND|TIMEOUT)/),
     });
-    await expect(receive("bob", { directory, timeout: 20 })).rejects.toMatchObject({ code: "ERR_RINGBELL_TIMEOUT" });
+    await expect(receive("bob", { directory, timeout: 20 })).rejects.toMatchObject({
+      code: "ERR_RINGBELL_TIMEOUT",
+    });
     await expect(receive("bob", { directory, timeout: 300_001 })).rejects.toMatchObject({
       code: "ERR_RINGBELL_INVALID_ARGUMENT",
     });
@@ -66,7 +68,9 @@ describe("send and receive", () => {
   it("refuse a text that is too long, and wait for the next", async () => {
     const directory = scratchDirectory();
     const { received } = await receiving("bob", { directory, maxMessageBytes: 10 });
-    await expect(send("bob", "x".repeat(11), { directory })).rejects.toMatchObject({ code: "ERR_RINGBELL_REFUSED" });
+    await expect(send("bob", "x".repeat(11), { directory })).rejects.toMatchObject({
+      code: "ERR_RINGBELL_REFUSED",
+    });
     await send("bob", "x".repeat(10), { directory });
     expect((await received).message).toHaveLength(10);
   });

@@ -52,11 +52,13 @@ export class Member {
   readonly #listeners = new Set<() => void>();
   #last = 0;
 
-  constructor(options: MailboxesOptions, node = sqliteNode(), env: NodeJS.ProcessEnv = {}) {
+  /** `wrapper`: a command that starts the program, such as `unshare`. */
+  constructor(options: MailboxesOptions, wrapper: readonly string[] = []) {
     const path = fileURLToPath(new URL("./programs/member.mjs", import.meta.url));
-    this.process = spawn(node, [path, JSON.stringify(options)], {
+    const [command, ...args] = [...wrapper, sqliteNode(), path, JSON.stringify(options)];
+    this.process = spawn(command!, args, {
       stdio: ["pipe", "pipe", "inherit"],
-      env: { ...process.env, NODE_NO_WARNINGS: "1", ...env },
+      env: { ...process.env, NODE_NO_WARNINGS: "1" },
     });
     this.exited = once(this.process, "exit");
     this.process.stdin!.on("error", () => {});

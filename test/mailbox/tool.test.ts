@@ -1,4 +1,4 @@
-import { ipcTool, type IpcToolOptions } from "ringbell/mailbox";
+import { type IpcToolOptions, ipcTool } from "ringbell/mailbox";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { scratchDirectory } from "../transport/scratch.js";
 import { opened } from "./setup.js";
@@ -29,7 +29,10 @@ describe("the tool ipc", () => {
 
   it("posts, waits, fetches, and tells how much is queued", async () => {
     const { call } = tool();
-    expect((await call("broker_start")).structuredContent).toMatchObject({ role: "broker", broker_pid: process.pid });
+    expect((await call("broker_start")).structuredContent).toMatchObject({
+      role: "broker",
+      broker_pid: process.pid,
+    });
     const posted = await call("post", { to: "b", from: "a", message: "hello" });
     expect(posted.structuredContent).toMatchObject({ posted: true, readers: "never" });
     await call("post", { to: "b", message: "again", timeout: null, bind: "" });
@@ -37,9 +40,13 @@ describe("the tool ipc", () => {
     const waited = await call("wait", { mailbox: "b" });
     expect(waited.structuredContent).toMatchObject({ message: { from: "a", message: "hello" } });
     expect(JSON.parse(waited.content[0]!.text)).toEqual(waited.structuredContent);
-    expect((await call("fetch", { mailbox: "b" })).structuredContent).toMatchObject({ messages: [{ message: "again" }] });
+    expect((await call("fetch", { mailbox: "b" })).structuredContent).toMatchObject({
+      messages: [{ message: "again" }],
+    });
     expect((await call("fetch", { mailbox: "b" })).structuredContent).toEqual({ messages: [] });
-    expect((await call("wait", { mailbox: "b", timeout: 0.01 })).structuredContent).toEqual({ timeout: true });
+    expect((await call("wait", { mailbox: "b", timeout: 0.01 })).structuredContent).toEqual({
+      timeout: true,
+    });
     expect((await call("broker_stop")).structuredContent).toEqual({ stopped: true, handed_over: false });
   });
 
@@ -47,7 +54,9 @@ describe("the tool ipc", () => {
     const { call } = tool();
     const receiving = call("receive", { mailbox: "bob" });
     expect((await call("ping", { host: "bob" })).structuredContent.milliseconds).toBeGreaterThan(0);
-    expect((await call("send", { to: "bob", message: "hi", from: "al" })).structuredContent).toEqual({ sent: true });
+    expect((await call("send", { to: "bob", message: "hi", from: "al" })).structuredContent).toEqual({
+      sent: true,
+    });
     expect((await receiving).structuredContent).toEqual({ message: { from: "al", message: "hi" } });
   });
 
@@ -112,14 +121,19 @@ describe("the tool ipc", () => {
     stop.abort(new Error("cancelled by the client"));
     expect(await waiting).toMatchObject({ isError: true });
     await call("post", { to: "b", message: "x" });
-    expect((await call("wait", { mailbox: "b" })).structuredContent).toMatchObject({ message: { message: "x" } });
+    expect((await call("wait", { mailbox: "b" })).structuredContent).toMatchObject({
+      message: { message: "x" },
+    });
   });
 
   it("tells brokers apart by their ports, and joins one that a program has", async () => {
     const directory = scratchDirectory();
     const mail = await opened({ directory });
     const { call } = tool({ directory });
-    expect((await call("broker_start")).structuredContent).toMatchObject({ broker_pid: process.pid, role: "client" });
+    expect((await call("broker_start")).structuredContent).toMatchObject({
+      broker_pid: process.pid,
+      role: "client",
+    });
     await call("post", { to: "b", message: "one", port: 19901 });
     await call("post", { to: "b", message: "other", port: 4000 });
     expect((await mail.fetch("b")).map(({ body }) => body)).toEqual(["one"]);

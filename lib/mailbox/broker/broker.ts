@@ -2,10 +2,10 @@ import { clearTimeout, setImmediate, setTimeout, type Timer } from "../../clock.
 import { NoSpaceError, RingbellError } from "../../errors.js";
 import { StoreError } from "../errors.js";
 import { GRACE, OUTCOMES } from "../limits.js";
-import type { BoxSettings } from "../message.js";
 import { Boxes } from "../machine/boxes.js";
 import { Machine } from "../machine/machine.js";
 import { Positions } from "../machine/positions.js";
+import type { BoxSettings } from "../message.js";
 import { refusalOf } from "../refusal.js";
 import type { Time } from "../steady.js";
 import { FencedError } from "../store/fenced-error.js";
@@ -27,6 +27,8 @@ const TENDING = 1000;
 /** How long to wait for another program that writes the file, in ms, and how often. */
 const BUSY_PAUSE = 20;
 const BUSY_TRIES = 250;
+/** How long to wait after a turn that failed before time alone begins another, in ms. */
+const FAILED_PAUSE = 200;
 /** The longest delay of a timer. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 /** A box that stays full is told of once in this time, in ms. */
@@ -73,6 +75,8 @@ export class Broker {
   #clock: number;
   #tended = 0;
   #busy = 0;
+  /** When the timer may begin the next turn, after one that failed. */
+  #notBefore = 0;
   /** Holders of claims that the broker before gave out, until they have said hello, or until the time is over. */
   #orphans: Set<string>;
   readonly #orphansUntil: number;
@@ -177,7 +181,9 @@ export class Broker {
       this.#tend();
       this.#transact(batch);
       this.#busy = 0;
+      this.#notBefore = 0;
     } catch (error) {
+      this.#notBefore = this.#parts.time() + FAILED_PAUSE;
       this.#fail(batch, error);
     }
     this.#flush();
@@ -193,7 +199,7 @@ export class Broker {
       for (const work of batch) this.#do(work);
       if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
-      this.#save();
+      this.#save(batch.some(isPost));
       tables.commit();
       this.#desk.committed();
     } catch (error) {
@@ -229,7 +235,7 @@ export class Broker {
     }
   }
 
-  #save(): void {
+  #save(posts: boolean): void {
     const { tables, time } = this.#parts;
     const now = time();
     for (const client of this.#clients) {
@@ -239,7 +245,8 @@ export class Broker {
       tables.saveOutcomes(client.holder!, client.outcomes!.toString(), now);
     }
     this.#boxes.save();
-    if (now - this.#clock >= CLOCK_STEP) {
+    // Turns that store nothing need no room on a disk that is full.
+    if (posts && now - this.#clock >= CLOCK_STEP) {
       this.#clock = now;
       tables.setNumber(CLOCK, now);
       tables.forget(now, now - OUTCOMES);
@@ -258,7 +265,8 @@ export class Broker {
       if (this.#byHolder.has(holder) || (!late && isAlive(pidOf(holder)))) continue;
       this.#machine.abandon(holder);
     }
-    const stay = (holder: string) => !this.#byHolder.has(holder) && this.#machine.leases.heldBy(holder).length > 0;
+    const stay = (holder: string) =>
+      !this.#byHolder.has(holder) && this.#machine.leases.heldBy(holder).length > 0;
     this.#orphans = new Set([...this.#orphans].filter(stay));
     this.#hold();
   }
@@ -306,8 +314,6 @@ export class Broker {
 
   /** Refuses the posts of a batch that could not be stored, and tries the rest: to acknowledge makes room. */
   #refuse(batch: readonly Work[], failure: Failure, error: Error): void {
-    const isPost = ({ request }: Work) =>
-      request !== "gone" && (request.op === "post" || request.op === "publish");
     const rest = batch.filter((work) => !isPost(work));
     const refused = failure === "full" && rest.length < batch.length ? batch.filter(isPost) : batch;
     if (refused !== batch) {
@@ -355,7 +361,7 @@ export class Broker {
   /** Sets the timer for the next turn that time brings. */
   #arm(): void {
     const orphans = this.#orphans.size > 0 ? this.#orphansUntil : Number.POSITIVE_INFINITY;
-    const at = Math.min(this.#machine.soonest, orphans);
+    const at = Math.max(Math.min(this.#machine.soonest, orphans), this.#notBefore);
     if (at === this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -380,6 +386,10 @@ export class Broker {
     const { kind: store, path } = tables;
     return { pid: process.pid, path, store, durability, epoch, clients: this.#clients.size, damaged };
   }
+}
+
+function isPost({ request }: Work): boolean {
+  return request !== "gone" && (request.op === "post" || request.op === "publish");
 }
 
 /** Whether a process lives here; true if that can't be told. */

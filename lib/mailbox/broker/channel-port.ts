@@ -48,7 +48,9 @@ class ChannelPort implements ClientPort {
     this.#waiting++;
     if (this.#waiting === MANY_WAITING) this.#channel.off("message", this.onFrame);
     if (this.#waiting === MOST_WAITING) {
-      this.end(new CorruptError(`the client takes no answers: ${MOST_WAITING} frames wait, the most that may`));
+      this.end(
+        new CorruptError(`the client takes no answers: ${MOST_WAITING} frames wait, the most that may`),
+      );
     }
     this.#channel.send(frame).then(
       () => this.#sent(),

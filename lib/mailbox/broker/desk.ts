@@ -149,11 +149,18 @@ export class Desk {
 
   #hello(client: BrokerClient, { version, client: id, held, path }: Hello): HelloAnswer {
     if (version !== WIRE_VERSION) {
-      throw new InvalidArgumentError("version", `${WIRE_VERSION}, that of the broker (process ${process.pid})`, version);
+      throw new InvalidArgumentError(
+        "version",
+        `${WIRE_VERSION}, that of the broker (process ${process.pid})`,
+        version,
+      );
     }
     const ours = this.#tables.path;
     if (path !== undefined && ours !== undefined && path !== ours) {
-      throw new StoreError(`the broker of this name (process ${process.pid}) stores in ${ours}, not in ${path}`, ours);
+      throw new StoreError(
+        `the broker of this name (process ${process.pid}) stores in ${ours}, not in ${path}`,
+        ours,
+      );
     }
     client.holder = holderOf(client.port.pid, id);
     client.outcomes = this.#outcomesOf(client);
@@ -261,7 +268,8 @@ export class Desk {
     const { how, delay = 0, lease, again } = request;
     const held = this.#machine.leases.get(position);
     // An acknowledgement that was sent twice, since the broker died in between, has happened if the message is not there any more.
-    if (again && how === "ack" && held === undefined && this.#tables.message(position) === undefined) return true;
+    if (again && how === "ack" && held === undefined && this.#tables.message(position) === undefined)
+      return true;
     const reason = request.reason ?? "no reason was given";
     switch (how) {
       case "ack":
@@ -299,7 +307,10 @@ export class Desk {
     if (what !== "box") return this.#machine.purge(box, what === "dead", MOST_TAKEN);
     const held = box.queued + box.delayed + box.claimed + box.dead;
     if (held > 0 || this.#waiters.count(box.id) > 0) {
-      throw new BoxFullError(`the box "${name}" is in use: it holds ${held} messages, or somebody waits`, name);
+      throw new BoxFullError(
+        `the box "${name}" is in use: it holds ${held} messages, or somebody waits`,
+        name,
+      );
     }
     this.#boxes.drop(box);
     return 1;
@@ -322,7 +333,6 @@ export class Desk {
     return { ...this.#parts.status(), boxes };
   }
 }
-
 
 function wireOf(box: Box, row: MessageRow, taken: Taken | undefined): WireMessage {
   const { position, id, body, json, sender: name, pid, uid, rank, key, posted, topic } = row;

@@ -24,7 +24,9 @@ export function framed(frame: unknown): { requests: readonly Fields[]; unanswere
     Array.isArray(requests) &&
     requests.length <= MOST_REQUESTS &&
     Number.isSafeInteger(unanswered) &&
-    requests.every((request: Fields | null) => Number.isSafeInteger(request?.tag) && typeof request!.op === "string");
+    requests.every(
+      (request: Fields | null) => Number.isSafeInteger(request?.tag) && typeof request!.op === "string",
+    );
   if (!isFrame) throw new CorruptError("expected a frame of requests, each with a tag and an op");
   return { requests: requests as unknown as Fields[], unanswered: unanswered! };
 }

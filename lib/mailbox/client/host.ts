@@ -66,7 +66,8 @@ export async function host(options: HostOptions): Promise<Hosting> {
     ...{ tables, epoch, durability, defaults, maxMessageBytes, damaged },
     time: options.time ?? steadyTime(tables.number(CLOCK)),
     onLost(error) {
-      if (tables.path !== undefined) asideIfDamaged(tables.path, error, onTrouble);
+      // The name is still ours, so no other process opens the file meanwhile.
+      if (tables.path !== undefined) replaceIfDamaged(options, server.path, error)?.tables.close();
       void server.close();
       hosting.onLost(error);
     },
@@ -91,41 +92,48 @@ export async function host(options: HostOptions): Promise<Hosting> {
 }
 
 async function open(options: HostOptions, socket: string): Promise<Opened> {
-  const { place, driver, durability, onTrouble } = options;
+  const { place, driver, durability } = options;
   const { path } = place;
   if (driver === undefined || path === undefined) {
     return { tables: new MemoryTables(), epoch: 1, damaged: undefined };
   }
-  const begin = async (damaged: string | undefined): Promise<Opened> => {
+  try {
     const file = OpenFile.open(path, driver, durability);
     try {
       await mustBeFree(file, socket, options);
-      const tables = new SqliteTables(file, { pid: process.pid, socket });
-      return { tables, epoch: tables.epoch, damaged };
+      return begin(file, socket, undefined);
     } catch (error) {
       file.close();
       throw error;
     }
-  };
-  try {
-    return await begin(undefined);
   } catch (error) {
-    const aside = asideIfDamaged(path, error as Error, onTrouble);
-    if (aside === undefined) throw error;
-    const opened = await begin(aside);
-    const saved = salvage(aside, driver, opened.tables);
-    onTrouble(new StoreError(`${saved} messages of ${aside} could be read, and are served`, path));
+    const opened = replaceIfDamaged(options, socket, error as Error);
+    if (opened === undefined) throw error;
     return opened;
   }
 }
 
-/** Moves a damaged file away, and tells. Returns where it lies. */
-function asideIfDamaged(path: string, error: Error, onTrouble: (error: Error) => void): string | undefined {
+function begin(file: OpenFile, socket: string, damaged: string | undefined): Opened {
+  const tables = new SqliteTables(file, { pid: process.pid, socket });
+  return { tables, epoch: tables.epoch, damaged };
+}
+
+/** Moves a damaged file away, and begins another with what can be read of it. Returns undefined if the error is another one. */
+function replaceIfDamaged(options: HostOptions, socket: string, error: Error): Opened | undefined {
+  const { place, driver, durability, onTrouble } = options;
+  const path = place.path!;
   const aside = setAside(path, error);
   if (aside === undefined) return undefined;
-  const words = `${path} is damaged (${error.message}); it lies in ${aside} now, and an empty store was begun`;
-  onTrouble(new StoreError(words, path, { cause: error }));
-  return aside;
+  const opened = begin(OpenFile.open(path, driver!, durability), socket, aside);
+  const saved = salvage(aside, driver!, opened.tables);
+  onTrouble(
+    new StoreError(
+      `${path} is damaged (${error.message}); it lies in ${aside} now. ${saved} messages of it could be read, and are served`,
+      path,
+      { cause: error },
+    ),
+  );
+  return opened;
 }
 
 /** Throws a StoreError if a broker of another name has the file and answers. */

@@ -36,18 +36,26 @@ export interface ReachOptions extends Omit<HostOptions, "driver"> {
 }
 
 /** Finds the broker of the name, or becomes it: the first that comes is. Of many that start at once, one gets the name, and the others find it. */
-export async function reach(options: ReachOptions, later: boolean, closed: () => boolean): Promise<BrokerLink> {
+export async function reach(
+  options: ReachOptions,
+  later: boolean,
+  closed: () => boolean,
+): Promise<BrokerLink> {
   const begin = now();
   let missing: MissingPackageError | undefined;
   for (;;) {
     if (closed()) throw new ClosedError("the mailboxes were closed");
-    const link = (await join(options)) ?? (later && now() - begin < LATER ? undefined : await tryHost(options));
+    const link =
+      (await join(options)) ?? (later && now() - begin < LATER ? undefined : await tryHost(options));
     if (link instanceof MissingPackageError) missing = link;
     else if (link !== undefined) return link;
     const late = now() - begin;
     if (missing !== undefined && late > WITHOUT_STORE) throw missing;
     if (late > PATIENCE) {
-      throw new NotFoundError(`no broker of ${options.place.name} could be reached in ${PATIENCE} ms`, options.place.name);
+      throw new NotFoundError(
+        `no broker of ${options.place.name} could be reached in ${PATIENCE} ms`,
+        options.place.name,
+      );
     }
     await delay(Math.random() * PAUSE);
   }
@@ -102,7 +110,10 @@ async function tryHost<T>(
   options: ReachOptions,
   taken: (error: AlreadyRunningError) => T,
 ): Promise<BrokerLink | MissingPackageError | T | undefined>;
-async function tryHost(options: ReachOptions, taken?: (error: AlreadyRunningError) => unknown): Promise<unknown> {
+async function tryHost(
+  options: ReachOptions,
+  taken?: (error: AlreadyRunningError) => unknown,
+): Promise<unknown> {
   try {
     const driver = options.place.path === undefined ? undefined : await sqliteDriver();
     return new LocalLink(await host({ ...options, driver }));

@@ -205,7 +205,13 @@ export class Requester {
         },
       });
       const held: Claim[] = [...this.held];
-      const hello = { op: "hello", version: WIRE_VERSION, client: this.#id, held, path: this.#parts.path } as const;
+      const hello = {
+        op: "hello",
+        version: WIRE_VERSION,
+        client: this.#id,
+        held,
+        path: this.#parts.path,
+      } as const;
       void link.send({ requests: [{ ...hello, tag: 0 }], unanswered: this.#firstUnanswered() });
     });
   }

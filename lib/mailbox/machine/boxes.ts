@@ -108,9 +108,7 @@ export class Boxes {
   unsubscribe(box: Box, pattern: string): boolean {
     if (!this.#has(box, pattern)) return false;
     this.#tables.unsubscribe(box.id, pattern);
-    this.#subscriptions = this.#subscriptions.filter(
-      (one) => one.box !== box.id || one.pattern !== pattern,
-    );
+    this.#subscriptions = this.#subscriptions.filter((one) => one.box !== box.id || one.pattern !== pattern);
     return true;
   }
 

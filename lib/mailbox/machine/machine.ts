@@ -66,7 +66,14 @@ export class Machine {
   /** Delivery numbers begin anew with each epoch, above all of the one before. */
   #lastToken: number;
 
-  constructor(tables: Tables, boxes: Boxes, positions: Positions, time: Time, epoch: number, events: MachineEvents) {
+  constructor(
+    tables: Tables,
+    boxes: Boxes,
+    positions: Positions,
+    time: Time,
+    epoch: number,
+    events: MachineEvents,
+  ) {
     this.#tables = tables;
     this.#boxes = boxes;
     this.#positions = positions;
@@ -248,7 +255,11 @@ export class Machine {
     for (const row of rows) {
       if (row === undefined || row.box !== box.id || row.state !== State.DEAD) continue;
       // A dead letter that had outlived its time would do so again at once.
-      this.#tables.replace(row.position, { ...row, expires: null, body: row.content === null ? row.body : "" });
+      this.#tables.replace(row.position, {
+        ...row,
+        expires: null,
+        body: row.content === null ? row.body : "",
+      });
       this.#tables.stand(row.position, { ...standing(row, State.QUEUED), attempts: 0 });
       box.dead--;
       box.queued++;
@@ -410,7 +421,10 @@ export class Machine {
     if (row.state === State.CLAIMED) box.claimed--;
     box.bytes -= row.bytes;
     box.dead++;
-    this.#tables.stand(row.position, { ...standing(row, State.DEAD), reason: reason.slice(0, LONGEST_REASON) });
+    this.#tables.stand(row.position, {
+      ...standing(row, State.DEAD),
+      reason: reason.slice(0, LONGEST_REASON),
+    });
     const { maxDead } = this.#boxes.settings(box);
     if (box.dead > maxDead) {
       for (const old of this.#tables.list(box.id, State.DEAD, 0, box.dead - maxDead)) this.#drop(box, old);

@@ -11,9 +11,19 @@ import { type Reply, replyOf, type Say, sayOf } from "./frames.js";
 export type NamePlace = Pick<ListenOptions<unknown, unknown>, "namespace" | "directory">;
 
 /** Connects to a receiver by its name. One that begins within the time is found, too. */
-export async function dialName(name: string, place: NamePlace, timeout: number, signal: AbortSignal): Promise<Asking> {
+export async function dialName(
+  name: string,
+  place: NamePlace,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<Asking> {
   const retry = { maxTotal: timeout, maxDelay: 50, attempts: 1_000_000 };
-  const channel = await connect<Say, Reply>(name, { ...place, retry, signal, maxMessageBytes: 8 * MOST_MESSAGE_BYTES });
+  const channel = await connect<Say, Reply>(name, {
+    ...place,
+    retry,
+    signal,
+    maxMessageBytes: 8 * MOST_MESSAGE_BYTES,
+  });
   return new ByChannel(channel, replyOf);
 }
 

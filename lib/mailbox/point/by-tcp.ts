@@ -42,7 +42,11 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Connects, and tries again while nobody listens. */
-export async function dialTcp({ host, port }: TcpAddress, timeout: number, signal: AbortSignal): Promise<Asking> {
+export async function dialTcp(
+  { host, port }: TcpAddress,
+  timeout: number,
+  signal: AbortSignal,
+): Promise<Asking> {
   const end = now() + timeout;
   for (;;) {
     signal.throwIfAborted();
@@ -52,9 +56,12 @@ export async function dialTcp({ host, port }: TcpAddress, timeout: number, signa
       const { code = "UNKNOWN" } = error as NodeJS.ErrnoException;
       if (signal.aborted) throw signal.reason;
       if (code !== "ECONNREFUSED") {
-        throw new SystemError(`could not connect to ${host}:${port} (${code})`, code, "connect", undefined, { cause: error });
+        throw new SystemError(`could not connect to ${host}:${port} (${code})`, code, "connect", undefined, {
+          cause: error,
+        });
       }
-      if (now() + PAUSE > end) throw new NotFoundError(`nobody receives at ${host}:${port}`, `${host}:${port}`);
+      if (now() + PAUSE > end)
+        throw new NotFoundError(`nobody receives at ${host}:${port}`, `${host}:${port}`);
     }
     await delay(PAUSE);
   }
@@ -74,7 +81,10 @@ function socketTo(host: string, port: number, signal: AbortSignal): Promise<Sock
   });
 }
 
-export function receiveByTcp({ host, port }: TcpAddress, onPeer: (peer: Answering) => void): Promise<Receiver> {
+export function receiveByTcp(
+  { host, port }: TcpAddress,
+  onPeer: (peer: Answering) => void,
+): Promise<Receiver> {
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -85,7 +95,11 @@ export function receiveByTcp({ host, port }: TcpAddress, onPeer: (peer: Answerin
   return new Promise((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => {
       const code = error.code ?? "UNKNOWN";
-      reject(new SystemError(`could not listen at ${host}:${port} (${code})`, code, "listen", undefined, { cause: error }));
+      reject(
+        new SystemError(`could not listen at ${host}:${port} (${code})`, code, "listen", undefined, {
+          cause: error,
+        }),
+      );
     });
     server.listen({ host, port }, () => {
       const { port: bound } = server.address() as { port: number };

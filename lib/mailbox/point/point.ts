@@ -96,7 +96,11 @@ export async function receive(name: string | undefined, options: ReceiveOptions 
   }
 }
 
-function begin(name: string | undefined, options: ReceiveOptions, onPeer: (peer: Answering) => void): Promise<Receiver> {
+function begin(
+  name: string | undefined,
+  options: ReceiveOptions,
+  onPeer: (peer: Answering) => void,
+): Promise<Receiver> {
   const address = name === undefined ? undefined : tcpAddress(name, "name");
   if (options.port === undefined && address === undefined) {
     if (name === undefined) throw new InvalidArgumentError("name", "a name, where no port is given", name);
@@ -104,7 +108,11 @@ function begin(name: string | undefined, options: ReceiveOptions, onPeer: (peer:
   }
   const host = options.bind ?? address?.host ?? LOOPBACK;
   if (!isLoopback(host) && options.token === undefined) {
-    throw new InvalidArgumentError("options.token", `given where ${host} is bound, which others can reach`, undefined);
+    throw new InvalidArgumentError(
+      "options.token",
+      `given where ${host} is bound, which others can reach`,
+      undefined,
+    );
   }
   const port = options.port === undefined ? address!.port : checkPort(options.port, "options.port");
   return receiveByTcp({ host, port }, onPeer);
@@ -136,7 +144,8 @@ function replyTo({ message, ping: number, token }: Say, taking: Taking): Reply {
   if (message === undefined) return { pong: number! };
   if (taking.taken) return { refused: "another message was received before" };
   const bytes = Buffer.byteLength(message);
-  if (bytes > taking.most) return { refused: `the text has ${bytes} bytes; ${taking.most} are taken at most` };
+  if (bytes > taking.most)
+    return { refused: `the text has ${bytes} bytes; ${taking.most} are taken at most` };
   taking.taken = true;
   return { taken: true };
 }

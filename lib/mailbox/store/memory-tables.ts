@@ -1,11 +1,4 @@
-import type {
-  BoxRow,
-  MessageRow,
-  NewMessage,
-  Standing,
-  StateNumber,
-  Tables,
-} from "./tables.js";
+import type { BoxRow, MessageRow, NewMessage, Standing, StateNumber, Tables } from "./tables.js";
 import { State } from "./tables.js";
 
 const QUEUED_STANDING: Standing = {
@@ -253,7 +246,7 @@ export class MemoryTables implements Tables {
   #place(row: MessageRow): void {
     const { position, state } = row;
     this.#messages.set(position, row);
-    if (state === State.QUEUED) this.#queues.get(row.box)?.[row.rank]!.add(position);
+    if (state === State.QUEUED) this.#queues.get(row.box)?.[row.rank]?.add(position);
     if (state === State.CLAIMED) this.#claimed.add(position);
     if (state === State.DELAYED) this.#delayed.add(position);
     if (row.expires !== null && (state === State.QUEUED || state === State.DELAYED)) {
@@ -263,7 +256,7 @@ export class MemoryTables implements Tables {
 
   #unplace(row: MessageRow): void {
     const { position } = row;
-    if (row.state === State.QUEUED) this.#queues.get(row.box)?.[row.rank]!.delete(position);
+    if (row.state === State.QUEUED) this.#queues.get(row.box)?.[row.rank]?.delete(position);
     this.#claimed.delete(position);
     this.#delayed.delete(position);
     this.#expiring.delete(position);

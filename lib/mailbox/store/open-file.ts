@@ -95,7 +95,8 @@ function migrate(database: Database, path: string): void {
   try {
     const format = pragma("user_version");
     const signature = pragma("application_id");
-    const isNew = format === 0 && (database.prepare("select count(*) as n from sqlite_master").get()!.n as number) === 0;
+    const isNew =
+      format === 0 && (database.prepare("select count(*) as n from sqlite_master").get()!.n as number) === 0;
     if (!isNew && signature !== SIGNATURE) {
       throw new StoreError(`${path} is a database of another program`, path);
     }

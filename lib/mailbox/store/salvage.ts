@@ -27,7 +27,11 @@ export function salvage(path: string, driver: Driver, tables: Tables): number {
       // The rest can't be read from this end.
     }
   }
-  if (rows.size > 0) store([...rows.values()].sort((a, b) => a.position - b.position), tables);
+  if (rows.size > 0)
+    store(
+      [...rows.values()].sort((a, b) => a.position - b.position),
+      tables,
+    );
   return rows.size;
 }
 

@@ -63,7 +63,8 @@ const SQL = {
   number: "select value from number where name = ?",
   setNumber: "insert or replace into number (name, value) values (?, ?)",
   dropMessages: "delete from message where box = ?",
-  contentsOf: "select content, count(*) as refs from message where box = ? and content is not null group by content",
+  contentsOf:
+    "select content, count(*) as refs from message where box = ? and content is not null group by content",
   unrefMany: "update content set refs = refs - ? where id = ?",
   dropSent: "delete from sent where box = ?",
   dropSubscriptions: "delete from subscription where box = ?",
@@ -186,9 +187,7 @@ export class SqliteTables implements Tables {
   }
 
   queued(box: number, most: number, rank?: number): MessageRow[] {
-    return rows(
-      rank === undefined ? this.#do.queued.all(box, most) : this.#do.queuedOf.all(box, rank, most),
-    );
+    return rows(rank === undefined ? this.#do.queued.all(box, most) : this.#do.queuedOf.all(box, rank, most));
   }
 
   message(position: number): MessageRow | undefined {

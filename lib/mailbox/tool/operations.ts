@@ -47,7 +47,8 @@ export interface ToolDefinition {
 const PROPERTIES = {
   host: {
     type: "string",
-    description: "send, ping: the name that the other session receives under, or HOST:PORT for TCP. Default: ipc",
+    description:
+      "send, ping: the name that the other session receives under, or HOST:PORT for TCP. Default: ipc",
   },
   port: {
     type: "integer",

@@ -10,9 +10,9 @@ import {
   BROKER_PORT,
   DESCRIBED,
   IPC,
-  type Operation,
   OPERATION_TOOLS,
   OPERATIONS,
+  type Operation,
   PARAMETERS,
   type ToolDefinition,
 } from "./operations.js";
@@ -186,7 +186,11 @@ export class IpcTool {
     let timer: Timer | undefined;
     const tell = () => {
       const elapsed = now() - begun;
-      progress?.(elapsed / 1000, total / 1000, `${operation}: nothing yet, after ${Math.round(elapsed / 1000)} s`);
+      progress?.(
+        elapsed / 1000,
+        total / 1000,
+        `${operation}: nothing yet, after ${Math.round(elapsed / 1000)} s`,
+      );
       timer = setTimeout(tell, progressEvery);
     };
     if (progress !== undefined) timer = setTimeout(tell, progressEvery);
@@ -267,7 +271,12 @@ function optionalText(args: Arguments, name: keyof Arguments): string | undefine
   return args[name] === undefined ? undefined : text(args, name);
 }
 
-function optionalNumber(args: Arguments, name: keyof Arguments, least: number, most: number): number | undefined {
+function optionalNumber(
+  args: Arguments,
+  name: keyof Arguments,
+  least: number,
+  most: number,
+): number | undefined {
   const value = args[name];
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !(value >= least && value <= most)) {

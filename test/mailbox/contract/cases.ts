@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Mailboxes, MailboxesOptions } from "../../../lib/mailbox/index.js";
+import type { Mailboxes, MailboxesOptions } from "ringbell/mailbox";
 
 /*
  * What mailboxes promise, whichever store they have. The same cases run over memory in the process of the tests, and over SQLite in a Node
@@ -19,7 +19,9 @@ const bodies = (messages: readonly { readonly body: unknown }[]) => messages.map
 const code = (expected: string) => (error: { code?: string }) => error.code === expected;
 
 export const cases: Readonly<Record<string, Case>> = {
-  "gives a message that was posted before anyone waited to the next wait or fetch (S3.13)": async ({ open }) => {
+  "gives a message that was posted before anyone waited to the next wait or fetch (S3.13)": async ({
+    open,
+  }) => {
     const mail = await open();
     await mail.post("a", "first");
     await mail.post("a", "second");
@@ -27,7 +29,9 @@ export const cases: Readonly<Record<string, Case>> = {
     assert.deepEqual(bodies(await mail.fetch("a")), ["second"]);
   },
 
-  "fetches all that waits in the order of posting, and nothing from an empty box (S3.9)": async ({ open }) => {
+  "fetches all that waits in the order of posting, and nothing from an empty box (S3.9)": async ({
+    open,
+  }) => {
     const mail = await open();
     assert.deepEqual(await mail.fetch("a"), []);
     const many = Array.from({ length: 500 }, (_, i) => i);
@@ -48,7 +52,9 @@ export const cases: Readonly<Record<string, Case>> = {
     assert.equal((await mail.box("a").status())?.waiting, 0);
   },
 
-  "stores a post without any reader, and says whether the box ever had one (S1.18, S3.8)": async ({ open }) => {
+  "stores a post without any reader, and says whether the box ever had one (S1.18, S3.8)": async ({
+    open,
+  }) => {
     const mail = await open();
     assert.equal((await mail.post("a", 1)).readers, "never");
     await mail.fetch("a");
@@ -134,7 +140,9 @@ export const cases: Readonly<Record<string, Case>> = {
     await assert.rejects(stopped, /before/);
   },
 
-  "keeps a claimed message from others, and delivers it again when it is given back, marked": async ({ open }) => {
+  "keeps a claimed message from others, and delivers it again when it is given back, marked": async ({
+    open,
+  }) => {
     const mail = await open();
     await mail.post("a", "x");
     const first = await mail.box("a").claim();
@@ -161,7 +169,10 @@ export const cases: Readonly<Record<string, Case>> = {
     assert.equal(again[0]!.attempt, 1, "putting back is no attempt");
   },
 
-  "delivers a message again when its lease ends, and refuses the late acknowledgement": async ({ open, pass }) => {
+  "delivers a message again when its lease ends, and refuses the late acknowledgement": async ({
+    open,
+    pass,
+  }) => {
     const mail = await open();
     await mail.post("a", "x");
     const late = await mail.box("a").claim({ lease: 1000 });
@@ -195,7 +206,9 @@ export const cases: Readonly<Record<string, Case>> = {
     assert.equal((await mail.fetch("a"))[0]?.attempt, 2);
   },
 
-  "makes a dead letter of a message that comes back too often, or is rejected, with the reason": async ({ open }) => {
+  "makes a dead letter of a message that comes back too often, or is rejected, with the reason": async ({
+    open,
+  }) => {
     const mail = await open();
     const box = mail.box("a");
     await box.configure({ maxAttempts: 2 });
@@ -218,7 +231,10 @@ export const cases: Readonly<Record<string, Case>> = {
     for (const claim of await box.fetch({ ack: false })) await claim.reject("no");
     const [first] = await box.dead();
     assert.equal(await box.requeue([first!.position]), 1);
-    assert.deepEqual((await box.fetch()).map(({ body, attempt }) => [body, attempt]), [[1, 1]]);
+    assert.deepEqual(
+      (await box.fetch()).map(({ body, attempt }) => [body, attempt]),
+      [[1, 1]],
+    );
     assert.equal(await box.requeue(), 2);
     assert.deepEqual(bodies(await box.fetch()), [2, 3]);
     assert.equal(await box.requeue(), 0);
@@ -359,7 +375,10 @@ export const cases: Readonly<Record<string, Case>> = {
     await mail.box("linux").configure({ maxMessages: 1 });
     await mail.publish("build.linux.ok", 4);
     assert.deepEqual(await mail.publish("build.linux.ok", 5), { boxes: 0, full: ["linux"] });
-    assert.deepEqual((await mail.box("linux").status())?.subscriptions, ["build.linux.>", "build.linux.failed"]);
+    assert.deepEqual((await mail.box("linux").status())?.subscriptions, [
+      "build.linux.>",
+      "build.linux.failed",
+    ]);
   },
 
   "lists messages without taking them, in any state": async ({ open }) => {
@@ -455,10 +474,13 @@ export const cases: Readonly<Record<string, Case>> = {
     };
     await assert.rejects(loop(), /left/);
     const back = await box.fetch({ ack: false });
-    assert.deepEqual(back.map(({ body, attempt }) => [body, attempt]), [
-      [1, 2],
-      [2, 1],
-    ]);
+    assert.deepEqual(
+      back.map(({ body, attempt }) => [body, attempt]),
+      [
+        [1, 2],
+        [2, 1],
+      ],
+    );
   },
 
   "brings an interrupt to a worker in the middle of its work (S2.11)": async ({ open }) => {

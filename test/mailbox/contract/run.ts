@@ -8,7 +8,7 @@ const { cases } = (await import(sibling("./cases.ts"))) as { cases: Record<strin
 const { stage } = (await import(sibling("./stage.ts"))) as typeof import("./stage.js");
 const library = (await import(
   sibling("../../../dist/mailbox/index.js")
-)) as typeof import("../../../lib/mailbox/index.js");
+)) as typeof import("ringbell/mailbox");
 
 const [, , directory, only] = process.argv;
 for (const [at, [title, run]] of Object.entries(cases).entries()) {

@@ -1,4 +1,4 @@
-import type { Mailboxes, MailboxesOptions, mailboxes } from "../../../lib/mailbox/index.js";
+import type { Mailboxes, MailboxesOptions, mailboxes } from "ringbell/mailbox";
 import type { Stage } from "./cases.js";
 
 /** The stage of one case: mailboxes whose broker's time the case moves on. */
