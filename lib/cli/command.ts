@@ -42,7 +42,12 @@ interface ForwardingCommand extends CommandHelp {
   forward(args: readonly string[]): Promise<number>;
 }
 
-export type Command = OwnCommand | ForwardingCommand;
+interface ParsingCommand extends CommandHelp {
+  /** Reads the arguments itself, because it takes more than options. Resolves with the exit code. */
+  parse(args: readonly string[], output: Output): Promise<number>;
+}
+
+export type Command = OwnCommand | ForwardingCommand | ParsingCommand;
 
 export const NAMESPACE: Option = {
   name: "namespace",

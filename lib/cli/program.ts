@@ -8,12 +8,13 @@ import { safe } from "./format.js";
 import { gc } from "./gc/command.js";
 import { commandHelp, programHelp } from "./help.js";
 import { ls } from "./ls/command.js";
+import { mail } from "./mail/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, buildAddon, bench];
+const COMMANDS: readonly Command[] = [ls, mail, doctor, gc, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;
@@ -62,6 +63,7 @@ async function dispatch(
     return 0;
   }
   if ("forward" in command) return command.forward(rest);
+  if ("parse" in command) return command.parse(rest, output);
   return command.run(parseOptions(rest, [...command.options, ...COMMON], command.name), output);
 }
 

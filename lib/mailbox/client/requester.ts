@@ -121,6 +121,7 @@ export class Requester {
     this.#closed ??= new ClosedError("the mailboxes were closed");
     this.#parts.onState("closed");
     this.#rejectAll(this.#closed);
+    clearTimeout(this.#stallTimer);
     await this.#connecting?.catch(() => {});
     const link = this.#link;
     this.#link = undefined;
@@ -330,7 +331,12 @@ export class Requester {
   /** Looks after a while whether the broker has answered. One timer serves all requests. */
   #watch(): void {
     if (this.#stallTimer !== undefined) return;
-    this.#stallTimer = setTimeout(() => this.#look(false), this.#parts.stall);
+    this.#lookIn(this.#parts.stall, false);
+  }
+
+  /** The link keeps the process alive, and not this timer: a program that has its answer may end. */
+  #lookIn(ms: number, again: boolean): void {
+    this.#stallTimer = setTimeout(() => this.#look(again), ms).unref();
   }
 
   #look(again: boolean): void {
@@ -339,9 +345,9 @@ export class Requester {
     const oldest = asked.reduce((least, { at }) => Math.min(least, at), Number.POSITIVE_INFINITY);
     if (oldest === Number.POSITIVE_INFINITY) return;
     const left = oldest + this.#parts.stall - now();
-    if (left > 0) this.#stallTimer = setTimeout(() => this.#look(false), left);
+    if (left > 0) this.#lookIn(left, false);
     // Our own loop may have been late: what has arrived is read first.
-    else if (!again) this.#stallTimer = setTimeout(() => this.#look(true), EXTRA);
+    else if (!again) this.#lookIn(EXTRA, true);
     else this.#stalls(asked.filter(({ at }) => at + this.#parts.stall <= now()));
   }
 
