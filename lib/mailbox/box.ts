@@ -57,8 +57,9 @@ export class Box<Body = unknown> {
    * if the text is too long, or a BrokerStalledError (ERR_RINGBELL_BROKER_STALLED).
    */
   post(body: Body, options?: PostOptions): Promise<Receipt> {
-    const request = { ...postRequest(body, options, this.#from), op: "post", to: this.name } as const;
-    return this.#requester.ask({ ...request, number: this.#requester.nextPost() }).answer as Promise<Receipt>;
+    const post = postRequest(body, options, this.#from);
+    const number = this.#requester.nextPost();
+    return this.#requester.ask({ op: "post", to: this.name, number, ...post }).answer as Promise<Receipt>;
   }
 
   /** Takes what is there, in order: at most `limit`, possibly none. */
@@ -193,7 +194,11 @@ export class Box<Body = unknown> {
 }
 
 /** Checks what a post says, and makes of it what goes over the wire. */
-export function postRequest(body: unknown, options: PostOptions = {}, from: string) {
+export function postRequest(body: unknown, options: PostOptions | undefined, from: string) {
+  return options === undefined ? { ...encodeBody(body), from } : postWith(body, options, from);
+}
+
+function postWith(body: unknown, options: PostOptions, from: string) {
   checkOptions(options, POST_OPTIONS, "options");
   const { id, key, ttl, delay, priority } = options;
   return {

@@ -112,9 +112,9 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
     options?: Omit<PostOptions, "id" | "key">,
   ): Promise<{ readonly boxes: number; readonly full: readonly string[] }> {
     const post = postRequest(body, options, this.#settings.from);
-    const request = { ...post, op: "publish", topic: checkTopic(topic, "topic") } as const;
-    return (await this.#requester.ask({ ...request, number: this.#requester.nextPost() })
-      .answer) as PublishAnswer;
+    const number = this.#requester.nextPost();
+    const request = { op: "publish", topic: checkTopic(topic, "topic"), number, ...post } as const;
+    return (await this.#requester.ask(request).answer) as PublishAnswer;
   }
 
   /** How broker, store and boxes stand. */

@@ -20,9 +20,11 @@ const MOST_TEXT = 4 * 1024 * 1024;
 /** How much longer a broker has that did not answer while our own loop was late, in ms. */
 const EXTRA = 100;
 
+type Tagged = Request & { tag: number };
+
 interface Pending {
   readonly tag: number;
-  request: Request;
+  request: Tagged;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
   /** Whether the answer may take any time. */
@@ -101,12 +103,15 @@ export class Requester {
     return ++this.#posts;
   }
 
-  /** Asks. With `waits` the answer may take any time. */
+  /** Asks, and takes the request over. With `waits` the answer may take any time. */
   ask(request: Request, waits = false): Asked {
     const tag = ++this.#last;
     if (this.#closed !== undefined) return { tag, answer: Promise.reject(this.#closed) };
+    // The object is ours from now on; a copy of each post would cost as much as to encode it.
+    const tagged = request as Tagged;
+    tagged.tag = tag;
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(tag, { tag, request, resolve, reject, waits, at: now() });
+      this.#pending.set(tag, { tag, request: tagged, resolve, reject, waits, at: now() });
     });
     if ("number" in request) this.#unanswered.add(request.number);
     if (!waits) this.#watch();
@@ -280,16 +285,16 @@ export class Requester {
     }
   }
 
-  #nextRequests(): (Request & { tag: number })[] {
-    const requests: (Request & { tag: number })[] = [];
+  #nextRequests(): Tagged[] {
+    const requests: Tagged[] = [];
     let text = 0;
     let at = 0;
     for (; at < this.#outbox.length && requests.length < MOST_REQUESTS && text < MOST_TEXT; at++) {
       const pending = this.#pending.get(this.#outbox[at]!);
       if (pending === undefined) continue;
-      const { request, tag } = pending;
+      const { request } = pending;
       if ("body" in request) text += request.body.length;
-      requests.push({ ...request, tag });
+      requests.push(request);
     }
     this.#outbox = at === this.#outbox.length ? [] : this.#outbox.slice(at);
     return requests;
