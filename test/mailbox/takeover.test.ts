@@ -8,6 +8,12 @@ import { script } from "../channel/setup.js";
 /** Tables of which the next turn can be made to fail, as a store of SQLite does. */
 class FailingTables extends MemoryTables {
   fails: Error | undefined;
+  failsToInsert: Error | undefined;
+
+  override insert(...args: Parameters<MemoryTables["insert"]>): void {
+    if (this.failsToInsert !== undefined) throw this.failsToInsert;
+    super.insert(...args);
+  }
 
   override begin(): void {
     if (this.fails !== undefined) throw this.fails;
@@ -141,6 +147,22 @@ describe("a turn that fails", () => {
     tables.fails = undefined;
     await client.post("stored", 3);
     expect(await waiting).toMatchObject({ body: "stored" });
+  });
+
+  it("does again what else was asked for in it", async () => {
+    const tables = new FailingTables();
+    const { broker } = brokerOver(tables, 1);
+    const client = clientOf(broker, "x");
+    await client.hello();
+    const waiting = client.ask({ op: "take", box: "a", most: 1, wait: true });
+    await client.ask({ op: "status" });
+    tables.failsToInsert = Object.assign(new Error("database or disk is full"), { errcode: 13 });
+    // Both come in one turn. The second takes the wait back, as its tag says, and is done although the post fails.
+    const cancelling = client.ask({ op: "cancel", wait: 2 });
+    const posting = client.post("lost", 1);
+    expect((await posting).refusal?.code).toBe("ERR_RINGBELL_NO_SPACE");
+    expect((await cancelling).value).toBe(true);
+    expect((await waiting).value).toEqual([]);
   });
 
   it("is made again where another program holds the file for a moment", async () => {
