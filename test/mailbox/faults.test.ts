@@ -122,6 +122,19 @@ describe("processes with mailboxes", () => {
     expect(await only.isBroker).toBe(true);
   });
 
+  it("end at once when they have closed their mailboxes, whoever was the broker", async () => {
+    const { all } = await members(2);
+    for (const one of all) {
+      await one.call("post", "a", 1);
+      // Its input is the only other thing that keeps it.
+      one.process.stdin!.write(`${JSON.stringify({ n: 0, call: "close" })}\n`);
+      one.process.stdin!.end();
+      const begin = performance.now();
+      expect(await one.exited).toEqual([0, null]);
+      expect(performance.now() - begin).toBeLessThan(4000);
+    }
+  });
+
   it("pass a thousand rounds from A to B and back, without loss or repeat (S3.19)", async () => {
     const { options, all } = await members(1);
     const [a] = all as [Member];
@@ -146,7 +159,7 @@ describe("processes with mailboxes", () => {
 
 describe("a stopped broker", () => {
   it("is not killed by itself: others hear who it is, and go on when it does", async () => {
-    const { options, all } = await members(2, { stall: 300 });
+    const { options, all } = await members(2, { stall: 1000 });
     const [broker, client] = all as [Member, Member];
     broker.process.kill("SIGSTOP");
     await expect(client.call("post", "a", 1)).rejects.toMatchObject({
@@ -162,7 +175,7 @@ describe("a stopped broker", () => {
   });
 
   it("is killed where the program wants that, and its clients take over", async () => {
-    const { options, all } = await members(1, { stall: 300 });
+    const { options, all } = await members(1, { stall: 1000 });
     const [broker] = all as [Member];
     const client = await member({ ...options, takeover: "kill" });
     await client.call("post", "a", 1);

@@ -56,7 +56,7 @@ interface Work {
 
 /**
  * Serves the boxes of a store to clients. Requests are collected, and one turn of the event loop does all that have come: one transaction,
- * one commit. Answers leave after the commit, so that what was answered is stored.
+ * one commit. Answers leave after the commit, so that what was answered is stored. One file has the turn and all ways in which it fails.
  */
 export class Broker {
   readonly #parts: BrokerParts;

@@ -57,7 +57,8 @@ export interface Asked {
 
 /**
  * Asks the broker, whoever it is. When the broker dies, the next one is found, or this process becomes it, and all that was not answered is
- * asked again. Posts carry numbers by which the next broker knows them; claims are named by position and token.
+ * asked again. Posts carry numbers by which the next broker knows them; claims are named by position and token. One file has the whole life of a
+ * request, over all links.
  */
 export class Requester {
   /** Which claims this process has: the broker keeps them when the connection is made anew. */

@@ -48,7 +48,8 @@ export interface MachineEvents {
 const BATCH = 1000;
 
 /**
- * What may happen to a message. All of it stands between `begin` and `commit` of the tables; the broker commits once a turn.
+ * What may happen to a message. All of it stands between `begin` and `commit` of the tables; the broker commits once a turn. One file has all
+ * transitions and the counts that they move, because they must agree.
  *
  *     post ──> queued ──claim──> claimed ──ack──> (gone)
  *       │        ^ ^               │  │
