@@ -145,7 +145,7 @@ describe("the file of mailboxes", () => {
   });
 });
 
-const small = "400k";
+const small = "1000k";
 const mount = ["unshare", "--mount", "--propagation", "private", "sh", "-c"];
 const canMount =
   spawnSync(mount[0]!, [...mount.slice(1), `mount -t tmpfs -o size=${small} none /mnt`]).status === 0;
@@ -155,7 +155,7 @@ describe.runIf(canMount)("a disk that is full", () => {
     const directory = scratchDirectory();
     const disk = join(directory, "disk");
     mkdirSync(disk);
-    const fill = `head -c 100000 /dev/zero > ${disk}/other`;
+    const fill = `head -c 600000 /dev/zero > ${disk}/other`;
     const script = `mount -t tmpfs -o size=${small} none ${disk} && ${fill} && exec "$0" "$@"`;
     const mail = new Member({ directory, path: join(disk, "mail.db") }, [...mount, script]);
     await mail.ready;
