@@ -35,6 +35,17 @@ export function parseOperands(args: readonly string[], options: readonly Option[
 
 /** Reads the options of `command`. Throws a UsageError that names the mistake, and the option that was probably meant. */
 export function parseOptions(args: readonly string[], options: readonly Option[], command: string): Values {
+  return parseLine(args, options, command, []).values;
+}
+
+/** Reads options, and operands by their names, such as `BOX`; one in brackets may be left out. Throws a UsageError for too many or too few. */
+export function parseLine(
+  args: readonly string[],
+  options: readonly Option[],
+  command: string,
+  operands: readonly string[],
+): { readonly values: Values; readonly operands: readonly string[] } {
+  const given: string[] = [];
   const { tokens } = parseArgs({
     args: [...args],
     strict: false,
@@ -50,7 +61,12 @@ export function parseOptions(args: readonly string[], options: readonly Option[]
   const values: Record<string, string | true> = {};
   for (const token of tokens) {
     if (token.kind === "positional") {
-      throw new UsageError(`${command} takes no argument; "${token.value}" is one too many`);
+      if (given.length < operands.length) {
+        given.push(token.value);
+        continue;
+      }
+      const what = operands.length === 0 ? "no argument" : operands.join(" ");
+      throw new UsageError(`${command} takes ${what}; "${token.value}" is one too many`);
     }
     if (token.kind === "option-terminator") continue;
     const option = options.find(({ name }) => name === token.name);
@@ -67,7 +83,11 @@ export function parseOptions(args: readonly string[], options: readonly Option[]
       values[option.name] = token.value;
     }
   }
-  return values;
+  const missing = operands[given.length];
+  if (missing !== undefined && !missing.startsWith("[")) {
+    throw new UsageError(`${command} needs ${operands.slice(given.length).join(" ")}`);
+  }
+  return { values, operands: given };
 }
 
 function unknownOption(raw: string, options: readonly Option[]): string {

@@ -55,7 +55,12 @@ interface OperandCommand extends CommandHelp {
   begin(args: Operands, output: Output): Promise<number>;
 }
 
-export type Command = OwnCommand | OperandCommand | ForwardingCommand;
+interface ParsingCommand extends CommandHelp {
+  /** Reads the arguments itself, because it takes more than options. Resolves with the exit code. */
+  parse(args: readonly string[], output: Output): Promise<number>;
+}
+
+export type Command = OwnCommand | OperandCommand | ForwardingCommand | ParsingCommand;
 
 export const NAMESPACE: Option = {
   name: "namespace",

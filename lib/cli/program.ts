@@ -9,13 +9,14 @@ import { safe } from "./format.js";
 import { gc } from "./gc/command.js";
 import { commandHelp, programHelp } from "./help.js";
 import { ls } from "./ls/command.js";
+import { mail } from "./mail/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { serve } from "./serve/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, call, serve, buildAddon, bench];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, call, serve, mail, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;
@@ -67,6 +68,7 @@ async function dispatch(
   }
   if ("forward" in command) return command.forward(rest);
   if ("begin" in command) return command.begin(parseOperands(rest, [...command.options, ...COMMON]), output);
+  if ("parse" in command) return command.parse(rest, output);
   return command.run(parseOptions(rest, [...command.options, ...COMMON], command.name), output);
 }
 

@@ -1,0 +1,52 @@
+import type { Outcomes } from "../machine/outcomes.js";
+import type { Answer, AnswerFrame, Notice } from "../wire.js";
+import type { Waiter } from "./waiters.js";
+
+/** How a broker reaches a client: over a channel, or by a call in its own process. */
+export interface ClientPort {
+  readonly pid: number | undefined;
+  readonly uid: number;
+  /** Sends a frame some time, in order. */
+  send(frame: AnswerFrame): void;
+  /** Ends the connection. */
+  end(error?: Error): void;
+}
+
+/** A client as its broker knows it. */
+export class BrokerClient {
+  readonly port: ClientPort;
+  /** Who holds the client's claims; undefined before it has said hello. */
+  holder: string | undefined;
+  /** What became of its posts. */
+  outcomes: Outcomes | undefined;
+  outcomesChanged = false;
+  /** The number of the first post that the client has no answer to. */
+  unanswered = 0;
+  /** Its waits, by tag. */
+  readonly waits = new Map<number, Waiter<BrokerClient>>();
+  /** Whether its connection has ended. */
+  gone = false;
+  #answers: Answer[] = [];
+
+  constructor(port: ClientPort) {
+    this.port = port;
+  }
+
+  /** Keeps an answer until the turn is stored. */
+  answer(answer: Answer): void {
+    this.#answers.push(answer);
+  }
+
+  /** Sends what was kept. */
+  flush(notices: readonly Notice[]): void {
+    const answers = this.#answers;
+    if (this.gone || (answers.length === 0 && notices.length === 0)) return;
+    this.#answers = [];
+    this.port.send(notices.length === 0 ? { answers } : { answers, notices });
+  }
+
+  /** Drops what was kept: the turn failed. */
+  discard(): void {
+    this.#answers = [];
+  }
+}
