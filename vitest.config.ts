@@ -3,12 +3,20 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 /** What `npm run test:bench` runs: the benchmark and the demo, which are no part of the library. */
 const BENCH = ["test/bench/**/*.test.ts", "test/demo/**/*.test.ts", "test/cli/bench.test.ts"];
 
+/** The entries of the package beside the core. */
+const UPPER = ["rpc", "mcp", "vscode-jsonrpc", "acp"];
+
 const lib = (file: string) => new URL(`./lib/${file}`, import.meta.url).pathname;
 
 function project(name: string, include: string[], exclude: string[]): TestProjectInlineConfiguration {
   return {
     // Tests run lib/ in their own process, one copy of it; what they start as another process runs dist/.
-    resolve: { alias: { "ringbell/rpc": lib("rpc/index.ts"), ringbell: lib("index.ts") } },
+    resolve: {
+      alias: {
+        ...Object.fromEntries(UPPER.map((floor) => [`ringbell/${floor}`, lib(`${floor}/index.ts`)])),
+        ringbell: lib("index.ts"),
+      },
+    },
     test: {
       name,
       include,
