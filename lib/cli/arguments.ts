@@ -1,7 +1,37 @@
 import { parseArgs } from "node:util";
-import type { Option, Values } from "./command.js";
+import type { Operands, Option, Values } from "./command.js";
 import { nearest } from "./nearest.js";
 import { UsageError } from "./usage-error.js";
+
+/** The word behind which another program and its arguments stand. */
+const END_OF_OPTIONS = "--";
+
+/** Returns the arguments that are ours: those before `--`. */
+export function ownArguments(args: readonly string[]): readonly string[] {
+  const end = args.indexOf(END_OF_OPTIONS);
+  return end < 0 ? args : args.slice(0, end);
+}
+
+/** Reads operands and options, in any order, and the command behind `--`. Throws a UsageError. */
+export function parseOperands(args: readonly string[], options: readonly Option[]): Operands {
+  const own = ownArguments(args);
+  const operands: string[] = [];
+  const rest: string[] = [];
+  for (let i = 0; i < own.length; i++) {
+    const word = own[i]!;
+    if (!word.startsWith("-")) {
+      operands.push(word);
+      continue;
+    }
+    rest.push(word);
+    const takesValue = options.some(
+      ({ name, short, value }) => value !== undefined && (word === `--${name}` || word === `-${short}`),
+    );
+    if (takesValue && i + 1 < own.length) rest.push(own[++i]!);
+  }
+  const command = own.length === args.length ? undefined : args.slice(own.length + 1);
+  return { values: parseOptions(rest, options, ""), operands, command };
+}
 
 /** Reads the options of `command`. Throws a UsageError that names the mistake, and the option that was probably meant. */
 export function parseOptions(args: readonly string[], options: readonly Option[], command: string): Values {

@@ -42,7 +42,20 @@ interface ForwardingCommand extends CommandHelp {
   forward(args: readonly string[]): Promise<number>;
 }
 
-export type Command = OwnCommand | ForwardingCommand;
+/** What stands on the command line besides options. */
+export interface Operands {
+  readonly values: Values;
+  readonly operands: readonly string[];
+  /** The program behind `--`, and its arguments; undefined without `--`. */
+  readonly command: readonly string[] | undefined;
+}
+
+interface OperandCommand extends CommandHelp {
+  /** Runs a command that takes more than options. Resolves with the exit code. */
+  begin(args: Operands, output: Output): Promise<number>;
+}
+
+export type Command = OwnCommand | OperandCommand | ForwardingCommand;
 
 export const NAMESPACE: Option = {
   name: "namespace",

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { isOn, parseOptions } from "./arguments.js";
+import { isOn, ownArguments, parseOperands, parseOptions } from "./arguments.js";
 import { bench } from "./bench/command.js";
 import { buildAddon } from "./build-addon/command.js";
 import { COMMON, type Command, type Output } from "./command.js";
@@ -8,12 +8,14 @@ import { safe } from "./format.js";
 import { gc } from "./gc/command.js";
 import { commandHelp, programHelp } from "./help.js";
 import { ls } from "./ls/command.js";
+import { mcp } from "./mcp/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
+import { relay } from "./relay/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, buildAddon, bench];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, relay, mcp, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;
@@ -26,7 +28,8 @@ export async function runProgram(
   complain: (text: string) => void,
 ): Promise<number> {
   // `verbose` is read first, so that it works even for the errors of the command line itself.
-  const verbose = args.includes("--verbose") || /\bringbell\b/i.test(process.env.NODE_DEBUG ?? "");
+  const verbose =
+    ownArguments(args).includes("--verbose") || /\bringbell\b/i.test(process.env.NODE_DEBUG ?? "");
   try {
     return await dispatch(args, output, complain);
   } catch (error) {
@@ -57,11 +60,13 @@ async function dispatch(
   const command = find(args[at]!);
   // `--help` works beside invalid options, because a user who got those wrong needs it most.
   const rest = args.slice(at + 1);
-  if (help || rest.includes("--help") || rest.includes("-h")) {
+  const own = "forward" in command ? rest : ownArguments(rest);
+  if (help || own.includes("--help") || own.includes("-h")) {
     output.print(commandHelp(command, output.style));
     return 0;
   }
   if ("forward" in command) return command.forward(rest);
+  if ("begin" in command) return command.begin(parseOperands(rest, [...command.options, ...COMMON]), output);
   return command.run(parseOptions(rest, [...command.options, ...COMMON], command.name), output);
 }
 

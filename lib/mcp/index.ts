@@ -10,4 +10,5 @@ export {
   type ServeMcpOptions,
   serveMcp,
 } from "./serve.js";
+export { type McpShare, type McpShareEvents, type ShareMcpOptions, shareMcp } from "./share/share.js";
 export { type McpTransport, type McpTransportOptions, mcpTransport } from "./transport.js";
