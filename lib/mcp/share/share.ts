@@ -6,14 +6,14 @@ import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import { json } from "../../codec/json.js";
 import { CorruptError, InvalidArgumentError } from "../../errors.js";
 import type { CloseOptions, Port } from "../../port.js";
-import { isObject, type McpError, type McpMessage, type McpResponse, member } from "../message.js";
-import type { SharingClient } from "./session.js";
+import { isObject, type McpError, type McpResponse, member } from "../message.js";
+import { PortClient } from "./port-client.js";
 import { Upstream } from "./upstream.js";
 
 /** How long (ms) a server runs on by default when its last client has gone. */
 const LINGER = 60_000;
-/** The most messages that wait for a client that does not read. Then it is let go: the server must not wait for it. */
-const MOST_WAITING = 4096;
+/** How long (ms) a server waits by default for a client that does not read. */
+const PATIENCE = 5000;
 /** The member of a request's `_meta` that clients of the revision 2026-07-28 put into each request. */
 const PROTOCOL_VERSION = "io.modelcontextprotocol/protocolVersion";
 
@@ -25,6 +25,16 @@ export interface ShareMcpOptions extends Omit<ListenOptions<unknown, unknown>, "
    * has asked while several had calls under way; that one request is refused. Default false.
    */
   readonly turns?: boolean | undefined;
+  /** How long the server waits for a client that does not read, in ms; then the client is let go. 0 to 86400000. Default 5000. */
+  readonly patience?: number | undefined;
+  /** How long the server waits for a client that does not read, in ms; then the client is let go. 0 to 86400000. Default 5000. */
+  readonly patience?: number | undefined;
+}
+
+interface Settings {
+  readonly linger: number;
+  readonly turns: boolean;
+  readonly patience: number;
 }
 
 export interface McpShareEvents {
@@ -42,6 +52,7 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
   readonly #command: readonly string[];
   readonly #linger: number;
   readonly #turns: boolean;
+  readonly #patience: number;
   readonly #source: { close(options?: CloseOptions): Promise<void> };
   /** The runs of the server: one for clients that begin with `initialize`, one for those of the revision 2026-07-28. */
   #legacy: Upstream | undefined;
@@ -49,14 +60,18 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
   /** The error with which the server has refused the newer revision, which it does not speak. */
   #refusal: McpError | undefined;
   readonly #running = new Set<Upstream>();
+  /** The run that a client talks to, once it has said more than a probe. */
+  readonly #upstreams = new WeakMap<PortClient, Upstream>();
   #clients = 0;
+  /** The clients for which the servers wait. */
+  readonly #slow = new Set<PortClient>();
   #idle: Timer | undefined;
 
   /** Made by `shareMcp`. */
   constructor(
     source: { readonly path: string; close(options?: CloseOptions): Promise<void> },
     command: readonly string[],
-    { linger, turns }: { readonly linger: number; readonly turns: boolean },
+    { linger, turns, patience }: Settings,
   ) {
     super();
     this.path = source.path;
@@ -64,6 +79,7 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
     this.#command = command;
     this.#linger = linger;
     this.#turns = turns;
+    this.#patience = patience;
   }
 
   /** The number of clients that are connected. */
@@ -80,7 +96,7 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
   async add(port: Port<unknown, unknown>): Promise<void> {
     this.#clients++;
     clearTimeout(this.#idle);
-    const client = new PortClient(port);
+    const client = new PortClient(port, this.#patience, (isSlow) => this.#pace(client, isSlow));
     // An expensive start begins now, and not with the first message.
     if (this.#legacy === undefined && this.#modern === undefined) this.#legacy = this.#start();
     try {
@@ -90,6 +106,7 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
     }
     const { error } = await port.closed;
     if (error instanceof CorruptError) this.emit("peerError", error);
+    this.#pace(client, false);
     for (const upstream of this.#running) upstream.board.leave(client);
     if (--this.#clients === 0) this.#startIdling();
   }
@@ -105,6 +122,13 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
     return this.close();
   }
 
+  /** Has the servers wait while a client is slow. */
+  #pace(client: PortClient, isSlow: boolean): void {
+    if (isSlow) this.#slow.add(client);
+    else this.#slow.delete(client);
+    for (const upstream of this.#running) upstream.pause(this.#slow.size > 0);
+  }
+
   #startIdling(): void {
     this.#idle = setTimeout(() => {
       for (const upstream of this.#running) void upstream.stop();
@@ -116,13 +140,14 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
 
   async #take(client: PortClient, message: unknown): Promise<void> {
     const isProbe = isObject(message) && message.method === "server/discover";
-    if (isProbe && client.upstream === undefined) {
+    if (isProbe && !this.#upstreams.has(client)) {
       await this.#probe(client, message);
       return;
     }
-    client.upstream ??= this.#upstreamFor(message);
-    client.upstream.board.fromClient(client, message);
-    await client.upstream.room();
+    const upstream = this.#upstreams.get(client) ?? this.#upstreamFor(message);
+    this.#upstreams.set(client, upstream);
+    upstream.board.fromClient(client, message);
+    await upstream.room();
   }
 
   /** The first message of a client tells which revisions it speaks. */
@@ -183,39 +208,6 @@ export class McpShare extends EventEmitter<McpShareEvents> implements AsyncDispo
   }
 }
 
-/** A client over a port. */
-class PortClient implements SharingClient {
-  /** The run that it talks to, once it has said more than a probe. */
-  upstream: Upstream | undefined;
-  readonly #port: Port<unknown, unknown>;
-  #waiting = 0;
-
-  constructor(port: Port<unknown, unknown>) {
-    this.#port = port;
-  }
-
-  send(message: McpMessage): void {
-    if (this.#port.state !== "open") return;
-    try {
-      if (this.#waiting === 0 && this.#port.trySend(message)) return;
-    } catch (error) {
-      this.#port.destroy(error as Error);
-      return;
-    }
-    if (++this.#waiting > MOST_WAITING) {
-      const many = `${MOST_WAITING} messages wait for it, the most that may`;
-      this.#port.destroy(new CorruptError(`the client does not read: ${many}`));
-    }
-    const done = () => this.#waiting--;
-    this.#port.send(message).then(done, done);
-  }
-
-  /** Ends the connection: what was sent arrives. */
-  end(): void {
-    void this.#port.close();
-  }
-}
-
 /**
  * Shares one unmodified MCP server, which speaks by its standard streams, among the clients that connect to `name`. The server starts with
  * the first client, and ends some time after the last. Rejects with what `listen` rejects with.
@@ -225,14 +217,15 @@ export async function shareMcp(
   command: readonly string[],
   options: ShareMcpOptions = {},
 ): Promise<McpShare> {
-  const { linger = LINGER, turns = false, ...listening } = options;
+  const { linger = LINGER, turns = false, patience = PATIENCE, ...listening } = options;
   if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === "string")) {
     throw new InvalidArgumentError("command", "an array of a program and its arguments", command);
   }
   checkNumber(linger, "options.linger", 0, 86_400_000);
   checkBoolean(turns, "options.turns");
+  checkNumber(patience, "options.patience", 0, 86_400_000);
   const server = await listen<unknown, unknown>(name, { ...listening, codec: json() });
-  const share = new McpShare(server, command, { linger, turns });
+  const share = new McpShare(server, command, { linger, turns, patience });
   server.on("connection", (channel) => void share.add(channel));
   server.on("peerError", (error) => share.emit("peerError", error));
   return share;

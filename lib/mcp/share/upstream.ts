@@ -28,6 +28,12 @@ export class Upstream {
     await this.#child.pipe.room();
   }
 
+  /** Whether the server has to wait until its clients take what it says. */
+  pause(on: boolean): void {
+    if (on) this.#child.pipe.pause();
+    else this.#child.pipe.resume();
+  }
+
   stop(): Promise<string> {
     return this.#child.stop();
   }
