@@ -27,8 +27,6 @@ export interface ShareMcpOptions extends Omit<ListenOptions<unknown, unknown>, "
   readonly turns?: boolean | undefined;
   /** How long the server waits for a client that does not read, in ms; then the client is let go. 0 to 86400000. Default 5000. */
   readonly patience?: number | undefined;
-  /** How long the server waits for a client that does not read, in ms; then the client is let go. 0 to 86400000. Default 5000. */
-  readonly patience?: number | undefined;
 }
 
 interface Settings {
