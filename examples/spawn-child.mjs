@@ -6,12 +6,12 @@
 // Prints:
 //   the child, a process of ours, says: ready
 //   the child answers: 42
-//   the child has ended: peer-closed
+//   the child has ended: 0
+//   a child that crashes: 3
 
-import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
-import { connect, listen } from "ringbell";
+import { connect, spawn } from "ringbell";
 
+if (process.argv[2] === "crash") process.exit(3);
 if (process.argv[2] === "child") {
   const channel = await connect();
   await channel.send("ready");
@@ -19,22 +19,15 @@ if (process.argv[2] === "child") {
   await channel.send(a * b);
   await channel.close();
 } else {
-  const server = await listen(randomUUID());
-  const child = spawn(process.execPath, [import.meta.filename, "child"], {
-    stdio: "inherit",
-    env: { ...process.env, RINGBELL_ENDPOINT: server.path },
-  });
-  // A child that ends before it connects (a wrong path, a crash at its start) would leave `accept` waiting for ever.
-  const early = new AbortController();
-  child.once("exit", (code, signal) => early.abort(new Error(`the child ended early: ${code ?? signal}`)));
-  child.once("error", (error) => early.abort(error));
-  const channel = await server.accept({ signal: early.signal });
+  const { channel, process: child, exited } = await spawn(process.execPath, [import.meta.filename, "child"]);
   // `peer.pid` comes from the kernel.
   const whose = channel.peer.pid === child.pid ? "a process of ours" : "a stranger";
   console.log(`the child, ${whose}, says:`, await channel.receive());
   await channel.send({ a: 6, b: 7 });
   console.log("the child answers:", await channel.receive());
-  const { reason } = await channel.closed;
-  console.log("the child has ended:", reason);
-  await server.close();
+  console.log("the child has ended:", (await exited).code);
+
+  // Nobody waits for a child that ends before it has connected.
+  const crash = spawn(process.execPath, [import.meta.filename, "crash"]);
+  await crash.catch(({ exitCode }) => console.log("a child that crashes:", exitCode));
 }

@@ -357,6 +357,26 @@ export class SyncUnavailableError extends RingbellError {
   override readonly code = "ERR_RINGBELL_SYNC_UNAVAILABLE";
 }
 
+/** A process that was started ended before it had connected, or could not be started at all (`cause`). */
+export class ChildEndedError extends RingbellError {
+  override readonly name = "ChildEndedError";
+  override readonly code = "ERR_RINGBELL_CHILD_ENDED";
+  constructor(
+    readonly command: string,
+    /** The exit code; null if a signal ended the process, or if it could not be started. */
+    readonly exitCode: number | null,
+    readonly signal: NodeJS.Signals | null,
+    options?: ErrorOptions,
+  ) {
+    const { cause } = options ?? {};
+    const how =
+      cause instanceof Error
+        ? `could not be started: ${cause.message}`
+        : `ended before it had connected, with ${signal === null ? `the exit code ${exitCode}` : signal}`;
+    super(`${command} ${how}`, options);
+  }
+}
+
 /** The code of each class is the same in every copy of the package. By it the copies recognise each other's errors. */
 const classes = {
   ERR_RINGBELL: RingbellError,
@@ -392,6 +412,7 @@ const classes = {
   ERR_RINGBELL_ASYNC_SCHEMA: AsyncSchemaError,
   ERR_RINGBELL_CONSUMER_BUSY: ConsumerBusyError,
   ERR_RINGBELL_SYNC_UNAVAILABLE: SyncUnavailableError,
+  ERR_RINGBELL_CHILD_ENDED: ChildEndedError,
 };
 for (const [code, type] of Object.entries(classes)) brand(type, code);
 

@@ -24,7 +24,9 @@ export type {
 } from "./channel/options.js";
 export type { RoleChannel } from "./channel/role-types.js";
 export { type AcceptOptions, Server, type ServerEvents } from "./channel/server.js";
+export { type Spawned, type SpawnOptions, spawn } from "./channel/spawn.js";
 export type { LaneReadable, LaneWritable } from "./channel/web-streams.js";
+export type { ChildExit, ChildOptions } from "./child.js";
 export * from "./codec/index.js";
 export type { CloseReason } from "./ending.js";
 export * from "./errors.js";

@@ -1,5 +1,6 @@
 import type { Block } from "./bulk/block.js";
 import type { CloseReason } from "./ending.js";
+import type { Cells } from "./transport/contract.js";
 import type { Peer } from "./transport/handshake/peer.js";
 
 /*
@@ -8,7 +9,7 @@ import type { Peer } from "./transport/handshake/peer.js";
  * tests of test/port. The file has types only.
  */
 
-export type { Block, CloseReason, Peer };
+export type { Block, Cells, CloseReason, Peer };
 
 export interface SignalOptions {
   /** Gives up waiting when the signal is aborted, and rejects with its reason. A message that waits is taken back and was not sent. */
@@ -98,16 +99,6 @@ export interface PortEvents<Receive> {
    * is added later gets it, too.
    */
   close: [reason: CloseReason, error: Error | undefined];
-}
-
-/** Words that both sides of a connection see. The other side reads a new value at once, even while its event loop is busy. */
-export interface Cells {
-  /** The number of cells of each side. */
-  readonly length: number;
-  /** Sets a cell of this side, for the peer to read, to a 32-bit unsigned integer. */
-  set(index: number, value: number): void;
-  /** Returns the value of a cell of the peer; 0 at first. */
-  get(index: number): number;
 }
 
 /** Typed messages in both directions, in order, each exactly once, between two parties. Each party can end the port. */

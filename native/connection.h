@@ -56,6 +56,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   std::vector<std::unique_ptr<Lane>>& lanes() { return lanes_; }
   const Region& region() const { return *region_; }
+  // Null after `release`.
+  const std::shared_ptr<Region>& shared_region() const { return region_; }
   Reactor& reactor() { return reactor_; }
   Events& events() { return *events_; }
   // Nothing can be sent any more.

@@ -4,6 +4,8 @@
 //   128               RingControl of lane 0, ring 0                 256 bytes
 //   384               RingControl of lane 0, ring 1                 256 bytes
 //   640               RingControl of lane 1, ring 0                 ...
+//   behind the last   cells that the listener writes                128 bytes or more
+//   behind these      cells that the connector writes               as many
 //   next 4096         data of lane 0, ring 0                        capacity of lane 0
 //                     data of lane 0, ring 1                        capacity of lane 0
 //                     data of lane 1, ring 0                        ...
@@ -116,5 +118,14 @@ constexpr uint64_t control_offset(uint32_t lane, uint32_t ring) {
   return sizeof(RegionHeader) + sizeof(RingControl) * (uint64_t{lane} * kRingsALane + ring);
 }
 constexpr uint64_t data_start(uint32_t lanes) { return align_up(control_offset(lanes, 0), kDataAlignment); }
+
+// Cells: 32-bit words for news that must not wait until the peer's event loop runs. They fill what the control words leave of their
+// page: each side writes one half, in cache lines of its own, and reads the other. They begin as zero, and an older peer leaves them so.
+inline constexpr uint64_t kCellsAlignment = 128;
+constexpr uint64_t cells_offset(uint32_t lanes) { return control_offset(lanes, 0); }
+// The bytes of one side's cells: 128 at least, since the control words of any number of lanes leave 384 of the page.
+constexpr uint64_t cells_bytes(uint32_t lanes) {
+  return (data_start(lanes) - cells_offset(lanes)) / 2 / kCellsAlignment * kCellsAlignment;
+}
 
 }  // namespace ringbell

@@ -15,7 +15,7 @@ const upper: readonly (readonly string[])[] = [
 /** The files that they may import besides each other and the codecs: the waist, and what needs no connection. */
 const waist = [
   ...["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts", "channel/options.ts"],
-  ...["brand.ts", "clock.ts", "raise.ts", "signal.ts"],
+  ...["brand.ts", "child.ts", "clock.ts", "raise.ts", "signal.ts"],
 ];
 
 /**
@@ -27,6 +27,7 @@ const floors: readonly (readonly string[])[] = [
   ["brand", "raise", "signal", "trace"],
   ["errors"],
   ["check", "native", "ending"],
+  ["child"],
   ["bulk"],
   ["codec"],
   ["transport/records"],

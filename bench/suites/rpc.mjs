@@ -1,5 +1,6 @@
 import { bare, call, flight, items, vscode } from "../contenders/rpc.mjs";
-import { rate, ratio } from "../lib/format.mjs";
+import { cancel } from "../contenders/rpc-cancel.mjs";
+import { duration, rate, ratio } from "../lib/format.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
 
 /** @type {import("../lib/contender.mjs").Suite} */
@@ -58,4 +59,24 @@ const many = {
   ],
 };
 
-export const calls = [one, many];
+/** @type {import("../lib/contender.mjs").Suite} */
+const cancels = {
+  name: "calls-cancel",
+  group: "rpc",
+  title: "A cancel, while the handler computes in a loop",
+  notes: ["The handler looks at call.cancelled, and never returns to its event loop."],
+  contenders: [cancel],
+  columns: roundTripColumns,
+  targets: [
+    {
+      name: "from the abort to the handler's end, median",
+      needs: [cancel.name],
+      value: (figure) => figure(cancel.name, "p50"),
+      limit: 1e6,
+      better: "lower",
+      format: duration,
+    },
+  ],
+};
+
+export const calls = [one, many, cancels];

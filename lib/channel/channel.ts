@@ -7,7 +7,7 @@ import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import type { Codecs } from "../codec/resolve.js";
 import type { Ending } from "../ending.js";
 import { UnknownLaneError } from "../errors.js";
-import type { CloseInfo, CloseOptions, Peer, Port, WaitOptions } from "../port.js";
+import type { Cells, CloseInfo, CloseOptions, Peer, Port, WaitOptions } from "../port.js";
 import type { BulkStats, Connection, ConnectionStats } from "../transport/contract.js";
 import { resumeInTurn, turnIsOver } from "../transport/loop-turn.js";
 import { abortable, abortOf } from "./abort.js";
@@ -141,6 +141,11 @@ export class Channel<Send = unknown, Receive = Send, Lanes = UnknownLanes> exten
   /** The lane named `control`, if the channel has one. Messages on the channel do not hold it up. */
   get control(): Port | undefined {
     return this.#beside.control as Port | undefined;
+  }
+
+  /** 32-bit words that the peer reads at once, even while its event loop is busy; undefined without shared memory. */
+  get cells(): Cells | undefined {
+    return this.#connection.cells;
   }
 
   /**

@@ -211,6 +211,12 @@ export interface NativeConnection {
   ring(): void;
   /** After `Layout.end.failed`: throws the error of the system call on the socket that the kernel refuses this side. */
   throwFailure(): void;
+  /**
+   * Returns an ArrayBuffer over the cells of both sides, the listener's first; undefined where the runtime forbids such buffers. It keeps
+   * the region mapped until `dropCells` detaches it. Called once, before `close`.
+   */
+  cells(): ArrayBuffer | undefined;
+  dropCells(cells: ArrayBuffer): void;
   /** Ends the connection because the peer broke the protocol. `onEnd` comes from the event loop. */
   fail(): void;
 }

@@ -1,25 +1,22 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { CallOptions } from "./call.js";
-import type { CallLimits } from "./limits.js";
 
-/** Returns the request of a call. What the specification does not know is there only where it is needed. */
+/** Returns the request of a call. `timeout`: what is left of its time (ms); undefined or Infinity: no limit. What the specification does not know is there only where it is needed. */
 export function requestOf(
   id: number,
   method: string,
   params: unknown,
   options: CallOptions<never, never>,
-  limits: CallLimits | undefined,
+  timeout: number | undefined,
   credit: number | undefined,
 ): object {
-  if (limits === undefined && credit === undefined) return { jsonrpc: "2.0", id, method, params };
+  if (timeout === undefined && credit === undefined) return { jsonrpc: "2.0", id, method, params };
   return {
     jsonrpc: "2.0",
     id,
     method,
     params,
-    ...(limits === undefined || limits.timeout === Number.POSITIVE_INFINITY
-      ? {}
-      : { timeout: limits.timeout }),
+    ...(timeout === undefined || timeout === Number.POSITIVE_INFINITY ? {} : { timeout }),
     ...(credit === undefined ? {} : { credit }),
     ...(options.input === undefined ? {} : { input: true }),
   };

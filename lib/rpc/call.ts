@@ -8,8 +8,9 @@ export interface Call<Progress = unknown, Input = unknown, Client = unknown> {
   /** Aborted when the caller cancels, its time is over as far as it says so, or its connection ends. */
   readonly signal: AbortSignal;
   /**
-   * Whether the caller still wants an answer. A handler that computes looks here from time to time: the caller's deadline shows even
-   * while the event loop does not run. A cancel shows as soon as the loop has run.
+   * Whether nobody wants an answer any more: the caller has cancelled, its time is over, or its connection has ended. A handler that
+   * computes looks here from time to time, which costs nanoseconds: over shared memory a cancel shows at once, even while the event loop
+   * does not run, and so does the deadline over every port. Elsewhere a cancel shows as soon as the loop has run.
    */
   readonly cancelled: boolean;
   /** How long the caller still waits, in ms; Infinity without a limit, 0 when it is over. */

@@ -6,6 +6,7 @@ import type { Contract } from "./contract.js";
 import { controlsOf } from "./controls.js";
 import { INVALID_REQUEST, PARSE_ERROR } from "./errors.js";
 import { answerFaultOf, type Fields, faultOf, idOf, isCount, isErrorBody, noMethod, shown } from "./form.js";
+import type { Gate } from "./gate.js";
 import { Incoming, type Served } from "./incoming.js";
 import { Link } from "./link.js";
 import {
@@ -44,16 +45,34 @@ export class RpcConnection {
   readonly #incoming: Incoming | undefined;
   readonly #events: ConnectionEvents;
   readonly #listener: (message: unknown) => void;
+  /** Why the peer should not be read: answers wait for room, or calls for their turn. */
+  readonly #full = { answers: false, calls: false };
   #paused = false;
 
-  /** `served`: what this side serves; `calls`: the contract of the other side. */
-  constructor(port: RpcPort, served: Served | undefined, calls: Contract, events: ConnectionEvents) {
-    this.link = new Link(port, { congested: () => this.#pause(), relieved: () => this.#resume() });
+  /** `served`: what this side serves; `calls`: the contract of the other side; `gate`: limits our calls of it. */
+  constructor(
+    port: RpcPort,
+    served: Served | undefined,
+    calls: Contract,
+    events: ConnectionEvents,
+    gate?: Gate,
+  ) {
+    this.link = new Link(port, {
+      congested: () => void this.#pause("answers"),
+      relieved: () => this.#relieved("answers"),
+    });
     const bad = (error: Error) => events.bad(error);
-    this.outgoing = new Outgoing(this.link, { bad, begun: () => this.#resume() });
+    this.outgoing = new Outgoing(this.link, { bad, begun: () => this.#resume() }, gate);
     this.client = makeClient(calls, controlsOf(port, this.outgoing), this.outgoing);
     this.#events = events;
-    if (served !== undefined) this.#incoming = new Incoming(this.link, served, this.client, bad);
+    if (served !== undefined) {
+      const full = () => this.#pause("calls");
+      this.#incoming = new Incoming(this.link, served, this.client, {
+        bad,
+        full,
+        room: () => this.#relieved("calls"),
+      });
+    }
     this.#listener = this.#listen(port);
     if (port.control !== undefined) this.#listen(port.control);
     void port.closed.then(({ error }) => this.#end(error));
@@ -72,20 +91,30 @@ export class RpcConnection {
   }
 
   /**
-   * Answers wait for room: the peer is not read until it has taken some. Where calls of ours wait for the peer, it is read all the same,
-   * or two such sides would wait for each other.
+   * Does not read the peer until there is room. Returns whether that is so. Where calls of ours wait for the peer, or calls of the peer for
+   * what it sends next, it is read all the same, or the two sides would wait for each other.
    */
-  #pause(): void {
+  #pause(why: "answers" | "calls"): boolean {
     const { port } = this.link;
-    if (this.#paused || port.off === undefined || this.outgoing.size > 0) return;
+    if (port.off === undefined || this.outgoing.size > 0) return false;
+    if (why === "calls" && this.#incoming?.needsPeer === true) return false;
+    this.#full[why] = true;
+    if (!this.#paused) port.off("message", this.#listener);
     this.#paused = true;
-    port.off("message", this.#listener);
+    return true;
+  }
+
+  #relieved(why: "answers" | "calls"): void {
+    this.#full[why] = false;
+    if (!this.#full.answers && !this.#full.calls) this.#resume();
   }
 
   #resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.link.port.on("message", this.#listener);
+    this.#full.answers = false;
+    this.#full.calls = false;
+    if (this.link.ended === undefined) this.link.port.on("message", this.#listener);
   }
 
   #end(error: Error | undefined): void {

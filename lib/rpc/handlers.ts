@@ -1,9 +1,9 @@
-import { checkFunction, checkInteger, checkOptions } from "../check.js";
+import { checkFunction, checkInteger, checkOneOf, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Call } from "./call.js";
 import type { Contract, Method, Methods } from "./contract.js";
-import { Gate } from "./gate.js";
-import type { Served } from "./incoming.js";
+import { Gate, type GateLimits } from "./gate.js";
+import type { Served, WhenFull } from "./incoming.js";
 import type { Handler } from "./served-call.js";
 
 type MaybePromise<T> = T | Promise<T>;
@@ -32,11 +32,18 @@ export interface ServingOptions<Calls extends Contract = Contract> {
   readonly calls?: Calls | undefined;
   /** The most handlers that run at the same time, of all callers together: 1 to 1 000 000. Default 1024. */
   readonly concurrency?: number | undefined;
-  /**
-   * The most calls of one caller that wait for that: 0 to 1 000 000. Default 1024. A call beyond it is refused at once, with the code BUSY
-   * (-32000), and was not begun.
-   */
+  /** The same of one caller. Default: `concurrency`. */
+  readonly concurrencyPerClient?: number | undefined;
+  /** The most calls of all callers together that wait for that: 0 to 1 000 000. Default 65 536. */
   readonly queue?: number | undefined;
+  /** The same of one caller. Default: 1024, or `queue` if that is less. */
+  readonly queuePerClient?: number | undefined;
+  /**
+   * What becomes of a call beyond the queue. `"refuse"`: it is refused at once with the code BUSY (-32000), and was not begun. `"wait"`: its
+   * caller is not read until there is room, so that the caller's own sends wait. Calls are refused all the same where that is not possible.
+   * Default `"refuse"`.
+   */
+  readonly whenFull?: WhenFull | undefined;
   /**
    * Called with what a handler throws, and with a result that can't be sent. The caller hears of it in any case, except for a
    * notification. Default: a process warning for a notification, else nothing.
@@ -44,12 +51,20 @@ export interface ServingOptions<Calls extends Contract = Contract> {
   readonly onError?: ((error: unknown, call: Call) => void) | undefined;
 }
 
-export const SERVING_OPTIONS = ["calls", "concurrency", "queue", "onError"];
+export const SERVING_OPTIONS = [
+  "calls",
+  "concurrency",
+  "concurrencyPerClient",
+  "queue",
+  "queuePerClient",
+  "whenFull",
+  "onError",
+];
 
 /** Makes of a contract and its handlers what connections serve. Throws an InvalidArgumentError for a method without a handler. */
 export function servedBy(contract: Contract, handlers: object, options: ServingOptions): Served {
   checkOptions(handlers, Object.keys(handlers), "handlers");
-  const { concurrency = 1024, queue = 1024, onError = warnOfNotifications } = options;
+  const { whenFull = "refuse", onError = warnOfNotifications } = options;
   const known = new Map<string, Handler>();
   const { methods, checked } = contract;
   const names = checked ? Object.keys(methods) : methodNames(handlers);
@@ -65,11 +80,22 @@ export function servedBy(contract: Contract, handlers: object, options: ServingO
   return {
     handlers: known,
     methods: methods as Methods,
-    gate: new Gate({
-      concurrency: checkInteger(concurrency, "options.concurrency", 1, 1_000_000),
-      queue: checkInteger(queue, "options.queue", 0, 1_000_000),
-    }),
+    gate: new Gate(limitsOf(options)),
+    whenFull: checkOneOf(whenFull, "options.whenFull", ["refuse", "wait"]),
     onError,
+  };
+}
+
+const MOST_CALLS = 1_000_000;
+
+function limitsOf(options: ServingOptions): GateLimits {
+  const { concurrency = 1024, queue = 65_536 } = options;
+  const { concurrencyPerClient = concurrency, queuePerClient = Math.min(queue, 1024) } = options;
+  return {
+    concurrency: checkInteger(concurrency, "options.concurrency", 1, MOST_CALLS),
+    concurrencyPerClient: checkInteger(concurrencyPerClient, "options.concurrencyPerClient", 1, MOST_CALLS),
+    queue: checkInteger(queue, "options.queue", 0, MOST_CALLS),
+    queuePerClient: checkInteger(queuePerClient, "options.queuePerClient", 0, MOST_CALLS),
   };
 }
 

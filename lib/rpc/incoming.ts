@@ -8,11 +8,23 @@ import { type Method, UNCHECKED_REQUEST } from "./contract.js";
 import { BUSY, CallError, INVALID_REQUEST, TOO_LATE } from "./errors.js";
 import { errorBodyOf, refusedParams } from "./failure.js";
 import { noMethod, shown } from "./form.js";
-import type { Gate } from "./gate.js";
+import type { Entrance, Gate } from "./gate.js";
 import { ItemsWriter } from "./items-writer.js";
 import type { Link } from "./link.js";
 import { type ErrorBody, extension, type Id, ITEMS, type Request } from "./message.js";
 import { type Handler, type Runner, ServedCall } from "./served-call.js";
+
+export type WhenFull = "refuse" | "wait";
+
+/** What the calls of a peer want of their connection. */
+export interface IncomingEvents {
+  /** The peer did something against the rules, or a notification was dropped. */
+  bad(error: Error): void;
+  /** So many calls wait that the peer should not be read. Returns whether it is not read from now on. */
+  full(): boolean;
+  /** There is room for calls again. */
+  room(): void;
+}
 
 /** What a side serves, to all its callers. */
 export interface Served {
@@ -20,6 +32,8 @@ export interface Served {
   /** The methods that the contract names; others are requests. */
   readonly methods: Readonly<Record<string, Method>>;
   readonly gate: Gate;
+  /** What becomes of calls beyond the queue: they are refused, or their callers are not read until there is room. */
+  readonly whenFull: WhenFull;
   /** Told of each error of a handler. */
   readonly onError: (error: unknown, call: Call) => void;
 }
@@ -34,8 +48,8 @@ export class Incoming implements Runner {
   readonly link: Link;
   readonly client: unknown;
   readonly #served: Served;
-  /** Told of what the peer does against the rules, and of notifications that are dropped. */
-  readonly #bad: (error: Error) => void;
+  readonly #events: IncomingEvents;
+  readonly #entrance: Entrance;
   readonly #calls = new Map<Id, ServedCall>();
   /** Notifications that wait or run. */
   readonly #unanswered = new Set<ServedCall>();
@@ -43,11 +57,25 @@ export class Incoming implements Runner {
   readonly #early = new Set<Id>();
   #last = 0;
 
-  constructor(link: Link, served: Served, client: unknown, bad: (error: Error) => void) {
+  constructor(link: Link, served: Served, client: unknown, events: IncomingEvents) {
     this.link = link;
     this.#served = served;
     this.client = client;
-    this.#bad = bad;
+    this.#events = events;
+    this.#entrance = served.gate.join(() => events.room());
+  }
+
+  /**
+   * Whether calls that run need what the peer sends behind its requests: items of an input, or, where no lane is beside the port, credits.
+   * Then the peer must be read on, or they would wait for ever.
+   */
+  get needsPeer(): boolean {
+    const { link } = this;
+    for (const call of this.#calls.values()) {
+      if (call.request.input === true) return true;
+      if (link.control === link.port && call.types.kind === "stream") return true;
+    }
+    return false;
   }
 
   request(request: Request, answers: Answers): void {
@@ -76,13 +104,20 @@ export class Incoming implements Runner {
 
   #admit(call: ServedCall): void {
     this.#add(call);
-    if (this.#served.gate.enter(this.link, call)) return;
+    const entrance = this.#entrance;
+    if (entrance.enter(call)) return;
+    if (this.#served.whenFull === "wait" && this.#events.full()) {
+      // It has been read already, so it waits here; those behind it wait at the caller.
+      entrance.enter(call, true);
+      entrance.wantRoom();
+      return;
+    }
     this.#remove(call);
     const busy = "too many calls wait; the call was not begun, and may be made again";
     call.refuse({ code: BUSY, message: busy });
     if (!call.isNotification) return;
     const dropped = `the notification ${shown(call.method)} was dropped: too many calls wait`;
-    this.#bad(new CallError(BUSY, dropped));
+    this.#events.bad(new CallError(BUSY, dropped));
   }
 
   #add(call: ServedCall): void {
@@ -107,7 +142,7 @@ export class Incoming implements Runner {
   /** Cancels a call. One that waits for its turn is over; one that runs is told, and keeps its place until its handler returns. */
   #cancel(call: ServedCall, reason: unknown): void {
     call.cancel(reason);
-    if (!this.#served.gate.forget(this.link, call)) return;
+    if (!this.#entrance.forget(call)) return;
     this.#remove(call);
     call.refuse(undefined);
   }
@@ -149,7 +184,7 @@ export class Incoming implements Runner {
     } catch (error) {
       this.#leave(call, () => call.refuse(refusedParams(error)));
       // A peer may send bad parameters as often as it likes, so the program's own report does not hear of them.
-      if (call.isNotification) this.#bad(error as Error);
+      if (call.isNotification) this.#events.bad(error as Error);
       return;
     }
     let result: unknown;
@@ -211,7 +246,7 @@ export class Incoming implements Runner {
   #leave(call: ServedCall, answer: () => void): void {
     this.#remove(call);
     answer();
-    this.#served.gate.leave();
+    this.#entrance.leave();
   }
 }
 

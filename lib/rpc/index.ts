@@ -32,4 +32,5 @@ export { type OpenOptions, open, type ServedByCaller } from "./open.js";
 export type { RpcPort } from "./rpc-port.js";
 export { type ServeOptions, serve } from "./serve.js";
 export { Service, type ServiceClient, type ServiceEvents } from "./service.js";
+export { type SpawnedService, type SpawnServiceOptions, spawnService } from "./spawn-service.js";
 export { type WebSocketLike, type WebSocketPortOptions, webSocketPort } from "./web-socket-port.js";

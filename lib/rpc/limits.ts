@@ -31,6 +31,11 @@ export class CallLimits {
     this.#signals = [signal, call?.signal].filter((each) => each !== undefined);
   }
 
+  /** What is left of the time, in ms. */
+  get left(): number {
+    return Math.max(0, this.#until - now());
+  }
+
   /** Returns whether the call may not even begin, and why. */
   over(): { readonly reason: unknown } | undefined {
     const aborted = this.#signals.find((signal) => signal.aborted);

@@ -7,6 +7,7 @@ import {
   MessageTooLargeError,
   NoSpaceError,
 } from "../errors.js";
+import { type CancelCells, cancelCellsOf } from "./cells.js";
 import type { RpcPort } from "./rpc-port.js";
 
 /** Answers that may wait for room before the peer is not read any more, and half of which must go before it is read again. */
@@ -28,6 +29,8 @@ export class Link {
   readonly port: RpcPort;
   /** Cancels, credits and pings go here. They are not held up by data. */
   readonly control: RpcPort;
+  /** By these a cancel is seen while the handler computes; undefined if the port has none. */
+  readonly cells: CancelCells | undefined;
   /** Why the connection has ended; undefined while it is open. */
   ended: { readonly error: Error | undefined } | undefined;
   readonly #events: LinkEvents;
@@ -37,6 +40,7 @@ export class Link {
   constructor(port: RpcPort, events: LinkEvents) {
     this.port = port;
     this.control = port.control ?? port;
+    this.cells = cancelCellsOf(port);
     this.#events = events;
   }
 

@@ -1,11 +1,12 @@
 import { connect } from "../channel/connect.js";
 import type { ConnectOptions } from "../channel/options.js";
-import { checkOptions } from "../check.js";
+import { checkInteger, checkNumber, checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Client } from "./client.js";
 import { RpcConnection } from "./connection.js";
 import type { Contract } from "./contract.js";
+import { Gate } from "./gate.js";
 import { type Handlers, SERVING_OPTIONS, type ServingOptions, servedBy } from "./handlers.js";
 import { ReconnectingClient } from "./reconnect.js";
 import type { RpcPort } from "./rpc-port.js";
@@ -30,6 +31,13 @@ export interface OpenOptions<Serves extends Contract = Contract>
    * made meanwhile wait. `true`: within a minute, with random delays of up to a second. Default false.
    */
   readonly reconnect?: boolean | RetryOptions | undefined;
+  /** The most calls that are under way at the same time: 1 to 1 000 000. Others wait here for their turn. Default: no limit. */
+  readonly concurrency?: number | undefined;
+  /**
+   * The most calls that wait for that: 0 to Infinity. A call beyond it rejects at once with a CallError whose `retryable` is true. Time that
+   * a call waits counts towards its `timeout`. Default Infinity.
+   */
+  readonly queue?: number | undefined;
   /** What this side serves. */
   readonly serve?: ServedByCaller<Serves> | undefined;
   /** Told of what the service sends against the rules. Default: a process warning, for the first ten. The connection goes on. */
@@ -51,9 +59,12 @@ export async function open<const C extends Contract, const Serves extends Contra
     serve,
     reconnect = false,
     onPeerError = warner(),
+    concurrency,
+    queue,
     ...connecting
   } = options;
   const served = serve === undefined ? undefined : callerServes(serve);
+  const gate = gateOf(concurrency, queue);
   const given = Object.keys(connecting);
   if (port !== undefined && reconnect !== false) given.push("reconnect");
   if (port !== undefined && given.length > 0) {
@@ -61,11 +72,29 @@ export async function open<const C extends Contract, const Serves extends Contra
   }
   if (reconnect !== false) {
     const retry = reconnect === true ? {} : reconnect;
-    return ReconnectingClient.open({ name, contract, served, connecting, retry, onPeerError });
+    return ReconnectingClient.open({ name, contract, served, connecting, retry, onPeerError, gate });
   }
   const below = port ?? (await connect(name, { ...connecting, codec: json() }));
-  const connection = new RpcConnection(below, served, contract, { bad: onPeerError, ended: () => {} });
+  const connection = new RpcConnection(below, served, contract, { bad: onPeerError, ended: () => {} }, gate);
   return connection.client as Client<C>;
+}
+
+/** Returns what limits the calls of a client; undefined if nothing does. */
+function gateOf(concurrency: number | undefined, queue: number | undefined): Gate | undefined {
+  if (concurrency === undefined && queue === undefined) return undefined;
+  const most = checkInteger(concurrency, "options.concurrency", 1, 1_000_000);
+  const waiting = checkNumber(
+    queue ?? Number.POSITIVE_INFINITY,
+    "options.queue",
+    0,
+    Number.POSITIVE_INFINITY,
+  );
+  return new Gate({
+    concurrency: most,
+    concurrencyPerClient: most,
+    queue: waiting,
+    queuePerClient: waiting,
+  });
 }
 
 function callerServes(serve: ServedByCaller<Contract>) {

@@ -5,8 +5,10 @@ import { guarded } from "../raise.js";
 import type { CallOptions } from "./call.js";
 import { checkParams, requestOf } from "./call-request.js";
 import type { Method } from "./contract.js";
-import { CallLostError, TOO_LATE } from "./errors.js";
+import { Departure } from "./departure.js";
+import { BUSY, CallError, CallLostError, TOO_LATE } from "./errors.js";
 import { errorBodyOf, errorOf } from "./failure.js";
+import type { Entrance, Gate } from "./gate.js";
 import { ItemsReader } from "./items-reader.js";
 import { ItemsWriter } from "./items-writer.js";
 import { CallLimits } from "./limits.js";
@@ -34,14 +36,26 @@ export interface OutgoingEvents {
   begun(): void;
 }
 
+/** What is needed to send the request of a call. */
+interface Departing {
+  readonly id: number;
+  readonly pending: Pending;
+  readonly params: unknown;
+  readonly options: CallOptions<never, never>;
+  readonly credit: number | undefined;
+}
+
 /** The calls that this side makes. */
 export class Outgoing {
   readonly #link: Link;
   readonly #events: OutgoingEvents;
   readonly #calls = new Map<number, Pending>();
+  /** Limits how many calls are under way; undefined without a limit. */
+  readonly #entrance: Entrance | undefined;
   #lastId = 0;
 
-  constructor(link: Link, events: OutgoingEvents) {
+  constructor(link: Link, events: OutgoingEvents, gate?: Gate) {
+    this.#entrance = gate?.join(() => {});
     this.#link = link;
     this.#events = events;
   }
@@ -180,8 +194,11 @@ export class Outgoing {
   /** Fails all calls: the connection has ended. */
   end(): void {
     for (const [id, pending] of [...this.#calls]) {
+      // A call that waits begins when another ends, and finds the port ended.
+      if (!this.#calls.has(id)) continue;
+      const { sent } = pending;
       this.#settled(id, pending);
-      pending.fail(this.#lost(pending.name, pending.sent));
+      pending.fail(this.#lost(pending.name, sent));
     }
   }
 
@@ -215,10 +232,30 @@ export class Outgoing {
       this.#cancel(id);
       pending.fail(reason);
     });
-    if (!this.#send(id, pending, requestOf(id, name, params, options, limits, credit))) return 0;
+    const departing = { id, pending, params, options, credit };
+    if (this.#entrance === undefined || name === PING) this.#depart(departing, limits?.timeout);
+    else this.#departInTurn(departing, this.#entrance);
+    return this.#calls.get(id) === pending ? id : 0;
+  }
+
+  /** Sends the request of a call when it is its turn. */
+  #departInTurn(departing: Departing, entrance: Entrance): void {
+    const { id, pending, params } = departing;
+    const departure = new Departure(params, () => this.#depart(departing, pending.limits?.left));
+    pending.sent = false;
+    pending.departure = departure;
+    if (entrance.enter(departure)) return;
+    pending.departure = undefined;
+    releaseBlocks(params);
+    const busy = "too many calls of this client wait; the call was not sent, and may be made again";
+    this.#failed(id, new CallError(BUSY, `${pending.name}: ${busy}`));
+  }
+
+  #depart({ id, pending, params, options, credit }: Departing, timeout: number | undefined): void {
+    pending.sent = true;
+    if (!this.#send(id, pending, requestOf(id, pending.name, params, options, timeout, credit))) return;
     this.#events.begun();
     if (options.input !== undefined) this.#sendInput(id, pending, options.input);
-    return id;
   }
 
   /** Sends a request. Returns false if the call has failed at once. */
@@ -251,7 +288,10 @@ export class Outgoing {
   #cancel(id: number): void {
     const pending = this.#calls.get(id);
     if (pending === undefined) return;
+    const waits = pending.departure?.waits === true;
     this.#settled(id, pending);
+    if (waits) return;
+    this.#link.cells?.cancel(id);
     this.#link.tell(extension(CANCEL, { id }));
   }
 
@@ -259,6 +299,11 @@ export class Outgoing {
     this.#calls.delete(id);
     pending.limits?.stop();
     pending.input?.stop();
+    const { departure } = pending;
+    if (departure === undefined) return;
+    pending.departure = undefined;
+    if (this.#entrance!.forget(departure)) releaseBlocks(departure.params);
+    else this.#entrance!.leave();
   }
 
   #sendInput(id: number, pending: Pending, source: AsyncIterable<unknown> | Iterable<unknown>): void {

@@ -1,5 +1,6 @@
 import { validate } from "../codec/schema.js";
 import type { Method } from "./contract.js";
+import type { Departure } from "./departure.js";
 import { CallLostError } from "./errors.js";
 import type { ItemsReader } from "./items-reader.js";
 import type { ItemsWriter } from "./items-writer.js";
@@ -13,6 +14,8 @@ export abstract class Pending {
   limits: CallLimits | undefined = undefined;
   /** Whether the request has gone out. */
   sent = true;
+  /** What sends the request, where the number of calls under way is limited. */
+  departure: Departure | undefined = undefined;
   /** What sends the items that the caller streams. */
   input: ItemsWriter | undefined = undefined;
 

@@ -13,6 +13,7 @@ import { RpcConnection } from "./connection.js";
 import type { Contract, Method } from "./contract.js";
 import { ClientStates, health } from "./controls.js";
 import { CallLostError } from "./errors.js";
+import type { Gate } from "./gate.js";
 import type { Served } from "./incoming.js";
 import { CallLimits } from "./limits.js";
 import { quieted } from "./pending.js";
@@ -31,6 +32,8 @@ export interface ReconnectParts {
   /** How to come back. */
   readonly retry: Retry;
   readonly onPeerError: (error: Error) => void;
+  /** Limits the calls. */
+  readonly gate: Gate | undefined;
 }
 
 /** A client that connects again when its connection is lost. Calls that are made meanwhile wait for the next connection. */
@@ -133,7 +136,7 @@ export class ReconnectingClient implements Calls {
   }
 
   async #connect(connecting: ReconnectParts["connecting"]): Promise<RpcConnection> {
-    const { name, served, contract, onPeerError } = this.#parts;
+    const { name, served, contract, onPeerError, gate } = this.#parts;
     let channel: Awaited<ReturnType<typeof connect>>;
     try {
       channel = await connect(name, { ...connecting, signal: this.#stop.signal, codec: json() });
@@ -141,10 +144,11 @@ export class ReconnectingClient implements Calls {
       this.#over(error as Error);
       throw this.#lost(error);
     }
-    const connection = new RpcConnection(channel, served, contract, {
+    const events = {
       bad: onPeerError,
-      ended: (error) => this.#ended(connection, error),
-    });
+      ended: (error: Error | undefined) => this.#ended(connection, error),
+    };
+    const connection: RpcConnection = new RpcConnection(channel, served, contract, events, gate);
     this.#connection = connection;
     this.#states.set(this.#pending > 0 ? "processing" : "connected");
     return connection;

@@ -1,4 +1,4 @@
-import type { CloseInfo, CloseOptions, Peer } from "../port.js";
+import type { Cells, CloseInfo, CloseOptions, Peer } from "../port.js";
 
 /**
  * What calls need of a port: messages that are JSON values, in order, and an end. Channels, lanes, memory pairs, and what
@@ -13,6 +13,8 @@ export interface RpcPort {
   readonly peer?: Peer | undefined;
   /** A port with the same end that data on this one does not hold up. */
   readonly control?: RpcPort | undefined;
+  /** Words that both sides see, for cancels that a busy event loop does not hold up. Nobody else may use them. */
+  readonly cells?: Cells | undefined;
   close(options?: CloseOptions): Promise<void>;
   destroy(error?: Error): void;
   on(event: "message", listener: (message: unknown) => unknown): unknown;

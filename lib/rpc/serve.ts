@@ -4,6 +4,7 @@ import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Client } from "./client.js";
 import { type Contract, contract as contractOf } from "./contract.js";
+import { closeWith, takeHanded } from "./handed.js";
 import { type Handlers, type ServingOptions, servedBy } from "./handlers.js";
 import type { RpcPort } from "./rpc-port.js";
 import { Service } from "./service.js";
@@ -34,8 +35,12 @@ export async function serve<const C extends Contract, const Calls extends Contra
   handlers: Handlers<C, Client<Calls>>,
   options: ServeOptions<Calls> = {},
 ): Promise<Service<Calls>> {
-  const { name = contract.name, port, calls, concurrency, queue, onError, ...listening } = options;
-  const served = servedBy(contract, handlers as object, { concurrency, queue, onError });
+  const handed =
+    options.name === undefined && options.port === undefined ? takeHanded(contract.name) : undefined;
+  const { name = contract.name, port, calls, ...rest } = { ...options, ...handed?.address };
+  const { concurrency, concurrencyPerClient, queue, queuePerClient, whenFull, onError, ...listening } = rest;
+  const limits = { concurrency, concurrencyPerClient, queue, queuePerClient, whenFull };
+  const served = servedBy(contract, handlers as object, { ...limits, onError });
   const theirs = calls ?? ANY_CONTRACT;
   if (port !== undefined) {
     const given = Object.keys(listening);
@@ -54,5 +59,6 @@ export async function serve<const C extends Contract, const Calls extends Contra
   const service = new Service<Calls>(served, theirs, server);
   server.on("connection", (channel) => service.add(channel));
   server.on("peerError", (error) => service.emit("peerError", error, undefined));
+  if (handed !== undefined) closeWith(handed.pid, service);
   return service;
 }

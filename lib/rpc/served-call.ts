@@ -29,8 +29,7 @@ export class ServedCall implements Call, Task {
   readonly types: Method;
   /** What sends the items of a stream. */
   output: ItemsWriter | undefined = undefined;
-  /** Whether nobody waits for an answer. */
-  over = false;
+  #over = false;
   readonly #runner: Runner;
   readonly #handler: Handler | undefined;
   readonly #answers: Answers;
@@ -54,6 +53,11 @@ export class ServedCall implements Call, Task {
     this.#answers = answers;
     // Not a number, or none that is one: the caller waits for ever.
     this.#until = typeof timeout === "number" && timeout >= 0 ? now() + timeout : Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether nobody waits for an answer. A cancel shows in the cells before its message is read. */
+  get over(): boolean {
+    return this.#over || this.#runner.link.cells?.isCancelled(this.request.id) === true;
   }
 
   /** Called when it is the call's turn. */
@@ -146,8 +150,8 @@ export class ServedCall implements Call, Task {
 
   /** Ends the call: nobody wants the answer any more. */
   cancel(reason: unknown): void {
-    if (this.over) return;
-    this.over = true;
+    if (this.#over) return;
+    this.#over = true;
     this.#reason = reason;
     this.output?.stop();
     this.#input?.drop(reason);
@@ -171,7 +175,7 @@ export class ServedCall implements Call, Task {
 
   /** A handler that still holds the call learns nothing new from it. */
   #settle(): void {
-    this.over = true;
+    this.#over = true;
     this.#input?.drop(new ClosedError("the call has been answered"));
   }
 

@@ -205,6 +205,19 @@ export interface BulkStats {
   readonly copiedBytes: number;
 }
 
+/**
+ * Words that both sides of a connection see. The other side reads a new value at once, even while its event loop is busy. A cell holds the
+ * last value that was set; a reader that looks rarely does not see those before.
+ */
+export interface Cells {
+  /** The number of cells of each side. */
+  readonly length: number;
+  /** Sets a cell of this side, for the peer to read, to a 32-bit unsigned integer. */
+  set(index: number, value: number): void;
+  /** Returns the value of a cell of the peer; 0 at first. */
+  get(index: number): number;
+}
+
 /** A connection of two processes. */
 export interface Connection {
   readonly transport: "shm" | "stream";
@@ -215,6 +228,8 @@ export interface Connection {
   readonly ending: Ending;
   readonly lanes: readonly TransportLane[];
   readonly bulk: TransportBulk;
+  /** The cells, if the two sides have memory in common. They keep their last values after the end. */
+  readonly cells: Cells | undefined;
   /**
    * Installs the handlers and starts; `lanes[i]` handles lane `i` of the connection. Called once. No handler
    * is called before it returns.

@@ -6,6 +6,7 @@
 
 #include "../segment.h"
 #include "../socket.h"
+#include "buffers.h"
 #include "exports.h"
 #include "instance.h"
 #include "lanes.h"
@@ -121,6 +122,21 @@ napi_value connection_throw_failure(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// An ArrayBuffer over the cells of both sides, which keeps the region mapped until it is detached or collected. Undefined where the
+// runtime forbids such buffers, and after the end.
+napi_value connection_cells(napi_env env, napi_callback_info info) {
+  const std::shared_ptr<Region>& region = connection_of(env, info).shared_region();
+  if (region == nullptr) return nullptr;
+  const std::span<std::byte> cells = region->cells();
+  return view_of(env, cells.data(), cells.size(), region);
+}
+
+napi_value connection_drop_cells(napi_env env, napi_callback_info info) {
+  const Call<ConnectionHolder, 1> call(env, info);
+  (void)napi_detach_arraybuffer(env, call.arguments[0]);
+  return nullptr;
+}
+
 napi_value connection_fail(napi_env env, napi_callback_info info) {
   connection_of(env, info).fail();
   return nullptr;
@@ -147,6 +163,8 @@ napi_value make_connection(napi_env env, ConnectionHolder* holder, napi_value ow
   set_method(env, object, "takeDescriptor", connection_take_descriptor, holder, owner);
   set_method(env, object, "look", connection_look, holder, owner);
   set_method(env, object, "ring", connection_ring, holder, owner);
+  set_method(env, object, "cells", connection_cells, holder, owner);
+  set_method(env, object, "dropCells", connection_drop_cells, holder, owner);
   set_method(env, object, "fail", connection_fail, holder, owner);
   set_method(env, object, "throwFailure", connection_throw_failure, holder, owner);
   return object;

@@ -14,6 +14,8 @@ static_assert(offsetof(RingControl, consumer_state) == 8 && offsetof(RingControl
 static_assert(control_offset(0, 0) == 128 && control_offset(0, 1) == 384 && control_offset(1, 0) == 640);
 static_assert(data_start(1) == 4096 && data_start(7) == 4096 && data_start(8) == 8192 && data_start(15) == 8192 &&
               data_start(16) == 12288 && data_start(17) == 12288);
+static_assert(cells_offset(2) == 1152 && cells_bytes(2) == 1408 && cells_offset(3) == 1664 && cells_bytes(3) == 1152);
+static_assert(cells_bytes(7) == 128 && cells_bytes(8) == 1920 && cells_bytes(15) == 128 && cells_bytes(17) == 1664);
 static_assert(record_bytes(0) == 8 && record_bytes(1) == 16 && record_bytes(8) == 16 && record_bytes(9) == 24);
 static_assert(longest_payload(262144) == 131064);
 static_assert(make_header(5, kMessage) == 0x0000000080000005 && make_header(0, kPadding) == 0x0000000180000000);

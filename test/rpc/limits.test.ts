@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { json, memoryPair } from "ringbell";
 import {
   BUSY,
   type Call,
@@ -13,7 +14,7 @@ import {
 } from "ringbell/rpc";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { Gate } from "../../lib/rpc/gate.js";
+import { type Entrance, Gate, type GateLimits } from "../../lib/rpc/gate.js";
 import { child, ending, privateDirectory, raw, serving, until, ways } from "./setup.js";
 
 const work = contract("work", {
@@ -66,7 +67,7 @@ function handlers() {
 }
 
 describe.each(ways)("over %s, a service", (way) => {
-  const start = async (options: { concurrency?: number; queue?: number }) => {
+  const start = async (options: Partial<GateLimits> & { whenFull?: "refuse" | "wait" }) => {
     const { served, ...seen } = handlers();
     return { ...seen, ...(await serving(way, work, served as never, { ...options, onError: () => {} })) };
   };
@@ -115,6 +116,57 @@ describe.each(ways)("over %s, a service", (way) => {
     ends.get(1)!();
     expect(await Promise.all([first, next])).toEqual([1, 5]);
     expect(begun).toEqual([1, 5]);
+  });
+
+  it("runs no more calls of one client than one may", async () => {
+    const { client, begun, ends } = await start({
+      concurrency: 10,
+      concurrencyPerClient: 2,
+      queuePerClient: 1,
+    });
+    const calls = [1, 2, 3].map((id) => client.wait({ id }));
+    await expect(client.wait({ id: 4 })).rejects.toMatchObject({ rpcCode: BUSY });
+    expect(begun).toEqual([1, 2]);
+    for (const id of [1, 2, 3]) {
+      await until(() => ends.has(id));
+      ends.get(id)!();
+    }
+    expect(await Promise.all(calls)).toEqual([1, 2, 3]);
+  });
+
+  it.each([0, 3])(
+    "lets calls wait at the caller where it says so, all in order: queue of %d",
+    async (queue) => {
+      const { client, begun, ends } = await start({ concurrency: 1, queue, whenFull: "wait" });
+      const first = client.wait({ id: 0 });
+      const text = "x".repeat(1000);
+      // More than the port takes at once.
+      const calls = Array.from({ length: 2000 }, (_, i) => client.now({ id: i + 1, text } as { id: number }));
+      await until(() => ends.has(0));
+      await turn();
+      expect(begun).toEqual([0]);
+      ends.get(0)!();
+      expect(await first).toBe(0);
+      expect(await Promise.all(calls)).toHaveLength(2000);
+      expect(begun).toEqual(Array.from({ length: 2001 }, (_, i) => i));
+    },
+  );
+
+  it("takes cancels from a caller that waits", async () => {
+    const { client, begun, ends, calls } = await start({ concurrency: 1, queue: 1, whenFull: "wait" });
+    const controller = new AbortController();
+    const gone = { signal: controller.signal };
+    const first = client.wait({ id: 1 }, gone).catch(() => "gone");
+    const others = [2, 3, 4, 5].map((id) => client.now({ id }, gone).catch(() => "gone"));
+    await until(() => begun.length === 1);
+    controller.abort();
+    expect(await Promise.all([first, ...others])).toEqual(Array(5).fill("gone"));
+    // Goes the way of the cancels, behind them.
+    await client.health();
+    expect(calls[0]!.signal.aborted).toBe(true);
+    ends.get(1)!();
+    expect(await client.now({ id: 6 })).toBe(6);
+    expect(begun).toEqual([1, 6]);
   });
 
   it("keeps the place of a call that was cancelled until its handler has returned", async () => {
@@ -181,7 +233,11 @@ describe.each(ways)("over %s, a service", (way) => {
   });
 
   it.skipIf(way === "memory")("answers nine callers while one floods it", async () => {
-    const { client, directory, begun } = await start({ concurrency: 4, queue: 100_000 });
+    const { client, directory, begun } = await start({
+      concurrency: 4,
+      queuePerClient: 100_000,
+      queue: 100_000,
+    });
     const others = await Promise.all(Array.from({ length: 9 }, () => open(work, { directory: directory! })));
     for (const other of others) ending(other);
     const flood = Array.from({ length: 5000 }, () => client.turn({ id: 0 }));
@@ -196,38 +252,103 @@ describe.each(ways)("over %s, a service", (way) => {
   });
 });
 
+/** A gate; what is not said is as much for one client as for all. */
+function gateOf(limits: Pick<GateLimits, "concurrency" | "queue"> & Partial<GateLimits>): Gate {
+  const { concurrency, queue } = limits;
+  return new Gate({ concurrencyPerClient: concurrency, queuePerClient: queue, ...limits });
+}
+
+const join = (gate: Gate) => gate.join(() => {});
+
 describe("the gate of a service", () => {
   it("gives its places to the clients in turn", () => {
-    const gate = new Gate({ concurrency: 2, queue: 100 });
+    const gate = gateOf({ concurrency: 2, queue: 100 });
     const begun: string[] = [];
-    const [one, other, third] = [{}, {}, {}];
-    const enter = (client: object, name: string) =>
-      gate.enter(client, { begin: () => void begun.push(name) });
+    const [one, other, third] = [join(gate), join(gate), join(gate)];
+    const running: Entrance[] = [];
+    const enter = (client: Entrance, name: string) => {
+      const begin = () => {
+        begun.push(name);
+        running.push(client);
+      };
+      return client.enter({ begin });
+    };
     for (let i = 0; i < 6; i++) enter(one, `a${i}`);
     for (let i = 0; i < 2; i++) enter(other, `b${i}`);
     enter(third, "c0");
     expect(begun).toEqual(["a0", "a1"]);
-    for (let i = 0; i < 7; i++) gate.leave();
-    expect(begun.slice(2)).toEqual(["a2", "b0", "c0", "a3", "b1", "a4", "a5"]);
+    for (let i = 0; i < 7; i++) running.shift()!.leave();
+    expect(begun.slice(2)).toEqual(["b0", "c0", "a2", "b1", "a3", "a4", "a5"]);
     expect(gate.waiting).toBe(0);
   });
 
+  it("lets no client have more places than one may, and gives the others to those who wait", () => {
+    const gate = gateOf({ concurrency: 4, concurrencyPerClient: 2, queue: 100 });
+    const [one, other] = [join(gate), join(gate)];
+    const begun: string[] = [];
+    const enter = (client: Entrance, name: string) => client.enter({ begin: () => void begun.push(name) });
+    for (let i = 0; i < 4; i++) enter(one, `a${i}`);
+    for (let i = 0; i < 3; i++) enter(other, `b${i}`);
+    expect(begun).toEqual(["a0", "a1", "b0", "b1"]);
+    other.leave();
+    other.leave();
+    expect(begun.slice(4)).toEqual(["b2"]);
+    one.leave();
+    one.leave();
+    expect(begun.slice(5)).toEqual(["a2", "a3"]);
+    expect([gate.running, gate.waiting]).toEqual([3, 0]);
+  });
+
+  it("bounds the queue of each client and that of all, and tells when there is room", () => {
+    const gate = gateOf({ concurrency: 1, queue: 3, queuePerClient: 2 });
+    const room: string[] = [];
+    const [one, other] = [gate.join(() => room.push("one")), gate.join(() => room.push("other"))];
+    const task = () => ({ begin: () => {} });
+    expect([1, 2, 3, 4].map(() => one.enter(task()))).toEqual([true, true, true, false]);
+    expect([1, 2].map(() => other.enter(task()))).toEqual([true, false]);
+    one.wantRoom();
+    other.wantRoom();
+    expect([one.isFull, other.isFull, gate.waiting]).toEqual([true, true, 3]);
+    one.leave();
+    expect(room).toEqual(["other"]);
+    other.leave();
+    expect(room).toEqual(["other", "one"]);
+    one.leave();
+    one.leave();
+    expect([gate.running, gate.waiting]).toEqual([0, 0]);
+  });
+
+  it("forgets a call that waits, whose client then has no turn", () => {
+    const gate = gateOf({ concurrency: 1, queue: 3 });
+    const [one, other] = [join(gate), join(gate)];
+    const begun: string[] = [];
+    const task = (name: string) => ({ begin: () => void begun.push(name) });
+    const gone = task("gone");
+    one.enter(task("first"));
+    other.enter(gone);
+    one.enter(task("second"));
+    expect([other.forget(gone), other.forget(gone)]).toEqual([true, false]);
+    one.leave();
+    expect(begun).toEqual(["first", "second"]);
+  });
+
   it("lets the event loop turn between many calls that return at once", async () => {
-    const gate = new Gate({ concurrency: 1, queue: 1000 });
+    const gate = gateOf({ concurrency: 1, queue: 10_000 });
+    const [first, many, last] = [join(gate), join(gate), join(gate)];
     let begun = 0;
     const run = () => {
       begun++;
-      gate.leave();
+      many.leave();
     };
-    gate.enter({}, { begin: () => {} });
-    for (let i = 0; i < 1000; i++) gate.enter(gate, { begin: () => run() });
-    gate.leave();
+    first.enter({ begin: () => {} });
+    for (let i = 0; i < 1000; i++) many.enter({ begin: () => run() });
+    first.leave();
     expect(begun).toBeLessThan(100);
     let late = 0;
     const begin = () => {
       late = begun;
     };
-    gate.enter({}, { begin });
+    last.enter({ begin });
     await until(() => begun === 1000 || late > 0);
     // The client that came later had its turn before the queue was empty.
     expect(late).toBeGreaterThan(0);
@@ -296,7 +417,84 @@ describe.each(["shm", "stream"] as const)("over three hops of %s", (transport) =
   });
 });
 
+describe.each(ways)("a caller over %s that limits itself", (way) => {
+  const start = async (opening: { concurrency?: number; queue?: number }) => {
+    const { served, ...seen } = handlers();
+    return { ...seen, ...(await serving(way, work, served as never, {}, opening)) };
+  };
+
+  it("has no more calls under way; others wait for their turn, and more than may wait are refused", async () => {
+    const { client, begun, ends } = await start({ concurrency: 2, queue: 2 });
+    const calls = [1, 2, 3, 4].map((id) => client.wait({ id }));
+    const refused = await client.wait({ id: 5 }).catch((error) => error);
+    expect(refused).toBeInstanceOf(CallError);
+    expect(refused).toMatchObject({ rpcCode: BUSY, retryable: true });
+    await until(() => begun.length === 2);
+    expect(await client.health()).toBe("healthy");
+    expect(begun).toEqual([1, 2]);
+    for (const id of [2, 1, 3, 4]) {
+      await until(() => ends.has(id));
+      ends.get(id)!();
+    }
+    expect(await Promise.all(calls)).toEqual([1, 2, 3, 4]);
+    expect(begun).toEqual([1, 2, 3, 4]);
+  });
+
+  it("gives up calls that wait, by signal and by time, and never sends them", async () => {
+    const { client, begun, ends } = await start({ concurrency: 1 });
+    const first = client.wait({ id: 1 });
+    await until(() => ends.has(1));
+    const controller = new AbortController();
+    const cancelled = client.now({ id: 2 }, { signal: controller.signal });
+    controller.abort();
+    await expect(cancelled).rejects.toMatchObject({ name: "AbortError" });
+    await expect(client.now({ id: 3 }, { timeout: 10 })).rejects.toMatchObject({
+      code: "ERR_RINGBELL_TIMEOUT",
+    });
+    const left = client.left(undefined, { timeout: 10_000 });
+    setTimeout(() => ends.get(1)!(), 20);
+    expect(await first).toBe(1);
+    // The time that it has waited has gone by.
+    expect(await left).toBeLessThan(9990);
+    expect(begun).toEqual([1]);
+  });
+
+  it("counts a stream from its first item to its end", async () => {
+    const { client } = await start({ concurrency: 1, queue: 1 });
+    const items = client.watch();
+    const item = items.next();
+    const waits = client.now({ id: 1 });
+    await expect(client.now({ id: 2 })).rejects.toMatchObject({ rpcCode: BUSY });
+    expect(await item).toEqual({ done: false, value: 1 });
+    expect(await items.next()).toEqual({ done: true, value: undefined });
+    expect(await waits).toBe(1);
+  });
+
+  it("hears that calls which waited were not sent, when the connection ends", async () => {
+    const { client, service } = await start({ concurrency: 1 });
+    const calls = [1, 2, 3].map((id) => client.wait({ id }).catch((error) => error));
+    await client.health();
+    await service.close();
+    const errors = await Promise.all(calls);
+    expect(errors.map(({ mayHaveRun }) => mayHaveRun)).toEqual([true, false, false]);
+  });
+});
+
 describe("a caller", () => {
+  it.each([
+    { concurrency: 0 },
+    { concurrency: 1.5 },
+    { queue: 5 },
+    { concurrency: 1, queue: -1 },
+    { concurrency: 1, queue: "5" as never },
+  ])("does not take %o for limits", async (opening) => {
+    const [port] = memoryPair({ codec: json() });
+    await expect(open(work, { ...opening, port: port as never })).rejects.toMatchObject({
+      code: "ERR_RINGBELL_INVALID_ARGUMENT",
+    });
+    port.destroy();
+  });
+
   it.each([Number.NaN, "5", null, {}])("does not take %s for a time", async (timeout) => {
     const { client } = await serving("memory", work, handlers().served as never);
     await expect(client.left(undefined, { timeout: timeout as number })).rejects.toMatchObject({

@@ -4,6 +4,7 @@ import { type RingbellError, TransportError } from "../../errors.js";
 import type { Binding, Layout, NativeConnection, Region } from "../../native/binding.js";
 import { assertLayout } from "../../native/layout.js";
 import type {
+  Cells,
   Connection,
   ConnectionHandler,
   ConnectionStats,
@@ -23,6 +24,7 @@ import {
 import { ENDED, FULL, SENT } from "../records/send-status.js";
 import { ownFailure } from "../wire/own-failure.js";
 import type { Wire } from "../wire/wire.js";
+import { SharedCells } from "./cells.js";
 import { MOST_RECORDS, RingLane } from "./ring-lane.js";
 import { BULK_CAPACITY } from "./rings.js";
 import { SharedBulk } from "./shared-bulk.js";
@@ -104,6 +106,9 @@ class ShmConnection implements Connection {
   /** Whether the addon reported the end before `start`. */
   #early = false;
   #closed = false;
+  readonly #listener: boolean;
+  #cellsBuffer: ArrayBuffer | undefined;
+  #cells: SharedCells | undefined;
 
   constructor(
     binding: Binding,
@@ -128,6 +133,7 @@ class ShmConnection implements Connection {
       onEnd: (why: number) => this.#onEnd(why),
     };
     const window = spin === "adaptive" ? -1 : spin;
+    this.#listener = listener;
     this.#native = binding.connect(descriptor, region, listener, window, pending, handlers, passed);
     // The native connection holds the memory from here on.
     region.close();
@@ -151,6 +157,15 @@ class ShmConnection implements Connection {
     this.lanes = geometry.map((lane, i) => new RingLane(lane, this.#native.lanes[i]!, layout, blocks));
   }
 
+  /** Made for those that ask: most channels have no use for them. */
+  get cells(): Cells | undefined {
+    if (this.#cells === undefined && !this.#closed) {
+      this.#cellsBuffer = this.#native.cells();
+      if (this.#cellsBuffer !== undefined) this.#cells = new SharedCells(this.#cellsBuffer, this.#listener);
+    }
+    return this.#cells;
+  }
+
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {
     this.#handler = handler;
     this.#laneHandlers = lanes;
@@ -162,6 +177,7 @@ class ShmConnection implements Connection {
       this.ending.byUs();
       this.bulk.close();
       this.#closed = true;
+      this.#leaveCells();
       const { corrupt, closed } = this.#layout.close;
       this.#native.close(this.ending.reason === "protocol-error" ? corrupt : closed);
     }
@@ -212,6 +228,12 @@ class ShmConnection implements Connection {
       if (handler.onRecords(count) !== true || count >= left || this.#closed) return;
       count = lane.drainMore();
     }
+  }
+
+  #leaveCells(): void {
+    this.#cells?.leave();
+    if (this.#cellsBuffer !== undefined) this.#native.dropCells(this.#cellsBuffer);
+    this.#cellsBuffer = undefined;
   }
 
   #onEnd(why: number): void {

@@ -40,6 +40,8 @@ export function createStream(
 
 class StreamConnection implements Connection, StreamHost, WireHandler {
   readonly transport = "stream";
+  /** The two sides have no memory in common. */
+  readonly cells = undefined;
   readonly ending: Ending;
   readonly lanes: readonly WindowLane[];
   readonly bulk: StreamBulk;
