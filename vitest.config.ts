@@ -31,11 +31,18 @@ function project(name: string, include: string[], exclude: string[]): TestProjec
   };
 }
 
+/** What `npm run test:protocols` runs: programs of others, which are installed into bench/. */
+const PROTOCOLS = ["test/protocols/**/*.test.ts"];
+
 export default defineConfig({
   test: {
     // Of the whole run, and not of each project: it builds dist/ and the addon where they are older than their sources.
     globalSetup: "test/global-setup.ts",
     maxWorkers: 2,
-    projects: [project("core", ["test/**/*.test.ts"], BENCH), project("bench", BENCH, [])],
+    projects: [
+      project("core", ["test/**/*.test.ts"], [...BENCH, ...PROTOCOLS]),
+      project("bench", BENCH, []),
+      project("protocols", PROTOCOLS, []),
+    ],
   },
 });

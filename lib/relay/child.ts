@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { clearTimeout, setTimeout } from "../clock.js";
+import { DecodeError } from "../errors.js";
 import type { Framing } from "../rpc/framing.js";
 import { TextPipe } from "./text-pipe.js";
 
@@ -27,10 +28,16 @@ export class TextChild {
     this.#process = child;
     this.pid = child.pid;
     this.pipe = new TextPipe(child.stdout, child.stdin, framing, text);
+    let fault = "";
+    void this.pipe.ended.then((error) => {
+      if (!(error instanceof DecodeError)) return;
+      fault = `, after it wrote what is no message: ${error.message}`;
+      void this.stop();
+    });
     this.ended = new Promise((resolve) => {
       child.on("error", (error) => resolve(`it can't be started: ${error.message}`));
       child.on("close", (code, signal) =>
-        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
+        resolve(`${signal === null ? `exit code ${code}` : `signal ${signal}`}${fault}`),
       );
     });
   }

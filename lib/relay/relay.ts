@@ -12,6 +12,9 @@ import { TextPipe } from "./text-pipe.js";
  * text().
  */
 
+/** How long (ms) a client may take to read what its child wrote before that ended. */
+const PATIENCE = 60_000;
+
 type Texts = Port<string, string>;
 
 export interface RelayOptions extends Omit<ListenOptions<string, string>, "codec" | "lanes"> {
@@ -44,7 +47,7 @@ export async function relay(
     void child.ended.then((how) => {
       children.delete(child);
       onChildEnd?.(child.pid, how);
-      return port.close();
+      return port.close({ timeout: PATIENCE });
     });
     await receive(port, child.pipe);
     await child.stop();

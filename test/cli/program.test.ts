@@ -44,7 +44,10 @@ describe("the command line", () => {
   it.each([
     [["lss"], 'unknown command "lss"; did you mean ls?'],
     [["dctor"], 'unknown command "dctor"; did you mean doctor?'],
-    [["collect"], 'unknown command "collect"; the commands are ls, doctor, gc, build-addon, bench'],
+    [
+      ["collect"],
+      'unknown command "collect"; the commands are ls, doctor, gc, relay, mcp, build-addon, bench',
+    ],
     [["ls", "--jsno"], "unknown option --jsno; did you mean --json?"],
     [["gc", "--dryrun"], "unknown option --dryrun; did you mean --dry-run?"],
     [["doctor", "--all"], "unknown option --all; the options are --json, --verbose, --help"],
