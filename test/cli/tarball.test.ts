@@ -57,9 +57,12 @@ describe("the packed package", () => {
       .filter((name) => name.endsWith(".js"))
       .sort();
     expect(scripts.filter((name) => !name.startsWith("chunks/"))).toEqual([
+      "acp/index.js",
       "cli/main.js",
       "index.js",
+      "mcp/index.js",
       "rpc/index.js",
+      "vscode-jsonrpc/index.js",
     ]);
     expect(scripts.length).toBeLessThanOrEqual(5);
   });

@@ -20,7 +20,7 @@ async function relaying(command: readonly string[], options: RelayOptions = {}) 
 }
 
 describe("a relay to a program's standard streams", () => {
-  it("passes on JSON text as it is, of which a parser would change something", async () => {
+  it("passes on JSON text as it is, of which a parser would change something (S1.35)", async () => {
     const { texts } = await relaying(ECHO);
     const channel = await texts();
     const exact = '{ "n":12345678901234567890, "e":1.0e2, "a":1, "a":"\\u00fc" }';
