@@ -5,6 +5,7 @@ import { floods } from "./flood.mjs";
 import { inside } from "./inside.mjs";
 import { kills } from "./kills.mjs";
 import { latency } from "./latency.mjs";
+import { mcp } from "./mcp.mjs";
 import { memcpy } from "./memcpy.mjs";
 import { peers } from "./peers.mjs";
 import { calls } from "./rpc.mjs";
@@ -36,6 +37,7 @@ const ENTRIES = [
   (choice) => startUps(choice, peers),
   inside,
   calls,
+  mcp,
 ];
 
 /** @param {Choice} choice @returns {Suite[]} */

@@ -1,4 +1,4 @@
-import { bare, call, flight, items, vscode } from "../contenders/rpc.mjs";
+import { bare, call, flight, items, vscode, vscodeOurs } from "../contenders/rpc.mjs";
 import { cancel } from "../contenders/rpc-cancel.mjs";
 import { duration, rate, ratio } from "../lib/format.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
@@ -9,7 +9,7 @@ const one = {
   group: "rpc",
   title: "Calls, one after the other: there and back",
   notes: ["100 bytes of JSON each way, without schemas, through event loops at both ends."],
-  contenders: [bare, call, vscode],
+  contenders: [bare, call, vscode, vscodeOurs],
   columns: roundTripColumns,
   targets: [
     {

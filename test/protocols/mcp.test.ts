@@ -54,7 +54,7 @@ async function able(i: number, directory: string, options: ConnectMcpOptions = {
   client.setRequestHandler(ListRootsRequestSchema, () => ({
     roots: [{ uri: `file:///root-${i}`, name: `root ${i}` }],
   }));
-  await client.connect((await connectMcp("shared", { ...options, directory })) as Transport);
+  await client.connect(await connectMcp("shared", { ...options, directory }));
   return client;
 }
 
@@ -137,7 +137,7 @@ describe("server-filesystem, shared", () => {
     const clients = await Promise.all(
       Array.from({ length: 10 }, async (_, i) => {
         const client = ending(new Client(info(i)));
-        await client.connect((await connectMcp("shared", { directory })) as Transport);
+        await client.connect(await connectMcp("shared", { directory }));
         return client;
       }),
     );
@@ -232,10 +232,10 @@ describe("the same conversation over standard streams, a relay, and a shared ser
       new StdioClientTransport({ command, args, env: getDefaultEnvironment(), stderr: "ignore" }),
     );
     const { directory } = await sharing(everything());
-    const shared = await transcript((await connectMcp("shared", { directory })) as Transport);
+    const shared = await transcript(await connectMcp("shared", { directory }));
     ending(await relay("relayed", everything(), { directory }));
     const channel = await connect("relayed", { directory, codec: json() });
-    const relayed = await transcript(mcpTransport(channel) as Transport);
+    const relayed = await transcript(mcpTransport(channel));
     expect(direct.length).toBeGreaterThanOrEqual(10);
     expect(relayed).toEqual(direct);
     expect(shared).toEqual(direct);
