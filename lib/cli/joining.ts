@@ -17,14 +17,18 @@ export async function joinStandardStreams(name: string, values: Values, framing:
   const { error } = await join(
     name,
     { readable: process.stdin, writable: process.stdout },
-    {
-      ...where(values),
-      framing,
-      retry: { attempts: 1_000_000, maxTotal: milliseconds(values, "wait", 3000) },
-    },
+    { ...connecting(values), framing },
   );
   if (error !== undefined) throw error;
   return 0;
+}
+
+/** The options of `connect` that the command line gives. */
+export function connecting(values: Values) {
+  return {
+    ...where(values),
+    retry: { attempts: 1_000_000, maxTotal: milliseconds(values, "wait", 3000) },
+  };
 }
 
 /** The options of `listen` and `connect` that the command line gives. */

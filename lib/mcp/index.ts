@@ -1,6 +1,7 @@
 export { type BinaryContent, type BinaryOptions, binary, blockOf, bytesOf } from "./blocks.js";
 export { type ConnectMcpOptions, connectMcp } from "./connect.js";
 export type { McpMessage } from "./message.js";
+export type { ReconnectingTransport } from "./reconnect/reconnecting.js";
 export {
   type McpClient,
   type McpServerFactory,

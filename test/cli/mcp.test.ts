@@ -2,7 +2,9 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { connect, json, listen, text } from "ringbell";
+import { serveMcp } from "ringbell/mcp";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { v1 } from "../mcp/sdks.js";
 import { ending, privateDirectory } from "../rpc/setup.js";
 import { MAIN, ringbell } from "./run.js";
 
@@ -49,7 +51,30 @@ describe("ringbell mcp", () => {
     expect(await clients[1]!.ended).toBe(0);
   });
 
-  it("connect fails with the reason where nobody listens, or the server is killed", async () => {
+  it("connect --reconnect goes on when the server is started anew, and ends with its input", async () => {
+    const directory = privateDirectory();
+    const first = await serveMcp("tools", v1.factory, { directory });
+    const { child, say, line, ended } = piped("mcp", "connect", "tools", "-d", directory, "--reconnect");
+    const ask = async (id: number, method: string, params: object) => {
+      say({ jsonrpc: "2.0", id, method, params });
+      for (;;) {
+        const message = JSON.parse((await line())!);
+        if (message.id === id) return message;
+      }
+    };
+    const clientInfo = { name: "c", version: "1" };
+    await ask(0, "initialize", { protocolVersion: "2025-06-18", capabilities: {}, clientInfo });
+    say({ jsonrpc: "2.0", method: "notifications/initialized" });
+    const echo = { name: "echo", arguments: { text: "hello" } };
+    expect((await ask(1, "tools/call", echo)).result.content[0].text).toBe("hello");
+    await first.close();
+    ending(await serveMcp("tools", v1.factory, { directory }));
+    expect((await ask(2, "tools/call", echo)).result.content[0].text).toBe("hello");
+    child.stdin.end();
+    expect(await ended).toBe(0);
+  });
+
+  it("connect fails with the reason where nobody listens", async () => {
     const directory = privateDirectory();
     const nobody = await ringbell(["mcp", "connect", "tools", "-d", directory, "--wait", "1"]);
     expect([nobody.code, nobody.stdout]).toEqual([1, ""]);

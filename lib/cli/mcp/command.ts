@@ -1,8 +1,9 @@
 import { shareMcp } from "../../mcp/index.js";
+import { joinMcp } from "../../mcp/reconnect/stdio.js";
 import { isOn } from "../arguments.js";
 import { type Command, DIRECTORY, NAMESPACE, type Operands, type Output } from "../command.js";
 import { safe } from "../format.js";
-import { joinStandardStreams, milliseconds, WAIT, where } from "../joining.js";
+import { connecting, joinStandardStreams, milliseconds, WAIT, where } from "../joining.js";
 import { askedToEnd } from "../signals.js";
 import { UsageError } from "../usage-error.js";
 
@@ -24,6 +25,11 @@ export const mcp: Command = {
     DIRECTORY,
     WAIT,
     {
+      name: "reconnect",
+      short: "r",
+      text: "connect: go on when the server is started anew, for up to a minute",
+    },
+    {
       name: "linger",
       short: "l",
       value: "MS",
@@ -39,7 +45,9 @@ export const mcp: Command = {
     if (name === undefined || more.length > 0) throw new UsageError(`mcp takes two words: ${USAGE}`);
     if (what === "connect") {
       if (args.command !== undefined) throw new UsageError("mcp connect takes no command");
-      return joinStandardStreams(name, args.values, "lines");
+      if (!isOn(args.values, "reconnect")) return joinStandardStreams(name, args.values, "lines");
+      await joinMcp(name, { readable: process.stdin, writable: process.stdout }, connecting(args.values));
+      return 0;
     }
     if (what === "share") return share(name, args, output);
     throw new UsageError(`unknown word "${what}"; expected ${USAGE}`);
