@@ -146,6 +146,7 @@ describe("mcpTransport", () => {
     const settled = Promise.allSettled(sends);
     const begin = performance.now();
     await transport.close();
+    await transport.close();
     await settled;
     expect(closes).toBe(1);
     expect(performance.now() - begin).toBeLessThan(4000);
