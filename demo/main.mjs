@@ -1,4 +1,4 @@
-// npm run demo: an orchestrator and five agents over shared memory, and the same over a plain socket. --help says more.
+// npm run demo:files: an orchestrator and five agents over shared memory, and the same over a plain socket. --help says more.
 
 import { writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";

@@ -6,7 +6,7 @@ const NAMES = kinds.map(({ name }) => name);
 const DEFAULT_FILES = 2000;
 const DEFAULT_VICTIM = "symbols";
 
-export const USAGE = `Usage: npm run demo -- [options] [directory]
+export const USAGE = `Usage: npm run demo:files -- [options] [directory]
 
 An orchestrator and five agents, each a process of its own, work through a tree of files: ${NAMES.slice(0, 4).join(", ")}
 and ${NAMES.at(-1)}. One agent is killed in the middle, and replaced. The same job is done twice, over shared

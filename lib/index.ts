@@ -46,6 +46,7 @@ export type {
   TimeoutOptions,
   WaitOptions,
 } from "./port.js";
+export { type TestNamespace, testNamespace } from "./test-namespace.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/handshake/peer.js";
 export type { Clock, RetryOptions } from "./transport/places/retry.js";

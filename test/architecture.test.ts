@@ -38,7 +38,7 @@ const floors: readonly (readonly string[])[] = [
   ["transport/handshake"],
   ["port"],
   ["channel"],
-  ["memory-pair"],
+  ["memory-pair", "test-namespace"],
   ["index"],
   ...upper,
   ["cli"],

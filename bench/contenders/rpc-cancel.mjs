@@ -1,10 +1,9 @@
 import { createHistogram } from "node:perf_hooks";
+import { RPC } from "../lib/calling.mjs";
 import { pair } from "../lib/pair.mjs";
 import { distribution } from "../lib/percentiles.mjs";
 import { NAMESPACE, SHARED } from "../lib/ringbell.mjs";
 
-/** The build of this checkout. */
-const RPC = new URL("../../dist/rpc/index.js", import.meta.url).href;
 /** How long a handler computes if no cancel stops it (ms). */
 const LONG = 10_000;
 

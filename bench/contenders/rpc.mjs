@@ -1,16 +1,12 @@
 import { once } from "node:events";
 import { createServer, connect as dial } from "node:net";
 import { join } from "node:path";
+import { IN_FLIGHT, inFlight, oneByOne, PARAMS, RPC } from "../lib/calling.mjs";
 import { RoundTripTimer, streamFigures } from "../lib/clock.mjs";
 import { libraryOf } from "../lib/library.mjs";
 import { pair } from "../lib/pair.mjs";
 import { NAMESPACE, SHARED } from "../lib/ringbell.mjs";
 
-/** A call's parameters, and its result: some 100 bytes of JSON each way. */
-const PARAMS = { text: "x".repeat(88) };
-const IN_FLIGHT = 64;
-/** The build of this checkout. */
-const RPC = new URL("../../dist/rpc/index.js", import.meta.url).href;
 const JSONRPC = new URL("../../dist/vscode-jsonrpc/index.js", import.meta.url).href;
 
 /** @typedef {"bare" | "call" | "flight" | "items" | "vscode" | "vscode-ours"} Kind */
@@ -93,31 +89,10 @@ export async function drive({ kind, endpoint, directory }) {
   const client = await open(contract("bench", { items: "stream" }), { name: endpoint, ...place });
   const rounds = {
     call: oneByOne(() => client.echo(PARAMS)),
-    flight: inFlight(client),
+    flight: inFlight(() => client.echo(PARAMS)),
     items: streaming(client),
   };
   return { round: rounds[/** @type {keyof typeof rounds} */ (kind)], close: () => client.close() };
-}
-
-/** @param {() => Promise<unknown>} ask */
-function oneByOne(ask) {
-  return (/** @type {number} */ count) => {
-    const timer = new RoundTripTimer(() => void ask().then(() => timer.answered()));
-    return timer.run(count);
-  };
-}
-
-/** @param {any} client */
-function inFlight(client) {
-  return async (/** @type {number} */ count) => {
-    const begin = performance.now();
-    let left = count;
-    const caller = async () => {
-      while (left-- > 0) await client.echo(PARAMS);
-    };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, caller));
-    return streamFigures(count, performance.now() - begin);
-  };
 }
 
 /** @param {any} client */

@@ -1,5 +1,7 @@
 import { bare, call, flight, items, vscode, vscodeOurs } from "../contenders/rpc.mjs";
 import { cancel } from "../contenders/rpc-cancel.mjs";
+import { control } from "../contenders/rpc-control.mjs";
+import { birpc, birpcFlight, grpc } from "../contenders/rpc-others.mjs";
 import { duration, rate, ratio } from "../lib/format.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
 
@@ -9,7 +11,7 @@ const one = {
   group: "rpc",
   title: "Calls, one after the other: there and back",
   notes: ["100 bytes of JSON each way, without schemas, through event loops at both ends."],
-  contenders: [bare, call, vscode, vscodeOurs],
+  contenders: [bare, call, vscode, vscodeOurs, birpc, grpc],
   columns: roundTripColumns,
   targets: [
     {
@@ -28,6 +30,22 @@ const one = {
       better: "lower",
       format: ratio,
     },
+    {
+      name: "a call / birpc over a MessagePort",
+      needs: [birpc.name, call.name],
+      value: (figure) => figure(call.name, "ns") / figure(birpc.name, "ns"),
+      limit: 1 / 10,
+      better: "lower",
+      format: ratio,
+    },
+    {
+      name: "a call / @grpc/grpc-js",
+      needs: [grpc.name, call.name],
+      value: (figure) => figure(call.name, "ns") / figure(grpc.name, "ns"),
+      limit: 1 / 50,
+      better: "lower",
+      format: ratio,
+    },
   ],
 };
 
@@ -37,7 +55,7 @@ const many = {
   group: "rpc",
   title: "Calls and items of a stream, many at once",
   notes: ["100 bytes of JSON a call each way, and an item."],
-  contenders: [flight, items],
+  contenders: [flight, birpcFlight, items],
   columns: [{ title: "a second", figure: "perSecond", format: rate, spread: true }],
   targets: [
     {
@@ -47,6 +65,14 @@ const many = {
       limit: 400_000,
       better: "higher",
       format: rate,
+    },
+    {
+      name: "calls a second / birpc over a MessagePort",
+      needs: [flight.name, birpcFlight.name],
+      value: (figure) => figure(flight.name, "perSecond") / figure(birpcFlight.name, "perSecond"),
+      limit: 4,
+      better: "higher",
+      format: ratio,
     },
     {
       name: "items of a stream a second",
@@ -79,4 +105,24 @@ const cancels = {
   ],
 };
 
-export const calls = [one, many, cancels];
+/** @type {import("../lib/contender.mjs").Suite} */
+const controls = {
+  name: "calls-control",
+  group: "rpc",
+  title: "A question by the control lane, while the data lane is saturated",
+  notes: ["64 notifications of 16 KiB wait for room all the time."],
+  contenders: [control],
+  columns: roundTripColumns,
+  targets: [
+    {
+      name: "control call, p99",
+      needs: [control.name],
+      value: (figure) => figure(control.name, "p99"),
+      limit: 1e6,
+      better: "lower",
+      format: duration,
+    },
+  ],
+};
+
+export const calls = [one, many, cancels, controls];

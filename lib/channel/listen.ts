@@ -72,6 +72,7 @@ export async function listen(
   const server = new Server({
     endpoint,
     handshake: { ...settings.handshake, binding, offers: presented(offers) },
+    lines: settings.lines,
     roles: [...offers.roles.keys()],
     makeChannel: ({ connection, lanes: agreed, peer }, whenOver) => {
       const { role, lanes } = forRole(peer.role, offers);

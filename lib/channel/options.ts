@@ -119,6 +119,11 @@ export interface ListenOptions<Send, Receive, Lanes extends LanesOption = LanesO
   readonly capacity?: number | undefined;
   /** The permission bits of the socket, 0 to 0o777. They are in force before anyone can connect. Default 0o600: our own user. */
   readonly mode?: number | undefined;
+  /**
+   * Whether a peer may speak lines of JSON in place of the handshake: a program in any language, over the same socket and with the same
+   * permissions. The server then emits `lines`. Default false: such a peer is refused.
+   */
+  readonly lines?: boolean | undefined;
   /** Closes the server when the signal is aborted. If it is aborted already, `listen` rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }

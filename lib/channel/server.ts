@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
+import type { Socket } from "node:net";
 import { checkOptions } from "../check.js";
 import { soon, turn } from "../clock.js";
 import { ClosedError, InvalidArgumentError } from "../errors.js";
-import type { WaitOptions } from "../port.js";
+import type { Peer, WaitOptions } from "../port.js";
 import { raise } from "../raise.js";
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../trace.js";
 import type { Joined } from "../transport/handshake/joining.js";
@@ -36,6 +37,11 @@ export interface ServerEvents<Accepted extends Channel> {
    * Channels that are open go on.
    */
   filesLost: [paths: readonly string[]];
+  /**
+   * A peer speaks lines of JSON in place of the handshake, with the option `lines`. The socket is the program's, and so is its end. Without a
+   * listener for the event it is closed.
+   */
+  lines: [socket: Socket, peer: Peer];
   /** The server has given up its name, and all channels are closed. Comes once. */
   close: [];
 }
@@ -43,7 +49,9 @@ export interface ServerEvents<Accepted extends Channel> {
 /** The parts of which `listen` makes a server. */
 export interface ServerParts<Accepted extends Channel> {
   readonly endpoint: Endpoint;
-  readonly handshake: Omit<ListenerSettings, "status">;
+  readonly handshake: Omit<ListenerSettings, "status" | "onLines">;
+  /** Whether peers may speak lines of JSON. */
+  readonly lines: boolean;
   /** The names of the entries of the option `roles`; empty without that option. */
   readonly roles: readonly string[];
   /** `whenOver` is called when the channel has ended, right before its close event. */
@@ -229,7 +237,8 @@ export class Server<Accepted extends Channel = Channel>
     this.#lastId += 1;
     const id = `${this.#idPrefix}-${this.#lastId}`;
     try {
-      const settings = { ...this.#parts.handshake, status: () => this.#status() };
+      const onLines = this.#parts.lines ? this.#onLines(wire) : undefined;
+      const settings = { ...this.#parts.handshake, onLines, status: () => this.#status() };
       const joined = await acceptPeer(wire, id, settings);
       if (joined !== undefined) this.#welcome(joined, this.#handshakes.has(wire));
     } catch (error) {
@@ -255,6 +264,14 @@ export class Server<Accepted extends Channel = Channel>
     }
     if (this.#lobby.size >= MOST_WAITING) this.#listening.pause(true);
     this.#tell("connection", channel);
+  }
+
+  #onLines(wire: Wire): (socket: Socket, peer: Peer) => void {
+    return (socket, peer) => {
+      trace("%s: %o speaks lines of JSON", this.path, peer);
+      if (this.#handshakes.has(wire) && this.listenerCount("lines") > 0) this.#tell("lines", socket, peer);
+      else socket.destroy();
+    };
   }
 
   #emitWaiting(): void {

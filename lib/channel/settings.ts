@@ -1,4 +1,5 @@
 import {
+  checkBoolean,
   checkFile,
   checkFunction,
   checkInteger,
@@ -75,6 +76,7 @@ export type OfferSettings = Pick<CommonSettings, "codec" | "capacity" | "lanes">
 
 export interface ListenSettings extends CommonSettings {
   readonly mode: number;
+  readonly lines: boolean;
   /** Settings by the role of the peer. Undefined: every peer gets the same. */
   readonly roles: ReadonlyMap<string, OfferSettings> | undefined;
 }
@@ -101,7 +103,7 @@ const COMMON = [
   "signal",
   "handshakeTimeout",
 ] as const;
-const LISTEN = [...COMMON, "mode", "roles"] as const;
+const LISTEN = [...COMMON, "mode", "roles", "lines"] as const;
 const CONNECT = [...COMMON, "retry"] as const;
 
 const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
@@ -127,6 +129,7 @@ export function listenSettings<Send, Receive>(
   return {
     ...common,
     mode: checkInteger(mode, "options.mode", 0, 0o777),
+    lines: checkBoolean(options.lines ?? false, "options.lines"),
     roles: roles === undefined ? undefined : roleSettings(roles, common),
   };
 }

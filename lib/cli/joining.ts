@@ -2,8 +2,8 @@ import { join } from "../relay/index.js";
 import type { Framing } from "../rpc/framing.js";
 import { text } from "./arguments.js";
 import type { Option, Values } from "./command.js";
-import { placeOf } from "./place.js";
 import { UsageError } from "./usage-error.js";
+import { whereOf } from "./where.js";
 
 export const WAIT: Option = {
   name: "wait",
@@ -26,15 +26,9 @@ export async function joinStandardStreams(name: string, values: Values, framing:
 /** The options of `connect` that the command line gives. */
 export function connecting(values: Values) {
   return {
-    ...where(values),
+    ...whereOf(values),
     retry: { attempts: 1_000_000, maxTotal: milliseconds(values, "wait", 3000) },
   };
-}
-
-/** The options of `listen` and `connect` that the command line gives. */
-export function where(values: Values): { readonly namespace: string; readonly directory?: string } {
-  const place = placeOf(values);
-  return { namespace: place.namespace, ...(place.given ? { directory: place.base } : {}) };
 }
 
 /** Returns the value of an option of milliseconds, up to a day. */

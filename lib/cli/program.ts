@@ -2,6 +2,7 @@ import { inspect } from "node:util";
 import { isOn, ownArguments, parseOperands, parseOptions } from "./arguments.js";
 import { bench } from "./bench/command.js";
 import { buildAddon } from "./build-addon/command.js";
+import { call } from "./call/command.js";
 import { COMMON, type Command, type Output } from "./command.js";
 import { doctor } from "./doctor/command.js";
 import { safe } from "./format.js";
@@ -12,10 +13,11 @@ import { mcp } from "./mcp/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { relay } from "./relay/command.js";
+import { serve } from "./serve/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, relay, mcp, buildAddon, bench];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, call, serve, relay, mcp, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;

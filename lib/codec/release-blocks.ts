@@ -8,19 +8,32 @@ const DEPTH = 64;
  * may be anything, such as a result of the program's with cycles or with getters that throw. Never throws.
  */
 export function releaseBlocks(value: unknown): void {
-  if (typeof value === "object" && value !== null) release(value, DEPTH, new Set());
+  if (typeof value !== "object" || value === null) return;
+  eachBlock(value, DEPTH, new Set(), (block) => {
+    if (!block.gone) block.release();
+  });
+}
+
+/** Returns whether a value has blocks that were sent or released, so that it can't be sent again. Never throws. */
+export function hasGoneBlocks(value: unknown): boolean {
+  let gone = false;
+  if (typeof value === "object" && value !== null)
+    eachBlock(value, DEPTH, new Set(), (block) => {
+      gone ||= block.gone;
+    });
+  return gone;
 }
 
 /** `seen`: each object is looked at once, so that what refers to itself in many ways takes no longer than its size says. */
-function release(value: object, depth: number, seen: Set<object>): void {
+function eachBlock(value: object, depth: number, seen: Set<object>, tell: (block: Block) => void): void {
   if (depth === 0 || seen.has(value)) return;
   seen.add(value);
   if (value instanceof Block) {
-    if (!value.gone) value.release();
+    tell(value);
     return;
   }
   for (const part of partsOf(value)) {
-    if (typeof part === "object" && part !== null) release(part, depth - 1, seen);
+    if (typeof part === "object" && part !== null) eachBlock(part, depth - 1, seen, tell);
   }
 }
 

@@ -76,6 +76,7 @@ export class RpcConnection {
     this.#listener = this.#listen(port);
     if (port.control !== undefined) this.#listen(port.control);
     void port.closed.then(({ error }) => this.#end(error));
+    void port.readingEnded?.then(() => this.#closeWhenIdle(port));
   }
 
   /** Reads from a port. What is asked there is answered there, in the order in which the port sends. Returns the listener. */
@@ -96,7 +97,7 @@ export class RpcConnection {
    */
   #pause(why: "answers" | "calls"): boolean {
     const { port } = this.link;
-    if (port.off === undefined || this.outgoing.size > 0) return false;
+    if (port.off === undefined || port.pauses === false || this.outgoing.size > 0) return false;
     if (why === "calls" && this.#incoming?.needsPeer === true) return false;
     this.#full[why] = true;
     if (!this.#paused) port.off("message", this.#listener);
@@ -115,6 +116,12 @@ export class RpcConnection {
     this.#full.answers = false;
     this.#full.calls = false;
     if (this.link.ended === undefined) this.link.port.on("message", this.#listener);
+  }
+
+  /** The peer asks nothing more, and waits for the rest of its answers. */
+  async #closeWhenIdle(port: RpcPort): Promise<void> {
+    await this.#incoming?.idle();
+    await port.close();
   }
 
   #end(error: Error | undefined): void {

@@ -1,9 +1,15 @@
 import type { Duplex, Readable, Writable } from "node:stream";
-import { checkInteger, checkOneOf, checkOptions } from "../check.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../check.js";
+import type { Peer } from "../port.js";
 import { EventPort, textOf } from "./event-port.js";
 import { type Deframer, deframer, type Framing, framed } from "./framing.js";
 
 export interface DuplexPortOptions {
+  /**
+   * Whether answers go out after the other side has ended its writing, as `nc` does at the end of its input. The port then closes when all
+   * calls are answered. Default false: the end of what comes is the end of the port.
+   */
+  readonly halfOpen?: boolean | undefined;
   /** How messages follow one another. Default `lines`. */
   readonly framing?: Framing | undefined;
   /** The longest message to receive, in bytes, 1 to 1 GiB. A longer one ends the port. Default 16 MiB. */
@@ -21,37 +27,64 @@ export interface StreamPair {
  * The port ends with the stream, and destroys it when it is closed.
  */
 export function duplexPort(stream: Duplex | StreamPair, options: DuplexPortOptions = {}): EventPort {
-  checkOptions(options, ["framing", "maxMessageBytes"], "options");
-  const { framing = "lines", maxMessageBytes = 16 * 1024 * 1024 } = options;
+  checkOptions(options, ["framing", "maxMessageBytes", "halfOpen"], "options");
+  const { framing = "lines", maxMessageBytes = 16 * 1024 * 1024, halfOpen = false } = options;
+  checkBoolean(halfOpen, "options.halfOpen");
   checkOneOf(framing, "options.framing", ["lines", "length", "content-length"]);
   checkInteger(maxMessageBytes, "options.maxMessageBytes", 1, 1024 ** 3);
   const pair =
     "readable" in stream && typeof stream.readable === "object"
       ? stream
       : { readable: stream as Duplex, writable: stream as Duplex };
-  return new DuplexPort(pair, framing, maxMessageBytes);
+  return new DuplexPort(pair, framing, maxMessageBytes, halfOpen);
+}
+
+/** Makes a port of a socket on which a peer speaks lines, and may end its writing before it has its answers. */
+export function linesPort(socket: Duplex, peer: Peer, maxMessageBytes: number): EventPort {
+  const pair = { readable: socket, writable: socket };
+  return new DuplexPort(pair, "lines", maxMessageBytes, true, peer);
 }
 
 class DuplexPort extends EventPort {
+  readonly peer: Peer | undefined;
   readonly #readable: Readable;
   readonly #writable: Writable;
   readonly #framing: Framing;
   readonly #deframer: Deframer;
   /** Resolves when the writable takes more; sends wait for it, in order. */
   #room: Promise<void> | undefined;
+  readonly readingEnded: Promise<void> | undefined;
 
-  constructor({ readable, writable }: StreamPair, framing: Framing, maxMessageBytes: number) {
+  constructor(
+    { readable, writable }: StreamPair,
+    framing: Framing,
+    maxMessageBytes: number,
+    halfOpen: boolean,
+    peer?: Peer,
+  ) {
     super();
+    this.peer = peer;
     this.#readable = readable;
     this.#writable = writable;
     this.#framing = framing;
     this.#deframer = deframer(framing, maxMessageBytes, (text) => this.deliverText(text));
     readable.on("data", (chunk: Uint8Array | string) => this.#read(chunk));
-    readable.on("end", () => this.#finish("peer-closed"));
+    if (halfOpen) this.readingEnded = new Promise((resolve) => readable.once("end", () => resolve()));
+    else readable.on("end", () => this.#finish("peer-closed"));
     for (const each of new Set([readable, writable])) {
       each.on("error", (error) => this.#finish("peer-died", error));
       each.on("close", () => this.#finish("peer-closed"));
     }
+  }
+
+  override get pauses(): boolean {
+    return true;
+  }
+
+  protected override reading(on: boolean): void {
+    if (this.isOver) return;
+    if (on) this.#readable.resume();
+    else this.#readable.pause();
   }
 
   trySend(message: unknown): boolean {

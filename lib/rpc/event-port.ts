@@ -1,7 +1,10 @@
-import { ClosedError, DecodeError, EncodeError, InvalidArgumentError } from "../errors.js";
+import { ClosedError, CorruptError, DecodeError, EncodeError, InvalidArgumentError } from "../errors.js";
 import type { CloseInfo } from "../port.js";
 import { guarded } from "../raise.js";
 import type { RpcPort } from "./rpc-port.js";
+
+/** The most messages that wait for a listener. */
+const MOST_EARLY = 65_536;
 
 type Listener = (value: never) => unknown;
 
@@ -21,6 +24,11 @@ export abstract class EventPort implements RpcPort {
     });
   }
 
+  /** Whether the other side is made to wait while nobody listens. */
+  get pauses(): boolean {
+    return false;
+  }
+
   abstract trySend(message: unknown): boolean;
   abstract send(message: unknown): Promise<void>;
   abstract close(): Promise<void>;
@@ -30,15 +38,43 @@ export abstract class EventPort implements RpcPort {
     const listeners = this.#listeners[event];
     if (listeners === undefined) throw new InvalidArgumentError("event", '"message" or "error"', event);
     listeners.add(listener);
-    if (event === "message") for (const message of this.#early?.splice(0) ?? []) this.deliver(message);
+    if (event === "message") {
+      this.#deliverEarly();
+      if (this.#listeners.message.size > 0) this.reading(true);
+    }
     return this;
+  }
+
+  /** Takes a listener away. Messages that come while there is none wait for the next one. */
+  off(event: "message" | "error", listener: Listener): this {
+    const listeners = this.#listeners[event];
+    if (listeners === undefined) throw new InvalidArgumentError("event", '"message" or "error"', event);
+    if (listeners.delete(listener) && event === "message" && listeners.size === 0) this.reading(false);
+    return this;
+  }
+
+  /** Called when messages are wanted, or are not. A port that can makes the other side wait meanwhile. */
+  protected reading(_on: boolean): void {}
+
+  /** A listener may go away in the middle. */
+  #deliverEarly(): void {
+    while (this.#early !== undefined && this.#early.length > 0 && this.#listeners.message.size > 0)
+      this.deliver(this.#early.shift());
   }
 
   /** Gives a message to the listeners. */
   protected deliver(message: unknown): void {
     const { message: listeners } = this.#listeners;
-    if (listeners.size === 0) this.#early?.push(message);
+    if (listeners.size === 0) this.#keep(message);
     for (const listener of listeners) guarded(() => listener(message as never));
+  }
+
+  #keep(message: unknown): void {
+    this.#early?.push(message);
+    if ((this.#early?.length ?? 0) <= MOST_EARLY) return;
+    const error = new CorruptError(`${MOST_EARLY} messages wait, and nobody takes them`);
+    this.bad(error);
+    this.destroy(error);
   }
 
   /** Tells of what could not be read. */

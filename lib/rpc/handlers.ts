@@ -105,20 +105,21 @@ function ownOf(handlers: object, name: string): unknown {
   return value === (Object.prototype as unknown as Record<string, unknown>)[name] ? undefined : value;
 }
 
-/** The names of an object's functions, also of those that its class has. */
+/**
+ * The names of an object's own functions. What an object inherits is not served: a class that extends EventEmitter would else let callers
+ * emit events.
+ */
 function methodNames(handlers: object): string[] {
-  const names = new Set<string>();
-  for (
-    let at: object | null = handlers;
-    at !== null && at !== Object.prototype;
-    at = Object.getPrototypeOf(at)
-  ) {
-    for (const name of Object.getOwnPropertyNames(at)) {
-      if (name !== "constructor" && typeof (handlers as Record<string, unknown>)[name] === "function")
-        names.add(name);
-    }
+  const own = Object.getOwnPropertyNames(handlers).filter(
+    (name) => typeof (handlers as Record<string, unknown>)[name] === "function",
+  );
+  const parent: unknown = Object.getPrototypeOf(handlers);
+  if (own.length === 0 && parent !== null && parent !== Object.prototype) {
+    const expected =
+      "an object with functions of its own: what it inherits, such as methods of a class, is not served";
+    throw new InvalidArgumentError("handlers", expected, handlers);
   }
-  return [...names];
+  return own;
 }
 
 function warnOfNotifications(error: unknown, call: Call): void {

@@ -56,6 +56,7 @@ export class Incoming implements Runner {
   /** Cancels come by a way of their own, and may overtake the call. */
   readonly #early = new Set<Id>();
   #last = 0;
+  #onIdle: (() => void) | undefined = undefined;
 
   constructor(link: Link, served: Served, client: unknown, events: IncomingEvents) {
     this.link = link;
@@ -102,6 +103,18 @@ export class Incoming implements Runner {
     } else this.#admit(call);
   }
 
+  /** Resolves when no call waits or runs. */
+  idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onIdle = resolve;
+      this.#lookIdle();
+    });
+  }
+
+  #lookIdle(): void {
+    if (this.#calls.size === 0 && this.#unanswered.size === 0) this.#onIdle?.();
+  }
+
   #admit(call: ServedCall): void {
     this.#add(call);
     const entrance = this.#entrance;
@@ -145,6 +158,7 @@ export class Incoming implements Runner {
     if (!this.#entrance.forget(call)) return;
     this.#remove(call);
     call.refuse(undefined);
+    if (this.#onIdle !== undefined) this.#lookIdle();
   }
 
   credit(id: unknown, count: number): void {
@@ -227,6 +241,12 @@ export class Incoming implements Runner {
       this.#leave(call, () => call.expire());
       return;
     }
+    if (call.types.kind === "request" && isGenerator(result)) {
+      // It would go out as an empty object.
+      const what = `the handler of ${call.method} returned a generator; name the method as a stream in the contract`;
+      this.#fail(call, new TypeError(what));
+      return;
+    }
     // JSON has no undefined, and an answer has a result.
     this.#leave(call, () => call.answer(result ?? null, (why) => this.#report(why, call)));
   }
@@ -247,7 +267,12 @@ export class Incoming implements Runner {
     this.#remove(call);
     answer();
     this.#entrance.leave();
+    if (this.#onIdle !== undefined) this.#lookIdle();
   }
+}
+
+function isGenerator(value: unknown): boolean {
+  return isIterable(value) && typeof (value as Partial<Iterator<unknown>>).next === "function";
 }
 
 function isPromise(value: unknown): value is PromiseLike<unknown> {

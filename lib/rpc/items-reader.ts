@@ -32,6 +32,8 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
   #started = false;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
+  /** The value that comes with the end, once: the result of what was no stream after all. */
+  #result: unknown;
 
   constructor(events: ReaderEvents) {
     this.#events = events;
@@ -49,7 +51,7 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
       this.#failure = undefined;
       return Promise.reject(error);
     }
-    if (this.#ended) return Promise.resolve(DONE);
+    if (this.#ended) return Promise.resolve(this.#done());
     return new Promise((resolve, reject) => this.#waiters.push({ resolve, reject }));
   }
 
@@ -83,11 +85,15 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
     return true;
   }
 
-  /** Ends the items, after those that have arrived. `failure`: why, if not in order. */
-  end(failure?: { readonly error: unknown }): void {
-    if (this.#ended) return;
+  /** Ends the items, after those that have arrived. `failure`: why, if not in order; `result`: what comes with the end. */
+  end(failure?: { readonly error: unknown }, result?: unknown): void {
+    if (this.#ended) {
+      releaseBlocks(result);
+      return;
+    }
     this.#ended = true;
     this.#failure = failure;
+    this.#result = result;
     for (const waiter of this.#waiters.splice(0)) this.next().then(waiter.resolve, waiter.reject);
   }
 
@@ -95,6 +101,12 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
   drop(error: unknown): void {
     this.#forget();
     this.end({ error });
+  }
+
+  #done(): IteratorResult<unknown> {
+    const value = this.#result;
+    this.#result = undefined;
+    return value === undefined ? DONE : { done: true, value };
   }
 
   #start(): void {
@@ -132,6 +144,8 @@ export class ItemsReader implements AsyncIterableIterator<unknown> {
 
   #forget(): void {
     releaseBlocks(this.#items.slice(this.#taken));
+    releaseBlocks(this.#result);
+    this.#result = undefined;
     this.#items = [];
     this.#taken = 0;
   }

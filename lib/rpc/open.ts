@@ -10,6 +10,7 @@ import { Gate } from "./gate.js";
 import { type Handlers, SERVING_OPTIONS, type ServingOptions, servedBy } from "./handlers.js";
 import { ReconnectingClient } from "./reconnect.js";
 import type { RpcPort } from "./rpc-port.js";
+import { whereIs } from "./where.js";
 
 /** What a caller serves to its service, which calls it by `call.client`. */
 export interface ServedByCaller<C extends Contract> extends Omit<ServingOptions, "calls"> {
@@ -22,7 +23,7 @@ export type RetryOptions = Exclude<ConnectOptions<unknown, unknown>["retry"], fa
 
 export interface OpenOptions<Serves extends Contract = Contract>
   extends Omit<ConnectOptions<unknown, unknown>, "codec" | "lanes"> {
-  /** The name or path that the service listens under. Default: the name of the contract. */
+  /** The name or path that the service listens under. Default: what RINGBELL_SERVICES says, else the name of the contract. */
   readonly name?: string | undefined;
   /** A port of the program's to call over, instead of connecting. */
   readonly port?: RpcPort | undefined;
@@ -54,7 +55,7 @@ export async function open<const C extends Contract, const Serves extends Contra
   options: OpenOptions<Serves> = {},
 ): Promise<Client<C>> {
   const {
-    name = contract.name,
+    name = whereIs(contract.name),
     port,
     serve,
     reconnect = false,

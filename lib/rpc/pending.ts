@@ -63,8 +63,9 @@ export class PendingStream extends Pending {
   /** Set right after it was made. */
   reader!: ItemsReader;
 
-  succeed(): void {
-    this.reader.end();
+  succeed(result: unknown): void {
+    // Ours is null. A peer that knows no streams may answer with a result.
+    this.reader.end(undefined, result ?? undefined);
   }
 
   fail(error: unknown): void {

@@ -3,6 +3,7 @@ import { connect } from "../channel/connect.js";
 import type { ConnectOptions } from "../channel/options.js";
 import { clearTimeout, now, setTimeout } from "../clock.js";
 import { json } from "../codec/json.js";
+import { hasGoneBlocks } from "../codec/release-blocks.js";
 import { ClosedError } from "../errors.js";
 import type { CloseInfo, CloseOptions } from "../port.js";
 import { offAbort, onAbort } from "../signal.js";
@@ -92,6 +93,8 @@ export class ReconnectingClient implements Calls {
           return await connection.outgoing.request(name, method, params, options);
         } catch (error) {
           if (!(error instanceof CallLostError) || !this.#mayRepeat(error, method, tries)) throw error;
+          // The blocks went with the first try.
+          if (hasGoneBlocks(params)) throw error;
         }
       }
     } finally {

@@ -3,11 +3,14 @@ import type { Cells, CloseInfo, CloseOptions, Peer } from "../port.js";
 /**
  * What calls need of a port: messages that are JSON values, in order, and an end. Channels, lanes, memory pairs, and what
  * `duplexPort` and `messagePort` make are such ports.
+ *
+ * The ways to send are properties, because TypeScript compares the parameters of methods both ways: a channel that carries other messages
+ * is no such port.
  */
 export interface RpcPort {
   /** Sends if there is room, and returns whether it did. */
-  trySend(message: unknown): boolean;
-  send(message: unknown): Promise<void>;
+  readonly trySend: (message: unknown) => boolean;
+  readonly send: (message: unknown) => Promise<void>;
   /** Resolves when the port has ended. Never rejects. */
   readonly closed: Promise<CloseInfo>;
   readonly peer?: Peer | undefined;
@@ -19,6 +22,13 @@ export interface RpcPort {
   destroy(error?: Error): void;
   on(event: "message", listener: (message: unknown) => unknown): unknown;
   on(event: "error", listener: (error: Error) => unknown): unknown;
-  /** Stops giving messages to the listener; they wait until it is added again. A port without it can't make a peer wait that floods. */
+  /**
+   * Whether the peer has to wait while there is no listener for messages. Default: whether there is an `off`. A peer that floods can't be
+   * made to wait otherwise.
+   */
+  readonly pauses?: boolean | undefined;
+  /** Resolves when nothing more will come, though answers can still be sent. Never rejects. Undefined if both always end together. */
+  readonly readingEnded?: Promise<void> | undefined;
+  /** Stops giving messages to the listener; they wait until it is added again. */
   off?(event: "message", listener: (message: unknown) => unknown): unknown;
 }

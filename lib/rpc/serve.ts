@@ -6,19 +6,25 @@ import type { Client } from "./client.js";
 import { type Contract, contract as contractOf } from "./contract.js";
 import { closeWith, takeHanded } from "./handed.js";
 import { type Handlers, type ServingOptions, servedBy } from "./handlers.js";
+import { LineCallers } from "./line-callers.js";
 import type { RpcPort } from "./rpc-port.js";
 import { Service } from "./service.js";
 
 /** The bytes of each ring of the lane that cancels, credits and pings go by. */
 export const CONTROL_CAPACITY = 16 * 1024;
 
-type Listening = Omit<ListenOptions<unknown, unknown>, "codec" | "lanes">;
+type Listening = Omit<ListenOptions<unknown, unknown>, "codec" | "lanes" | "lines">;
 
 export interface ServeOptions<Calls extends Contract = Contract> extends ServingOptions<Calls>, Listening {
   /** The name to listen under, or the path of a socket. Default: the name of the contract. */
   readonly name?: string | undefined;
   /** A port of the program's to serve on, instead of listening. */
   readonly port?: RpcPort | undefined;
+  /**
+   * Whether programs in any language may call by lines of JSON on the service's socket, with the same permissions and limits. A line has
+   * `maxMessageBytes` at most, or 16 MiB. Default true.
+   */
+  readonly lines?: boolean | undefined;
 }
 
 /** A contract that names nothing: any method may be called, and nothing is checked. */
@@ -51,13 +57,25 @@ export async function serve<const C extends Contract, const Calls extends Contra
     service.add(port);
     return service;
   }
+  const { lines = true, maxMessageBytes } = listening;
   const server = await listen<unknown, unknown, { control: { capacity: number } }>(name, {
     ...listening,
+    lines,
     codec: json(),
     lanes: { control: { capacity: CONTROL_CAPACITY } },
   });
-  const service = new Service<Calls>(served, theirs, server);
+  const byLines = new LineCallers(maxMessageBytes);
+  const service = new Service<Calls>(served, theirs, {
+    path: server.path,
+    close: async () => {
+      await Promise.all([server.close(), byLines.close()]);
+    },
+  });
   server.on("connection", (channel) => service.add(channel));
+  server.on("lines", (socket, peer) => {
+    const port = byLines.add(socket, peer);
+    if (port !== undefined) service.add(port);
+  });
   server.on("peerError", (error) => service.emit("peerError", error, undefined));
   if (handed !== undefined) closeWith(handed.pid, service);
   return service;

@@ -5,7 +5,11 @@ import { headOf } from "./blocks.js";
 import { expectLines, root, runCommand } from "./workshop.js";
 
 const folder = join(root, "examples");
-const examples = readdirSync(folder).filter((file) => /\.(mjs|ts)$/.test(file));
+const examples = [
+  ...readdirSync(folder).filter((file) => /\.(mjs|ts)$/.test(file)),
+  // Programs of several files.
+  "dev-mode/main.mjs",
+];
 
 // One of them compiles first, which takes long on a busy machine.
 describe("an example (S0.3)", { timeout: 120_000 }, () => {

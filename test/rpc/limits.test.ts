@@ -15,7 +15,7 @@ import {
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { type Entrance, Gate, type GateLimits } from "../../lib/rpc/gate.js";
-import { child, ending, privateDirectory, raw, serving, until, ways } from "./setup.js";
+import { child, ending, privateDirectory, program, raw, serving, until, ways } from "./setup.js";
 
 const work = contract("work", {
   wait: request(z.object({ id: z.number() }), z.number()),
@@ -259,6 +259,34 @@ function gateOf(limits: Pick<GateLimits, "concurrency" | "queue"> & Partial<Gate
 }
 
 const join = (gate: Gate) => gate.join(() => {});
+
+describe.each(["shm", "stream"] as const)("a service over %s that lets callers wait", (transport) => {
+  it("hears of the death of one that waits, and serves the others", async () => {
+    const { served, begun, calls, ends } = handlers();
+    const directory = privateDirectory();
+    const limits = { concurrency: 1, queuePerClient: 1, whenFull: "wait" } as const;
+    const service = ending(await serve(work, served as never, { directory, transport, ...limits }));
+    const flooding = program(
+      `const client = await open(contract("work"), { directory });
+       for (let id = 0; ; id++) {
+         void client.wait({ id }).catch(() => {});
+         if (id === 3000) report("flooded");
+         await turn();
+       }`,
+      directory,
+    );
+    await flooding.said("flooded");
+    const client = ending(await open(work, { directory }));
+    const waits = client.now({ id: -1 });
+    const left = new Promise((resolve) => service.once("leave", resolve));
+    flooding.child.kill("SIGKILL");
+    await left;
+    expect(calls[0]!.signal.aborted).toBe(true);
+    ends.get(0)!();
+    expect(await waits).toBe(-1);
+    expect(begun).toEqual([0, -1]);
+  });
+});
 
 describe("the gate of a service", () => {
   it("gives its places to the clients in turn", () => {

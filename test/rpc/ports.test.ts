@@ -16,7 +16,7 @@ import {
   stream,
   webSocketPort,
 } from "ringbell/rpc";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import { ending, privateDirectory } from "./setup.js";
@@ -81,7 +81,49 @@ describe.each(["lines", "length", "content-length", "MessagePort", "WebSocket"])
   });
 });
 
+describe.each(["lines", "length", "MessagePort", "WebSocket"])("a port of %s", (kind) => {
+  it("keeps what comes while nobody listens, in order, for the next listener", async () => {
+    const [one, other] = await portsOver(kind);
+    ending(one);
+    ending(other);
+    const seen: unknown[] = [];
+    const first = (message: unknown) => {
+      seen.push(message);
+      if (message === 1) other.off!("message", first);
+    };
+    other.on("message", first);
+    for (let i = 0; i < 500; i++) await one.send(i);
+    await vi.waitFor(() => expect(seen).toEqual([0, 1]));
+    other.off!("message", first);
+    const done = new Promise<void>((resolve) => {
+      other.on("message", (message) => {
+        seen.push(message);
+        if (message === 499) resolve();
+      });
+    });
+    await done;
+    expect(seen).toEqual(Array.from({ length: 500 }, (_, i) => i));
+  });
+});
+
 describe("a port of a stream", () => {
+  it("makes the other side wait while nobody listens", async () => {
+    const [one, other] = await portsOver("lines");
+    ending(one);
+    ending(other);
+    const listener = () => {};
+    other.on("message", listener);
+    other.off!("message", listener);
+    const text = "x".repeat(100_000);
+    // More than the kernel and the streams keep.
+    let through = 0;
+    const waiting = Promise.all(Array.from({ length: 100 }, () => one.send(text).then(() => through++)));
+    for (let i = 0; i < 200; i++) await new Promise(setImmediate);
+    expect(through).toBeLessThan(50);
+    other.on("message", listener);
+    await waiting;
+  });
+
   it.each(["lines", "length", "content-length"] as const)(
     "cuts %s wherever the chunks are cut (S0.44, S1.24, S1.25, S2.2)",
     async (framing) => {

@@ -119,6 +119,21 @@ describe("a client that reconnects", () => {
     await expect(waiting).rejects.toMatchObject({ code: "ERR_RINGBELL_CALL_LOST", mayHaveRun: false });
   });
 
+  it("does not repeat a call whose blocks went with the first try: it says what was lost", async () => {
+    const directory = privateDirectory();
+    const photos = contract("tools", { hangOnce: request(z.unknown(), z.unknown(), { idempotent: true }) });
+    const first = await started(directory);
+    const client = ending(await open(photos, { directory, reconnect: true }));
+    const port = client.port as unknown as { allocate(bytes: number): Promise<unknown> };
+    const called = reported(first.child);
+    const lost = client.hangOnce({ photo: await port.allocate(10) });
+    expect(await called).toBe("called");
+    first.child.kill("SIGKILL");
+    const second = await started(directory, false);
+    await expect(lost).rejects.toMatchObject({ code: "ERR_RINGBELL_CALL_LOST", mayHaveRun: true });
+    expect(await client.hangOnce({})).toBe(second.child.pid);
+  });
+
   it("goes through its states by a clock of the program's (S1.27)", async () => {
     const directory = privateDirectory();
     const handlers = { who: () => 1, hang: () => new Promise<null>(() => {}), hangOnce: () => 1 };

@@ -314,6 +314,7 @@ describe("the port of calls", () => {
   it("is any channel or lane of JSON", () => {
     expectTypeOf<Channel<unknown, unknown>>().toExtend<RpcPort>();
     expectTypeOf<Lane<unknown, unknown>>().toExtend<RpcPort>();
+    expectTypeOf<Channel<{ a: number }, unknown>>().not.toExtend<RpcPort>();
   });
 
   it("has parameters with blocks", () => {

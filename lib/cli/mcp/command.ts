@@ -3,9 +3,10 @@ import { joinMcp } from "../../mcp/reconnect/stdio.js";
 import { isOn } from "../arguments.js";
 import { type Command, DIRECTORY, NAMESPACE, type Operands, type Output } from "../command.js";
 import { safe } from "../format.js";
-import { connecting, joinStandardStreams, milliseconds, WAIT, where } from "../joining.js";
+import { connecting, joinStandardStreams, milliseconds, WAIT } from "../joining.js";
 import { askedToEnd } from "../signals.js";
 import { UsageError } from "../usage-error.js";
+import { whereOf } from "../where.js";
 
 const USAGE = "mcp connect NAME, or mcp share NAME -- COMMAND …";
 
@@ -57,7 +58,7 @@ export const mcp: Command = {
 async function share(name: string, { values, command = [] }: Operands, { print }: Output): Promise<number> {
   if (command.length === 0) throw new UsageError("mcp share needs a command: mcp share NAME -- COMMAND …");
   const shared = await shareMcp(name, command, {
-    ...where(values),
+    ...whereOf(values),
     linger: milliseconds(values, "linger", 60_000),
     turns: isOn(values, "turns"),
   });

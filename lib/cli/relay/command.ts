@@ -3,9 +3,10 @@ import type { Framing } from "../../rpc/framing.js";
 import { text } from "../arguments.js";
 import { type Command, DIRECTORY, NAMESPACE, type Values } from "../command.js";
 import { safe } from "../format.js";
-import { joinStandardStreams, WAIT, where } from "../joining.js";
+import { joinStandardStreams, WAIT } from "../joining.js";
 import { askedToEnd } from "../signals.js";
 import { UsageError } from "../usage-error.js";
+import { whereOf } from "../where.js";
 
 const FRAMINGS: readonly Framing[] = ["lines", "length", "content-length"];
 
@@ -39,7 +40,7 @@ export const relay: Command = {
     if (command === undefined) return joinStandardStreams(name, values, framing);
     if (command.length === 0) throw new UsageError("relay needs a command behind --");
     const running = await relayTo(name, command, {
-      ...where(values),
+      ...whereOf(values),
       framing,
       onChildEnd: (pid, how) => print(safe(`process ${pid ?? "?"} has ended: ${how}`)),
     });

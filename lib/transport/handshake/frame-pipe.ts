@@ -11,7 +11,8 @@ const EARLY_LIMIT = 2 * FRAME_LIMIT;
 
 interface Waiting {
   readonly query: boolean;
-  resolve(frame: Frame | "status"): void;
+  readonly lines: boolean;
+  resolve(frame: Frame | "status" | "lines"): void;
   reject(error: unknown): void;
 }
 
@@ -60,12 +61,12 @@ export class FramePipe {
   }
 
   /**
-   * Returns the next frame, or "status" for a status query, which is looked for only if `query`. Rejects with
-   * a HandshakeError, a HandshakeTimeoutError, or the signal's reason.
+   * Returns the next frame; or "status" for a status query, which is looked for only if `query`; or "lines" for lines of JSON, only if
+   * `lines`. Rejects with a HandshakeError, a HandshakeTimeoutError, or the signal's reason.
    */
-  read(query = false): Promise<Frame | "status"> {
+  read(query = false, lines = false): Promise<Frame | "status" | "lines"> {
     return new Promise((resolve, reject) => {
-      this.#waiting = { query, resolve, reject };
+      this.#waiting = { query, lines, resolve, reject };
       if (this.#failed) this.#settle();
       else if (!this.#look()) this.#listen();
     });
@@ -147,9 +148,9 @@ export class FramePipe {
 
   /** Gives a frame, or an error, to the waiting read. Returns whether the read has ended. */
   #look(): boolean {
-    const { query, resolve, reject } = this.#waiting!;
+    const { query, lines, resolve, reject } = this.#waiting!;
     try {
-      const frame = this.#reader.next(query);
+      const frame = this.#reader.next(query, lines);
       if (frame === undefined) return false;
       resolve(frame);
     } catch (error) {

@@ -14,6 +14,10 @@ export const FRAME_LIMIT = 64 * 1024;
 /** Bytes before the body. */
 const PREFIX = 8;
 
+/** What lines of JSON begin with, and no frame: `{` and `[`. */
+const OBJECT = 0x7b;
+const ARRAY = 0x5b;
+
 export type Frame = Readonly<Record<string, unknown>>;
 
 /** Returns the frame as bytes, or undefined if its body would be longer than FRAME_LIMIT. */
@@ -52,10 +56,11 @@ export class JsonFrameReader {
   }
 
   /**
-   * Returns the next frame, "status" for a status query (looked for only if `query`), or undefined if more
-   * bytes are needed. Throws a HandshakeError as soon as the bytes can be no frame, or a frame is too long.
+   * Returns the next frame, or undefined if more bytes are needed. If `query`, it may be "status", for a status query; if `lines`, it may be
+   * "lines", for lines of JSON, which begin here. Throws a HandshakeError as soon as the bytes can be no frame, or a frame is too long.
    */
-  next(query: boolean): Frame | "status" | undefined {
+  next(query: boolean, lines = false): Frame | "status" | "lines" | undefined {
+    if (lines && (this.#bytes[0] === OBJECT || this.#bytes[0] === ARRAY)) return "lines";
     if (query) {
       const asked = this.#readStatusQuery();
       if (asked !== "no") return asked;

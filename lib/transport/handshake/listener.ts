@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import { clearTimeout, setTimeout } from "../../clock.js";
 import {
   HandshakeError,
@@ -38,6 +39,8 @@ const LINGER = 1000;
 
 export interface ListenerSettings extends HandshakeSettings {
   readonly offers: ByRole<readonly LaneOffer[]>;
+  /** Takes a peer that speaks lines of JSON in place of the handshake. Undefined: such a peer is refused. */
+  readonly onLines?: ((socket: Socket, peer: Peer) => void) | undefined;
   /** Returns the answer to a status query: anything that JSON carries. */
   status(): object;
 }
@@ -54,8 +57,8 @@ interface Offer {
 
 /**
  * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is
- * closed. `id` names the connection. Resolves with undefined after a status query, and after a probe that
- * hung up without a word. Otherwise it rejects with the failure, and tells the peer first.
+ * closed. `id` names the connection. Resolves with undefined after a status query, for a peer that speaks lines of JSON, and after a probe
+ * that hung up without a word. Otherwise it rejects with the failure, and tells the peer first.
  */
 export async function acceptPeer(
   wire: Wire,
@@ -69,7 +72,7 @@ export async function acceptPeer(
   );
   try {
     const ours = isOurs(wire, undefined);
-    const first = await pipe.read(true);
+    const first = await pipe.read(true, settings.onLines !== undefined);
     // A stranger that must be refused is refused before any of its data are interpreted.
     if (settings.authorize === undefined) await checkPeer(describePeer(wire, undefined, id), ours, undefined);
     if (first === "status") {
@@ -77,6 +80,15 @@ export async function acceptPeer(
       pipe.finish();
       wire.write(Buffer.from(`${JSON.stringify(settings.status())}\n`));
       endSoon(wire);
+      return undefined;
+    }
+    if (first === "lines") {
+      const peer = describePeer(wire, undefined, id);
+      await pipe.during(checkPeer(peer, ours, settings.authorize));
+      const begun = Buffer.from(pipe.finish());
+      const socket = wire.toSocket();
+      socket.unshift(begun);
+      settings.onLines!(socket, peer);
       return undefined;
     }
     return await agree(wire, pipe, id, first, settings);

@@ -77,6 +77,8 @@ export interface HealthOptions extends Place {
 export interface EndpointsOptions extends HealthOptions {
   /** Whether to list all namespaces of the directory, instead of one. Default false. */
   readonly everyNamespace?: boolean | undefined;
+  /** Lists the instances of a service only: the endpoint of this name, and those whose names go on with a dot, as `tools.2` does. */
+  readonly service?: string | undefined;
 }
 
 const DEFAULT_TIMEOUT = 1000;
@@ -91,20 +93,28 @@ const REFUSAL = /^[0-9a-f]{8}\{"t":"error","code":"ERR_RINGBELL_REFUSED"/;
  * not ask are left out. Throws an AccessError if the directory is not safe to use.
  */
 export async function endpoints(options: EndpointsOptions = {}): Promise<EndpointInfo[]> {
-  checkOptions(options, ["namespace", "directory", "timeout", "everyNamespace"], "options");
+  checkOptions(options, ["namespace", "directory", "timeout", "everyNamespace", "service"], "options");
+  const { service } = options;
+  if (service !== undefined && (typeof service !== "string" || !NAME_PATTERN.test(service)))
+    throw new InvalidArgumentError("options.service", "the name of a service", service);
   const timeout = checkTimeout(options.timeout);
   const place = resolvePlace(options);
   const places: ResolvedPlace[] = options.everyNamespace === true ? everyPlace(place) : [place];
   await turn();
   const [named, unseen] = [places.flatMap(seenIn), places.flatMap(unseenIn)];
-  const answers = await Promise.allSettled([...named, ...unseen].map((address) => examine(address, timeout)));
+  const asked = [...named, ...unseen].filter(({ name }) => isInstance(name, service));
+  const answers = await Promise.allSettled(asked.map((address) => examine(address, timeout)));
   return answers
     .flatMap((answer, at) => {
       if (answer.status === "rejected") return [];
       // Without a file, only a live owner counts.
-      return at < named.length || answer.value.state === "lost" ? [answer.value] : [];
+      return named.includes(asked[at]!) || answer.value.state === "lost" ? [answer.value] : [];
     })
     .sort((a, b) => compare(a.namespace, b.namespace) || compare(a.name, b.name));
+}
+
+function isInstance(name: string, service: string | undefined): boolean {
+  return service === undefined || name === service || name.startsWith(`${service}.`);
 }
 
 function seenIn(place: ResolvedPlace): Address[] {

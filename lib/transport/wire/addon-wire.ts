@@ -1,3 +1,4 @@
+import { Socket } from "node:net";
 import { setImmediate } from "../../clock.js";
 import type { Binding, Credentials, Watcher } from "../../native/binding.js";
 import { hasTime } from "../loop-turn.js";
@@ -107,6 +108,10 @@ class NativeWire extends WireBase implements Wire {
     this.#leave();
     this.finishSilently();
     return this.#descriptor;
+  }
+
+  toSocket(): Socket {
+    return new Socket({ fd: this.detach(), readable: true, writable: true, allowHalfOpen: true });
   }
 
   ref(): void {

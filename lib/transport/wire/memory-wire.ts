@@ -55,6 +55,10 @@ class MemoryWire extends WireBase implements Wire {
     this.#read();
   }
 
+  toSocket(): never {
+    throw new TransportError("a wire within a process is no socket");
+  }
+
   detach(): never {
     throw new TransportError("memory in this process has no descriptor");
   }

@@ -41,16 +41,20 @@ class NetWire extends WireBase implements Wire {
     this.drained();
   };
 
+  readonly #listeners = {
+    data: (chunk: Buffer) => this.deliver(chunk),
+    end: () => this.finish(undefined),
+    error: (error: Error) => {
+      this.#error = error;
+    },
+    close: () => this.finish(this.#error),
+  };
+
   constructor(socket: Socket) {
     super();
     this.#socket = socket;
     socket.pause();
-    socket.on("data", (chunk: Buffer) => this.deliver(chunk));
-    socket.on("end", () => this.finish(undefined));
-    socket.on("error", (error) => {
-      this.#error = error;
-    });
-    socket.on("close", () => this.finish(this.#error));
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.on(event, listener);
   }
 
   get buffered(): number {
@@ -86,6 +90,13 @@ class NetWire extends WireBase implements Wire {
 
   detach(): never {
     throw new TransportError("taking over the descriptor of a socket needs the addon");
+  }
+
+  toSocket(): Socket {
+    const socket = this.#socket;
+    this.finishSilently();
+    for (const [event, listener] of Object.entries(this.#listeners)) socket.off(event, listener);
+    return socket;
   }
 
   ref(): void {

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Credentials } from "../../native/binding.js";
 
 export interface WireHandler {
@@ -39,6 +40,8 @@ export interface Wire {
    * `unread` are lost. Native only.
    */
   detach(): number;
+  /** Gives up the connection to a socket of Node's, which may be half open: the wire is dead. Bytes that were `unread` are lost. */
+  toSocket(): Socket;
   ref(): void;
   unref(): void;
   /** Closes when the kernel has what was written (`destroy`: at once). Calls no handler any more. */

@@ -36,6 +36,9 @@ export class FakeWire implements Wire {
   detach(): number {
     return -1;
   }
+  toSocket(): never {
+    throw new Error("this is no socket");
+  }
   ref(): void {}
   unref(): void {}
   async end(): Promise<void> {}
