@@ -156,7 +156,7 @@ describe("one server on standard streams, shared", () => {
   });
 
   it("lets a client go that does not read, and goes on with the others", async () => {
-    const { share, client, raw } = await sharing({ patience: 200 });
+    const { share, client, raw } = await sharing({ patience: 1000 });
     const { call } = await client();
     const lazy = await raw();
     await lazy.send({ jsonrpc: "2.0", id: 0, method: "initialize", params: {} });

@@ -1,4 +1,4 @@
-import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
+import { clearTimeout, now, setTimeout, type Timer } from "../../clock.js";
 import { CorruptError } from "../../errors.js";
 import type { Port } from "../../port.js";
 import type { McpMessage } from "../message.js";
@@ -13,10 +13,12 @@ export class PortClient implements SharingClient {
   readonly #patience: number;
   readonly #slow: (isSlow: boolean) => void;
   #waiting = 0;
+  /** When the client has last taken one of the messages that waited for it (ms). */
+  #lastTaken = 0;
   #timer: Timer | undefined;
 
   /**
-   * `slow` is told when messages pile up for the client, and when they do no more. If that takes longer than `patience` (ms), the client is
+   * `slow` is told when messages pile up for the client, and when they do no more. If it takes none of them for `patience` (ms), the client is
    * let go, for the sake of the others.
    */
   constructor(port: Port<unknown, unknown>, patience: number, slow: (isSlow: boolean) => void) {
@@ -35,6 +37,7 @@ export class PortClient implements SharingClient {
     }
     if (++this.#waiting === MANY_WAITING) this.#wait();
     const done = () => {
+      this.#lastTaken = now();
       if (--this.#waiting === MANY_WAITING / 2) this.#goOn();
     };
     this.#port.send(message).then(done, done);
@@ -47,12 +50,25 @@ export class PortClient implements SharingClient {
 
   #wait(): void {
     if (this.#timer !== undefined) return;
+    this.#lastTaken = now();
     this.#slow(true);
-    this.#timer = setTimeout(() => {
-      const many = `${this.#waiting} messages have waited for it for ${this.#patience} ms`;
-      this.#port.destroy(new CorruptError(`the client does not read: ${many}`));
-    }, this.#patience);
+    this.#startTimer(this.#patience);
+  }
+
+  #startTimer(ms: number): void {
+    this.#timer = setTimeout(() => this.#look(), ms);
     this.#timer.unref();
+  }
+
+  /** Lets the client go, unless it has taken something meanwhile: a client that is only slow is waited for. */
+  #look(): void {
+    const left = this.#lastTaken + this.#patience - now();
+    if (left > 0) {
+      this.#startTimer(left);
+      return;
+    }
+    const many = `${this.#waiting} messages have waited for it for ${this.#patience} ms`;
+    this.#port.destroy(new CorruptError(`the client does not read: ${many}`));
   }
 
   #goOn(): void {
