@@ -3,6 +3,9 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 /** What `npm run test:bench` runs: the benchmark and the demo, which are no part of the library. */
 const BENCH = ["test/bench/**/*.test.ts", "test/demo/**/*.test.ts", "test/cli/bench.test.ts"];
 
+/** The entries of the package beside the core. */
+const UPPER = ["rpc", "mailbox", "mcp", "vscode-jsonrpc", "acp"];
+
 const lib = (file: string) => new URL(`./lib/${file}`, import.meta.url).pathname;
 
 function project(name: string, include: string[], exclude: string[]): TestProjectInlineConfiguration {
@@ -10,8 +13,7 @@ function project(name: string, include: string[], exclude: string[]): TestProjec
     // Tests run lib/ in their own process, one copy of it; what they start as another process runs dist/.
     resolve: {
       alias: {
-        "ringbell/mailbox": lib("mailbox/index.ts"),
-        "ringbell/rpc": lib("rpc/index.ts"),
+        ...Object.fromEntries(UPPER.map((floor) => [`ringbell/${floor}`, lib(`${floor}/index.ts`)])),
         ringbell: lib("index.ts"),
       },
     },
@@ -29,11 +31,18 @@ function project(name: string, include: string[], exclude: string[]): TestProjec
   };
 }
 
+/** What `npm run test:protocols` runs: programs of others, which are installed into bench/. */
+const PROTOCOLS = ["test/protocols/**/*.test.ts"];
+
 export default defineConfig({
   test: {
     // Of the whole run, and not of each project: it builds dist/ and the addon where they are older than their sources.
     globalSetup: "test/global-setup.ts",
     maxWorkers: 2,
-    projects: [project("core", ["test/**/*.test.ts"], BENCH), project("bench", BENCH, [])],
+    projects: [
+      project("core", ["test/**/*.test.ts"], [...BENCH, ...PROTOCOLS]),
+      project("bench", BENCH, []),
+      project("protocols", PROTOCOLS, []),
+    ],
   },
 });

@@ -11,7 +11,15 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 /** What programs import or start, without the extension. */
-const ENTRIES = ["index", "rpc/index", "mailbox/index", "cli/main"];
+const ENTRIES = [
+  "index",
+  "rpc/index",
+  "mailbox/index",
+  "mcp/index",
+  "vscode-jsonrpc/index",
+  "acp/index",
+  "cli/main",
+];
 
 /** The paths of all files in a folder, without the folder; none if it is not there. */
 function filesIn(folder) {

@@ -7,7 +7,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Folders above the waist, from the ground up: connections are ports to them, which they get by a name. */
 const upper: readonly (readonly string[])[] = [
-  ["rpc", "store", "relay"],
+  ["rpc", "store"],
+  ["relay"],
   ["session", "mailbox"],
   ["bridge", "mcp", "vscode-jsonrpc", "acp"],
 ];

@@ -7,7 +7,9 @@ import { libraryOf } from "../lib/library.mjs";
 import { pair } from "../lib/pair.mjs";
 import { NAMESPACE, SHARED } from "../lib/ringbell.mjs";
 
-/** @typedef {"bare" | "call" | "flight" | "items" | "vscode"} Kind */
+const JSONRPC = new URL("../../dist/vscode-jsonrpc/index.js", import.meta.url).href;
+
+/** @typedef {"bare" | "call" | "flight" | "items" | "vscode" | "vscode-ours"} Kind */
 /** @typedef {{ kind: Kind, endpoint: string, directory: string }} Options */
 
 /** @param {Kind} kind @param {string} title @param {readonly string[]} [packages] */
@@ -34,10 +36,15 @@ export const vscode = calls("vscode", "vscode-jsonrpc, Unix socket, one request 
   "vscode-jsonrpc",
 ]);
 
+export const vscodeOurs = calls("vscode-ours", "vscode-jsonrpc over ringbell, one request after the other", [
+  "vscode-jsonrpc",
+]);
+
 /** @param {Options} options */
 export async function serve({ kind, endpoint, directory }) {
   if (kind === "vscode") return serveVscode(join(directory, endpoint));
   const place = { directory, namespace: NAMESPACE, ...SHARED };
+  if (kind === "vscode-ours") return serveVscodeOurs(endpoint, place);
   if (kind === "bare") {
     const { json, listen } = await libraryOf();
     const server = await listen(endpoint, { codec: json(), ...place });
@@ -67,6 +74,7 @@ export async function serve({ kind, endpoint, directory }) {
 export async function drive({ kind, endpoint, directory }) {
   if (kind === "vscode") return driveVscode(join(directory, endpoint));
   const place = { directory, namespace: NAMESPACE };
+  if (kind === "vscode-ours") return driveVscodeOurs(endpoint, place);
   if (kind === "bare") {
     const { connect, json } = await libraryOf();
     const channel = await connect(endpoint, { codec: json(), ...place });
@@ -133,4 +141,30 @@ async function driveVscode(path) {
  */
 function connectionOver({ createMessageConnection, SocketMessageReader, SocketMessageWriter }, socket) {
   return createMessageConnection(new SocketMessageReader(socket), new SocketMessageWriter(socket));
+}
+
+/** @param {string} name @param {object} place */
+async function serveVscodeOurs(name, place) {
+  const { createMessageConnection } = await import("vscode-jsonrpc/node");
+  const { serveJsonrpc } = await import(JSONRPC);
+  const service = await serveJsonrpc(
+    name,
+    (/** @type {any} */ { reader, writer }) => {
+      const connection = createMessageConnection(reader, writer);
+      connection.onRequest("echo", (/** @type {unknown} */ params) => params);
+      connection.listen();
+    },
+    place,
+  );
+  return { round() {}, close: () => service.close() };
+}
+
+/** @param {string} name @param {object} place */
+async function driveVscodeOurs(name, place) {
+  const { createMessageConnection } = await import("vscode-jsonrpc/node");
+  const { connectJsonrpc } = await import(JSONRPC);
+  const { reader, writer } = await connectJsonrpc(name, place);
+  const connection = createMessageConnection(reader, writer);
+  connection.listen();
+  return { round: oneByOne(() => connection.sendRequest("echo", PARAMS)), close: () => connection.dispose() };
 }

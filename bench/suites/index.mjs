@@ -6,6 +6,7 @@ import { inside } from "./inside.mjs";
 import { kills } from "./kills.mjs";
 import { latency } from "./latency.mjs";
 import { mailbox } from "./mailbox.mjs";
+import { mcp } from "./mcp.mjs";
 import { memcpy } from "./memcpy.mjs";
 import { peers } from "./peers.mjs";
 import { calls } from "./rpc.mjs";
@@ -38,6 +39,7 @@ const ENTRIES = [
   inside,
   calls,
   mailbox,
+  mcp,
 ];
 
 /** @param {Choice} choice @returns {Suite[]} */

@@ -1,4 +1,4 @@
-import { bare, call, flight, items, vscode } from "../contenders/rpc.mjs";
+import { bare, call, flight, items, vscode, vscodeOurs } from "../contenders/rpc.mjs";
 import { cancel } from "../contenders/rpc-cancel.mjs";
 import { control } from "../contenders/rpc-control.mjs";
 import { birpc, birpcFlight, grpc } from "../contenders/rpc-others.mjs";
@@ -11,7 +11,7 @@ const one = {
   group: "rpc",
   title: "Calls, one after the other: there and back",
   notes: ["100 bytes of JSON each way, without schemas, through event loops at both ends."],
-  contenders: [bare, call, vscode, birpc, grpc],
+  contenders: [bare, call, vscode, vscodeOurs, birpc, grpc],
   columns: roundTripColumns,
   targets: [
     {

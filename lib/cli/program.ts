@@ -10,13 +10,15 @@ import { gc } from "./gc/command.js";
 import { commandHelp, programHelp } from "./help.js";
 import { ls } from "./ls/command.js";
 import { mail } from "./mail/command.js";
+import { mcp } from "./mcp/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
+import { relay } from "./relay/command.js";
 import { serve } from "./serve/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, call, serve, mail, buildAddon, bench];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, call, serve, relay, mail, mcp, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;

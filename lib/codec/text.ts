@@ -1,6 +1,6 @@
 import { DecodeError, EncodeError } from "../errors.js";
 import { carriers } from "./blocks.js";
-import { type Codec, NO_ROOM, noRoom, type Scratch } from "./codec.js";
+import { type Codec, NO_BLOCKS, NO_ROOM, noRoom, type Scratch } from "./codec.js";
 import { type Field, fieldOf } from "./field.js";
 import { checkLength } from "./fields.js";
 import { describe } from "./path.js";
@@ -8,6 +8,8 @@ import { ILL_FORMED, readText, writeText } from "./utf8.js";
 
 /**
  * Strings, as UTF-8. A codec of its own, and the type of a field: `struct({ symbol: text() })`.
+ *
+ * The other side may have `json()`: then the strings are the JSON of its messages, without blocks.
  *
  * A string with a lone surrogate is refused by the sender (`ERR_RINGBELL_ENCODE`), as UTF-8 can't carry it; bytes that are
  * not valid UTF-8 are refused by the receiver (`ERR_RINGBELL_DECODE`). Nothing is ever replaced by U+FFFD.
@@ -44,7 +46,9 @@ const textCodec: Codec<string> & Field<string> = Object.freeze({
       throw new EncodeError("the string has a lone surrogate, which UTF-8 can't carry", "");
     return bytes === NO_ROOM ? noRoom(Buffer.byteLength(message)) : bytes;
   },
-  decode(scratch: Scratch, offset: number, bytes: number): string {
+  decode(scratch: Scratch, offset: number, bytes: number, blocks = NO_BLOCKS): string {
+    // A peer with json() sent them. What stands for them in its text means nothing without them.
+    if (blocks.length > 0) throw new DecodeError("the message has blocks, which text() does not carry", "");
     const message = readText(scratch, offset, offset + bytes);
     if (message === undefined) throw new DecodeError("not valid UTF-8", "");
     return message;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../lib/channel/connect.js";
 import { listen } from "../../lib/channel/listen.js";
-import { text } from "../../lib/codec/text.js";
+import { bytes } from "../../lib/codec/bytes.js";
 import {
   AccessError,
   HandshakeError,
@@ -121,7 +121,7 @@ describe("connecting", () => {
 
   it("does not try again what waiting does not mend", async () => {
     const directory = scratchDirectory();
-    await using server = await listen("n", { directory, codec: text() });
+    await using server = await listen("n", { directory, codec: bytes() });
     const retry = {
       clock: {
         ...systemClock,
@@ -129,9 +129,9 @@ describe("connecting", () => {
       },
     };
     await expect(connect("n", { directory, retry })).rejects.toBeInstanceOf(SchemaMismatchError);
-    const wrong = connect("n", { directory, retry, codec: text(), lanes: { nope: {} } });
+    const wrong = connect("n", { directory, retry, codec: bytes(), lanes: { nope: {} } });
     await expect(wrong).rejects.toBeInstanceOf(LaneMismatchError);
-    const other = connect("n", { directory, retry, codec: text(), authorize: () => false });
+    const other = connect("n", { directory, retry, codec: bytes(), authorize: () => false });
     await expect(other).rejects.toMatchObject({ code: "ERR_RINGBELL_REFUSED" });
     await server.close();
   });

@@ -11,10 +11,18 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** A directory as a user of the package would have one: with `ringbell`, and a few others, in its node_modules. */
 export function workshop(): string {
   const directory = privateDirectory();
-  mkdirSync(join(directory, "node_modules", "@types"), { recursive: true });
+  for (const scope of ["@types", "@agentclientprotocol"]) {
+    mkdirSync(join(directory, "node_modules", scope), { recursive: true });
+  }
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }\n');
   symlinkSync(root, join(directory, "node_modules", "ringbell"));
-  for (const name of ["zod", "@types/node"]) {
+  for (const name of [
+    "zod",
+    "@types/node",
+    "@modelcontextprotocol",
+    "@agentclientprotocol/sdk",
+    "vscode-jsonrpc",
+  ]) {
     symlinkSync(join(root, "node_modules", name), join(directory, "node_modules", name));
   }
   return directory;

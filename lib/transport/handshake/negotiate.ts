@@ -91,12 +91,26 @@ function checkCodec(
   ours: CodecIdentity,
   theirs: CodecIdentity,
 ): void {
-  if (ours.name === theirs.name && ours.fingerprint === theirs.fingerprint) return;
+  if (isSame(ours, theirs) || (isText(ours) && isText(theirs))) return;
   // If names and schemas are the same, only the fingerprints show that the codecs differ.
   const words = ours.name !== theirs.name || ours.schema !== theirs.schema;
   const error = schemaMismatch(lane, direction, describeCodec(ours, words), describeCodec(theirs, words));
   mismatches.set(error, { lane, direction });
   throw error;
+}
+
+function isSame(a: CodecIdentity, b: Pick<CodecIdentity, "name" | "fingerprint">): boolean {
+  return a.name === b.name && a.fingerprint === b.fingerprint;
+}
+
+/**
+ * The codecs whose messages are texts. A side with `text()` sends and gets the JSON of a peer with `json()` as it is, so that a relay
+ * need not parse it.
+ */
+const TEXTS = ["json", "text"].map((name) => ({ name, fingerprint: name }));
+
+function isText(codec: CodecIdentity): boolean {
+  return TEXTS.some((text) => isSame(codec, text));
 }
 
 function describeCodec({ name, schema, fingerprint }: CodecIdentity, words: boolean): string {

@@ -175,9 +175,9 @@ describe("what goes wrong becomes the same error on both sides", () => {
   });
 
   it("one direction that does not fit is enough", async () => {
-    const mixed = { send: JSON_CODEC.send, receive: codec("text", "text").receive };
+    const mixed = { send: JSON_CODEC.send, receive: codec("bytes", "bytes").receive };
     const [ours] = await quarrel(await wirePair(), {}, { codec: mixed });
-    expect(ours.message).toContain("this side sends json, the other receives text");
+    expect(ours.message).toContain("this side sends json, the other receives bytes");
   });
 
   it("lanes that the listener does not have", async () => {
