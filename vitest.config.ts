@@ -8,7 +8,13 @@ const lib = (file: string) => new URL(`./lib/${file}`, import.meta.url).pathname
 function project(name: string, include: string[], exclude: string[]): TestProjectInlineConfiguration {
   return {
     // Tests run lib/ in their own process, one copy of it; what they start as another process runs dist/.
-    resolve: { alias: { "ringbell/rpc": lib("rpc/index.ts"), ringbell: lib("index.ts") } },
+    resolve: {
+      alias: {
+        "ringbell/rpc": lib("rpc/index.ts"),
+        "ringbell/session": lib("session/index.ts"),
+        ringbell: lib("index.ts"),
+      },
+    },
     test: {
       name,
       include,

@@ -11,7 +11,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 /** What programs import or start, without the extension. */
-const ENTRIES = ["index", "rpc/index", "cli/main"];
+const ENTRIES = ["index", "rpc/index", "session/index", "cli/main"];
 
 /** The paths of all files in a folder, without the folder; none if it is not there. */
 function filesIn(folder) {
