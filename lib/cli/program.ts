@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { isOn, parseOptions } from "./arguments.js";
+import { audit } from "./audit/command.js";
 import { bench } from "./bench/command.js";
 import { buildAddon } from "./build-addon/command.js";
 import { COMMON, type Command, type Output } from "./command.js";
@@ -13,7 +14,7 @@ import { packageVersion } from "./package.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, buildAddon, bench];
+const COMMANDS: readonly Command[] = [ls, doctor, gc, audit, buildAddon, bench];
 
 /** The exit codes besides 0. */
 const FAILED = 1;

@@ -64,6 +64,9 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   readonly #inputs = new OpenInputs();
   readonly #stop = new AbortController();
   #link: Link | undefined;
+  /** A connection that has ended, none follows, and it has events that the loop has not taken. */
+  #rest: Link | undefined;
+  #isOver = false;
   #next: Promise<Link>;
   #connection: AttachmentState = "reconnecting";
   #state = "";
@@ -143,6 +146,7 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   async close(options?: CloseOptions): Promise<void> {
     const current = this.#link;
     this.#end("closed", new ClosedError("the attachment was closed by this side"), undefined);
+    this.#rest = undefined;
     await current?.close(options);
   }
 
@@ -172,7 +176,7 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   /** Takes the next item; undefined at the end. */
   async #take(): Promise<Item | undefined> {
     for (;;) {
-      const current = this.#link ?? (await this.#again());
+      const current = this.#link ?? this.#rest ?? (await this.#again());
       if (current === undefined) {
         if (this.#error !== undefined) throw this.#error;
         return undefined;
@@ -183,17 +187,13 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
         if (frame === undefined) frame = await current.data.receive();
       } catch (error) {
         // The connection has ended, or the session sends what can't be read.
-        if (this.#link === current) current.destroy(error as Error);
+        if (current === this.#rest) this.#rest = undefined;
+        else if (current === this.#link) current.destroy(error as Error);
         await current.closed;
         continue;
       }
-      if (current !== this.#link) continue;
+      if (current !== this.#link && current !== this.#rest) continue;
       const item = itemOf(frame, this.#sequence);
-      if (item === "over") {
-        this.#end("over", new ClosedError("the session is over"), undefined);
-        await current.close();
-        return undefined;
-      }
       if (item !== undefined) {
         this.#sequence = item.sequence;
         return item;
@@ -216,12 +216,20 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   async #attach(from: From, connecting: Connecting): Promise<Link> {
     const { name, client } = this.#parts;
     let made: Link | undefined;
-    /** A notice may come before the welcome has been looked at, and then is newer; never from a connection that is no longer ours. */
-    const isCurrent = () => made === undefined || made === this.#link;
+    /** Notices that came in the same turn as the welcome, and before it was looked at. */
+    const early: (() => void)[] = [];
+    const heed = (notice: () => void) => {
+      if (made === undefined) early.push(notice);
+      else if (made === this.#link) notice();
+    };
     const notices: Notices = {
-      state: (state) => isCurrent() && this.#setState(state),
-      retained: (key, value) => isCurrent() && this.#retain(key, value),
-      replaced: () => isCurrent() && this.#replaced(),
+      state: (state) => heed(() => this.#setState(state)),
+      retained: (key, value) => heed(() => this.#retain(key, value)),
+      replaced: () => heed(() => this.#replaced()),
+      over: () =>
+        heed(() => {
+          this.#isOver = true;
+        }),
       bad: this.#parts.onPeerError,
     };
     const current = await link(
@@ -237,6 +245,7 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
       throw this.#stop.signal.reason;
     }
     this.#attached(current);
+    for (const notice of early) heed(notice);
     return current;
   }
 
@@ -276,8 +285,14 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
     if (this.#link !== current) return;
     this.#link = undefined;
     this.#inputs.lost();
+    if (this.#isOver) {
+      this.#rest = current;
+      this.#end("over", new ClosedError("the session is over"), undefined);
+      return;
+    }
     const { retry } = this.#parts;
     if (retry === undefined) {
+      this.#rest = current;
       this.#end("failed", error ?? new ClosedError("the session has closed the connection"), error);
       return;
     }

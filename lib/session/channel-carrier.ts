@@ -69,6 +69,10 @@ export class ChannelCarrier implements Carrier {
     this.#parts.calls.replaced(undefined, { timeout: 1000 }).then(end, end);
   }
 
+  async over(timeout: number): Promise<void> {
+    await this.#parts.calls.over(undefined, { timeout }).catch(() => {});
+  }
+
   close(timeout: number): Promise<void> {
     return this.#parts.close({ timeout });
   }
@@ -92,12 +96,12 @@ export class ChannelCarrier implements Carrier {
       while (!this.#gone) {
         if (this.#stateChanged) {
           this.#stateChanged = false;
-          await calls.state({ state: session.state });
+          await calls.newState({ state: session.state });
         } else {
           const [name] = this.#names;
           if (name === undefined) break;
           this.#names.delete(name);
-          await calls.retained({ name, value: session.retained(name) });
+          await calls.newValue({ name, value: session.retained(name) });
         }
       }
     } catch {

@@ -29,8 +29,10 @@ export const SESSION_CALLS = contract<{
 
 /** What an interface serves to its session. Answers say that it was taken, so that at most one of each waits. */
 export const INTERFACE_CALLS = contract<{
-  state(message: { readonly state: string }): null;
+  newState(message: { readonly state: string }): null;
   /** `value` is absent if there is none any more. */
-  retained(message: { readonly name: string; readonly value?: unknown }): null;
+  newValue(message: { readonly name: string; readonly value?: unknown }): null;
   replaced(): null;
+  /** The session ends for good, with what the data lane still has. */
+  over(): null;
 }>("interface");

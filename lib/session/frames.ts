@@ -70,14 +70,11 @@ export function missedText(
   return JSON.stringify({ kind: "missed", sequence, missed, classes });
 }
 
-/** The last message: the session is over. */
-export const OVER = '{"kind":"over"}';
-
 /**
  * Reads a message of the data lane. `after`: the last event before it, from which the session must go on; undefined if the interface has
- * none yet. Returns "over" at the end of the session, and undefined for what breaks the rules.
+ * none yet. Returns undefined for what breaks the rules.
  */
-export function itemOf(frame: unknown, after: number | undefined): Item | "over" | undefined {
+export function itemOf(frame: unknown, after: number | undefined): Item | undefined {
   if (Array.isArray(frame)) {
     const [sequence, kind, event] = frame as unknown[];
     return sequence === (after ?? -1) + 1 && typeof kind === "string"
@@ -86,7 +83,6 @@ export function itemOf(frame: unknown, after: number | undefined): Item | "over"
   }
   const fields = (frame ?? {}) as Readonly<Record<string, unknown>>;
   const { sequence, missed, reason, classes } = fields;
-  if (fields.kind === "over") return "over";
   if (!isCount(sequence) || (missed !== undefined && !isCount(missed))) return undefined;
   if (fields.kind === "snapshot") {
     const why = reason as SnapshotReason;

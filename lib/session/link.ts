@@ -16,6 +16,7 @@ export interface Notices {
   state(state: string): void;
   retained(name: string, value: unknown): void;
   replaced(): void;
+  over(): void;
   bad(error: Error): void;
 }
 
@@ -50,9 +51,10 @@ export async function link(
       serve: {
         contract: INTERFACE_CALLS,
         handlers: {
-          state: (message) => tell(() => notices.state(String(message?.state))),
-          retained: (message) => tell(() => notices.retained(String(message?.name), message?.value)),
+          newState: (message) => tell(() => notices.state(String(message?.state))),
+          newValue: (message) => tell(() => notices.retained(String(message?.name), message?.value)),
           replaced: () => tell(() => notices.replaced()),
+          over: () => tell(() => notices.over()),
         },
       },
     });

@@ -7,7 +7,7 @@ import type { Contract } from "../rpc/contract.js";
 import { AuditChain } from "./audit.js";
 import { EventLog, type LogLimits } from "./event-log.js";
 import { type ClassPolicy, Feed, type FeedSource, type Sink, type Start } from "./feed.js";
-import { type Cursor, cursorOf, eventText, newId, OVER, partsOf } from "./frames.js";
+import { type Cursor, cursorOf, eventText, newId, partsOf } from "./frames.js";
 import {
   type ClientRecord,
   type InputHandlers,
@@ -104,6 +104,8 @@ export interface Carrier extends Sink {
   changed(what: "state" | "retained", name: string): void;
   /** Another attachment of the client takes the place of this one. It must end, and offers nothing more. */
   replaced(): void;
+  /** Tells that the session is over. Resolves when that was taken, or after `timeout` ms. */
+  over(timeout: number): Promise<void>;
   /** Ends in order, at most within `timeout` ms. */
   close(timeout: number): Promise<void>;
 }
@@ -114,7 +116,7 @@ export interface Welcome {
   /** The id of this run of the session, with its log. A session whose process was started again has another one. */
   readonly log: string;
   readonly epoch: number;
-  /** The interface's place; absent if a snapshot says it. */
+  /** The interface's place; absent if only a snapshot will say it. */
   readonly sequence: number | undefined;
   /** Whether the cursor was of no use. */
   readonly tooOld: boolean;
@@ -332,7 +334,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
       session: this.id,
       log: this.logId,
       epoch: record.epoch,
-      sequence: start.at === "sequence" ? start.sequence : undefined,
+      sequence: start.at === "sequence" ? start.sequence : start.after,
       tooOld,
       state: this.#state,
       retained: Object.fromEntries([...this.#retained].map(([name, { value }]) => [name, value])),
@@ -416,7 +418,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     while ([...this.#interfaces].some(({ feed }) => feed.lag > 0) && left() > 0) {
       await this.#within(Math.min(left(), 20), new Promise<void>((resolve) => this.#waiting.push(resolve)));
     }
-    if (over) for (const { carrier } of this.#interfaces) carrier.offer(OVER);
+    if (over) await Promise.all([...this.#interfaces].map(({ carrier }) => carrier.over(left())));
     await Promise.all([...this.#interfaces].map(({ carrier }) => carrier.close(left())));
     await this.#source?.close();
     for (const attached of [...this.#interfaces]) this.detach(attached);

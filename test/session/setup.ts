@@ -126,7 +126,8 @@ ${code}`;
   const reported = async (count: number): Promise<unknown[]> => {
     while (reports().length < count) {
       const over = await Promise.race([once(child, "report").then(() => undefined), ended]);
-      if (over !== undefined && reports().length < count) throw new Error(`the process ended early: ${over.error}`);
+      if (over !== undefined && reports().length < count)
+        throw new Error(`the process ended early: ${over.error}`);
     }
     return reports();
   };
