@@ -91,7 +91,6 @@ export class OpenInputs {
     const { session, epoch, log } = link.welcome;
     const [oldest] = this.#open.keys();
     const { number, method, params } = input;
-    const before = input.sentTo;
     input.sentTo = log;
     input.tries++;
     try {
@@ -102,10 +101,8 @@ export class OpenInputs {
         input.reject(error);
         return;
       }
-      if (!error.mayHaveRun) {
-        input.sentTo = before;
-        input.tries--;
-      } else if (input.tries >= MOST_TRIES) {
+      // Whether it went out is not asked: of a stream that ends, not even the kernel says what it has handed over.
+      if (input.tries >= MOST_TRIES) {
         const text = "the connection was lost twice before the input was answered";
         input.reject(new InputLostError(text, true, { cause: error }));
       }
