@@ -12,6 +12,8 @@ function project(name: string, include: string[], exclude: string[]): TestProjec
       alias: {
         "ringbell/rpc": lib("rpc/index.ts"),
         "ringbell/session": lib("session/index.ts"),
+        "ringbell/bridge": lib("bridge/index.ts"),
+        "ringbell/browser": lib("browser/index.ts"),
         ringbell: lib("index.ts"),
       },
     },

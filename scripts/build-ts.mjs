@@ -11,7 +11,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 
 /** What programs import or start, without the extension. */
-const ENTRIES = ["index", "rpc/index", "session/index", "cli/main"];
+const ENTRIES = ["index", "rpc/index", "session/index", "bridge/index", "cli/main"];
 
 /** The paths of all files in a folder, without the folder; none if it is not there. */
 function filesIn(folder) {
@@ -68,6 +68,16 @@ async function bundle(sources) {
     platform: "node",
     target: "node20.19",
     packages: "external",
+    logLevel: "warning",
+  });
+  // Browsers get one file, without chunks that are shared with what runs in Node.
+  await build({
+    entryPoints: [join("lib", "browser", "index.ts")],
+    outfile: join("dist", "browser", "index.js"),
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
     logLevel: "warning",
   });
 }

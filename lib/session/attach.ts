@@ -4,7 +4,8 @@ import { InvalidArgumentError } from "../errors.js";
 import type { Contract } from "../rpc/contract.js";
 import type { RetryOptions } from "../rpc/open.js";
 import { Attachment } from "./attachment.js";
-import { isCount, newId, partsOf } from "./frames.js";
+import { newId, partsOf } from "./frames.js";
+import { isCount } from "./item.js";
 import type { From } from "./session.js";
 
 export interface AttachOptions<Inputs extends Contract = Contract>

@@ -1,5 +1,6 @@
 import type { EventLog } from "./event-log.js";
-import { missedText, type SnapshotReason, snapshotText } from "./frames.js";
+import { missedText, snapshotText } from "./frames.js";
+import type { SnapshotReason } from "./item.js";
 
 /** What becomes of the events of a class for an interface that is slow. */
 export type ClassPolicy =

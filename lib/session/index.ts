@@ -14,8 +14,9 @@ export {
 } from "./errors.js";
 export type { LogLimits } from "./event-log.js";
 export type { ClassPolicy } from "./feed.js";
-export type { Cursor, Item, SnapshotReason } from "./frames.js";
+export type { Cursor } from "./frames.js";
 export type { InputHandlers, InputSource, RoleRights } from "./inputs.js";
+export type { Item, SnapshotReason } from "./item.js";
 export type { InputOptions } from "./open-inputs.js";
 export { type ServeSessionOptions, serveSession } from "./serve-session.js";
 export {

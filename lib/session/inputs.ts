@@ -8,7 +8,7 @@ import { errorBodyOf } from "../rpc/failure.js";
 import { shown } from "../rpc/form.js";
 import type { AuditChain } from "./audit.js";
 import { INPUT_TOO_OLD, NOT_ALLOWED, NOT_AUDITED, STALE_EPOCH, WRONG_SESSION } from "./errors.js";
-import { isCount } from "./frames.js";
+import { isCount } from "./item.js";
 
 /** What a handler knows of the interface that made the input. */
 export interface InputSource {

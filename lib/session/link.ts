@@ -6,7 +6,7 @@ import type { Client } from "../rpc/client.js";
 import { CallLostError } from "../rpc/errors.js";
 import { open } from "../rpc/open.js";
 import { CONTROL_LANE, INTERFACE_CALLS, SESSION_CALLS, SESSION_PROTOCOL } from "./control.js";
-import { isCount } from "./frames.js";
+import { isCount } from "./item.js";
 import type { From, Welcome } from "./session.js";
 
 export type Connecting = Omit<ConnectOptions<unknown, unknown>, "codec" | "lanes">;

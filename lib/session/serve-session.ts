@@ -3,14 +3,14 @@ import type { ListenOptions } from "../channel/options.js";
 import { checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import type { Contract } from "../rpc/contract.js";
-import { CallError, INVALID_PARAMS, INVALID_REQUEST } from "../rpc/errors.js";
-import { shown } from "../rpc/form.js";
+import { CallError, INVALID_REQUEST } from "../rpc/errors.js";
 import { serve } from "../rpc/serve.js";
 import { ChannelCarrier } from "./channel-carrier.js";
-import { CONTROL_LANE, INTERFACE_CALLS, SESSION_CALLS, SESSION_PROTOCOL } from "./control.js";
-import { isCount, jsonText, partsOf } from "./frames.js";
+import { checkAttach } from "./check-attach.js";
+import { CONTROL_LANE, INTERFACE_CALLS, SESSION_CALLS } from "./control.js";
+import { jsonText } from "./frames.js";
 import type { InputMessage } from "./inputs.js";
-import { type From, SESSION_OPTIONS, Session, type SessionOptions, type Welcome } from "./session.js";
+import { SESSION_OPTIONS, Session, type SessionOptions, type Welcome } from "./session.js";
 import { closeOnSignals, type SignalOptions } from "./signals.js";
 
 /** The bytes of each ring of the lane of inputs and states. */
@@ -125,23 +125,4 @@ async function welcome(session: Session, channel: Accepted): Promise<void> {
   service.on("peerError", (error) => session.emit("peerError", error));
   await channel.closed;
   carrier?.end();
-}
-
-/** Checks what an interface says when it attaches. */
-export function checkAttach(message: unknown): { readonly client: string; readonly from: From } {
-  const { protocol, client, from } = (message ?? {}) as Readonly<Record<string, unknown>>;
-  if (protocol !== SESSION_PROTOCOL) {
-    throw new CallError(
-      INVALID_PARAMS,
-      `the session speaks protocol ${SESSION_PROTOCOL}, the interface ${shown(protocol)}; use the same version of ringbell on both`,
-    );
-  }
-  if (typeof client !== "string" || !/^[\w.-]{1,64}$/.test(client)) {
-    throw new CallError(INVALID_PARAMS, "client must be 1 to 64 of A-Za-z0-9._-");
-  }
-  if (from === "snapshot" || from === "live") return { client, from };
-  const { last, cursor } = (from ?? {}) as Readonly<Record<string, unknown>>;
-  if (isCount(last)) return { client, from: { last } };
-  if (partsOf(cursor) !== undefined) return { client, from: { cursor: cursor as string } };
-  throw new CallError(INVALID_PARAMS, 'from must be "snapshot", "live", { last } or { cursor }');
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { Cursor, Item } from "ringbell/session";
 import { describe, expect, it } from "vitest";
-import { itemOf } from "../../lib/session/frames.js";
+import { itemOf } from "../../lib/session/item.js";
 import { type Carrier, Session, type SessionInterface } from "../../lib/session/session.js";
 import { isGapFree, serving, take } from "./setup.js";
 
