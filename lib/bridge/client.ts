@@ -79,7 +79,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
   /** Messages that may be read at once, and when that was. */
   #allowance: number;
   #allowedAt = now();
-  #overdrawn = 0;
+  #paused = false;
 
   constructor(socket: WebSocket, host: ClientHost, address: string, token: string | undefined) {
     this.#socket = socket;
@@ -413,25 +413,27 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
     this.#step({ type: "refused" });
   }
 
-  /** A bucket of messages that fills by time. Returns false if the client was cut off. */
+  /** A bucket of messages that fills by time, and may be in debt. Returns false if the client was cut off. */
   #mayGoOn(): boolean {
     const { maxRate } = this.#host.settings.limits;
     const passed = now() - this.#allowedAt;
     this.#allowedAt = now();
-    this.#allowance = Math.min(2 * maxRate, this.#allowance + (passed * maxRate) / 1000);
-    if (this.#allowance >= 1) {
-      this.#allowance--;
-      this.#overdrawn = 0;
-      return true;
-    }
-    // It is not read until it may send again, and is cut off if what it has sent meanwhile is more than that.
-    this.#socket.pause();
-    setTimeout(() => this.#socket.resume(), 1000 / maxRate).unref();
-    if (++this.#overdrawn > 2 * maxRate) {
+    this.#allowance = Math.min(2 * maxRate, this.#allowance + (passed * maxRate) / 1000) - 1;
+    if (this.#allowance >= 0) return true;
+    if (this.#allowance < -2 * maxRate) {
       this.#host.refused(this, "the client sends more messages than it may", undefined);
       this.end(CLOSE.flood, "too many messages");
       return false;
     }
+    if (this.#paused) return true;
+    // It is not read until the debt is paid. What has been read already comes all the same.
+    this.#paused = true;
+    this.#socket.pause();
+    const pay = () => {
+      this.#paused = false;
+      this.#socket.resume();
+    };
+    setTimeout(pay, (1000 * -this.#allowance) / maxRate).unref();
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { now } from "../clock.js";
 import type { EventLog } from "./event-log.js";
 import { missedText, snapshotText } from "./frames.js";
 import type { SnapshotReason } from "./item.js";
@@ -25,6 +26,8 @@ export interface FeedSource {
   /** The text of a snapshot of now; undefined if the session has none, or can't make it. */
   snapshotText(): string | undefined;
   policyOf(kind: string): ClassPolicy;
+  /** How long an interface may take nothing before it is slow, in ms. */
+  readonly slowAfter: number;
 }
 
 /** Where a feed begins. */
@@ -52,8 +55,9 @@ export class Feed {
   #behind = true;
   /** A snapshot that is to be sent before the next event. */
   #owed: { readonly reason: SnapshotReason; readonly after: number | undefined } | undefined;
-  /** From this event on, the interface is slow: classes may be left out. */
+  /** The event that found no room, and when that was. From it on, events of some classes may be left out. */
   #slowFrom = Number.POSITIVE_INFINITY;
+  #pausedAt = 0;
   /** Events that were left out since the last one that was sent. */
   #skipped = 0;
   #skippedClasses: Record<string, number> | undefined;
@@ -94,13 +98,15 @@ export class Feed {
   resume(): void {
     if (!this.#behind || this.#ended) return;
     const { log } = this.#source;
+    // An interface that takes a burst soon is not slow, however long the burst was.
+    const isSlow = now() - this.#pausedAt >= this.#source.slowAfter;
     for (;;) {
       log.expire();
       if (this.#owed === undefined && this.next < log.first) this.#fellBehind();
       if (this.#owed !== undefined && !this.#sendSnapshot(this.#owed)) return;
       if (this.next > log.last) break;
       const sequence = this.next;
-      if (this.#mayLeaveOut(sequence)) this.#leaveOut(sequence);
+      if (isSlow && this.#mayLeaveOut(sequence)) this.#leaveOut(sequence);
       else if (this.#sendMissed() && this.#sink.offer(log.text(sequence))) this.next++;
       else return;
     }
@@ -117,6 +123,7 @@ export class Feed {
   #pause(): void {
     this.#behind = true;
     this.#slowFrom = this.next;
+    this.#pausedAt = now();
     this.pauses++;
   }
 

@@ -44,6 +44,8 @@ export interface SessionOptions<Event = unknown, Snapshot = unknown, Inputs exte
   readonly retained?: Readonly<Record<string, unknown>> | undefined;
   /** What becomes of the events of a class for an interface that is slow. A class that is not here has `keep`. */
   readonly classes?: Readonly<Record<string, ClassPolicy>> | undefined;
+  /** How long an interface may take nothing before it is slow, and events of some classes are left out, in ms. Default 250. */
+  readonly slowAfter?: number | undefined;
   /** The most characters of JSON of one event. Default 1 048 576 (1 MiB). */
   readonly maxEventBytes?: number | undefined;
   /** How long `ready()` waits for one interface that takes nothing, in ms. Default 5000. */
@@ -61,7 +63,7 @@ export interface SessionOptions<Event = unknown, Snapshot = unknown, Inputs exte
 }
 
 export const SESSION_OPTIONS = [
-  ...["id", "snapshot", "state", "log", "retained", "classes", "maxEventBytes", "blockTimeout"],
+  ...["id", "snapshot", "state", "log", "retained", "classes", "slowAfter", "maxEventBytes", "blockTimeout"],
   ...["inputs", "handlers", "roles", "audit", "types"],
 ];
 
@@ -185,6 +187,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   readonly audit: AuditChain | undefined;
   /** Whether this session opened the chain, and so closes it. */
   readonly #ownsAudit: boolean;
+  readonly slowAfter: number;
   readonly #snapshot: (() => unknown) | undefined;
   readonly #policies: Readonly<Record<string, ClassPolicy>>;
   readonly #hasBlocking: boolean;
@@ -227,6 +230,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     this.#policies = Object.assign(Object.create(null), classes);
     this.#hasBlocking = Object.values(classes).includes("block");
     this.#maxEvent = checkInteger(options.maxEventBytes ?? MIB, "options.maxEventBytes", 1, 64 * MIB);
+    this.slowAfter = checkNumber(options.slowAfter ?? 250, "options.slowAfter", 0, 3_600_000);
     this.#blockTimeout = checkNumber(options.blockTimeout ?? 5000, "options.blockTimeout", 0, 3_600_000);
     for (const [role, { inputs }] of Object.entries(roles ?? {})) {
       if (inputs !== "all" && !Array.isArray(inputs)) {

@@ -87,6 +87,7 @@ function run(steps: readonly Step[], hasSnapshot: boolean) {
     appended = 0;
     session = new Session<number, number>({
       log: { maxEvents: 8 },
+      slowAfter: 0,
       classes: { drop: "drop", latest: "latest" },
       ...(hasSnapshot ? { snapshot: () => appended } : {}),
     });

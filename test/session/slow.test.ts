@@ -54,6 +54,7 @@ describe.each(transports)("a slow interface over %s", (transport) => {
     const { session, attached } = await serving({
       transport,
       classes: { log: "drop", progress: "latest" },
+      slowAfter: 0,
       log: { maxEvents: 100_000 },
     });
     const ui = await attached({ from: "live" });
