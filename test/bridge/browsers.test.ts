@@ -7,6 +7,7 @@ import { WebSocket as UndiciWebSocket } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import websocket from "websocket";
 import { ending, numbers, take, until } from "../session/setup.js";
+import { rawPage } from "./devtools.js";
 import { bridged } from "./setup.js";
 
 const BUNDLE = new URL("../../dist/browser/index.js", import.meta.url);
@@ -114,16 +115,20 @@ describe.skipIf(EXECUTABLE === undefined)("a page in Chromium", { timeout: 60_00
   });
 
   it("that is frozen loses nothing: it goes on from its cursor when it is resumed", async () => {
-    const { page, append, session } = await opened();
+    const { page, append, session, origin, attach } = await opened();
+    await page.close();
+    await until(() => session.interfaces.size === 0);
+    const raw = await rawPage(EXECUTABLE!, origin);
+    await raw.evaluate(attach);
     append(10);
-    await page.waitForFunction("items.length === 10");
-    const cdp = await page.context().newCDPSession(page);
-    await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
+    await raw.waitFor("items.length === 10");
+    await raw.setState("frozen");
     await until(() => session.interfaces.size === 0);
     append(200);
-    await cdp.send("Page.setWebLifecycleState", { state: "active" });
-    await page.waitForFunction("items.length === 210");
-    expect(await seen(page)).toEqual(sequence(1, 210));
+    await raw.setState("active");
+    await raw.waitFor("items.length === 210");
+    expect(await raw.evaluate("items")).toEqual(sequence(1, 210));
+    expect(await raw.evaluate("changes")).toEqual(["reconnecting", "attached"]);
   });
 
   it("that is busy for seconds costs its window, keeps its connection, and then gets all", async () => {
@@ -139,7 +144,7 @@ describe.skipIf(EXECUTABLE === undefined)("a page in Chromium", { timeout: 60_00
     expect([...bridge.clients]).toEqual([client]);
   });
 
-  it("is served by another daemon's bridge on the same port, and may not be opened by another origin", async () => {
+  it("of another origin, such as a data: URL, is not let in", async () => {
     const { page, bridge, origin } = await opened();
     const other = await (await browser.newContext()).newPage();
     await other.goto(`data:text/html,<title>x</title>`);
