@@ -5,6 +5,7 @@ import { type Fields, shown } from "../rpc/form.js";
 import { checkAttach } from "../session/check-attach.js";
 import { NOT_ALLOWED } from "../session/errors.js";
 import type { InputMessage } from "../session/inputs.js";
+import { isCount } from "../session/item.js";
 import type { Carrier, SessionInterface } from "../session/session.js";
 import { type BreakerEvent, type BreakerState, CLOSED_BREAKER, isSnapshotDue, step } from "./breaker.js";
 import { CLOSE } from "./errors.js";
@@ -12,6 +13,7 @@ import type { FrameCache } from "./frame-cache.js";
 import { check } from "./guard.js";
 import { checkIdentity, type Identity, LONGEST_TOKEN } from "./identity.js";
 import type { BridgeSettings } from "./options.js";
+import type { Terminal } from "./terminal.js";
 import type { WebSocket } from "./web-socket.js";
 
 /** A client as its bridge sees it. */
@@ -41,6 +43,7 @@ export interface BridgeClientInfo {
 export interface ClientHost {
   readonly settings: BridgeSettings;
   readonly frames: FrameCache;
+  readonly terminals: ReadonlyMap<string, Terminal>;
   /** The client has gone. */
   gone(client: BridgeClient): void;
   /** Something was refused. */
@@ -76,6 +79,8 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
   /** What has changed and was not told. */
   readonly #changed = new Map<string, string | undefined>();
   #inputs = 0;
+  /** The next byte of each terminal that it reads. */
+  readonly #places = new Map<Terminal, number>();
   /** Messages that may be read at once, and when that was. */
   #allowance: number;
   #allowedAt = now();
@@ -134,6 +139,19 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
   changed(what: "state" | "retained", name: string): void {
     this.#changed.set(what === "state" ? "state" : `retained ${name}`, what === "state" ? undefined : name);
     this.#tellChanges();
+  }
+
+  /** Sends what it has not got of the terminals that it reads, as far as there is room. */
+  tellTerminals(): void {
+    for (const [terminal, place] of this.#places) {
+      let at = place;
+      while (at < terminal.end) {
+        const { bytes, next } = terminal.message(at);
+        if (!this.#sendData(bytes, true)) return;
+        at = next;
+        this.#places.set(terminal, at);
+      }
+    }
   }
 
   replaced(): void {
@@ -200,7 +218,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
   }
 
   /** Sends a message that the client must acknowledge, if there is room for it. */
-  #sendData(bytes: Buffer): boolean {
+  #sendData(bytes: Buffer, binary = false): boolean {
     const { windowBytes, maxBufferedBytes } = this.#host.settings.limits;
     const isFull = this.#unacknowledged > 0 && this.#unacknowledged + bytes.length > windowBytes;
     const buffered = this.#socket.bufferedAmount;
@@ -210,7 +228,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
     }
     this.#sizes.push(bytes.length);
     this.#unacknowledged += bytes.length;
-    this.#socket.send(bytes, { binary: false });
+    this.#socket.send(bytes, { binary });
     return true;
   }
 
@@ -275,6 +293,9 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
           id: id ?? null,
           result: { available: this.#host.settings.session.hasSnapshots },
         });
+        return;
+      case "terminal":
+        this.#terminal(id, params);
         return;
       case "ping":
         this.#answer({ jsonrpc: "2.0", id: id ?? null, result: null });
@@ -380,6 +401,20 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
     }
   }
 
+  /** Begins to read a terminal, at a place or at the oldest byte that is kept. */
+  #terminal(id: string | number | undefined, { name, offset = 0 }: Fields): void {
+    const terminal = typeof name === "string" ? this.#host.terminals.get(name) : undefined;
+    if (id === undefined || terminal === undefined || !isCount(offset)) {
+      this.#wrong("no such terminal, or no place in one", "terminal");
+      this.#refuse(id, INVALID_PARAMS, `no terminal ${shown(name)}, or no place in one`);
+      return;
+    }
+    // A place of a former run of the program means nothing.
+    this.#places.set(terminal, offset > terminal.end ? 0 : offset);
+    this.#answer({ jsonrpc: "2.0", id, result: { id: terminal.id, first: terminal.first } });
+    this.tellTerminals();
+  }
+
   /** The client has taken the `count` oldest messages that it had not acknowledged. */
   #acknowledge(count: unknown): void {
     if (!Number.isSafeInteger(count) || (count as number) < 1 || (count as number) > this.#sizes.length) {
@@ -392,6 +427,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
     this.#stalledSince = undefined;
     if (this.#sizes.length === 0) this.#step({ type: "caught-up" });
     this.#tellChanges();
+    this.tellTerminals();
     this.#host.settings.session.resume(this.#attached!);
   }
 

@@ -7,8 +7,9 @@ import {
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { checkInteger } from "../check.js";
 import { clearTimeout, setTimeout, type Timer } from "../clock.js";
-import { SystemError } from "../errors.js";
+import { InvalidArgumentError, SystemError } from "../errors.js";
 import { shown } from "../rpc/form.js";
 import { BridgeClient, type BridgeClientInfo, type ClientHost } from "./client.js";
 import { CLOSE, InsecureBridgeError } from "./errors.js";
@@ -16,6 +17,7 @@ import { EventStreamReader } from "./event-stream.js";
 import { FrameCache } from "./frame-cache.js";
 import { type Identity, LONGEST_TOKEN, Tickets } from "./identity.js";
 import { type BridgeOptions, type BridgeSettings, checkPort, settingsOf } from "./options.js";
+import { Terminal } from "./terminal.js";
 import { type Acceptor, loadAcceptor, tokenIn, type WebSocket } from "./web-socket.js";
 
 /** How often clients are looked at, in ms: for heartbeats, time-outs and breakers. One timer does it for all. */
@@ -23,6 +25,8 @@ const LOOK = 250;
 /** How long a ticket lives after its last use, in ms. */
 const TICKET_TTL = 600_000;
 const MOST_TICKETS = 1024;
+/** A terminal has a number of one byte. */
+const MOST_TERMINALS = 256;
 
 /** A session in reach of browsers, made by `serveBridge`. */
 export class Bridge implements AsyncDisposable {
@@ -38,6 +42,7 @@ export class Bridge implements AsyncDisposable {
   readonly #tickets = new Tickets(TICKET_TTL, MOST_TICKETS);
   readonly #host: ClientHost;
   readonly #frames = new FrameCache();
+  readonly #terminals = new Map<string, Terminal>();
   #timer: Timer;
   #looks = 0;
   #closed = false;
@@ -55,6 +60,7 @@ export class Bridge implements AsyncDisposable {
     this.#host = {
       settings,
       frames: this.#frames,
+      terminals: this.#terminals,
       gone: (client) => this.#clients.delete(client),
       refused: (client, why, method) => this.#refused(client.via, client.name, why, method),
     };
@@ -72,6 +78,28 @@ export class Bridge implements AsyncDisposable {
   /** Messages that were made for clients. An event that goes to many counts once. */
   get framesMade(): number {
     return this.#frames.made;
+  }
+
+  /**
+   * A stream of bytes for the terminals of pages, by its name. They pass unchanged, as binary messages. `scrollback`: the bytes that are
+   * kept for pages that come later, default 1 MiB. A model must not read them: give it what `ModelText` leaves of them.
+   */
+  terminal(name: string, { scrollback = 1_048_576 }: { readonly scrollback?: number } = {}): Terminal {
+    const known = this.#terminals.get(name);
+    if (known !== undefined) return known;
+    if (!/^[\w.-]{1,64}$/.test(name) || this.#terminals.size >= MOST_TERMINALS) {
+      throw new InvalidArgumentError(
+        "name",
+        `1 to 64 of A-Za-z0-9._-, for up to ${MOST_TERMINALS} terminals`,
+        name,
+      );
+    }
+    checkInteger(scrollback, "options.scrollback", 1024, 1024 ** 3);
+    const made: Terminal = new Terminal(name, this.#terminals.size, scrollback, () => {
+      for (const client of this.#clients) client.tellTerminals();
+    });
+    this.#terminals.set(name, made);
+    return made;
   }
 
   /** Ends all connections in order, and the server if it is the bridge's own. The session goes on. */

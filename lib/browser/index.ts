@@ -72,6 +72,24 @@ export interface AttachmentEvents {
   summary: [summary: { readonly behind: number; readonly state: string }];
 }
 
+/** Gets bytes, and the place of the first of them. More come when the promise that it returns has resolved. */
+export type TerminalListener = (bytes: Uint8Array, place: number) => unknown;
+
+interface Reading {
+  readonly name: string;
+  readonly listener: TerminalListener;
+  /** The request, and the number of the terminal that was the answer. */
+  request?: number;
+  id: number | undefined;
+  place: number;
+}
+
+function reportLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
 /** Messages that the loop has taken, before the bridge is told without waiting for the loop to run dry. */
 const ACK_EVERY = 32;
 const ENDS: Readonly<Record<number, Connection>> = { 4401: "unauthorised", 4409: "replaced", 4410: "over" };
@@ -89,6 +107,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
   readonly #retained = new Map<string, unknown>();
   readonly #listeners = new Listeners<AttachmentEvents>();
   readonly #calls = new OpenCalls();
+  readonly #terminals = new Set<Reading>();
   /** Items that have come. Their number is bounded, because the bridge sends no more until some were taken. */
   #queue: Item[] = [];
   #wake: (() => void) | undefined;
@@ -177,6 +196,41 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
     this.#send("snapshot", {}, this.#calls.nextId());
   }
 
+  /**
+   * Reads a terminal of the bridge: its bytes from the oldest that is kept on, and from its place after a lost connection. The bridge
+   * sends more when the promise of the listener has resolved: give it that of xterm's `write`. Returns a function that stops it.
+   */
+  terminal(name: string, listener: TerminalListener): () => void {
+    const reading: Reading = { name, listener, id: undefined, place: 0 };
+    this.#terminals.add(reading);
+    this.#readTerminal(reading);
+    return () => void this.#terminals.delete(reading);
+  }
+
+  #readTerminal(reading: Reading): void {
+    if (this.#connection !== "attached") return;
+    const id = this.#calls.nextId();
+    reading.request = id;
+    this.#send("terminal", { name: reading.name, offset: reading.place }, id);
+  }
+
+  /** A binary message: bytes of a terminal. */
+  async #readBytes(data: ArrayBuffer): Promise<void> {
+    const id = new DataView(data).getUint8(0);
+    const place = new DataView(data).getFloat64(1);
+    const bytes = new Uint8Array(data, 9);
+    for (const one of this.#terminals) {
+      if (one.id !== id) continue;
+      one.place = place + bytes.length;
+      try {
+        await one.listener(bytes, place);
+      } catch (error) {
+        reportLater(error);
+      }
+    }
+    this.#took(true);
+  }
+
   close(): void {
     this.#end("closed", new Error("the attachment was closed"));
   }
@@ -241,8 +295,12 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
         this.#came = this.#got;
         this.#send("attach", { protocol: 1, token: given, client: this.client, from: place }, 0);
       };
+      socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => {
-        if (this.#socket === socket) this.#read(String(data));
+        if (this.#socket !== socket) return;
+        this.#seen = Date.now();
+        if (typeof data === "string") this.#read(data);
+        else void this.#readBytes(data as ArrayBuffer);
       };
       // Browsers differ in which of the two comes, and in which order.
       socket.onclose = ({ code }) => this.#lost(socket, code);
@@ -300,7 +358,6 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
   }
 
   #read(text: string): void {
-    this.#seen = Date.now();
     let message: {
       id?: number;
       method?: string;
@@ -317,8 +374,18 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
     if (method !== undefined) this.#heed(method, params ?? {});
     else if (id === 0) this.#attached(message.result as Welcome | undefined);
     else if (id === -1) this.#roundTrip = this.#seen - (this.#pingAt ?? this.#seen);
-    else if (id !== undefined) this.#calls.answered(id, message);
+    else if (id !== undefined && !this.#isTerminal(id, message.result)) this.#calls.answered(id, message);
     this.#pingAt = undefined;
+  }
+
+  /** Whether the answer is that of a request to read a terminal. Bytes follow it. */
+  #isTerminal(request: number, result: unknown): boolean {
+    for (const one of this.#terminals) {
+      if (one.request !== request) continue;
+      one.id = (result as { readonly id: number } | undefined)?.id;
+      return true;
+    }
+    return false;
   }
 
   #heed(method: string, params: Record<string, unknown>): void {
@@ -354,6 +421,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
     for (const name of this.#retained.keys()) if (!(name in welcome.retained)) this.#retain(name, undefined);
     for (const [name, value] of Object.entries(welcome.retained)) this.#retain(name, value);
     this.#calls.connected(welcome, (id, input) => this.#send("input", input, id));
+    for (const reading of this.#terminals) this.#readTerminal(reading);
     this.#beat(welcome.heartbeat);
     this.#first?.resolve();
     this.#first = undefined;

@@ -1,6 +1,7 @@
 /** The part of a WebSocket that is used, of a browser, of Node, or of a package. */
 export interface Socket {
   readonly readyState: number;
+  binaryType: string;
   send(text: string): void;
   close(): void;
   onopen: (() => void) | null;

@@ -105,7 +105,7 @@ describe("server-sent events of a bridge", () => {
     expect(two.events).toEqual([{ retry: "5000" }]);
   });
 
-  it("of a reader that reads nothing wait in the log, beyond a ceiling", async () => {
+  it("of a reader that reads nothing wait in the log, beyond a ceiling (S0.18)", async () => {
     const { session, bridge } = await bridged({ log: { maxEvents: 100 } });
     const headers = { authorization: `Bearer ${TOKENS.boss}` };
     const { events } = await read(`${bridge.url.replace("ws", "http")}/events`, headers);

@@ -14,7 +14,7 @@ export function workshop(): string {
   mkdirSync(join(directory, "node_modules", "@types"), { recursive: true });
   writeFileSync(join(directory, "package.json"), '{ "type": "module" }\n');
   symlinkSync(root, join(directory, "node_modules", "ringbell"));
-  for (const name of ["zod", "@types/node"]) {
+  for (const name of ["zod", "ws", "@types/node", "@types/ws"]) {
     symlinkSync(join(root, "node_modules", name), join(directory, "node_modules", name));
   }
   return directory;

@@ -119,7 +119,7 @@ describe.each(transports)("an interface over %s", (transport) => {
     await expect(ui.input("other" as never)).rejects.toMatchObject({ rpcCode: -32601 });
   });
 
-  it("takes a control message of any length whole, while events fill its lane (S4.8, S4.34, S2.9)", async () => {
+  it("takes a control message of any length whole, while events fill its lane (S4.8, S4.34, S4.32, S4.30)", async () => {
     const { session, attached } = await serving({
       transport,
       log: { maxEvents: 100_000 },

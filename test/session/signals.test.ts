@@ -10,7 +10,7 @@ report("serving");`;
 
 describe("a session with the option signals", () => {
   it.each(["SIGTERM", "SIGINT"] as const)(
-    "ends in order at %s: handlers finish, interfaces get all, the name is free (S0.37, S1.30)",
+    "ends in order at %s: handlers finish, interfaces get all, the name is free (S0.37, S1.30, S2.12)",
     async (signal) => {
       const directory = privateDirectory();
       const one = program(daemon("true"), directory);
