@@ -24,13 +24,14 @@ export class EventStreamReader implements Carrier {
   constructor(
     settings: BridgeSettings,
     identity: Identity,
-    client: string,
+    number: number,
     request: IncomingMessage,
     response: ServerResponse,
   ) {
     this.#settings = settings;
     this.#response = response;
-    this.client = `${identity.name}/sse/${client}`;
+    // Each reader is one of its own: two that replaced each other would come back, and do so for ever.
+    this.client = `${identity.name}/sse/${number}`;
     this.role = identity.role;
     this.via = `sse ${request.socket.remoteAddress ?? "?"}`;
     response.on("close", () => this.#gone());

@@ -45,6 +45,7 @@ export class Bridge implements AsyncDisposable {
   readonly #terminals = new Map<string, Terminal>();
   #timer: Timer;
   #looks = 0;
+  #lastReader = 0;
   #closed = false;
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     this.#upgrade(request, socket, head);
@@ -213,18 +214,13 @@ export class Bridge implements AsyncDisposable {
       answer(response, 401, { error: "a ticket, or the header Authorization: Bearer TOKEN" });
       return;
     }
-    const client = parameters.get("client") ?? "reader";
-    if (
-      this.#closed ||
-      this.#readers.size >= this.#settings.limits.maxClients ||
-      !/^[\w.-]{1,64}$/.test(client)
-    ) {
+    if (this.#closed || this.#readers.size >= this.#settings.limits.maxClients) {
       // Any other status would end an EventSource for good.
       response.writeHead(200, { "content-type": "text/event-stream" });
       response.end("retry: 5000\n\n");
       return;
     }
-    const reader = new EventStreamReader(this.#settings, identity, client, request, response);
+    const reader = new EventStreamReader(this.#settings, identity, ++this.#lastReader, request, response);
     this.#readers.add(reader);
     response.on("close", () => this.#readers.delete(reader));
   }

@@ -162,7 +162,7 @@ describe.skipIf(EXECUTABLE === undefined)("a page in Chromium", { timeout: 60_00
     await page.evaluate(`(async () => {
       const { ticket } = await (await fetch("${base}/ticket", { method: "POST", headers: { authorization: "Bearer token-of-the-page-1" } })).json();
       window.read = [];
-      const source = new EventSource("${base}/events?client=reader&ticket=" + ticket);
+      const source = new EventSource("${base}/events?ticket=" + ticket);
       source.onmessage = ({ data }) => { const item = JSON.parse(data); read.push(Array.isArray(item) ? item[0] : "snapshot " + item.sequence); };
       await new Promise((resolve) => source.addEventListener("welcome", resolve));
     })()`);

@@ -43,7 +43,7 @@ describe("server-sent events of a bridge", () => {
     const { ticket } = (await asked.json()) as { ticket: string };
     expect(ticket).not.toContain(TOKENS.viewer);
     const controller = new AbortController();
-    const url = `${base}/events?ticket=${ticket}&client=tab`;
+    const url = `${base}/events?ticket=${ticket}`;
     const first = await read(url, { origin: ORIGIN }, controller.signal);
     expect(first.response.headers.get("access-control-allow-origin")).toBe(ORIGIN);
     await until(() => session.interfaces.size === 1);
@@ -99,7 +99,7 @@ describe("server-sent events of a bridge", () => {
     const headers = { authorization: `Bearer ${TOKENS.boss}` };
     const one = await read(`${base}/events`, headers);
     await until(() => one.events.length > 0);
-    const two = await read(`${base}/events?client=b`, headers);
+    const two = await read(`${base}/events`, headers);
     await two.done;
     expect(two.response.status).toBe(200);
     expect(two.events).toEqual([{ retry: "5000" }]);
