@@ -287,11 +287,10 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
         return;
       case "snapshot":
         this.#step({ type: "heeded" });
-        this.#attached!.feed.refresh();
         this.#answer({
           jsonrpc: "2.0",
           id: id ?? null,
-          result: { available: this.#host.settings.session.hasSnapshots },
+          result: { available: this.#host.settings.session.refresh(this.#attached!) },
         });
         return;
       case "terminal":

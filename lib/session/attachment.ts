@@ -61,6 +61,10 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   /** The session's retained values, by name, as they are now. */
   readonly retained: ReadonlyMap<string, unknown>;
   readonly #parts: AttachmentParts;
+  #name: string;
+  #from: From;
+  /** Counts the sessions that it was attached to. What belongs to a former one has no effect. */
+  #generation = 0;
   readonly #retained = new Map<string, unknown>();
   readonly #inputs = new OpenInputs();
   readonly #stop = new AbortController();
@@ -81,6 +85,8 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   private constructor(parts: AttachmentParts) {
     super();
     this.#parts = parts;
+    this.#name = parts.name;
+    this.#from = parts.from;
     this.client = parts.client;
     this.retained = this.#retained;
     this.#next = this.#attachFirst();
@@ -141,6 +147,26 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
     const { calls } = await this.#next;
     const { available } = await calls.snapshot(undefined, options as never);
     return available;
+  }
+
+  /**
+   * Goes over to another session: detaches from this one, and attaches to that one. The loop goes on there. Inputs that wait for answers
+   * reject, because they are for this one. Resolves when it is attached, and rejects, and ends the attachment, where it can't be.
+   */
+  async switchTo(name: string, from: From = "snapshot"): Promise<void> {
+    if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
+    const former = this.#link;
+    this.#generation++;
+    this.#name = name;
+    this.#from = from;
+    this.#link = undefined;
+    this.#sequence = undefined;
+    this.#inputs.abandon(new ClosedError("the attachment went over to another session"));
+    this.#set("reconnecting", undefined);
+    this.#next = this.#attachFirst();
+    this.#next.catch(() => {});
+    former?.close().catch(() => {});
+    await this.#next;
   }
 
   /** Detaches. The session remembers the client for a while, so that its inputs are known when it comes back. */
@@ -215,7 +241,8 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
 
   /** Connects and attaches, once. */
   async #attach(from: From, connecting: Connecting): Promise<Link> {
-    const { name, client } = this.#parts;
+    const { client } = this.#parts;
+    const generation = this.#generation;
     let made: Link | undefined;
     /** Notices that came in the same turn as the welcome, and before it was looked at. */
     const early: (() => void)[] = [];
@@ -234,16 +261,16 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
       bad: this.#parts.onPeerError,
     };
     const current = await link(
-      name,
+      this.#name,
       { ...connecting, signal: this.#signal(connecting.signal) },
       client,
       from,
       notices,
     );
     made = current;
-    if (this.#stop.signal.aborted) {
+    if (this.#stop.signal.aborted || generation !== this.#generation) {
       current.destroy();
-      throw this.#stop.signal.reason;
+      throw this.#stop.signal.reason ?? new ClosedError("the attachment went over to another session");
     }
     this.#attached(current);
     for (const notice of early) heed(notice);
@@ -251,10 +278,11 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   }
 
   async #attachFirst(): Promise<Link> {
+    const generation = this.#generation;
     try {
-      return await this.#attach(this.#parts.from, this.#parts.connecting);
+      return await this.#attach(this.#from, this.#parts.connecting);
     } catch (error) {
-      this.#end("failed", error as Error, error as Error);
+      if (generation === this.#generation) this.#end("failed", error as Error, error as Error);
       throw error;
     }
   }
@@ -305,7 +333,8 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   async #comeBack(retry: RetryOptions): Promise<Link> {
     const { clock, random = () => randomInt(2 ** 32) / 2 ** 32, minDelay = RETRY.minDelay } = retry;
     const { signal } = this.#stop;
-    const from: From = this.cursor === undefined ? this.#parts.from : { cursor: this.cursor };
+    const generation = this.#generation;
+    const from: From = this.cursor === undefined ? this.#from : { cursor: this.cursor };
     const { signal: _first, ...connecting } = this.#parts.connecting;
     // All interfaces of a session lose it at the same moment, so the first attempt, too, comes after a random delay.
     await (clock?.sleep(random() * minDelay, signal) ?? sleep(random() * minDelay, signal));
@@ -315,6 +344,7 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
         return await this.#attach(from, attempts);
       } catch (error) {
         // A session that ends between connecting and attaching is tried again. What it refuses stays refused.
+        if (generation !== this.#generation) throw error;
         if (signal.aborted || !isLoss(error) || tries >= MOST_LOSSES) {
           this.#end("failed", error as Error, error as Error);
           throw error;

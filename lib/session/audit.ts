@@ -11,8 +11,8 @@ import { AuditError } from "./errors.js";
  * written at once, and an input is applied only when its record is written.
  */
 
-/** Refusals a second that are written. A peer may be refused as often as it likes, and must not fill the disk. */
-const MOST_REFUSALS = 20;
+/** Records a second of what a peer can do as often as it likes, such as being refused. It must not fill the disk. */
+const MOST_LIMITED = 20;
 /** No record is longer. */
 const LONGEST_LINE = 64 * 1024;
 
@@ -23,9 +23,9 @@ export class AuditChain {
   #head = FIRST_PREVIOUS;
   /** The length of the file up to the last whole record. */
   #end = 0;
-  /** Refusals that were written in this second, and those that were not since the last record. */
+  /** Limited records that were written in this second, and those that were not since the last record. */
   #second = 0;
-  #refusals = 0;
+  #limited = 0;
   #suppressed = 0;
 
   /**
@@ -64,17 +64,22 @@ export class AuditChain {
   /** Appends a record. Throws an AuditError if it can't be written whole; the chain then has nothing of it. */
   append(kind: string, data: object): void {
     const suppressed = this.#suppressed;
-    this.#write(kind, suppressed > 0 ? { ...data, refusalsNotWritten: suppressed } : data);
+    this.#write(kind, suppressed > 0 ? { ...data, recordsNotWritten: suppressed } : data);
     this.#suppressed = 0;
   }
 
-  /** Like `append`, for what was refused. Beyond 20 a second they are only counted; the next record has their number. */
+  /** Like `append`, for what was refused. Limited as `limited`. */
   refusal(data: object): void {
+    this.limited("refused", data);
+  }
+
+  /** Like `append`. Beyond 20 such records a second they are only counted; the next record has their number. */
+  limited(kind: string, data: object): void {
     const second = Math.floor(wallClock() / 1000);
-    if (second !== this.#second) this.#refusals = 0;
+    if (second !== this.#second) this.#limited = 0;
     this.#second = second;
-    if (++this.#refusals > MOST_REFUSALS) this.#suppressed++;
-    else this.append("refused", data);
+    if (++this.#limited > MOST_LIMITED) this.#suppressed++;
+    else this.append(kind, data);
   }
 
   close(): void {

@@ -76,6 +76,11 @@ export class OpenInputs {
   /** No connection follows. */
   end(error: Error): void {
     this.#over ??= error;
+    this.abandon(error);
+  }
+
+  /** Gives up all inputs that wait. */
+  abandon(error: Error): void {
     this.#link = undefined;
     for (const input of [...this.#open.values()]) {
       const mayHaveRun = input.sentTo !== undefined;

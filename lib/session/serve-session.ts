@@ -115,10 +115,7 @@ async function welcome(session: Session, channel: Accepted): Promise<void> {
         return welcome;
       },
       input: (message) => session.input(needed(), (message ?? {}) as InputMessage),
-      snapshot() {
-        needed().feed.refresh();
-        return { available: session.hasSnapshots };
-      },
+      snapshot: () => ({ available: session.refresh(needed()) }),
     },
     { port: channel.lane(CONTROL_LANE), calls: INTERFACE_CALLS, concurrency: CONCURRENCY, queue: QUEUE },
   );

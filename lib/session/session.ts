@@ -343,6 +343,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
       state: this.#state,
       retained: Object.fromEntries([...this.#retained].map(([name, { value }]) => [name, value])),
     };
+    this.#note("attached", attached);
     this.emit("attach", attached);
     return { welcome, attached };
   }
@@ -361,6 +362,13 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     attached.feed.resume();
     attached.holdsUpSince = undefined;
     this.#goOn();
+  }
+
+  /** Called by a carrier whose interface asks for a snapshot. Returns whether the session has any. */
+  refresh(attached: SessionInterface): boolean {
+    this.#note("snapshot", attached);
+    attached.feed.refresh();
+    return this.hasSnapshots;
   }
 
   /** Called by a carrier with an input. */
@@ -443,6 +451,15 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
         resolve(undefined);
       });
     });
+  }
+
+  /** Writes what an interface did, other than an input, to the audit chain. It is done also where that is full. */
+  #note(kind: string, { client, role, peer, via, epoch }: SessionInterface): void {
+    try {
+      this.audit?.limited(kind, { client, role, pid: peer?.pid, via, epoch });
+    } catch (error) {
+      process.emitWarning(error as Error);
+    }
   }
 
   #replace(client: string): void {

@@ -34,6 +34,7 @@ describe("an audit chain", () => {
     await boss.input("approve" as never, { text: "x".repeat(10_000) } as never);
     await boss.input("fail" as never).catch(() => {});
     const viewer = await attached({ role: "viewer", client: "v" });
+    await viewer.refresh();
     await viewer.input("approve" as never).catch(() => {});
     await session.close();
     const records = readFileSync(path, "utf8")
@@ -41,10 +42,22 @@ describe("an audit chain", () => {
       .split("\n")
       .map((line) => JSON.parse(line));
     expect(records.map(({ kind }) => kind)).toEqual([
-      "opened",
-      ...["input", "applied", "input", "applied", "input", "failed", "refused", "closed"],
+      ...[
+        "opened",
+        "attached",
+        "input",
+        "applied",
+        "input",
+        "applied",
+        "input",
+        "failed",
+        "attached",
+        "snapshot",
+        "refused",
+      ],
+      "closed",
     ]);
-    expect(records[1]!.data).toEqual({
+    expect(records[2]!.data).toEqual({
       client: "b",
       role: "boss",
       pid: process.pid,
@@ -52,12 +65,12 @@ describe("an audit chain", () => {
       method: "approve",
       params: { call: 7 },
     });
-    expect(records[3]!.data).toMatchObject({
+    expect(records[4]!.data).toMatchObject({
       paramsLength: 10_011,
       paramsHash: expect.stringMatching(/^[0-9a-f]{64}$/),
     });
-    expect(records[7]!.data).toMatchObject({ client: "v", role: "viewer", code: -32012 });
-    expect(await verifyAudit(path)).toMatchObject({ records: 9, head: records[8]!.hash });
+    expect(records[10]!.data).toMatchObject({ client: "v", role: "viewer", code: -32012 });
+    expect(await verifyAudit(path)).toMatchObject({ records: 12, head: records[11]!.hash });
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
@@ -125,7 +138,7 @@ describe("an audit chain", () => {
       .map((line) => JSON.parse(line));
     expect(records.length).toBeLessThan(100);
     const written = records.filter(({ kind }) => kind === "refused").length;
-    const counted = records.reduce((sum, { data }) => sum + (data.refusalsNotWritten ?? 0), 0);
+    const counted = records.reduce((sum, { data }) => sum + (data.recordsNotWritten ?? 0), 0);
     expect(written + counted).toBe(10_000);
     expect(() => audit.append("input", { text: "x".repeat(70_000) })).toThrow("at most 65536 bytes");
     expect(await verifyAudit(path)).toMatchObject({ records: records.length });
@@ -137,15 +150,17 @@ describe("an audit chain", () => {
       const one = program(
         `const { AuditChain } = await import(${JSON.stringify(new URL("../../dist/session/index.js", import.meta.url).href)});
         const audit = new AuditChain(${JSON.stringify(path)});
-        report("open");
-        for (let n = 0; ; n++) audit.append("input", { n });`,
+        for (let n = 0; ; n++) {
+          audit.append("input", { n });
+          if (n === 20) report("written");
+        }`,
       );
       await one.reported(1);
       one.child.kill("SIGKILL");
       await one.ended;
     }
     new AuditChain(path).close();
-    expect((await verifyAudit(path)).records).toBeGreaterThan(0);
+    expect((await verifyAudit(path)).records).toBeGreaterThan(60);
   });
 });
 

@@ -201,6 +201,39 @@ describe.each(transports)("an interface whose connection is cut (%s)", (transpor
   });
 });
 
+describe("an attachment that switches to another session", () => {
+  it("goes on there in the same loop, and takes no input along", async () => {
+    const sessions = await Promise.all(
+      ["one", "two"].map(async (name) => {
+        const made = await serving<string, string>({
+          snapshot: () => name,
+          state: name,
+          handlers: { hang: () => new Promise(() => {}), name: () => name } as never,
+        });
+        return made;
+      }),
+    );
+    const [one, two] = sessions as [(typeof sessions)[0], (typeof sessions)[0]];
+    const ui = await one.attached({ client: "ui" });
+    const items = await take(ui, 1);
+    const hanging = expect(ui.input("hang" as never)).rejects.toMatchObject({
+      code: "ERR_RINGBELL_INPUT_LOST",
+    });
+    const loop = take(ui, 2);
+    await until(() => [...one.session.interfaces].length === 1);
+    await ui.switchTo(`${two.directory}/default/agent.sock`);
+    await hanging;
+    expect(ui.state).toBe("two");
+    two.session.append("hello");
+    items.push(...(await loop));
+    expect(items).toMatchObject([{ snapshot: "one" }, { snapshot: "two" }, { event: "hello" }]);
+    expect(await ui.input("name" as never)).toBe("two");
+    await until(() => one.session.interfaces.size === 0);
+    await ui.close();
+    await expect(ui.switchTo("x")).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
+  });
+});
+
 describe("an attachment with a client id that is attached already", () => {
   it("takes the place of the former one, whose inputs are refused from then on", async () => {
     const { session, attached } = await serving({
