@@ -59,6 +59,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
   readonly via: string;
   readonly address: string;
   client = "";
+  instance = "";
   readonly #host: ClientHost;
   readonly #socket: WebSocket;
   readonly #since = now();
@@ -325,9 +326,10 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
     }
     this.#identity = identity;
     try {
-      const { client, from } = checkAttach(params);
+      const { client, instance, from } = checkAttach(params);
       // A client is known by its token and its id, so that nobody takes the place of another one.
       this.client = `${identity.name}/${client}`;
+      this.instance = instance;
       const { welcome, attached } = settings.session.attach(this, from);
       this.#attached = attached;
       const { windowBytes } = settings.limits;

@@ -12,6 +12,7 @@ const CEILING = 1_048_576;
  */
 export class EventStreamReader implements Carrier {
   readonly client: string;
+  readonly instance = "";
   readonly role: string;
   readonly peer = undefined;
   readonly via: string;

@@ -84,6 +84,8 @@ interface Reading {
   place: number;
 }
 
+const randomId = (): string => Math.random().toString(36).slice(2) + Date.now().toString(36);
+
 function reportLater(error: unknown): void {
   queueMicrotask(() => {
     throw error;
@@ -107,6 +109,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
   readonly #retained = new Map<string, unknown>();
   readonly #listeners = new Listeners<AttachmentEvents>();
   readonly #calls = new OpenCalls();
+  readonly #instance = randomId();
   readonly #terminals = new Set<Reading>();
   /** Items that have come. Their number is bounded, because the bridge sends no more until some were taken. */
   #queue: Item[] = [];
@@ -141,7 +144,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
 
   private constructor(options: AttachOptions) {
     this.#options = options;
-    this.client = options.client ?? Math.random().toString(36).slice(2) + Date.now().toString(36);
+    this.client = options.client ?? randomId();
     this.retained = this.#retained;
     const { document, addEventListener } = pageOf();
     // A frozen page loses all messages of its connection, though it seems to live: it is better off without one.
@@ -293,7 +296,11 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
         this.#queue = [];
         this.#taken = 0;
         this.#came = this.#got;
-        this.#send("attach", { protocol: 1, token: given, client: this.client, from: place }, 0);
+        this.#send(
+          "attach",
+          { protocol: 1, token: given, client: this.client, instance: this.#instance, from: place },
+          0,
+        );
       };
       socket.binaryType = "arraybuffer";
       socket.onmessage = ({ data }) => {

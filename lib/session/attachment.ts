@@ -9,7 +9,7 @@ import type { Contract, Method } from "../rpc/contract.js";
 import type { RetryOptions } from "../rpc/open.js";
 import { offAbort, onAbort } from "../signal.js";
 import { ReplacedError } from "./errors.js";
-import { type Cursor, cursorOf } from "./frames.js";
+import { type Cursor, cursorOf, newId } from "./frames.js";
 import { type Item, itemOf } from "./item.js";
 import { type Connecting, type Link, link, type Notices } from "./link.js";
 import { type InputOptions, OpenInputs } from "./open-inputs.js";
@@ -67,6 +67,7 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   #generation = 0;
   readonly #retained = new Map<string, unknown>();
   readonly #inputs = new OpenInputs();
+  readonly #instance = newId();
   readonly #stop = new AbortController();
   #link: Link | undefined;
   /** A connection that has ended, none follows, and it has events that the loop has not taken. */
@@ -241,7 +242,7 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
 
   /** Connects and attaches, once. */
   async #attach(from: From, connecting: Connecting): Promise<Link> {
-    const { client } = this.#parts;
+    const client = { client: this.client, instance: this.#instance };
     const generation = this.#generation;
     let made: Link | undefined;
     /** Notices that came in the same turn as the welcome, and before it was looked at. */

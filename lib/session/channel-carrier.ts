@@ -13,6 +13,7 @@ interface DataLane {
 export interface ChannelCarrierParts {
   readonly session: Session;
   readonly client: string;
+  readonly instance: string;
   readonly role: string;
   readonly peer: Peer;
   readonly data: DataLane;
@@ -24,6 +25,7 @@ export interface ChannelCarrierParts {
 /** An interface behind a channel: events go by its lane `main`, all else by its lane `control`. */
 export class ChannelCarrier implements Carrier {
   readonly client: string;
+  readonly instance: string;
   readonly role: string;
   readonly peer: Peer;
   readonly via = "channel";
@@ -39,6 +41,7 @@ export class ChannelCarrier implements Carrier {
   constructor(parts: ChannelCarrierParts) {
     this.#parts = parts;
     this.client = parts.client;
+    this.instance = parts.instance;
     this.role = parts.role;
     this.peer = parts.peer;
     parts.data.on("drain", () => this.#onDrain());

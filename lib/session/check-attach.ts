@@ -6,8 +6,12 @@ import { isCount } from "./item.js";
 import type { From } from "./session.js";
 
 /** Checks what an interface says when it attaches. */
-export function checkAttach(message: unknown): { readonly client: string; readonly from: From } {
-  const { protocol, client, from } = (message ?? {}) as Readonly<Record<string, unknown>>;
+export function checkAttach(message: unknown): {
+  readonly client: string;
+  readonly instance: string;
+  readonly from: From;
+} {
+  const { protocol, client, instance = "", from } = (message ?? {}) as Readonly<Record<string, unknown>>;
   if (protocol !== SESSION_PROTOCOL) {
     throw new CallError(
       INVALID_PARAMS,
@@ -17,9 +21,12 @@ export function checkAttach(message: unknown): { readonly client: string; readon
   if (typeof client !== "string" || !/^[\w.-]{1,64}$/.test(client)) {
     throw new CallError(INVALID_PARAMS, "client must be 1 to 64 of A-Za-z0-9._-");
   }
-  if (from === "snapshot" || from === "live") return { client, from };
+  if (typeof instance !== "string" || instance.length > 64) {
+    throw new CallError(INVALID_PARAMS, "instance must be a string of up to 64 characters");
+  }
+  if (from === "snapshot" || from === "live") return { client, instance, from };
   const { last, cursor } = (from ?? {}) as Readonly<Record<string, unknown>>;
-  if (isCount(last)) return { client, from: { last } };
-  if (partsOf(cursor) !== undefined) return { client, from: { cursor: cursor as string } };
+  if (isCount(last)) return { client, instance, from: { last } };
+  if (partsOf(cursor) !== undefined) return { client, instance, from: { cursor: cursor as string } };
   throw new CallError(INVALID_PARAMS, 'from must be "snapshot", "live", { last } or { cursor }');
 }

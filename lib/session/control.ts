@@ -16,6 +16,8 @@ export const CONTROL_LANE = "control";
 export interface AttachMessage {
   readonly protocol: number;
   readonly client: string;
+  /** The run of the client. It counts the inputs, so the session must not take them for those of a former run. */
+  readonly instance: string;
   readonly from: From;
 }
 

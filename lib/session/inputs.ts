@@ -66,8 +66,19 @@ const LONGEST_SHOWN = 4096;
 export class ClientRecord {
   /** Counts the attachments. Inputs of earlier ones are refused. */
   epoch = 0;
+  /** The run of the client, which counts its inputs. A client that was started again has another one, and begins with 1. */
+  instance = "";
   acked = 0;
   readonly outcomes = new Map<number, Promise<unknown>>();
+
+  /** Called with the run that attaches. The inputs of a former one will not be repeated. */
+  begin(instance: string): void {
+    this.epoch++;
+    if (instance === this.instance) return;
+    this.instance = instance;
+    this.acked = 0;
+    this.outcomes.clear();
+  }
 
   /** Forgets what the client will not ask again. */
   acknowledge(number: number): void {
@@ -104,11 +115,11 @@ export class Inputs {
   }
 
   /** The record of a client that attaches. Its earlier attachments are stale from now on. */
-  attach(client: string, isAttached: (client: string) => boolean): ClientRecord {
+  attach(client: string, instance: string, isAttached: (client: string) => boolean): ClientRecord {
     const record = this.#clients.get(client) ?? new ClientRecord();
     this.#clients.delete(client);
     this.#clients.set(client, record);
-    record.epoch++;
+    record.begin(instance);
     if (this.#clients.size > MOST_REMEMBERED) {
       for (const name of this.#clients.keys()) {
         if (isAttached(name)) continue;

@@ -38,7 +38,7 @@ export interface Link {
 export async function link(
   name: string,
   connecting: Connecting,
-  client: string,
+  client: { readonly client: string; readonly instance: string },
   from: From,
   notices: Notices,
 ): Promise<Link> {
@@ -58,7 +58,7 @@ export async function link(
         },
       },
     });
-    const message = { protocol: SESSION_PROTOCOL, client, from };
+    const message = { protocol: SESSION_PROTOCOL, ...client, from };
     const signal = connecting.signal;
     const welcome = checkWelcome(await calls.attach(message, { timeout: ATTACH_TIMEOUT, signal }));
     return {

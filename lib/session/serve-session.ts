@@ -97,11 +97,12 @@ async function welcome(session: Session, channel: Accepted): Promise<void> {
     {
       attach(message): Welcome {
         if (carrier !== undefined) throw new CallError(INVALID_REQUEST, "the interface has attached already");
-        const { client, from } = checkAttach(message);
+        const { client, instance, from } = checkAttach(message);
         const [caller] = service.clients;
         carrier = new ChannelCarrier({
           session,
           client,
+          instance,
           role: channel.peer.role ?? "default",
           peer: channel.peer,
           data: channel,

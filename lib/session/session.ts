@@ -99,6 +99,8 @@ export interface SessionEvents {
 /** How an interface is told what is no event. A newer state or value takes the place of one that was not told yet. */
 export interface Carrier extends Sink {
   readonly client: string;
+  /** The run of the client: the same when it comes back, another one when it was started again. */
+  readonly instance: string;
   readonly role: string;
   readonly peer: Peer | undefined;
   readonly via: string;
@@ -329,7 +331,9 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   attach(carrier: Carrier, from: From): { readonly welcome: Welcome; readonly attached: SessionInterface } {
     if (this.#closing !== undefined) throw new ClosedError("the session is closed");
     this.#replace(carrier.client);
-    const record = this.#inputs.attach(carrier.client, (client) => this.#byClient.has(client));
+    const record = this.#inputs.attach(carrier.client, carrier.instance, (client) =>
+      this.#byClient.has(client),
+    );
     const { start, tooOld } = this.#startOf(from);
     const attached = new SessionInterface(carrier, record, new Feed(this, carrier, start));
     this.#interfaces.add(attached);

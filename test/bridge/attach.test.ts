@@ -84,6 +84,15 @@ describe("a page behind a bridge", () => {
     expect(applied).toBe(1);
   });
 
+  it("that is reloaded counts its inputs anew", async () => {
+    let applied = 0;
+    const { attached } = await bridged({ handlers: { approve: () => ++applied } as never });
+    for (let run = 1; run <= 3; run++) {
+      const page = await attached({ client: "tab" });
+      expect(await page.input("approve")).toBe(run);
+    }
+  });
+
   it("takes the place of its former connection, which may be half open, and of nobody else's", async () => {
     const { session, bridge } = await bridged();
     const one = await Raw.open(bridge.url);

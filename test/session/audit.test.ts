@@ -30,12 +30,12 @@ describe("an audit chain", () => {
       },
     });
     const boss = await attached({ role: "boss", client: "b" });
-    await boss.input("approve" as never, { call: 7 } as never);
-    await boss.input("approve" as never, { text: "x".repeat(10_000) } as never);
-    await boss.input("fail" as never).catch(() => {});
+    await boss.input("approve", { call: 7 });
+    await boss.input("approve", { text: "x".repeat(10_000) });
+    await boss.input("fail").catch(() => {});
     const viewer = await attached({ role: "viewer", client: "v" });
     await viewer.refresh();
-    await viewer.input("approve" as never).catch(() => {});
+    await viewer.input("approve").catch(() => {});
     await session.close();
     const records = readFileSync(path, "utf8")
       .trim()
@@ -123,7 +123,7 @@ describe("an audit chain", () => {
     const { attached } = await serving({ audit: whole, handlers: { go: () => ++applied } });
     const ui = await attached();
     whole.close();
-    await expect(ui.input("go" as never)).rejects.toMatchObject({ rpcCode: -32014 });
+    await expect(ui.input("go")).rejects.toMatchObject({ rpcCode: -32014 });
     expect(applied).toBe(0);
   });
 

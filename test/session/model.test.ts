@@ -11,6 +11,7 @@ class Ui implements Carrier {
   readonly peer = undefined;
   readonly via = "test";
   readonly client: string;
+  readonly instance = "";
   readonly items: Item[] = [];
   readonly ring: string[] = [];
   attached: SessionInterface | undefined;

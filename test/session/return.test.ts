@@ -35,18 +35,18 @@ describe("an interface whose session's process is killed", () => {
     const ui = ending(await attach("agent", { directory }));
     const changes: string[] = [];
     ui.on("connection", (state) => changes.push(state));
-    await ui.input("add" as never, { n: 5 } as never);
+    await ui.input("add", { n: 5 });
     const items = await take(ui, 6);
     first.child.kill("SIGKILL");
     await first.ended;
-    const waiting = ui.input("pid" as never);
+    const waiting = ui.input("pid");
     const second = program(daemon(), directory);
     await second.reported(1);
     const up = performance.now();
     expect(await waiting).toBe(second.child.pid);
     // Half of the second is for a busy machine.
     expect(performance.now() - up).toBeLessThan(1500);
-    await ui.input("add" as never, { n: 2 } as never);
+    await ui.input("add", { n: 2 });
     items.push(...(await take(ui, 3)));
     expect(items[6]).toMatchObject({ type: "snapshot", reason: "too-old", missed: undefined, snapshot: 0 });
     expect(numbers(items.slice(6))).toEqual([0, 1, 2]);
@@ -72,7 +72,7 @@ describe("an interface whose session's process is killed", () => {
     one.child.kill("SIGKILL");
     await Promise.all(ends);
     expect([ui.connection, never.connection]).toEqual(["failed", "failed"]);
-    await expect(ui.input("pid" as never)).rejects.toMatchObject({ code: "ERR_RINGBELL_NOT_FOUND" });
+    await expect(ui.input("pid")).rejects.toMatchObject({ code: "ERR_RINGBELL_NOT_FOUND" });
   });
 
   it("is one of many that do not come back in step (S0.32)", async () => {
@@ -167,7 +167,7 @@ describe.each(transports)("an interface whose connection is cut (%s)", (transpor
       },
     });
     const ui = await attached({ from: "live", reconnect: { minDelay: 1, maxDelay: 5 } });
-    const go = (cuts: number) => ui.input("go" as never, { cuts } as never);
+    const go = (cuts: number) => ui.input("go", { cuts });
     expect(await go(1)).toBe(1);
     expect(await go(0)).toBe(2);
     await expect(go(2)).rejects.toMatchObject({ code: "ERR_RINGBELL_INPUT_LOST", mayHaveRun: true });
@@ -179,7 +179,7 @@ describe.each(transports)("an interface whose connection is cut (%s)", (transpor
     expect(await go(0)).toBe(4);
     cut(session);
     await until(() => ui.connection === "reconnecting");
-    await expect(ui.input("go" as never, { cuts: 0 } as never, { timeout: 0 })).rejects.toMatchObject({
+    await expect(ui.input("go", { cuts: 0 }, { timeout: 0 })).rejects.toMatchObject({
       code: "ERR_RINGBELL_TIMEOUT",
     });
   });
@@ -192,7 +192,7 @@ describe.each(transports)("an interface whose connection is cut (%s)", (transpor
     const one = program(source(hangs), directory);
     await one.reported(1);
     const ui = ending(await attach("agent", { directory }));
-    const lost = ui.input("go" as never);
+    const lost = ui.input("go");
     await one.reported(2);
     one.child.kill("SIGKILL");
     const two = program(source(hangs), directory);
@@ -216,7 +216,7 @@ describe("an attachment that switches to another session", () => {
     const [one, two] = sessions as [(typeof sessions)[0], (typeof sessions)[0]];
     const ui = await one.attached({ client: "ui" });
     const items = await take(ui, 1);
-    const hanging = expect(ui.input("hang" as never)).rejects.toMatchObject({
+    const hanging = expect(ui.input("hang")).rejects.toMatchObject({
       code: "ERR_RINGBELL_INPUT_LOST",
     });
     const loop = take(ui, 2);
@@ -227,7 +227,7 @@ describe("an attachment that switches to another session", () => {
     two.session.append("hello");
     items.push(...(await loop));
     expect(items).toMatchObject([{ snapshot: "one" }, { snapshot: "two" }, { event: "hello" }]);
-    expect(await ui.input("name" as never)).toBe("two");
+    expect(await ui.input("name")).toBe("two");
     await until(() => one.session.interfaces.size === 0);
     await ui.close();
     await expect(ui.switchTo("x")).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
@@ -244,10 +244,21 @@ describe("an attachment with a client id that is attached already", () => {
     const two = await attached({ client: "tab-1", from: "live" });
     await loop;
     expect(one.connection).toBe("replaced");
-    await expect(one.input("who" as never)).rejects.toMatchObject({ code: "ERR_RINGBELL_REPLACED" });
-    expect(await two.input("who" as never)).toBe("tab-1");
+    await expect(one.input("who")).rejects.toMatchObject({ code: "ERR_RINGBELL_REPLACED" });
+    expect(await two.input("who")).toBe("tab-1");
     await until(() => session.interfaces.size === 1);
     expect([...session.interfaces][0]).toMatchObject({ client: "tab-1", epoch: 2 });
+  });
+
+  it("counts its inputs anew, and none is taken for one of the former run", async () => {
+    let applied = 0;
+    const { attached } = await serving({ handlers: { go: () => ++applied } });
+    for (let run = 1; run <= 3; run++) {
+      const ui = await attached({ client: "ui" });
+      expect(await ui.input("go")).toBe(2 * run - 1);
+      expect(await ui.input("go")).toBe(2 * run);
+      await ui.close();
+    }
   });
 
   it("takes over from one that is half-open: stopped, and not noticed", async () => {
@@ -282,7 +293,7 @@ describe("an attachment with a client id that is attached already", () => {
       expect(rpcCode ?? code).toSatisfy((what) => what === -32011 || what === "ERR_RINGBELL_CALL_LOST"),
     );
     expect(applied).toBe(0);
-    expect(await next.input("go" as never)).toBe(1);
+    expect(await next.input("go")).toBe(1);
     expect(isGapFree([])).toBe(true);
   });
 });

@@ -16,8 +16,8 @@ describe("a session with the option signals", () => {
       const one = program(daemon("true"), directory);
       await one.reported(1);
       const ui = ending(await attach("agent", { directory, from: "live", reconnect: false }));
-      await ui.input("add" as never, { n: 100 } as never);
-      const slow = ui.input("slow" as never);
+      await ui.input("add", { n: 100 });
+      const slow = ui.input("slow");
       await one.reported(2);
       one.child.kill(signal);
       expect(await slow).toBe("finished");
@@ -38,7 +38,7 @@ describe("a session with the option signals", () => {
     );
     await one.reported(1);
     const ui = ending(await attach("agent", { directory, from: "live", reconnect: false }));
-    ui.input("hang" as never).catch(() => {});
+    ui.input("hang").catch(() => {});
     one.child.kill("SIGTERM");
     expect(await one.ended).toMatchObject({ signal: "SIGTERM" });
   });
