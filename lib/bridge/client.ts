@@ -347,6 +347,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
           heartbeat: { interval, timeout },
         },
       });
+      this.#tellChanges();
       attached.feed.resume();
     } catch (error) {
       this.#attaching = false;
@@ -434,6 +435,8 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
 
   /** Tells states and retained values that have changed, the newest of each, as far as there is room. */
   #tellChanges(): void {
+    // Before the answer to attach, which has older values, they would be of no use.
+    if (this.#attached === undefined) return;
     const { session } = this.#host.settings;
     for (const [key, name] of this.#changed) {
       const message =

@@ -47,9 +47,10 @@ export class EventStreamReader implements Carrier {
     const from =
       typeof last === "string" && /^[\w-]{1,64}\.\d{1,16}$/.test(last) ? { cursor: last } : "snapshot";
     const { welcome, attached } = settings.session.attach(this, from);
-    this.#attached = attached;
     const { session, state, retained } = welcome;
     this.#write(`event: welcome\ndata: ${JSON.stringify({ session, state, retained })}\n\n`);
+    this.#attached = attached;
+    this.#tellChanges();
     attached.feed.resume();
   }
 
@@ -96,6 +97,7 @@ export class EventStreamReader implements Carrier {
   }
 
   #tellChanges(): void {
+    if (this.#attached === undefined) return;
     const { session } = this.#settings;
     for (const [key, name] of this.#changed) {
       const data = name === undefined ? { state: session.state } : { name, value: session.retained(name) };

@@ -3,6 +3,7 @@ import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions } fr
 import { clearTimeout, now, setTimeout, wallClock } from "../clock.js";
 import { ClosedError, EncodeError, InvalidArgumentError, MessageTooLargeError } from "../errors.js";
 import type { Peer } from "../port.js";
+import { guarded } from "../raise.js";
 import type { Contract } from "../rpc/contract.js";
 import { AuditChain } from "./audit.js";
 import { EventLog, type LogLimits } from "./event-log.js";
@@ -348,7 +349,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
       retained: Object.fromEntries([...this.#retained].map(([name, { value }]) => [name, value])),
     };
     this.#note("attached", attached);
-    this.emit("attach", attached);
+    guarded(() => this.emit("attach", attached));
     return { welcome, attached };
   }
 
@@ -358,7 +359,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     attached.feed.end();
     if (this.#byClient.get(attached.client) === attached) this.#byClient.delete(attached.client);
     this.#goOn();
-    this.emit("detach", attached);
+    guarded(() => this.emit("detach", attached));
   }
 
   /** Called by a carrier that has room again. */

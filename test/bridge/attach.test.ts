@@ -84,6 +84,16 @@ describe("a page behind a bridge", () => {
     expect(applied).toBe(1);
   });
 
+  it("has the newest state, also where that changes while it attaches", async () => {
+    const { session, attached } = await bridged({ state: "old", retained: { value: "old" } });
+    session.on("attach", () => {
+      session.setState("new");
+      session.retain("value", "new");
+    });
+    const page = await attached();
+    await until(() => page.state === "new" && page.retained.get("value") === "new");
+  });
+
   it("that is reloaded counts its inputs anew", async () => {
     let applied = 0;
     const { attached } = await bridged({ handlers: { approve: () => ++applied } as never });

@@ -137,11 +137,15 @@ describe("after garbage from one client, the others are unaffected, and it can c
       [...bridge.clients].some(({ client, roundTrip }) => client === "boss/page" && roundTrip !== undefined),
     );
     const half = [...bridge.clients].find(({ client }) => client === "boss/page")!;
+    // One that does not come back, either.
+    const raw = await Raw.open(net.url);
+    await raw.attach({ client: "raw" });
     net.fallSilent();
     for (let n = 1; n <= 10; n++) session.append(n);
     const since = performance.now();
     await until(() => half.state === "silent");
     await until(() => ![...bridge.clients].includes(half));
+    await until(() => ![...bridge.clients].some(({ client }) => client === "boss/raw"));
     expect(performance.now() - since).toBeLessThan(3000);
     expect(numbers(await take(page as never, 10))).toEqual(sequence(10));
     await until(() => good.seen.length === 10);

@@ -95,6 +95,16 @@ describe.each(transports)("an interface over %s", (transport) => {
     expect(session.retained("groups")).toEqual({ all: 1 });
   });
 
+  it("has the newest state, also where that changes while it attaches", async () => {
+    const { session, attached } = await serving({ transport, state: "old", retained: { value: "old" } });
+    session.on("attach", () => {
+      session.setState("new");
+      session.retain("value", "new");
+    });
+    const ui = await attached();
+    await until(() => ui.state === "new" && ui.retained.get("value") === "new");
+  });
+
   it("makes inputs, which are checked by the contract, and answered", async () => {
     const inputs = contract("inputs", {
       approve: request(z.object({ call: z.number() }), z.object({ ok: z.boolean() })),
