@@ -5,7 +5,8 @@ import { type Socket, type SocketClass, webSocketOf } from "./socket.js";
 
 /*
  * The interface of a session in a browser, through a bridge: no dependency, and nothing of Node. It tells the bridge what the loop has
- * taken, so a page that is busy, hidden or frozen costs the session nothing, and gets what it missed when it comes back.
+ * taken, so a page that is busy, hidden or frozen costs the session nothing, and gets what it missed when it comes back. Longer than most
+ * files, because all of its state is private to one class.
  */
 
 export { InputError } from "./open-calls.js";

@@ -15,6 +15,8 @@ import { type Connecting, type Link, link, type Notices } from "./link.js";
 import { type InputOptions, OpenInputs } from "./open-inputs.js";
 import type { From } from "./session.js";
 
+/* Longer than most files: how an attachment comes back touches all of its state, which is private to one class. */
+
 /**
  * How an interface is connected. `attached`; `reconnecting` after the connection was lost; `over` when the session has ended for good;
  * `replaced` by another attachment with the same client id; `failed` when no more attempt is made; `closed` by `close`.

@@ -18,6 +18,11 @@ import {
   type RoleRights,
 } from "./inputs.js";
 
+/*
+ * Longer than most files: what a session is told, what it tells, and the class itself stand together, because carriers and interfaces are
+ * written against all three.
+ */
+
 /** Where an interface begins. */
 export type From =
   /** With a snapshot of now, and all events after it. */
