@@ -4,7 +4,7 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 const BENCH = ["test/bench/**/*.test.ts", "test/demo/**/*.test.ts", "test/cli/bench.test.ts"];
 
 /** The entries of the package beside the core. */
-const UPPER = ["rpc", "mailbox", "mcp", "vscode-jsonrpc", "acp"];
+const UPPER = ["rpc", "mailbox", "mcp", "vscode-jsonrpc", "acp", "session", "bridge", "browser"];
 
 const lib = (file: string) => new URL(`./lib/${file}`, import.meta.url).pathname;
 

@@ -18,6 +18,8 @@ const ENTRIES = [
   "mcp/index",
   "vscode-jsonrpc/index",
   "acp/index",
+  "session/index",
+  "bridge/index",
   "cli/main",
 ];
 
@@ -76,6 +78,16 @@ async function bundle(sources) {
     platform: "node",
     target: "node20.19",
     packages: "external",
+    logLevel: "warning",
+  });
+  // Browsers get one file, without chunks that are shared with what runs in Node.
+  await build({
+    entryPoints: [join("lib", "browser", "index.ts")],
+    outfile: join("dist", "browser", "index.js"),
+    bundle: true,
+    format: "esm",
+    platform: "browser",
+    target: "es2022",
     logLevel: "warning",
   });
 }

@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { isOn, ownArguments, parseOperands, parseOptions } from "./arguments.js";
+import { audit } from "./audit/command.js";
 import { bench } from "./bench/command.js";
 import { buildAddon } from "./build-addon/command.js";
 import { call } from "./call/command.js";
@@ -18,7 +19,19 @@ import { serve } from "./serve/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
-const COMMANDS: readonly Command[] = [ls, doctor, gc, call, serve, relay, mail, mcp, buildAddon, bench];
+const COMMANDS: readonly Command[] = [
+  ls,
+  doctor,
+  gc,
+  call,
+  serve,
+  relay,
+  mail,
+  mcp,
+  audit,
+  buildAddon,
+  bench,
+];
 
 /** The exit codes besides 0. */
 const FAILED = 1;

@@ -18,6 +18,8 @@ export function workshop(): string {
   symlinkSync(root, join(directory, "node_modules", "ringbell"));
   for (const name of [
     "zod",
+    "ws",
+    "@types/ws",
     "@types/node",
     "@modelcontextprotocol",
     "@agentclientprotocol/sdk",

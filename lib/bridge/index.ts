@@ -1,0 +1,8 @@
+export type { BreakerLimits, BreakerState } from "./breaker.js";
+export type { BridgeClientInfo } from "./client.js";
+export { CLOSE, InsecureBridgeError, MissingPackageError } from "./errors.js";
+export { type Authenticate, type Identity, newToken } from "./identity.js";
+export { ModelText } from "./model-text.js";
+export type { BridgeLimits, BridgeOptions, HeartbeatOptions } from "./options.js";
+export { Bridge, serveBridge } from "./serve-bridge.js";
+export type { Terminal } from "./terminal.js";

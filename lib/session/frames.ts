@@ -1,0 +1,52 @@
+import { randomUUID } from "node:crypto";
+import type { Codec } from "../codec/codec.js";
+import { text } from "../codec/text.js";
+import { isCount, type SnapshotReason } from "./item.js";
+
+/*
+ * The messages of the data lane, from the session to an interface. Each is JSON. An event is an array, because there are most of them:
+ * [sequence, class, event]. The others are objects with the member `kind`. The session makes the text of each event once, for all
+ * interfaces.
+ */
+
+export function eventText(sequence: number, kind: string, event: string): string {
+  return `[${sequence},${kind},${event}]`;
+}
+
+export function snapshotText(
+  sequence: number,
+  snapshot: string | undefined,
+  reason: SnapshotReason,
+  missed: number | undefined,
+): string {
+  const count = missed === undefined ? "" : `,"missed":${missed}`;
+  const value = snapshot === undefined ? "" : `,"snapshot":${snapshot}`;
+  return `{"kind":"snapshot","sequence":${sequence},"reason":"${reason}"${count}${value}}`;
+}
+
+export function missedText(
+  sequence: number,
+  missed: number,
+  classes: Readonly<Record<string, number>> | undefined,
+): string {
+  return JSON.stringify({ kind: "missed", sequence, missed, classes });
+}
+
+/** JSON that is text already, to a peer that reads it with `json()`. */
+export const jsonText: Codec<string> = { ...(text() as Codec<string>), name: "json", fingerprint: "json" };
+
+/** A place in a log: `LOG.SEQUENCE`. Programs keep it as it is. */
+export type Cursor = string;
+
+export function cursorOf(log: string, sequence: number): Cursor {
+  return `${log}.${sequence}`;
+}
+
+/** The parts of a cursor, or undefined for what is none. */
+export function partsOf(cursor: unknown): { readonly log: string; readonly sequence: number } | undefined {
+  const parts = typeof cursor === "string" ? /^([\w-]{1,64})\.(\d{1,16})$/.exec(cursor) : null;
+  const sequence = Number(parts?.[2]);
+  return parts === null || !isCount(sequence) ? undefined : { log: parts[1]!, sequence };
+}
+
+export const newId = (): string => randomUUID();

@@ -1,0 +1,126 @@
+import { listen } from "../channel/listen.js";
+import type { ListenOptions } from "../channel/options.js";
+import { checkOptions } from "../check.js";
+import { json } from "../codec/json.js";
+import type { Contract } from "../rpc/contract.js";
+import { CallError, INVALID_REQUEST } from "../rpc/errors.js";
+import { serve } from "../rpc/serve.js";
+import { ChannelCarrier } from "./channel-carrier.js";
+import { checkAttach } from "./check-attach.js";
+import { CONTROL_LANE, INTERFACE_CALLS, SESSION_CALLS } from "./control.js";
+import { jsonText } from "./frames.js";
+import type { InputMessage } from "./inputs.js";
+import { SESSION_OPTIONS, Session, type SessionOptions, type Welcome } from "./session.js";
+import { closeOnSignals, type SignalOptions } from "./signals.js";
+
+/** The bytes of each ring of the lane of inputs and states. */
+const CONTROL_CAPACITY = 64 * 1024;
+/** Inputs of one interface that run at the same time, and that wait for it. */
+const CONCURRENCY = 64;
+const QUEUE = 256;
+
+type Listening = Omit<ListenOptions<unknown, unknown>, "codec" | "lanes" | "role">;
+
+export interface ServeSessionOptions<Event = unknown, Snapshot = unknown, Inputs extends Contract = Contract>
+  extends SessionOptions<Event, Snapshot, Inputs>,
+    Listening {
+  /** Closes the session in order at SIGTERM and SIGINT. Default: no signal is touched. */
+  readonly signals?: boolean | SignalOptions | undefined;
+}
+
+/**
+ * Serves a session under a name: interfaces `attach` to it, from other processes, as many as like. Resolves when they can.
+ *
+ * Rejects with what `listen` rejects with, and with an AuditError if the audit chain can't be opened.
+ */
+export async function serveSession<
+  Event = unknown,
+  Snapshot = unknown,
+  const Inputs extends Contract = Contract,
+>(
+  name: string,
+  options: ServeSessionOptions<Event, Snapshot, Inputs> = {},
+): Promise<Session<Event, Snapshot, Inputs>> {
+  checkOptions(options, Object.keys(options), "options");
+  const { signals = false, ...rest } = options;
+  const own = Object.fromEntries(Object.entries(rest).filter(([key]) => SESSION_OPTIONS.includes(key)));
+  const listening = Object.fromEntries(
+    Object.entries(rest).filter(([key]) => !SESSION_OPTIONS.includes(key)),
+  );
+  const session = new Session<Event, Snapshot, Inputs>(own as SessionOptions<Event, Snapshot, Inputs>);
+  const settings = {
+    ...(listening as Listening),
+    codec: { send: jsonText, receive: json() },
+    lanes: { [CONTROL_LANE]: { capacity: CONTROL_CAPACITY, codec: json() } },
+  };
+  const roles = session.roles === undefined ? {} : { roles: roleEntries(Object.keys(session.roles)) };
+  let server: Awaited<ReturnType<typeof listen<string, unknown>>>;
+  try {
+    server = (await listen(name, { ...settings, ...roles } as never)) as never;
+  } catch (error) {
+    await session.close({ grace: 0 });
+    throw error;
+  }
+  session.listening(server);
+  server.on("peerError", (error) => session.emit("peerError", error));
+  server.on("connection", (channel) => {
+    void welcome(session as unknown as Session, channel as never).catch((error: Error) =>
+      channel.destroy(error),
+    );
+  });
+  if (signals !== false) closeOnSignals(session, signals === true ? {} : signals);
+  return session;
+}
+
+const roleEntries = (names: readonly string[]) => Object.fromEntries(names.map((name) => [name, {}]));
+
+/** A channel as it is used here. */
+type Accepted =
+  Awaited<
+    ReturnType<typeof listen<string, unknown, { control: { capacity: number } }>>
+  >["channels"] extends ReadonlySet<infer Channel>
+    ? Channel
+    : never;
+
+/** Serves the control lane of an interface. Nothing goes by the data lane before it has attached. */
+async function welcome(session: Session, channel: Accepted): Promise<void> {
+  let carrier: ChannelCarrier | undefined;
+  const needed = () => {
+    if (carrier?.attached === undefined)
+      throw new CallError(INVALID_REQUEST, "the interface has not attached");
+    return carrier.attached;
+  };
+  // An interface sends nothing by the data lane. Without a consumer its ring would fill, and that is all.
+  channel.on("error", (error) => session.emit("peerError", error));
+  const service = await serve(
+    SESSION_CALLS,
+    {
+      attach(message): Welcome {
+        if (carrier !== undefined) throw new CallError(INVALID_REQUEST, "the interface has attached already");
+        const { client, instance, from } = checkAttach(message);
+        const [caller] = service.clients;
+        carrier = new ChannelCarrier({
+          session,
+          client,
+          instance,
+          role: channel.peer.role ?? "default",
+          peer: channel.peer,
+          data: channel,
+          calls: caller!.client,
+          close: (closing) => channel.close(closing),
+          destroy: (error) => channel.destroy(error),
+        });
+        const { welcome, attached } = session.attach(carrier, from);
+        carrier.attached = attached;
+        attached.feed.resume();
+        return welcome;
+      },
+      input: (message) => session.input(needed(), (message ?? {}) as InputMessage),
+      snapshot: () => ({ available: session.refresh(needed()) }),
+    },
+    { port: channel.lane(CONTROL_LANE), calls: INTERFACE_CALLS, concurrency: CONCURRENCY, queue: QUEUE },
+  );
+  service.on("peerError", (error) => session.emit("peerError", error));
+  await channel.closed;
+  carrier?.end();
+}
