@@ -77,7 +77,7 @@ const roleEntries = (names: readonly string[]) => Object.fromEntries(names.map((
 /** A channel as it is used here. */
 type Accepted =
   Awaited<
-    ReturnType<typeof listen<string, unknown, { control: { capacity: number } }>>
+    ReturnType<typeof listen<string, unknown, { control: { codec: ReturnType<typeof json> } }>>
   >["channels"] extends ReadonlySet<infer Channel>
     ? Channel
     : never;
