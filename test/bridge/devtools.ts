@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import { privateDirectory } from "../session/setup.js";
 
 interface Answer {
   readonly id?: number;
@@ -17,16 +19,19 @@ interface Answer {
  * A page in a Chromium of its own, by its DevTools alone. playwright makes every page visible and focused, and Chromium freezes no such page.
  */
 export async function rawPage(executable: string, url: string) {
+  const profile = mkdtempSync(join(tmpdir(), "ringbell-test-"));
   const options = [
     "--headless=new",
     "--no-sandbox",
     "--remote-debugging-port=0",
-    `--user-data-dir=${privateDirectory()}`,
+    `--user-data-dir=${profile}`,
   ];
   const browser = spawn(executable, [...options, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
   onTestFinished(async () => {
     browser.kill("SIGKILL");
     await once(browser, "close");
+    // Its helpers end a moment later, and may still write.
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   });
   const address = await new Promise<string>((resolve) => {
     let text = "";
