@@ -23,6 +23,9 @@ const ENTRIES = [
   "cli/main",
 ];
 
+/** What pages import. */
+const BROWSER = join("browser", "index.ts");
+
 /** The paths of all files in a folder, without the folder; none if it is not there. */
 function filesIn(folder) {
   if (!existsSync(folder)) return [];
@@ -81,8 +84,9 @@ async function bundle(sources) {
     logLevel: "warning",
   });
   // Browsers get one file, without chunks that are shared with what runs in Node.
+  if (!sources.includes(BROWSER)) return;
   await build({
-    entryPoints: [join("lib", "browser", "index.ts")],
+    entryPoints: [join("lib", BROWSER)],
     outfile: join("dist", "browser", "index.js"),
     bundle: true,
     format: "esm",

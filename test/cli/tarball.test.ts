@@ -36,7 +36,7 @@ describe("the packed package", () => {
   it("has the library, what the addon is built from, and the documentation without benchmarks and pictures of them", () => {
     expect(readdirSync(installed).sort()).toEqual(
       [
-        ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"],
+        ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "UPGRADING.md", "package.json"],
         ["dist", "docs", "native", "scripts"],
       ]
         .flat()
@@ -58,15 +58,22 @@ describe("the packed package", () => {
       .sort();
     expect(scripts.filter((name) => !name.startsWith("chunks/"))).toEqual([
       "acp/index.js",
+      "bridge/index.js",
+      "browser/index.js",
       "cli/main.js",
       "index.js",
       "mailbox/index.js",
       "mcp/index.js",
       "rpc/index.js",
+      "session/index.js",
       "vscode-jsonrpc/index.js",
     ]);
-    // Seven entries, and what several of them need.
-    expect(scripts.length).toBeLessThanOrEqual(7 + 8);
+    // Ten entries, and what several of them need.
+    expect(scripts.length).toBeLessThanOrEqual(10 + 15);
+    const library = readFileSync(join(installed, "dist", "index.js"), "utf8");
+    expect(
+      library.match(/^(import|export|\}) .*from "\.\/chunks\/|^import "\.\/chunks\//gm)?.length,
+    ).toBeLessThanOrEqual(6);
   });
 
   it("carries a message, by the stream where no addon fits, and after ringbell build-addon by shared memory", {
