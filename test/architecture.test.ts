@@ -15,7 +15,7 @@ const upper: readonly (readonly string[])[] = [
 /** The files that they may import besides each other and the codecs: the waist, and what needs no connection. */
 const waist = [
   ...["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts", "channel/options.ts"],
-  ...["brand.ts", "child.ts", "clock.ts", "raise.ts", "signal.ts"],
+  ...["brand.ts", "child.ts", "clock.ts", "missing-package.ts", "raise.ts", "signal.ts"],
 ];
 
 /**
@@ -26,7 +26,7 @@ const floors: readonly (readonly string[])[] = [
   ["clock"],
   ["brand", "control-group", "raise", "signal", "trace"],
   ["errors"],
-  ["check", "native", "ending"],
+  ["check", "native", "ending", "missing-package"],
   ["child"],
   ["bulk"],
   ["codec"],

@@ -1,6 +1,7 @@
+export { MissingPackageError } from "../missing-package.js";
 export type { BreakerLimits, BreakerState } from "./breaker.js";
 export type { BridgeClientInfo } from "./client.js";
-export { CLOSE, InsecureBridgeError, MissingPackageError } from "./errors.js";
+export { CLOSE, InsecureBridgeError } from "./errors.js";
 export { type Authenticate, type Identity, newToken } from "./identity.js";
 export { ModelText } from "./model-text.js";
 export type { BridgeLimits, BridgeOptions, HeartbeatOptions } from "./options.js";

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import { MissingPackageError } from "./errors.js";
+import { MissingPackageError } from "../missing-package.js";
 
 /** The part of a WebSocket of the package ws that the bridge uses. The package is optional, so its types are not. */
 export interface WebSocket {

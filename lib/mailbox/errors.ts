@@ -75,17 +75,3 @@ export class StoreError extends RingbellError {
   }
 }
 brand(StoreError, "ERR_RINGBELL_STORE");
-
-/** An optional package is needed for this, and is not installed. */
-export class MissingPackageError extends RingbellError {
-  override readonly name = "MissingPackageError";
-  override readonly code = "ERR_RINGBELL_MISSING_PACKAGE";
-  constructor(
-    readonly packageName: string,
-    what: string,
-    options?: ErrorOptions,
-  ) {
-    super(`${what}; install it by: npm install ${packageName}`, options);
-  }
-}
-brand(MissingPackageError, "ERR_RINGBELL_MISSING_PACKAGE");

@@ -1,10 +1,10 @@
+export { MissingPackageError } from "../missing-package.js";
 export { Box, type BoxWaitOptions, type FetchOptions } from "./box.js";
 export { Delivery } from "./delivery.js";
 export {
   BoxFullError,
   BrokerStalledError,
   LeaseLostError,
-  MissingPackageError,
   NotBrokerError,
   StoreError,
 } from "./errors.js";

@@ -107,19 +107,29 @@ export class Outgoing {
 
   /**
    * Sends a message of a call. Returns a promise if it waits for room. Throws, or rejects, if it can't be sent: with a CallLostError if the
-   * port has ended. `mayHaveRun`: what that says.
+   * port has ended. `mayHaveRun`: what that says of a message that is no part of a call that was sent before.
    */
   #post(name: string, mayHaveRun: boolean, message: object, on = this.#link.port): Promise<void> | undefined {
-    const known = (error: unknown) => (isUnsendable(error) ? error : this.#lost(name, mayHaveRun, error));
+    const known = (error: unknown, may: boolean) =>
+      isUnsendable(error) ? error : this.#lost(name, may, error);
     let sending: Promise<void> | undefined;
     try {
       sending = this.#link.post(message, on);
     } catch (error) {
-      throw known(error);
+      throw known(error, mayHaveRun);
     }
+    const may = mayHaveRun || this.#waitsInSight;
     return sending === undefined
       ? undefined
-      : quieted(sending.catch((error) => Promise.reject(known(error))));
+      : quieted(sending.catch((error) => Promise.reject(known(error, may))));
+  }
+
+  /**
+   * Whether the peer may have a message whose sending still waits: the kernel may hold a part of it, or all. In shared memory a message
+   * that waits for room is not there yet.
+   */
+  get #waitsInSight(): boolean {
+    return this.#link.cells === undefined;
   }
 
   /** Called with an answer. Returns false if no call has had this id. */
@@ -264,7 +274,7 @@ export class Outgoing {
     try {
       const sending = this.#post(name, false, request, name === PING ? this.#link.control : undefined);
       if (sending === undefined) return true;
-      pending.sent = false;
+      pending.sent = this.#waitsInSight;
       const sent = () => {
         pending.sent = true;
       };

@@ -4,7 +4,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text as readAll } from "node:stream/consumers";
-import { type Block, type Channel, json, type ListenOptions, listen, type Server, text } from "ringbell";
+import {
+  type Block,
+  bytes,
+  type Channel,
+  json,
+  type ListenOptions,
+  listen,
+  type Server,
+  text,
+} from "ringbell";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { compileC } from "../c-compiler.js";
 
@@ -256,7 +265,7 @@ describe.runIf(process.platform === "linux")("a peer written in C from docs/layo
   });
 
   test("is told why it is turned away where the codecs differ", async () => {
-    const other = await listen(socket, { codec: json(), transport: "shm" });
+    const other = await listen(socket, { codec: bytes(), transport: "shm" });
     const { complaint, exit } = start("ask", "one");
     expect(await exit).toEqual([1, null]);
     expect(await complaint).toContain("codec");

@@ -143,8 +143,9 @@ describe.each(["shm", "stream"] as const)("a service over %s that is killed", (t
     expect(errors.every((error) => error instanceof CallLostError)).toBe(true);
     const may = (errors as CallLostError[]).map(({ mayHaveRun }) => mayHaveRun);
     expect(may[0]).toBe(true);
-    expect(may.at(-1)).toBe(false);
-    expect(may.lastIndexOf(true)).toBeLessThan(may.indexOf(false));
+    // The kernel may have passed on what waits at a socket.
+    expect(may.at(-1)).toBe(transport === "stream");
+    if (transport === "shm") expect(may.lastIndexOf(true)).toBeLessThan(may.indexOf(false));
   });
 
   it("gives the items that have come, and then the reason", async () => {

@@ -7,19 +7,21 @@ import { connecting, joinStandardStreams, milliseconds, WAIT } from "../joining.
 import { askedToEnd } from "../signals.js";
 import { UsageError } from "../usage-error.js";
 import { whereOf } from "../where.js";
+import { MAILBOX_OPTIONS, serveMailboxes } from "./mailbox.js";
 
-const USAGE = "mcp connect NAME, or mcp share NAME -- COMMAND …";
+const USAGE = "mcp connect NAME, mcp share NAME -- COMMAND …, or mcp mailbox";
 
 /** `ringbell mcp` brings unmodified MCP clients and servers together. */
 export const mcp: Command = {
   name: "mcp",
-  operands: "connect NAME | share NAME -- COMMAND …",
-  summary: "MCP: connect a client to a name, or share one server among many",
+  operands: "connect NAME | share NAME -- COMMAND … | mailbox",
+  summary: "MCP: connect a client to a name, share one server among many, serve mailboxes",
   text: [
     "mcp connect NAME: the command of a server for an unmodified client, which speaks by standard streams. It is joined to the server " +
       "that listens under the name.",
     "mcp share NAME -- COMMAND …: runs one unmodified server, which speaks by standard streams, for all clients that connect to the name. " +
       "It starts with the first, and ends some time after the last.",
+    "mcp mailbox: a server whose tool ipc posts to mailboxes and takes from them.",
   ],
   options: [
     NAMESPACE,
@@ -40,9 +42,15 @@ export const mcp: Command = {
       name: "turns",
       text: "share: clients that the server may ask for something call in turns from the start",
     },
+    ...MAILBOX_OPTIONS,
   ],
   async begin(args, output) {
     const [what, name, ...more] = args.operands;
+    if (what === "mailbox") {
+      if (name !== undefined || args.command !== undefined)
+        throw new UsageError("mcp mailbox takes no more words");
+      return serveMailboxes(args.values, output);
+    }
     if (name === undefined || more.length > 0) throw new UsageError(`mcp takes two words: ${USAGE}`);
     if (what === "connect") {
       if (args.command !== undefined) throw new UsageError("mcp connect takes no command");

@@ -9,7 +9,8 @@ import {
   PeerDiedError,
   SystemError,
 } from "../../errors.js";
-import { BrokerStalledError, MissingPackageError } from "../errors.js";
+import { MissingPackageError } from "../../missing-package.js";
+import { BrokerStalledError } from "../errors.js";
 import { sqliteDriver } from "../store/sqlite-driver.js";
 import type { AnswerFrame, RequestFrame } from "../wire.js";
 import type { BrokerLink } from "./broker-link.js";

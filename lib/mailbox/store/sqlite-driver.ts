@@ -1,4 +1,4 @@
-import { MissingPackageError } from "../errors.js";
+import { MissingPackageError } from "../../missing-package.js";
 
 /*
  * SQLite by `node:sqlite`, which Node has from 22.13 on, or by the package better-sqlite3. They differ in little: this file hides it.
