@@ -1,5 +1,6 @@
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { script, transports } from "./setup.js";
+import { privateDirectory, script, transports } from "./setup.js";
 
 /** Fakes as the libraries for tests make them: nothing happens until a test says so, which this one never does. */
 const FAKES = `
@@ -77,6 +78,7 @@ describe.each(transports)("%s: where every clock and timer is a fake that never 
 describe("a timer of the library, where every timer is a fake", () => {
   it("fires once, unless it was cleared", async () => {
     const module = JSON.stringify(new URL("../../dist/clock.js", import.meta.url));
+    const path = JSON.stringify(join(privateDirectory(), "socket"));
     const before = `data:text/javascript,${encodeURIComponent(FAKES)}`;
     const { ended } = script(
       `const { clearTimeout, delay, setTimeout } = await import(${module});
@@ -85,8 +87,8 @@ describe("a timer of the library, where every timer is a fake", () => {
       setTimeout(() => fired.push("first"), 10);
       clearTimeout(timer);
       // Keeps the process alive: the library's timers do not.
-      const { Worker } = await import("node:worker_threads");
-      const worker = new Worker("require('node:worker_threads').parentPort.on('message', () => {})", { eval: true });
+      const { createServer } = await import("node:net");
+      createServer().listen(${path});
       await delay(100);
       report(fired.join());
       process.exit(0);`,
