@@ -1,6 +1,7 @@
 import type { Duplex, Readable, Writable } from "node:stream";
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../check.js";
 import { clearTimeout, setTimeout, type Timer } from "../clock.js";
+import { ClosedError } from "../errors.js";
 import type { CloseOptions, Peer } from "../port.js";
 import { EventPort, textOf } from "./event-port.js";
 import { type Deframer, deframer, type Framing, framed } from "./framing.js";
@@ -57,6 +58,8 @@ class DuplexPort extends EventPort {
   readonly #deframer: Deframer;
   /** Resolves when the writable takes more; sends wait for it, in order. */
   #room: Promise<void> | undefined;
+  /** What fails the sends that are being written. A stream that is destroyed need not call back. */
+  readonly #writing = new Set<(cause?: Error) => void>();
   readonly readingEnded: Promise<void> | undefined;
 
   constructor(
@@ -99,19 +102,46 @@ class DuplexPort extends EventPort {
     return true;
   }
 
-  async send(message: unknown): Promise<void> {
+  /** Resolves when the stream has written the message: a program that ends then loses nothing. */
+  send(message: unknown): Promise<void> {
+    const sending: Promise<void> = this.#send(message).catch((error) => {
+      // A peer that goes must not bring down a program that does not wait for its sends.
+      if (error instanceof ClosedError) sending.catch(() => {});
+      throw error;
+    });
+    return sending;
+  }
+
+  async #send(message: unknown): Promise<void> {
     this.mustBeOpen();
-    if (this.trySend(message)) return;
     // The text is made now: the program may change the message meanwhile.
     const bytes = framed(this.#framing, textOf(message));
-    const before = this.#room ?? Promise.resolve();
-    const turn = before.then(() => this.#drained()).then(() => void this.#writable.write(bytes));
-    const room = turn.then(() => {
+    const before = this.#room;
+    if (before === undefined && !this.#writable.writableNeedDrain) return this.#written(bytes);
+    const turn = (before ?? Promise.resolve())
+      .then(() => this.#drained())
+      // The next message does not wait until this one is written.
+      .then(() => ({ written: this.#written(bytes) }));
+    const room = turn.then(({ written }) => {
+      written.catch(() => {});
       if (this.#room === room) this.#room = undefined;
     });
     room.catch(() => {});
     this.#room = room;
-    await turn;
+    await (await turn).written;
+  }
+
+  #written(bytes: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = (cause?: Error) =>
+        reject(new ClosedError("the stream ended before the message was written", { cause }));
+      this.#writing.add(fail);
+      this.#writable.write(bytes, (error) => {
+        this.#writing.delete(fail);
+        if (error) fail(error);
+        else resolve();
+      });
+    });
   }
 
   /** Ends the writable when it has taken all, or after the time of the options, and lets the stream go. */
@@ -173,6 +203,8 @@ class DuplexPort extends EventPort {
   #finish(reason: "ended" | "peer-closed" | "peer-died" | "protocol-error", error?: Error): void {
     if (this.isOver) return;
     this.over(reason, error);
+    for (const fail of this.#writing) fail(error);
+    this.#writing.clear();
     // It may tell of errors still, which nobody waits for.
     for (const each of new Set([this.#readable, this.#writable])) {
       each.on("error", () => {});

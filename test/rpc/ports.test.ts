@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, createServer, connect as dial, type Socket } from "node:net";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { MessageChannel, Worker } from "node:worker_threads";
 import * as fc from "fast-check";
 import {
@@ -162,6 +162,27 @@ describe("a port of a stream", () => {
       );
     },
   );
+
+  it("says that a message is sent when the stream has written it, and fails what the end finds unwritten", async () => {
+    let go = () => {};
+    const writable = new Writable({
+      write(_chunk, _encoding, done) {
+        go = done;
+      },
+    });
+    const port = duplexPort({ readable: new PassThrough(), writable });
+    let sent = 0;
+    const sends = [1, 2].map((n) => port.send(n).then(() => sent++));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(sent).toBe(0);
+    go();
+    await sends[0];
+    expect(sent).toBe(1);
+    // Nobody waits for this one.
+    void port.send(3);
+    port.destroy();
+    await expect(sends[1]).rejects.toMatchObject({ code: "ERR_RINGBELL_CLOSED" });
+  });
 
   it("skips empty lines, and goes on after a line that is not JSON (S2.2)", async () => {
     const stream = new PassThrough();
