@@ -18,7 +18,7 @@ describe("the command line", () => {
     const whole = await ringbell(["--help"]);
     expect([whole.code, whole.stderr]).toEqual([0, ""]);
     expect(Math.max(...whole.stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
-    for (const command of ["ls", "doctor", "gc", "build-addon", "bench"]) {
+    for (const command of ["ls", "mail", "call", "doctor", "gc", "build-addon", "bench"]) {
       expect(whole.stdout).toMatch(new RegExp(`^  ${command} `, "m"));
       const asked = await Promise.all([
         ringbell([command, "--help"]),

@@ -15,7 +15,7 @@ const USAGE = "mcp connect NAME, mcp share NAME -- COMMAND …, or mcp mailbox";
 export const mcp: Command = {
   name: "mcp",
   operands: "connect NAME | share NAME -- COMMAND … | mailbox",
-  summary: "MCP: connect a client to a name, share one server among many, serve mailboxes",
+  summary: "MCP: join clients to a name, share a server, serve mailboxes",
   text: [
     "mcp connect NAME: the command of a server for an unmodified client, which speaks by standard streams. It is joined to the server " +
       "that listens under the name.",
