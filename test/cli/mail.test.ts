@@ -113,7 +113,7 @@ describe("ringbell mail", () => {
       expect(stderr).toContain(words);
     }
     expect((await ringbell(["mail"])).stderr).toContain("mail needs one of ls, post");
-    expect((await run("--help")).stdout).toContain("ringbell mail ls | post");
+    expect((await run("--help")).stdout).toContain("ringbell mail ls|post");
   });
 });
 

@@ -29,7 +29,7 @@ const all = [...PLACE, ...Object.values(ACTIONS).flatMap(({ options }) => option
 /** `ringbell mail` looks at mailboxes, posts to them and takes from them. */
 export const mail: Command = {
   name: "mail",
-  operands: `${names.join(" | ")} [operands]`,
+  operands: `${names.join("|")} [BOX]`,
   summary: "look at mailboxes, post to them, take from them",
   text: [
     ...Object.entries(ACTIONS).map(
