@@ -41,7 +41,7 @@ export interface BridgeClientInfo {
   readonly missed: number;
 }
 
-/** What a client needs of its bridge. */
+/** The part of the bridge that a client uses. */
 export interface ClientHost {
   readonly settings: BridgeSettings;
   readonly frames: FrameCache;
@@ -79,7 +79,7 @@ export class BridgeClient implements Carrier, BridgeClientInfo {
   /** Since when a message waits for the window; undefined while none does. */
   #stalledSince: number | undefined;
   #breaker: BreakerState = CLOSED_BREAKER;
-  /** What has changed and was not told. */
+  /** The changes that the client was not told yet. */
   readonly #changed = new Map<string, string | undefined>();
   #inputs = 0;
   /** The next byte of each terminal that it reads. */

@@ -2,11 +2,11 @@ import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { now } from "../clock.js";
 import { InvalidArgumentError } from "../errors.js";
 
-/** Who a client is, as its token says. */
+/** The identity of a client, as its token gives it. */
 export interface Identity {
   /** A name for the audit chain and `bridge.clients`: 1 to 64 of `A-Za-z0-9._-`. */
   readonly name: string;
-  /** What it may do: an entry of the bridge's `roles`. */
+  /** The entry of the bridge's `roles` that says what the client may do. */
   readonly role: string;
 }
 

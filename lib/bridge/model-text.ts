@@ -1,5 +1,5 @@
 /*
- * What a model may see of a terminal: its text, without what steers the terminal. Bytes of a terminal go to browsers unchanged; a model
+ * The text of a terminal for a model, without what steers the terminal. Bytes of a terminal go to browsers unchanged; a model
  * gets them through here. Otherwise a program could write, in a colour on the same colour or behind the edge of the screen, what a person
  * does not see and a model obeys.
  */
@@ -76,7 +76,7 @@ export class ModelText {
     this.#wasReturn = code === 0x0d;
     if (code >= 0x20 && code < 0x7f) return character;
     if (code === 0x0a) return afterReturn ? "" : "\n";
-    // What is written over a line is a line of its own: a model sees both.
+    // A text written over a line becomes a line of its own: a model sees both.
     if (code === 0x0d) return "\n";
     if (code === 0x09) return character;
     if (code === ESCAPE) this.#begin(State.Escape);

@@ -35,7 +35,7 @@ export interface HeartbeatOptions {
 }
 
 export interface BridgeOptions {
-  /** What clients see. */
+  /** The session, as clients see it. */
   readonly session: Session;
   /**
    * The origins whose pages may connect, such as `"http://localhost:5173"`. `"null"`, which files and sandboxed frames send, is refused.

@@ -32,7 +32,7 @@ export class ChannelCarrier implements Carrier {
   /** Set once the session has attached it. */
   attached: SessionInterface | undefined;
   readonly #parts: ChannelCarrierParts;
-  /** What has changed and was not told: the state, and retained values by name. */
+  /** The changes that the interface was not told yet: the state, and retained values by name. */
   #stateChanged = false;
   readonly #names = new Set<string>();
   #telling = false;

@@ -1,8 +1,5 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Channel, type Codec, connect, json, memoryPair, text } from "ringbell";
 import {
@@ -14,29 +11,9 @@ import {
   type ServeOptions,
   serve,
 } from "ringbell/rpc";
-import { afterEach } from "vitest";
+import { children, ending, privateDirectory } from "../cleanup.js";
 
-const children: ChildProcess[] = [];
-const disposables: { close(): Promise<unknown> }[] = [];
-const directories: string[] = [];
-
-afterEach(async () => {
-  for (const child of children.splice(0)) child.kill("SIGKILL");
-  await Promise.all(disposables.splice(0).map((each) => each.close().catch(() => {})));
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
-});
-
-/** Ended after the test. */
-export function ending<T extends { close(): Promise<unknown> }>(value: T): T {
-  disposables.push(value);
-  return value;
-}
-
-export function privateDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "ringbell-test-"));
-  directories.push(directory);
-  return directory;
-}
+export { ending, privateDirectory };
 
 export const ways = ["shm", "stream", "memory"] as const;
 export type Way = (typeof ways)[number];
