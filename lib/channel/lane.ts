@@ -233,7 +233,10 @@ export class Lane<Send = unknown, Receive = Send>
     return this;
   }
 
-  /** Resolves when the peer has taken all that was sent on this lane before, waiting sends included. Rejects at the end of the channel. */
+  /**
+   * Resolves when the peer's process has taken all that was sent on this lane before, waiting sends included. Over shared memory it
+   * reads ahead of its program: what it has copied out of the ring counts as taken. Rejects at the end of the channel.
+   */
   flush(options?: WaitOptions): Promise<void> {
     return this.#sender.flush(abortOf(options, "the peer has not taken everything"));
   }
