@@ -140,13 +140,32 @@ type AnyFunction = (...args: any[]) => unknown;
 
 /** The method that an interface's function stands for: a stream if it returns an async iterable, a notification if it returns void. */
 type MethodOf<F> = F extends (...args: infer Args) => infer Result
-  ? Result extends AsyncIterable<infer Item>
-    ? Method<"stream", Flow<ParamsOf<Args>>, Flow<Item>, Flow, Flow>
-    : // biome-ignore lint/suspicious/noConfusingVoidType: it is that of a function.
-      [Result] extends [void]
-      ? Method<"notification", Flow<ParamsOf<Args>>, Flow<undefined>, Flow<never>, Flow<never>>
-      : Method<"request", Flow<ParamsOf<Args>>, Flow<Awaited<Result>>, Flow, Flow>
+  ? {
+      readonly stream: Method<"stream", Flow<ParamsOf<Args>>, Flow<ItemOf<Result>>, Flow, Flow>;
+      readonly notification: Method<
+        "notification",
+        Flow<ParamsOf<Args>>,
+        Flow<undefined>,
+        Flow<never>,
+        Flow<never>
+      >;
+      readonly request: Method<"request", Flow<ParamsOf<Args>>, Flow<Awaited<Result>>, Flow, Flow>;
+    }[KindOf<Result>]
   : never;
+
+/** In brackets, so that a union such as boolean is one result. `any` and `never` fit everything, and are results. */
+type KindOf<Result> = 0 extends 1 & Result
+  ? "request"
+  : [Result] extends [never]
+    ? "request"
+    : [Result] extends [AsyncIterable<unknown>]
+      ? "stream"
+      : // biome-ignore lint/suspicious/noConfusingVoidType: it is that of a function.
+        [Result] extends [void]
+        ? "notification"
+        : "request";
+
+type ItemOf<Result> = Result extends AsyncIterable<infer Item> ? Item : never;
 
 type ParamsOf<Args extends unknown[]> = Args extends [] ? undefined : Args[0];
 

@@ -58,6 +58,17 @@ interface Plain {
   add(params: { a: number; b: number }): Promise<number>;
 }
 
+/** Results that are unions, or that fit everything. */
+interface Unions {
+  has(params: { key: string }): boolean;
+  find(params: { key: string }): Promise<string | undefined>;
+  either(): number | string;
+  // biome-ignore lint/suspicious/noExplicitAny: it fits everything, and must be no stream for that.
+  anything(): any;
+  fails(): never;
+  both(): AsyncIterable<string> | AsyncIterable<number>;
+}
+
 describe("a client of a contract of schemas", () => {
   it("has the methods of the contract, and no others", () => {
     const use = async (client: Client<typeof tools>) => {
@@ -270,6 +281,32 @@ describe("a contract of an interface", () => {
       // @ts-expect-error: the items are strings.
       for await (const line of client.tail({ file: "x" })) line.toFixed();
       return wrong;
+    };
+    expectTypeOf(use).toBeFunction();
+  });
+
+  it("takes a union, such as boolean, for one result", () => {
+    const unions = contract<Unions>("unions", { both: "stream" });
+    const handlers = {
+      has: ({ key }: { key: string }): boolean => key === "bell",
+      find: async ({ key }: { key: string }) => (key === "bell" ? key : undefined),
+      either: () => (Date.now() > 0 ? 1 : "one"),
+      anything: () => 1,
+      fails: () => {
+        throw new Error("always");
+      },
+      both: () => ["item"],
+    };
+    const use = async (client: Client<typeof unions>) => {
+      await serve(unions, handlers);
+      expectTypeOf(await client.has({ key: "bell" })).toEqualTypeOf<boolean>();
+      expectTypeOf(await client.find({ key: "bell" })).toEqualTypeOf<string | undefined>();
+      expectTypeOf(await client.either()).toEqualTypeOf<number | string>();
+      expectTypeOf(await client.anything()).toBeAny();
+      expectTypeOf(await client.fails()).toBeNever();
+      for await (const item of client.both()) expectTypeOf(item).toEqualTypeOf<string | number>();
+      // @ts-expect-error: another result.
+      await serve(unions, { ...handlers, has: () => "yes" });
     };
     expectTypeOf(use).toBeFunction();
   });
