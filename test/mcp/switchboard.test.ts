@@ -368,6 +368,118 @@ describe("notifications of a shared server", () => {
   });
 });
 
+describe("tasks of a shared server", () => {
+  const RELATED = "io.modelcontextprotocol/related-task";
+  const about = (method: string, taskId?: string) => ({ id: method, method, params: { taskId } });
+  const INVALID = { error: { code: -32602, message: expect.stringContaining("there is no task") } };
+
+  /** Two clients, of which each has begun a task: the one in the words of revision 2025-11-25, the other in those of 2026-07-28. */
+  function working() {
+    const made = board();
+    const [a, b] = [made.client({ elicitation: {} }), made.client({ elicitation: {} })];
+    a.say(call(1, { task: {}, _meta: { progressToken: "a" } }));
+    made.reply({ id: made.server.at(-1)!.id, result: { task: { taskId: "of a", status: "working" } } });
+    b.say(call(1));
+    made.reply({ id: made.server.at(-1)!.id, result: { resultType: "task", taskId: "of b" } });
+    for (const { got } of [a, b]) got.splice(0);
+    made.server.splice(0);
+    return { ...made, a, b };
+  }
+
+  it("are their client's alone: another can't read, change or cancel them", () => {
+    const { server, a, b } = working();
+    for (const method of ["tasks/get", "tasks/result", "tasks/cancel", "tasks/update"]) {
+      b.say(about(method, "of a"));
+      expect(b.got.pop()).toMatchObject({ id: method, ...INVALID });
+    }
+    a.say(about("tasks/get", "of b"));
+    expect(a.got.pop()).toMatchObject(INVALID);
+    expect(server).toEqual([]);
+    a.say(about("tasks/get", "of a"));
+    b.say(about("tasks/cancel", "of b"));
+    expect(server.map(({ params }) => params.taskId)).toEqual(["of a", "of b"]);
+  });
+
+  it("are listed for their client only", () => {
+    const { server, reply, a, b } = working();
+    for (const { say } of [a, b]) say(about("tasks/list"));
+    const tasks = [{ taskId: "of a" }, { taskId: "of b" }, { taskId: "of nobody" }, null];
+    for (const { id } of [...server]) reply({ id, result: { tasks, nextCursor: "next" } });
+    expect(a.got[0]!.result).toEqual({ tasks: [{ taskId: "of a" }], nextCursor: "next" });
+    expect(b.got[0]!.result.tasks).toEqual([{ taskId: "of b" }]);
+  });
+
+  it("tell their state, messages and questions to their client only", () => {
+    const { server, reply, a, b } = working();
+    const _meta = { [RELATED]: { taskId: "of b" } };
+    reply({ method: "notifications/tasks/status", params: { taskId: "of b", status: "working" } });
+    reply({ method: "notifications/tasks/status", params: { taskId: "of nobody", status: "working" } });
+    reply({ method: "notifications/message", params: { level: "error", data: 1, _meta } });
+    reply({ id: 7, method: "elicitation/create", params: { message: "sure?", _meta } });
+    reply({ id: 8, method: "sampling/createMessage", params: { _meta } });
+    expect(a.got).toEqual([]);
+    expect(b.got.map(({ method }) => method)).toEqual([
+      "notifications/tasks/status",
+      "notifications/message",
+      "elicitation/create",
+    ]);
+    // It offers no sampling, and nobody else is asked in its place.
+    expect(server).toMatchObject([{ id: 8, error: { code: -32601 } }]);
+    b.say({ id: b.got[2]!.id, result: { action: "accept" } });
+    expect(server[1]).toMatchObject({ id: 7, result: { action: "accept" } });
+  });
+
+  it("of a client that has gone belong to the first that asks for them by their id", () => {
+    const { server, client, reply, a, b } = working();
+    a.leave();
+    const again = client({});
+    server.splice(0);
+    again.say(about("tasks/get", "of a"));
+    reply({ id: server[0]!.id, result: { taskId: "of a", status: "working" } });
+    expect(again.got.at(-1)).toMatchObject({ result: { taskId: "of a" } });
+    b.say(about("tasks/cancel", "of a"));
+    expect(b.got.pop()).toMatchObject(INVALID);
+  });
+
+  it("are forgotten beyond 1024 of one client, the oldest first, and those of others are kept", () => {
+    const { server, reply, a, b } = working();
+    for (let n = 0; n < 1024; n++) {
+      b.say(call(`${n}`));
+      reply({ id: server.at(-1)!.id, result: { task: { taskId: `${n}` } } });
+    }
+    const asked = (task: string) => {
+      a.got.splice(0);
+      a.say(about("tasks/cancel", task));
+      const refused = a.got.length > 0;
+      if (!refused) reply({ id: server.at(-1)!.id, result: {} });
+      return refused ? "refused" : "passed on";
+    };
+    expect(["of a", "of b", "0", "1023"].map(asked)).toEqual([
+      "passed on",
+      "passed on",
+      "refused",
+      "refused",
+    ]);
+  });
+
+  it("that a client has begun for the server are asked for at that client", () => {
+    const { server, reply, client } = board();
+    const [a, b] = [client({}), client({ sampling: {} })];
+    reply({ id: 1, method: "sampling/createMessage", params: { task: {} } });
+    b.say({ id: b.got[0]!.id, result: { task: { taskId: "done by b" } } });
+    server.splice(0);
+    reply({ id: 2, method: "tasks/result", params: { taskId: "done by b" } });
+    reply({ id: 3, method: "tasks/result", params: { taskId: "of nobody" } });
+    expect(a.got).toEqual([]);
+    expect(b.got[1]).toMatchObject({ method: "tasks/result", params: { taskId: "done by b" } });
+    b.say({ id: b.got[1]!.id, result: { role: "assistant" } });
+    expect(server).toMatchObject([
+      { id: 3, error: { code: -32601 } },
+      { id: 2, result: { role: "assistant" } },
+    ]);
+  });
+});
+
 it("a switchboard drops what is no message, from either side", () => {
   const { server, switchboard } = board();
   const client = { send: () => expect.fail("nothing is to be sent") };

@@ -30,8 +30,6 @@ export interface SharedCall {
 export class SharedCalls {
   #last = 0;
   readonly #calls = new Map<number, SharedCall>();
-  /** Tokens of tasks that go on after their call was answered, with the client's own token. */
-  readonly #tasks = new Map<number, { readonly session: Session; readonly progressToken: McpId }>();
 
   /** Whether there never was one. */
   get isUnused(): boolean {
@@ -61,20 +59,13 @@ export class SharedCalls {
     call.over?.();
   }
 
-  /** Keeps the token of a call whose answer was the handle of a task. */
-  keepToken({ id, from, progressToken }: SharedCall): void {
-    if (from !== undefined && progressToken !== undefined) {
-      this.#tasks.set(id, { session: from.session, progressToken });
-    }
-  }
-
   /** Returns whose token the server reports about; undefined for one that nobody waits for. */
   tokenOf(token: unknown): { readonly session: Session; readonly progressToken: McpId } | undefined {
     const call = this.get(token);
     if (call?.from !== undefined && call.progressToken !== undefined) {
       return { session: call.from.session, progressToken: call.progressToken };
     }
-    return typeof token === "number" ? this.#tasks.get(token) : undefined;
+    return undefined;
   }
 
   /** All calls of a client, or of all clients. */
@@ -92,10 +83,6 @@ export class SharedCalls {
       }
     }
     return [...sessions];
-  }
-
-  forget(session: Session): void {
-    for (const [token, task] of this.#tasks) if (task.session === session) this.#tasks.delete(token);
   }
 }
 

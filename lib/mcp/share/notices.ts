@@ -2,6 +2,7 @@ import type { McpNotification, McpRequest, Members } from "../message.js";
 import { member } from "../message.js";
 import type { SharedCalls } from "./calls.js";
 import type { Session } from "./session.js";
+import type { SharedTasks } from "./tasks.js";
 
 /** The levels of log messages, from the least severe. */
 const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"];
@@ -15,16 +16,19 @@ const DONE = { jsonrpc: "2.0", result: {} } as const;
 export class Notices {
   readonly #sessions: () => Iterable<Session>;
   readonly #calls: SharedCalls;
+  readonly #tasks: SharedTasks;
   /** Sends a request to the server that no client waits for. */
   readonly #ask: (method: string, params: object) => void;
 
   constructor(
     sessions: () => Iterable<Session>,
     calls: SharedCalls,
+    tasks: SharedTasks,
     ask: (method: string, params: object) => void,
   ) {
     this.#sessions = sessions;
     this.#calls = calls;
+    this.#tasks = tasks;
     this.#ask = ask;
   }
 
@@ -50,8 +54,12 @@ export class Notices {
   tell(notification: McpNotification): void {
     const { method, params } = notification;
     const subscription = member(params, "_meta")?.[SUBSCRIPTION_ID];
+    const owner = this.#tasks.ownerOf(notification);
     if (method === "notifications/progress") this.#progress(notification);
     else if (subscription !== undefined) this.#subscribed(notification, subscription);
+    else if (owner !== undefined) owner.client.send(notification);
+    // Of a task that no client here has begun: clients ask for the state that they miss.
+    else if (method.startsWith("notifications/tasks")) return;
     else this.#tellAll(notification, this.#concerned(method, params));
   }
 
@@ -73,8 +81,11 @@ export class Notices {
   }
 
   #progress(notification: McpNotification): void {
-    const owner = this.#calls.tokenOf(notification.params?.progressToken);
-    owner?.session.client.send({
+    const token = notification.params?.progressToken;
+    // That of a task goes on after its call was answered.
+    const owner = this.#calls.tokenOf(token) ?? this.#tasks.byToken(token);
+    if (owner?.progressToken === undefined) return;
+    owner.session.client.send({
       ...notification,
       params: { ...notification.params, progressToken: owner.progressToken },
     } as McpNotification);

@@ -2,6 +2,7 @@ import type { McpError, McpMessage, McpNotification, McpRequest, McpResponse } f
 import { isId, type McpId, member } from "../message.js";
 import type { SharedCalls } from "./calls.js";
 import type { Session } from "./session.js";
+import type { SharedTasks } from "./tasks.js";
 
 const METHOD_NOT_FOUND = -32601;
 const SERVER_ERROR = -32000;
@@ -13,6 +14,9 @@ const CAPABILITIES: Readonly<Record<string, string>> = {
   "elicitation/create": "elicitation",
 };
 
+/** The most tasks of clients that are known. Beyond it the oldest is forgotten. */
+const MOST_TASKS = 1024;
+
 interface Question {
   /** The server's id. */
   readonly id: McpId;
@@ -21,27 +25,32 @@ interface Question {
 }
 
 /**
- * The server's requests to its clients. On standard streams none of them says for which call it is. So it goes to the one client that has
- * calls under way and may be asked. Where several have, any choice could ask the wrong person: the request is refused, and from then on
- * calls of clients that may be asked take turns.
+ * The server's requests to its clients. One that belongs to a task goes to the task's client. On standard streams no other says for which
+ * call it is. So it goes to the one client that has calls under way and may be asked. Where several have, any choice could ask the wrong
+ * person: the request is refused, and from then on calls of clients that may be asked take turns.
  */
 export class Questions {
   readonly #toServer: (message: McpMessage) => void;
   readonly #sessions: () => Iterable<Session>;
   readonly #calls: SharedCalls;
+  readonly #tasks: SharedTasks;
   readonly #ambiguous: () => void;
   #last = 0;
   readonly #open = new Map<number, Question>();
+  /** The tasks that clients have begun for the server, by their ids, from the oldest. */
+  readonly #theirs = new Map<string, Session>();
 
   constructor(
     toServer: (message: McpMessage) => void,
     sessions: () => Iterable<Session>,
     calls: SharedCalls,
+    tasks: SharedTasks,
     ambiguous: () => void,
   ) {
     this.#toServer = toServer;
     this.#sessions = sessions;
     this.#calls = calls;
+    this.#tasks = tasks;
     this.#ambiguous = ambiguous;
   }
 
@@ -52,8 +61,15 @@ export class Questions {
       this.#toServer({ jsonrpc: "2.0", id, result: {} } as McpResponse);
       return;
     }
+    const doing = method.startsWith("tasks/")
+      ? this.#theirs.get(request.params?.taskId as string)
+      : undefined;
+    if (doing !== undefined) {
+      this.#put(doing, request);
+      return;
+    }
     const capability = CAPABILITIES[method];
-    const sessions = capability === undefined ? [] : this.#whom(capability);
+    const sessions = capability === undefined ? [] : this.#whom(capability, request);
     const [session] = sessions;
     if (session === undefined) {
       const why = capability === undefined ? `has the method ${method}` : `offers ${capability}`;
@@ -80,7 +96,15 @@ export class Questions {
     const question = this.#open.get(response.id as number);
     if (question?.session !== session) return;
     this.#open.delete(response.id as number);
+    const task = member(response.result, "task")?.taskId;
+    if (typeof task === "string") this.#begun(task, session);
     this.#toServer({ ...response, id: question.id } as McpResponse);
+  }
+
+  #begun(task: string, session: Session): void {
+    const [oldest] = this.#theirs.keys();
+    if (oldest !== undefined && this.#theirs.size >= MOST_TASKS) this.#theirs.delete(oldest);
+    this.#theirs.set(task, session);
   }
 
   /** Passes on that the server does not wait for an answer any more. Returns whether the notification says so. */
@@ -111,6 +135,7 @@ export class Questions {
   }
 
   leave(session: Session): void {
+    for (const [task, of] of this.#theirs) if (of === session) this.#theirs.delete(task);
     for (const [ours, question] of this.#open) {
       if (question.session !== session) continue;
       this.#open.delete(ours);
@@ -118,8 +143,10 @@ export class Questions {
     }
   }
 
-  /** The clients that a question may be for. */
-  #whom(capability: string): Session[] {
+  /** The clients that a question may be for. One that belongs to a task is for the task's client. */
+  #whom(capability: string, request: McpRequest): Session[] {
+    const owner = this.#tasks.ownerOf(request);
+    if (owner !== undefined) return owner.can(capability) ? [owner] : [];
     const callers = capability === "roots" ? [] : this.#calls.callers(capability);
     if (callers.length > 0) return callers;
     const first = this.#first(capability);

@@ -13,6 +13,7 @@ import { Handshake } from "./handshake.js";
 import { Notices } from "./notices.js";
 import { Questions } from "./questions.js";
 import { Session, type SharingClient } from "./session.js";
+import { SharedTasks } from "./tasks.js";
 import { Turns } from "./turns.js";
 
 /** The most calls of one client that are not answered. */
@@ -35,6 +36,7 @@ export class Switchboard {
   readonly #toServer: (message: McpMessage) => void;
   readonly #sessions = new Map<SharingClient, Session>();
   readonly #calls = new SharedCalls();
+  readonly #tasks = new SharedTasks();
   readonly #handshake = new Handshake();
   readonly #questions: Questions;
   readonly #notices: Notices;
@@ -46,10 +48,12 @@ export class Switchboard {
     this.#toServer = toServer;
     this.#takesTurns = turns;
     const sessions = () => this.#sessions.values();
-    this.#questions = new Questions(toServer, sessions, this.#calls, () => {
+    this.#questions = new Questions(toServer, sessions, this.#calls, this.#tasks, () => {
       this.#takesTurns = true;
     });
-    this.#notices = new Notices(sessions, this.#calls, (method, params) => this.#ask(method, params));
+    this.#notices = new Notices(sessions, this.#calls, this.#tasks, (method, params) =>
+      this.#ask(method, params),
+    );
   }
 
   /** The clients that have sent something. */
@@ -93,7 +97,7 @@ export class Switchboard {
       // The answer to the first initialize is for the others, too.
       if (call.method !== "initialize") this.#cancel(call, "the client has gone");
     }
-    this.#calls.forget(session);
+    this.#tasks.leave(session);
     this.#handshake.leave(session);
     this.#questions.leave(session);
     this.#notices.leave(session);
@@ -120,7 +124,7 @@ export class Switchboard {
 
   #request(session: Session, request: McpRequest, answered: SharedCall["answered"]): void {
     const { id, method } = request;
-    const refusal = this.#refusal(session, id);
+    const refusal = this.#refusal(session, id) ?? this.#tasks.refusal(session, request);
     if (refusal !== undefined) {
       refuse(session, id, refusal);
       return;
@@ -208,10 +212,9 @@ export class Switchboard {
     const call = this.#calls.get(response.id);
     // Unknown ids are those of calls that were cancelled.
     if (call === undefined || call.waiting !== undefined) return;
-    if (member(response.result, "task") !== undefined) this.#calls.keepToken(call);
     this.#calls.remove(call);
     if (call.from === undefined) return;
-    const answer = { ...response, id: call.from.id };
+    const answer = { ...this.#tasks.answered(call, response), id: call.from.id };
     this.#deliver(call, call.answered?.(answer) ?? answer);
   }
 
