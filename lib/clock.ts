@@ -96,8 +96,9 @@ class EngineTimer implements Timer {
   }
 }
 
+/** Calls the function after `ms` ms. A time that is over may be negative: of such a time Node would warn. */
 export const setTimeout: (call: () => void, ms: number) => Timer = isRealTimeout()
-  ? start
+  ? (call, ms) => start(call, Math.max(1, ms))
   : (call, ms) => new EngineTimer(call, ms);
 
 export function clearTimeout(timer: Timer | undefined): void {

@@ -58,7 +58,11 @@ function packagesOf(sdk) {
 export const oneByOne = {
   v1: { ringbell: calls("v1", "ringbell"), stdio: calls("v1", "stdio"), memory: inMemory("v1") },
   v2: { ringbell: calls("v2", "ringbell"), stdio: calls("v2", "stdio"), memory: inMemory("v2") },
-  modern: { ringbell: calls("modern", "ringbell"), stdio: calls("modern", "stdio") },
+  modern: {
+    ringbell: calls("modern", "ringbell"),
+    stdio: calls("modern", "stdio"),
+    memory: inMemory("modern"),
+  },
 };
 export const big = { ringbell: calls("v1", "ringbell", "big"), stdio: calls("v1", "stdio", "big") };
 

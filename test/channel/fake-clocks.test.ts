@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { delay } from "../../lib/clock.js";
 import { privateDirectory, script, transports } from "./setup.js";
 
 /** Fakes as the libraries for tests make them: nothing happens until a test says so, which this one never does. */
@@ -96,5 +97,17 @@ describe("a timer of the library, where every timer is a fake", () => {
       ["--import", before],
     );
     expect((await ended).output).toBe("first\n");
+  });
+});
+
+describe("a timer of the library", () => {
+  it("is due at once if its time is over, and Node warns of nothing", async () => {
+    const warned: Error[] = [];
+    const warn = (warning: Error) => warned.push(warning);
+    process.on("warning", warn);
+    await delay(-5);
+    await new Promise(setImmediate);
+    process.off("warning", warn);
+    expect(warned).toEqual([]);
   });
 });

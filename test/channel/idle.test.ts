@@ -85,7 +85,7 @@ describe.each(transports)("%s: a lane that nobody reads any more", (transport) =
       `const { setTimeout: sleep } = await import("node:timers/promises");
       while (channel.tryReceive() === undefined) await sleep(1);
       const taken = Date.now();
-      await sleep(300);
+      await sleep(1500);
       report(String(channel.stats().lanes[0].idleSince - taken));`,
       {},
       { RINGBELL_WATCHDOG: "" },
@@ -93,7 +93,7 @@ describe.each(transports)("%s: a lane that nobody reads any more", (transport) =
       await one.channel.send("a message");
       return one;
     });
-    expect(Number(await reported(child))).toBeLessThan(100);
+    expect(Number(await reported(child))).toBeLessThan(1000);
   });
 
   it("counts what it drained and did not take as unread", async () => {

@@ -35,7 +35,7 @@ function roomAboveHeap() {
 const programs = {
   async flood() {
     const scratch = new Scratch(new ArrayBuffer(16 * MIB));
-    for (let i = 0; i < 10_000; i++) {
+    for (let i = 0; i < 3_000; i++) {
       codec.decode(scratch, 0, i % 50 === 0 ? 16 * MIB : MIB >> (i % 3), []);
       if (i % 8 === 0) await turn();
     }

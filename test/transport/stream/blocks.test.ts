@@ -451,7 +451,7 @@ describe("the memory of a stream's blocks", () => {
     expect(end.connection.bulk.allocate(600 * KIB)).toBeUndefined();
     end.connection.bulk.wantMemory();
     wire.handler!.onData(freed(600 * KIB));
-    expect(end.memories).toBe(1);
+    await end.signal.until(() => end.memories === 1);
     expect(end.connection.bulk.allocate(MIB)?.byteLength).toBe(MIB);
   });
 });
