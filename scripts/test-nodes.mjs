@@ -4,10 +4,12 @@
 //
 // The suite runs in a copy of the last commit that has no build of its own, so the binary in prebuilds/ is the one that loads.
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { hostTarget } from "./addon/targets.mjs";
+import { stateOf } from "./prebuild/stamps.mjs";
 import { program } from "./runtimes.mjs";
 
 /** The oldest version that package.json allows, and the newest of each line. */
@@ -49,6 +51,8 @@ function suite(version, folder, args) {
   const status = run(node, [vitest, "run", "--project", "core", ...args], folder, {
     ...process.env,
     PATH: path,
+    // The suite's set-up builds no addon then.
+    RINGBELL_PREBUILT_ONLY: "1",
   });
   return { version, status, seconds: (performance.now() - begin) / 1000 };
 }
@@ -62,8 +66,10 @@ function main() {
     say(`expected --only with some of ${VERSIONS.map((version) => version.split(".")[0]).join(",")}`);
     return 2;
   }
-  if (!existsSync(join(root, "prebuilds", `${process.platform}-${process.arch}`))) {
-    say("prebuilds/ has no binary for this machine: npm run prebuild");
+  const target = hostTarget();
+  const state = target === undefined ? "missing" : stateOf(root, target);
+  if (state !== "current") {
+    say(`the binary for this machine in prebuilds/ is ${state}: npm run prebuild`);
     return 1;
   }
   const folder = mkdtempSync(join(tmpdir(), "ringbell-nodes-"));
