@@ -2,14 +2,14 @@
 //
 //   node scripts/test-nodes.mjs [--only 20,26] [arguments of vitest]
 //
-// The suite runs in a copy of the last commit that has no build of its own, so the binary in prebuilds/ is the one that loads.
+// The suite runs in a copy of the last commit, in which that binary stands where the addon is built, too: no other is there to load.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { hostTarget } from "./addon/targets.mjs";
-import { stateOf } from "./prebuild/stamps.mjs";
+import { fileOf, stateOf } from "./prebuild/stamps.mjs";
 import { program } from "./runtimes.mjs";
 
 /** The oldest version that package.json allows, and the newest of each line. */
@@ -28,8 +28,8 @@ function run(command, args, cwd, env) {
   return status ?? 1;
 }
 
-/** A copy of the last commit with the modules of this one, the prebuilt binaries, and no build of its own. @param {string} folder */
-function copyInto(folder) {
+/** A copy of the last commit with the modules of this one, the prebuilt binaries, and one of them as its build. @param {string} folder @param {string} binary */
+function copyInto(folder, binary) {
   const steps = [
     ["git", "clone", "--quiet", root, folder],
     ["cp", "-al", join(root, "node_modules"), folder],
@@ -38,6 +38,7 @@ function copyInto(folder) {
     if (run(/** @type {string} */ (command), args, root) !== 0) throw new Error(`${command} failed`);
   }
   cpSync(join(root, "prebuilds"), join(folder, "prebuilds"), { recursive: true });
+  cpSync(binary, join(folder, "build", "Release", "ringbell.node"));
   if (run("npm", ["run", "--silent", "build:ts"], folder) !== 0) throw new Error("the build failed");
 }
 
@@ -68,13 +69,13 @@ function main() {
   }
   const target = hostTarget();
   const state = target === undefined ? "missing" : stateOf(root, target);
-  if (state !== "current") {
+  if (target === undefined || state !== "current") {
     say(`the binary for this machine in prebuilds/ is ${state}: npm run prebuild`);
     return 1;
   }
   const folder = mkdtempSync(join(tmpdir(), "ringbell-nodes-"));
   try {
-    copyInto(join(folder, "checkout"));
+    copyInto(join(folder, "checkout"), fileOf(root, target));
     const results = versions.map((version) => suite(version, join(folder, "checkout"), args));
     for (const { version, status, seconds } of results)
       say(
