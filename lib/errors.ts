@@ -148,8 +148,9 @@ export class BlockTooLargeError extends RingbellError {
     readonly bytes: number,
   ) {
     super(
-      `a block of ${bytes} bytes is too large: all blocks of this side together may take ${limit} bytes; ` +
-        "raise maxBulkBytes on both sides",
+      limit === 0
+        ? "this channel has no blocks: maxBulkBytes is 0 on one side, or one side is Electron, which allows none"
+        : `a block of ${bytes} bytes is too large: all blocks of this side together may take ${limit} bytes; raise maxBulkBytes on both sides`,
     );
   }
 }
