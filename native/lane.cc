@@ -99,6 +99,8 @@ LaneStats Lane::stats() const {
   return stats;
 }
 
+uint32_t Lane::sent_latency(unsigned bucket) const { return connection_.closed() ? 0 : producer_.latency(bucket); }
+
 void Lane::detach() {
   connection_.reactor().forget(this);
   set_active(false, false);

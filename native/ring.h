@@ -11,6 +11,7 @@
 // Both ends stand in this one file, though it is long: each atomic operation names its partner at the other end.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "layout.h"
@@ -65,6 +66,8 @@ inline void copy_fields(std::byte* to, const std::byte* from, uint64_t bytes) {
 inline constexpr unsigned kScratchKindShift = 16;
 // A consumer reports its position once it has taken this part of the ring: an eighth.
 inline constexpr uint64_t kReportShare = 8;
+// One message in so many, a power of two, tells when it was published. A look at the clock for each would cost a fifth of a short message.
+inline constexpr uint64_t kMarkEach = 256;
 
 enum class Push { ok, full, too_large, corrupt };
 enum class Take { ok, empty, too_small, corrupt };
@@ -148,15 +151,26 @@ class Producer : public Ring {
       read += record_bytes(length);
       // The padding after the last record may be missing in private memory.
       if (read > available) read = available;
-      ++messages_;
       bytes_ += length;
     }
     if (accepted == 0) return 0;
+    messages_ += accepted;
     header_at(position).store(0, std::memory_order_relaxed);
     publish(produced_, first_header);
     produced_ = position;
     return accepted;
   }
+
+  // Whether one of the next `count` messages should be marked.
+  bool mark_due(uint32_t count) const { return (((messages_ + count) ^ messages_) & ~(kMarkEach - 1)) != 0; }
+  // Notes when the message of this number was published, for the consumer to see how long it took.
+  void mark(uint64_t number, uint64_t now) {
+    control_->marked_at.store(now, std::memory_order_relaxed);
+    // Release: pairs with Consumer::found_mark. A mark that a later one overwrites meanwhile only costs a sample.
+    control_->marked.store(number, std::memory_order_release);
+  }
+  // How long the consumer says that marked messages took.
+  uint32_t latency(unsigned bucket) const { return control_->latency[bucket].load(std::memory_order_relaxed); }
 
   // Whether the consumer must be woken after a publication, and where. parking.h has the partner.
   Parked wake_consumer() { return claim_wake(control_->consumer_state); }
@@ -206,9 +220,31 @@ class Producer : public Ring {
 
   // Room up to `end` and for the cleared header after it.
   Push make_room(uint64_t end) {
-    if (end + kHeaderBytes - consumed_ <= capacity()) return Push::ok;
-    if (!refresh()) return Push::corrupt;
-    return end + kHeaderBytes - consumed_ <= capacity() ? Push::ok : Push::full;
+    if (end + kHeaderBytes <= granted_) return Push::ok;
+    return make_more_room(end + kHeaderBytes);
+  }
+
+  Push make_more_room(uint64_t end) {
+    if (end - consumed_ > capacity()) {
+      if (!refresh()) return Push::corrupt;
+      if (end - consumed_ > capacity()) return Push::full;
+    }
+    if (end > limit_) raise_limit(end);
+    granted_ = std::min(consumed_ + capacity(), limit_);
+    return Push::ok;
+  }
+
+  // Says how far we may write, an eighth of the ring ahead, so that this line is left alone for most messages. Whoever has copied
+  // bytes, and then finds the limit at most a lap ahead of them, knows that they were not overwritten.
+  void raise_limit(uint64_t end) {
+    limit_ = std::min(end + capacity() / kReportShare, consumed_ + capacity());
+    control_->limit.store(limit_, std::memory_order_relaxed);
+    // A full barrier: no byte that is written from here on may be seen before the limit. (A fence of <atomic> would do; with it, GCC
+    // refuses to compile for ThreadSanitizer.)
+    __sync_synchronize();
+    control_->anchor.store(produced_, std::memory_order_relaxed);
+    control_->anchor_messages.store(messages_, std::memory_order_relaxed);
+    control_->anchor_limit.store(limit_, std::memory_order_release);
   }
 
   void publish(uint64_t position, uint64_t header) {
@@ -220,6 +256,10 @@ class Producer : public Ring {
 
   uint64_t produced_ = 0;
   uint64_t consumed_ = 0;
+  // What was last said in `limit`.
+  uint64_t limit_ = 0;
+  // Up to here there is room, and it is within the limit.
+  uint64_t granted_ = 0;
   uint64_t messages_ = 0;
   uint64_t bytes_ = 0;
 };
@@ -314,6 +354,21 @@ class Consumer : public Ring {
   uint64_t messages() const { return messages_; }
   uint64_t bytes() const { return bytes_; }
 
+  // Whether the message that the producer has marked last is among the `count` that were drained last. The line is in the cache:
+  // should_report looks at it as well.
+  bool found_mark(uint32_t count) const {
+    // Acquire: pairs with Producer::mark.
+    return messages_ - control_->marked.load(std::memory_order_acquire) < count;
+  }
+  // Counts how long the marked message has waited. The time is the producer's claim: one in the future is left out.
+  void count_latency(uint64_t now) {
+    const uint64_t then = control_->marked_at.load(std::memory_order_relaxed);
+    if (then > now) return;
+    const unsigned bucket = latency_bucket(now - then);
+    control_->latency[bucket].store(++latency_[bucket], std::memory_order_relaxed);
+  }
+  uint32_t latency(unsigned bucket) const { return latency_[bucket]; }
+
  private:
   // The header of the next record that is no padding, checked.
   Take next(uint64_t& header) {
@@ -338,6 +393,7 @@ class Consumer : public Ring {
   uint64_t reported_ = 0;
   uint64_t messages_ = 0;
   uint64_t bytes_ = 0;
+  uint32_t latency_[kLatencyBuckets]{};
 };
 
 }  // namespace ringbell

@@ -11,6 +11,7 @@ import type {
   LaneGeometry,
   LaneHandler,
 } from "../contract.js";
+import { FIRST_LATENCY, LATENCY_BUCKETS } from "../latency.js";
 import { regionName } from "../places/region-names.js";
 import {
   IN_BLOCK,
@@ -75,6 +76,7 @@ function checkNumbers(layout: Layout): void {
   assertLayout(layout, {
     sent: { sent: SENT, full: FULL, ended: ENDED },
     batch: { most: MOST_RECORDS },
+    latency: { buckets: LATENCY_BUCKETS, firstBits: Math.log2(FIRST_LATENCY) },
     record: {
       headerBytes: RECORD_HEADER,
       alignment: recordBytes(1) - recordBytes(0),
