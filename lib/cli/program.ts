@@ -16,11 +16,13 @@ import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { relay } from "./relay/command.js";
 import { serve } from "./serve/command.js";
+import { top } from "./top/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
 const COMMANDS: readonly Command[] = [
   ls,
+  top,
   doctor,
   gc,
   call,

@@ -1,0 +1,11 @@
+/** Looks at the endpoints of a machine from outside: what they say of themselves, and what that makes in a second. */
+export {
+  type ChannelEntry,
+  type EndpointEntry,
+  type LaneEntry,
+  type Listing,
+  type Look,
+  look,
+  type WayEntry,
+} from "./listing.js";
+export { type Figures, type Flow, type Load, Meter, type ProcessLoad } from "./meter.js";
