@@ -5,9 +5,6 @@ import { placeOf } from "./place.js";
 import { askedToEnd } from "./signals.js";
 import { UsageError } from "./usage-error.js";
 
-/** Puts the cursor at the top of the terminal, and clears it. */
-export const CLEAR = "\u001b[H\u001b[J";
-
 export const TIMEOUT: Option = {
   name: "timeout",
   short: "t",

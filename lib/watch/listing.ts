@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
+import { wallClock } from "../clock.js";
 import { LATENCY_BUCKETS, type LatencyHistogram, latencyOf } from "../transport/latency.js";
 import { isAliveIn, isOurSpace } from "../transport/places/identity.js";
 import { addressIn, type ResolvedPlace } from "../transport/places/names.js";
@@ -31,7 +32,7 @@ export async function look({ place, everyNamespace, timeout }: Look): Promise<Li
     everyNamespace,
     timeout,
   });
-  const now = Date.now();
+  const now = wallClock();
   return {
     directory: place.base,
     namespace: everyNamespace ? null : place.namespace,

@@ -1,7 +1,8 @@
-import { look } from "../../watch/index.js";
+import { type Listing, type Look, look } from "../../watch/index.js";
 import { isOn } from "../arguments.js";
-import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE } from "../command.js";
-import { CLEAR, INTERVAL, intervalOf, lookOf, repeat, TIMEOUT } from "../looking.js";
+import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "../command.js";
+import { INTERVAL, intervalOf, lookOf, repeat, TIMEOUT } from "../looking.js";
+import { Screen } from "../screen.js";
 import { showListing } from "./view.js";
 
 /** `ringbell ls` lists the listening endpoints, their peers, and the lanes that are stuck. */
@@ -19,27 +20,65 @@ export const ls: Command = {
     ALL,
     DIRECTORY,
     TIMEOUT,
-    { name: "watch", short: "w", text: "look again and again, until Ctrl+C; with --json, a line a look" },
+    {
+      name: "watch",
+      short: "w",
+      text: "look again and again, until q or Ctrl+C; with --json, a line a look",
+    },
     INTERVAL,
     JSON_OPTION,
   ],
   async run(values, output) {
     const wanted = lookOf(values);
     const json = isOn(values, "json");
-    const watch = isOn(values, "watch");
-    const show = async () => {
-      const listing = await look(wanted);
-      if (json) return JSON.stringify(listing, null, watch ? 0 : 2);
-      return showListing(listing, output).join("\n");
-    };
     const interval = intervalOf(values);
-    if (!watch) {
-      output.print(await show());
+    if (isOn(values, "watch") && output.width !== undefined && !json) {
+      await watch(wanted, interval, output);
       return 0;
     }
-    // A terminal shows one picture that changes; a pipe gets them one after the other.
-    const before = output.width === undefined || json ? "" : CLEAR;
-    await repeat(interval, async () => output.print(before + (await show())));
+    const show = async () => {
+      const listing = await look(wanted);
+      // Watched, each listing is a line, so that a program can tell where one ends.
+      if (json) return JSON.stringify(listing, null, isOn(values, "watch") ? 0 : 2);
+      return showListing(listing, output).join("\n");
+    };
+    if (isOn(values, "watch")) await repeat(interval, async () => output.print(await show()));
+    else output.print(await show());
     return 0;
   },
 };
+
+/** Shows the listing on the whole terminal, again and again, until `q` or Ctrl+C. */
+async function watch(wanted: Look, interval: number, output: Output): Promise<void> {
+  let listing: Listing | undefined;
+  const quit = new AbortController();
+  const show = () => {
+    if (listing === undefined) return;
+    const { width, height } = screen;
+    const lines = showListing(listing, { ...output, width });
+    const more = lines.length - height + 1;
+    const note = output.style.dim(`… ${more} lines more`);
+    screen.draw(more > 1 ? [...lines.slice(0, height - 1), note] : lines);
+  };
+  const screen = new Screen(
+    process.stdout,
+    process.stdin,
+    (key) => {
+      if (key === "q") quit.abort();
+    },
+    show,
+  );
+  screen.enter();
+  try {
+    await repeat(
+      interval,
+      async () => {
+        listing = await look(wanted);
+        show();
+      },
+      quit.signal,
+    );
+  } finally {
+    screen.leave();
+  }
+}

@@ -1,10 +1,9 @@
 import type { Figures, Flow, ProcessLoad } from "../../watch/index.js";
-import { bytes, count, duration, latency, plural, safe } from "../format.js";
+import { bytes, count, duration, latency, plural, rate, rateOfBytes, safe } from "../format.js";
 import { STATES } from "../ls/view.js";
 import type { Style } from "../style.js";
 import { wrap } from "../table.js";
 import type { Row } from "./state.js";
-import { rate, rateOfBytes } from "./view.js";
 
 interface Space {
   readonly style: Style;

@@ -1,5 +1,5 @@
 import type { Figures, Flow, ProcessLoad } from "../../watch/index.js";
-import { bytes, count, duration, latency, plural, safe } from "../format.js";
+import { bytes, count, duration, latency, plural, rate, rateOfBytes, safe } from "../format.js";
 import { STATES, stateIn, stateOut } from "../ls/view.js";
 import type { Style } from "../style.js";
 import { type Column, table } from "../table.js";
@@ -7,7 +7,7 @@ import { detail } from "./detail.js";
 import { type Choice, type Row, rowsOf, SORTS, type Sort } from "./state.js";
 
 /** From this width on there is room for more columns. */
-const WIDE = 120;
+const WIDE = 140;
 /** The lines that are not rows of the table: head, blank, titles; blank, keys. */
 const FRAME = 5;
 
@@ -65,8 +65,17 @@ function summary({ processes, flows }: Figures): string {
   const peers = processes.reduce((sum, process) => sum + process.peers, 0);
   const messages = processes.reduce((sum, process) => sum + (process.messagesPerSecond ?? 0), 0);
   const size = processes.reduce((sum, process) => sum + (process.bytesPerSecond ?? 0), 0);
+  const dead = processes.filter(({ state }) => state === "dead").length;
+  const silent = processes.filter(({ state }) => state === "blocked" || state === "lost").length;
   const stalled = flows.filter((flow) => flow.stalled).length;
-  const trouble = stalled === 0 ? "" : `, ${stalled} stalled`;
+  const trouble = [
+    [silent, "not answering"],
+    [dead, "dead"],
+    [stalled, "stalled"],
+  ]
+    .filter(([number]) => number !== 0)
+    .map(([number, what]) => `, ${number} ${what}`)
+    .join("");
   return `${plural(processes.length, "endpoint")}, ${plural(peers, "peer")}, ${rate(messages)} msg/s, ${rateOfBytes(size)}${trouble}`;
 }
 
@@ -84,7 +93,10 @@ function keys({ choice, width }: Picture): string {
 /** A column: its title, and the cells of a lane and of a process. */
 interface Field extends Column {
   readonly sort?: Sort;
+  /** Shown only where there is much room. */
   readonly wide?: true;
+  /** Shown only where there is not. */
+  readonly narrow?: true;
   readonly flow: (flow: Flow, now: number) => string;
   readonly process: (process: ProcessLoad, now: number) => string;
 }
@@ -93,8 +105,21 @@ const none = () => "";
 const FIELDS: readonly Field[] = [
   { title: "ENDPOINT", least: 8, sort: "n", flow: nameOf, process: nameOf },
   { title: "PID", align: "right", wide: true, flow: pidOf, process: pidOf },
-  { title: "PEER", align: "right", flow: ({ peer }) => pidOf(peer), process: none },
-  { title: "ROLE", least: 5, flow: ({ peer }) => textOf(peer.role), process: ({ role }) => textOf(role) },
+  {
+    title: "PEER",
+    least: 5,
+    narrow: true,
+    flow: ({ peer }) => safe(peer.role ?? pidOf(peer)),
+    process: none,
+  },
+  { title: "PEER", align: "right", wide: true, flow: ({ peer }) => pidOf(peer), process: none },
+  {
+    title: "ROLE",
+    least: 5,
+    wide: true,
+    flow: ({ peer }) => textOf(peer.role),
+    process: ({ role }) => textOf(role),
+  },
   { title: "VIA", wide: true, flow: ({ transport }) => safe(transport), process: none },
   { title: "LANE", least: 4, flow: ({ lane }) => safe(lane), process: none },
   { title: "WAY", flow: ({ way }) => way, process: none },
@@ -148,10 +173,11 @@ function tableOf(
   if (rows.length === 0) return [emptyText(figures, choice)];
   const now = Date.parse(figures.time);
   const processes = choice.table === "processes";
+  const wide = width === undefined || width >= WIDE;
   const fields = FIELDS.filter(
     (field) =>
-      (field.wide !== true || width === undefined || width >= WIDE || (processes && field.title === "PID")) &&
-      (processes ? field.process : field.flow) !== none,
+      (processes ? field.process : field.flow) !== none &&
+      (wide ? field.narrow !== true : field.wide !== true || (processes && field.title === "PID")),
   );
   const cells = rows.map((row) =>
     fields.map((field) => ("way" in row ? field.flow(row, now) : field.process(row, now))),
@@ -204,26 +230,16 @@ function messagesOf({ messagesPerSecond }: Row): string {
 }
 
 function bytesOf({ bytesPerSecond }: Row): string {
-  return bytesPerSecond === null ? "-" : rateOfBytes(bytesPerSecond);
+  return bytesPerSecond === null ? "-" : bytes(Math.round(bytesPerSecond));
 }
 
 function fillOf({ fill }: Row): string {
   return `${fill === 0 ? 0 : Math.max(1, Math.floor(fill * 100))}%`;
 }
 
-function stateOf(flow: Flow, now: number): string {
-  return flow.way === "out"
-    ? stateOut({ out: { ...flow.total, blockedSince: flow.blockedSince, waiting: flow.waiting } }, now)
-    : stateIn({ in: { ...flow.total, idleSince: flow.idleSince } }, now);
-}
-
-/** Formats messages a second: "0", "0.4", "12.3k". */
-export function rate(perSecond: number): string {
-  if (perSecond > 0 && perSecond < 9.95)
-    return perSecond < 0.05 ? "<0.1" : String(Number(perSecond.toFixed(1)));
-  return count(Math.round(perSecond));
-}
-
-export function rateOfBytes(perSecond: number): string {
-  return `${bytes(Math.round(perSecond))}/s`;
+function stateOf({ way, total, blockedSince, waiting, idleSince }: Flow, now: number): string {
+  if (way === "out") return stateOut({ out: { ...total, blockedSince, waiting } }, now);
+  // Between two messages every lane is idle for an instant.
+  const idle = idleSince === null || now - Date.parse(idleSince) < 1000 ? null : idleSince;
+  return stateIn({ in: { ...total, idleSince: idle } }, now);
 }
