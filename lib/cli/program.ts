@@ -16,6 +16,7 @@ import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
 import { relay } from "./relay/command.js";
 import { serve } from "./serve/command.js";
+import { tap } from "./tap/command.js";
 import { top } from "./top/command.js";
 import { UsageError } from "./usage-error.js";
 
@@ -23,6 +24,7 @@ import { UsageError } from "./usage-error.js";
 const COMMANDS: readonly Command[] = [
   ls,
   top,
+  tap,
   doctor,
   gc,
   call,

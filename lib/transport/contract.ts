@@ -235,6 +235,8 @@ export interface Connection {
   readonly bulk: TransportBulk;
   /** The cells, if the two sides have memory in common. They keep their last values after the end. */
   readonly cells: Cells | undefined;
+  /** The descriptor of the memory, if it was kept for processes that only watch, and until the end. */
+  readonly memory?: number | undefined;
   /**
    * Installs the handlers and starts; `lanes[i]` handles lane `i` of the connection. Called once. No handler
    * is called before it returns.

@@ -1,4 +1,5 @@
 /** Looks at the endpoints of a machine from outside: what they say of themselves, and what that makes in a second. */
+export { Decoding, type Reading } from "./decoding.js";
 export {
   type ChannelEntry,
   type EndpointEntry,
@@ -9,3 +10,4 @@ export {
   type WayEntry,
 } from "./listing.js";
 export { type Figures, type Flow, type Load, Meter, type ProcessLoad } from "./meter.js";
+export { type Stream, Tap, type TapEvent, type TapOptions } from "./tap.js";

@@ -126,7 +126,7 @@ const FULL = 0.9;
  * Brings the answer of an endpoint into the shape of the listing. The answer comes from another process,
  * maybe of another version, so every field is checked.
  */
-function listEndpoint(info: EndpointInfo, now: number): EndpointEntry {
+export function listEndpoint(info: EndpointInfo, now: number): EndpointEntry {
   const { status, record } = info;
   return {
     name: info.name,
