@@ -71,6 +71,11 @@ export class Tap {
     this.#options = options;
   }
 
+  /** Whether `look` has succeeded once. */
+  get begun(): boolean {
+    return !this.#first;
+  }
+
   /** The number of channels that are watched. */
   get size(): number {
     return this.#channels.size;

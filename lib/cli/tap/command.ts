@@ -60,43 +60,60 @@ export const tap: Command = {
     const filter = matcher(text(values, "filter"));
     let left = numberOf(values, "count", Number.POSITIVE_INFINITY, 1, Number.MAX_SAFE_INTEGER, "messages");
     const writer = new Writer(output, isOn(values, "json"));
-    await watch(
+    await watch({
       args,
-      "tap",
-      (event) => {
+      name: "tap",
+      wanted: wantedStreams(values),
+      take: (event) => {
         if (event.type !== "message") writer.note(event);
         else if (writer.message(event, filter)) left -= 1;
         return left > 0;
       },
       output,
-    );
+    });
     return 0;
   },
 };
 
+/** How an endpoint is watched. */
+export interface Watching {
+  readonly args: Operands;
+  /** The name of the command. */
+  readonly name: string;
+  readonly wanted: (stream: Stream) => boolean;
+  /** Called when the endpoint has let us in. */
+  readonly begun?: () => void;
+  /** Gets what passes. Returns whether there should be more. */
+  readonly take: (event: TapEvent) => boolean;
+  /** Called after each round of reading. */
+  readonly taken?: () => void;
+  readonly output: Output;
+}
+
 /** Hands over what passes on an endpoint until `take` returns false, the endpoint ends, or the user does. */
-export async function watch(
-  { values, operands, command }: Operands,
-  name: string,
-  take: (event: TapEvent) => boolean,
-  output: Output,
-  wanted = wantedStreams(values),
-): Promise<void> {
+export async function watch({ args, name, wanted, begun, take, taken, output }: Watching): Promise<void> {
+  const { values, operands, command } = args;
   const [endpoint, ...more] = operands;
-  if (endpoint === undefined || command !== undefined)
+  if (endpoint === undefined || command !== undefined) {
     throw new UsageError(`${name} needs the NAME of an endpoint`);
-  if (more.length > 0 && name === "tap")
+  }
+  if (more.length > 0 && name === "tap") {
     throw new UsageError(`${name} takes NAME; "${more[0]}" is one too many`);
+  }
   const timeout = numberOf(values, "timeout", 1000, 1, 600_000, "milliseconds");
   const tapped = new Tap(endpoint, { ...whereOf(values), timeout, history: isOn(values, "history") });
   let goesOn = true;
   const give = (events: readonly TapEvent[]) => {
     for (const event of events) if (goesOn && wanted(event.stream)) goesOn = take(event);
+    taken?.();
   };
   try {
-    give(await tapped.look());
-    if (tapped.size === 0 && output.width !== undefined)
+    const first = await tapped.look();
+    begun?.();
+    give(first);
+    if (tapped.size === 0 && output.width !== undefined) {
       output.print(output.style.dim("no peer is connected yet"));
+    }
     let looked = performance.now();
     await repeat(READ, async () => {
       give(tapped.read());
@@ -106,9 +123,10 @@ export async function watch(
       }
       return goesOn;
     });
+    if (goesOn) give(tapped.read());
   } catch (error) {
     // That the endpoint goes is an end as good as any.
-    if (!(error instanceof NotFoundError) || tapped.size === 0) throw error;
+    if (!(error instanceof NotFoundError) || !tapped.begun) throw error;
     give(tapped.read());
   } finally {
     tapped.close();
