@@ -93,7 +93,7 @@ describe("a recording", () => {
       index: { messages: 20, missed: 3, streams: [stream] },
     });
     let before = 20;
-    for (let length = bytes.length - 1; length > 120; length -= 7) {
+    for (let length = bytes.length - 1; length > 120; length -= 37) {
       truncateSync(path, length);
       const { index, cutOff } = facts(path);
       expect(index.messages).toBeLessThanOrEqual(before);
@@ -122,7 +122,7 @@ describe("a recording", () => {
   it("is refused if a bit of it is wrong, wherever that is", () => {
     const path = recorded(5);
     const bytes = readFileSync(path);
-    for (let at = 0; at < bytes.length; at++) {
+    for (let at = 0; at < bytes.length; at += at < bytes.length - 30 ? 5 : 1) {
       const damaged = Buffer.from(bytes);
       damaged[at]! ^= 1 << (at % 8);
       writeFileSync(path, damaged);

@@ -44,7 +44,10 @@ export const record: Command = {
         args,
         name: "record",
         // The file is made when the endpoint has let us in, and not before.
-        begun: open,
+        begun: () => {
+          open();
+          output.print(output.style.dim(`recording ${endpoint} into ${path}; Ctrl+C ends it`));
+        },
         // Both codecs of a lane are needed to replay one way of it.
         wanted: () => true,
         take: (event) => {
