@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <uv.h>
 
 #include "connection.h"
 #include "reactor.h"
@@ -38,7 +39,7 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
     : connection_(connection),
       index_(index),
       producer_(connection.region().control(index, listener ? 0 : 1), connection.region().data(index, listener ? 0 : 1),
-                connection.region().capacities()[index]),
+                connection.region().capacities()[index], uv_hrtime),
       consumer_(connection.region().control(index, listener ? 1 : 0), connection.region().data(index, listener ? 1 : 0),
                 connection.region().capacities()[index]),
       control_(std::make_shared<Memory>(sizeof(ControlWords))),

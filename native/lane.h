@@ -125,8 +125,6 @@ class Lane {
   Sighting sight();
   void report() { wake_producer(consumer_.report()); }
   void wake_consumer(Parked where);
-  // Notes the time for the next message.
-  void mark_next();
   void wake_producer(Parked where);
   void look_for_room();
   void met_full();

@@ -23,7 +23,6 @@ void Lane::send() {
     if (length > outbox_->size - kHeaderBytes) {
       result = Sent::too_large;
     } else {
-      if (producer_.mark_due(1)) [[unlikely]] mark_next();
       switch (producer_.push(outbox_->bytes + kHeaderBytes, length, static_cast<uint32_t>(control.kind))) {
         case Push::ok:
           result = Sent::sent;
@@ -52,7 +51,6 @@ void Lane::send_batch() {
   control.result = 0;
   if (connection_.over()) return;
   bool corrupt = false;
-  if (producer_.mark_due(count)) mark_next();
   const uint32_t accepted = producer_.push_batch(outbox_->bytes, outbox_->size, count, corrupt);
   if (accepted > 0) {
     blocked_since_ = 0;
@@ -68,13 +66,10 @@ void Lane::send_batch() {
 
 void Lane::wake_consumer(Parked where) {
   if (where == Parked::awake) return;
-  // A system call follows: beside it the clock costs nothing. So every message that wakes the peer is measured.
-  producer_.mark(producer_.messages(), uv_hrtime());
+  producer_.mark_woken();
   if (where == Parked::loop) return connection_.ring();
   futex_wake(producer_.consumer_state());
 }
-
-void Lane::mark_next() { producer_.mark(producer_.messages() + 1, uv_hrtime()); }
 
 // ---- waiting for the peer
 

@@ -66,8 +66,6 @@ inline void copy_fields(std::byte* to, const std::byte* from, uint64_t bytes) {
 inline constexpr unsigned kScratchKindShift = 16;
 // A consumer reports its position once it has taken this part of the ring: an eighth.
 inline constexpr uint64_t kReportShare = 8;
-// One message in so many, a power of two, tells when it was published. A look at the clock for each would cost a fifth of a short message.
-inline constexpr uint64_t kMarkEach = 256;
 
 enum class Push { ok, full, too_large, corrupt };
 enum class Take { ok, empty, too_small, corrupt };
@@ -94,7 +92,9 @@ class Ring {
 
 class Producer : public Ring {
  public:
-  Producer(RingControl* control, std::byte* data, uint64_t capacity) : Ring(control, data, capacity) {}
+  // `clock`: the monotonic one, in ns; without one, no message is measured.
+  Producer(RingControl* control, std::byte* data, uint64_t capacity, uint64_t (*clock)() = nullptr)
+      : Ring(control, data, capacity), clock_(clock) {}
 
   // Publishes one record, or does nothing. `too_large` also for a kind that no message has. After `ok` the caller passes
   // `wake_consumer()`.
@@ -161,13 +161,9 @@ class Producer : public Ring {
     return accepted;
   }
 
-  // Whether one of the next `count` messages should be marked.
-  bool mark_due(uint32_t count) const { return (((messages_ + count) ^ messages_) & ~(kMarkEach - 1)) != 0; }
-  // Notes when the message of this number was published, for the consumer to see how long it took.
-  void mark(uint64_t number, uint64_t now) {
-    control_->marked_at.store(now, std::memory_order_relaxed);
-    // Release: pairs with Consumer::found_mark. A mark that a later one overwrites meanwhile only costs a sample.
-    control_->marked.store(number, std::memory_order_release);
+  // Notes that what was published last wakes the consumer now. A system call follows: beside it the clock costs nothing.
+  void mark_woken() {
+    if (clock_ != nullptr) mark(messages_, produced_);
   }
   // How long the consumer says that marked messages took.
   uint32_t latency(unsigned bucket) const { return control_->latency[bucket].load(std::memory_order_relaxed); }
@@ -245,6 +241,20 @@ class Producer : public Ring {
     control_->anchor.store(produced_, std::memory_order_relaxed);
     control_->anchor_messages.store(messages_, std::memory_order_relaxed);
     control_->anchor_limit.store(limit_, std::memory_order_release);
+    // Here the clock is looked at for none but this message. A mark stays until it is taken: with much in the ring, later ones would
+    // replace each before the consumer comes to it.
+    if (clock_ != nullptr && control_->consumed.load(std::memory_order_relaxed) >= marked_end_) {
+      mark(messages_ + 1, produced_ + kHeaderBytes);
+    }
+  }
+
+  // Notes when the message of this number is published, for the consumer to see how long it took. Once it has been taken, the consumer
+  // has come to `end` at least.
+  void mark(uint64_t number, uint64_t end) {
+    marked_end_ = end;
+    control_->marked_at.store(clock_(), std::memory_order_relaxed);
+    // Release: pairs with Consumer::found_mark.
+    control_->marked.store(number, std::memory_order_release);
   }
 
   void publish(uint64_t position, uint64_t header) {
@@ -260,6 +270,8 @@ class Producer : public Ring {
   uint64_t limit_ = 0;
   // Up to here there is room, and it is within the limit.
   uint64_t granted_ = 0;
+  uint64_t marked_end_ = 0;
+  uint64_t (*clock_)();
   uint64_t messages_ = 0;
   uint64_t bytes_ = 0;
 };

@@ -1,6 +1,6 @@
 /**
  * How long messages waited, from when they were published until the other process took them. Only some messages are measured: each that
- * wakes a sleeping process, and one in 256 of the others.
+ * wakes a sleeping process, and of the others one for each eighth of the ring's capacity.
  */
 export interface LatencyHistogram {
   /** The number of messages that were measured. */

@@ -58,9 +58,15 @@ describe.skipIf(tryBinding() === undefined)("one who watches a ring", () => {
     const producer = new FakeProducer();
     const watching = reader(producer);
     watching.start(false);
-    // Eight records of the same length are a lap: a new one begins exactly where an old one did.
-    for (let i = 0; i < 8; i++) producer.send(filled(CAPACITY / 8 - 8, i));
-    producer.send(filled(CAPACITY / 8 - 8, 25), true);
+    const length = CAPACITY / 8 - 8;
+    producer.send(filled(length, 0));
+    expect(readAll(watching).records).toHaveLength(1);
+    for (let i = 1; i < 8; i++) producer.send(filled(length, i));
+    // The next record lies over the first two, and looks like one where the second began.
+    const lying = Buffer.alloc(2 * (length + 8) - 8, "z");
+    lying.writeUInt32LE(2 ** 31 + length, length);
+    lying.writeUInt32LE(0, length + 4);
+    producer.send(lying, true);
     const { records } = readAll(watching);
     expect(records.filter(({ text }) => text.includes("z"))).toEqual([]);
     expect(records.map(({ text }) => text)).toEqual(
