@@ -282,7 +282,10 @@ describe.skipIf(process.platform !== "linux" || tryBinding() === undefined)(
       const { code, stdout } = await ringbell(args);
       expect([code, stdout]).toEqual([0, expect.stringMatching(/^1 message recorded; /m)]);
       const again = await ringbell(args);
-      expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("EEXIST")]);
+      expect([again.code, again.stderr]).toEqual([
+        1,
+        expect.stringContaining("is there already; --replace writes over it"),
+      ]);
       expect(await ringbell([...args, "--replace"])).toMatchObject({ code: 0 });
       const notOne = await ringbell(["replay", process.execPath]);
       expect([notOne.code, notOne.stderr]).toEqual([1, expect.stringContaining("ERR_RINGBELL_RECORDING")]);

@@ -36,7 +36,7 @@ export const record: Command = {
     const wanted = wantedStreams(values);
     let recorder: Recorder | undefined;
     const open = () => {
-      recorder ??= new Recorder(path, endpoint, isOn(values, "replace"));
+      recorder ??= create(path, endpoint, isOn(values, "replace"));
       return recorder;
     };
     try {
@@ -67,3 +67,12 @@ export const record: Command = {
     return 0;
   },
 };
+
+function create(path: string, endpoint: string, replace: boolean): Recorder {
+  try {
+    return new Recorder(path, endpoint, replace);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new Error(`${path} is there already; --replace writes over it`, { cause: error });
+  }
+}
