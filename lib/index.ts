@@ -49,6 +49,7 @@ export type {
 export { type TestNamespace, testNamespace } from "./test-namespace.js";
 export type { BulkStats, ConnectionStats, LaneStats } from "./transport/contract.js";
 export type { Authorize, Peer } from "./transport/handshake/peer.js";
+export type { LatencyHistogram } from "./transport/latency.js";
 export type { Clock, RetryOptions } from "./transport/places/retry.js";
 export {
   type EndpointInfo,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <uv.h>
 
 #include "connection.h"
 #include "reactor.h"
@@ -38,7 +39,7 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
     : connection_(connection),
       index_(index),
       producer_(connection.region().control(index, listener ? 0 : 1), connection.region().data(index, listener ? 0 : 1),
-                connection.region().capacities()[index]),
+                connection.region().capacities()[index], uv_hrtime),
       consumer_(connection.region().control(index, listener ? 1 : 0), connection.region().data(index, listener ? 1 : 0),
                 connection.region().capacities()[index]),
       control_(std::make_shared<Memory>(sizeof(ControlWords))),
@@ -98,6 +99,8 @@ LaneStats Lane::stats() const {
   }
   return stats;
 }
+
+uint32_t Lane::sent_latency(unsigned bucket) const { return connection_.closed() ? 0 : producer_.latency(bucket); }
 
 void Lane::detach() {
   connection_.reactor().forget(this);

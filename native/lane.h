@@ -82,6 +82,9 @@ class Lane {
   const std::shared_ptr<Memory>& inbox() const { return inbox_; }
   const std::shared_ptr<Memory>& control() const { return control_; }
   LaneStats stats() const;
+  // How long messages waited until they were taken: those of the peer, as this side has measured, and ours, as the peer says.
+  uint32_t received_latency(unsigned bucket) const { return consumer_.latency(bucket); }
+  uint32_t sent_latency(unsigned bucket) const;
 
   // ---- for the reactor and the connection
 

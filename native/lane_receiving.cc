@@ -27,6 +27,7 @@ void Lane::drain() {
   switch (consumer_.drain(inbox_->bytes, inbox_->size, static_cast<uint32_t>(control.argument), count, needed)) {
     case Take::ok:
       control.result = static_cast<int32_t>(count);
+      if (consumer_.found_mark(count)) [[unlikely]] consumer_.count_latency(uv_hrtime());
       if (!will_note_) ask_for_note();
       break;
     case Take::too_small:

@@ -66,6 +66,7 @@ void Lane::send_batch() {
 
 void Lane::wake_consumer(Parked where) {
   if (where == Parked::awake) return;
+  producer_.mark_woken();
   if (where == Parked::loop) return connection_.ring();
   futex_wake(producer_.consumer_state());
 }

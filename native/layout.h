@@ -24,7 +24,9 @@
 // fills what is left at the end of the data. The header after the last published record is always zero.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -41,6 +43,14 @@ inline constexpr uint64_t kMaxCapacity = uint64_t{1} << 30;
 inline constexpr size_t kNonceBytes = 16;
 // The data of the first ring begins at a multiple of this, a page.
 inline constexpr uint64_t kDataAlignment = 4096;
+
+// Latencies are counted in buckets: below 128 ns, below 256 ns, and so on. The last one has all from 8.6 s on.
+inline constexpr unsigned kLatencyBuckets = 28;
+inline constexpr unsigned kFirstLatencyBits = 7;
+constexpr unsigned latency_bucket(uint64_t nanoseconds) {
+  const auto bits = static_cast<unsigned>(std::bit_width(nanoseconds));
+  return bits <= kFirstLatencyBits ? 0 : std::min(bits - kFirstLatencyBits, kLatencyBuckets - 1);
+}
 
 // Written once by the listener before the peer sees the region.
 struct RegionHeader {
@@ -61,8 +71,19 @@ struct RingControl {
   // Whether the consumer sleeps, and where (Parked in parking.h). Written by the consumer; set back to awake by the
   // producer that wakes it.
   std::atomic<uint32_t> consumer_state;
+  // How long marked messages have waited for the consumer: counts, by powers of two (latency_bucket). Written by the consumer, for people.
+  alignas(16) std::atomic<uint32_t> latency[kLatencyBuckets];
   // Whether a producer that waits for room sleeps, and where. Written by the producer; set back by the consumer that wakes it.
   alignas(128) std::atomic<uint32_t> producer_state;
+  // For those that only watch (docs/layout.md, "Watching"); written by the producer, rarely. `limit`: nothing is written at this
+  // position or behind it. Then a place where a record begins, the number of messages before it, and the limit at that time.
+  alignas(8) std::atomic<uint64_t> limit;
+  std::atomic<uint64_t> anchor;
+  std::atomic<uint64_t> anchor_messages;
+  std::atomic<uint64_t> anchor_limit;
+  // A message by its number, from 1 on, and when it was published, in ns of the monotonic clock.
+  std::atomic<uint64_t> marked;
+  std::atomic<uint64_t> marked_at;
 };
 
 static_assert(sizeof(RegionHeader) == 128);
@@ -73,7 +94,11 @@ static_assert(offsetof(RegionHeader, nonce) == 24);
 static_assert(sizeof(RingControl) == 256);
 static_assert(offsetof(RingControl, consumed) == 0);
 static_assert(offsetof(RingControl, consumer_state) == 8);
+static_assert(offsetof(RingControl, latency) == 16);
 static_assert(offsetof(RingControl, producer_state) == 128);
+static_assert(offsetof(RingControl, limit) == 136);
+static_assert(offsetof(RingControl, anchor) == 144);
+static_assert(offsetof(RingControl, marked) == 168);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
 static_assert(sizeof(std::atomic<uint32_t>) == 4, "a futex word");

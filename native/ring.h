@@ -11,6 +11,7 @@
 // Both ends stand in this one file, though it is long: each atomic operation names its partner at the other end.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 
 #include "layout.h"
@@ -91,7 +92,9 @@ class Ring {
 
 class Producer : public Ring {
  public:
-  Producer(RingControl* control, std::byte* data, uint64_t capacity) : Ring(control, data, capacity) {}
+  // `clock`: the monotonic one, in ns; without one, no message is measured.
+  Producer(RingControl* control, std::byte* data, uint64_t capacity, uint64_t (*clock)() = nullptr)
+      : Ring(control, data, capacity), clock_(clock) {}
 
   // Publishes one record, or does nothing. `too_large` also for a kind that no message has. After `ok` the caller passes
   // `wake_consumer()`.
@@ -148,15 +151,22 @@ class Producer : public Ring {
       read += record_bytes(length);
       // The padding after the last record may be missing in private memory.
       if (read > available) read = available;
-      ++messages_;
       bytes_ += length;
     }
     if (accepted == 0) return 0;
+    messages_ += accepted;
     header_at(position).store(0, std::memory_order_relaxed);
     publish(produced_, first_header);
     produced_ = position;
     return accepted;
   }
+
+  // Notes that what was published last wakes the consumer now. A system call follows: beside it the clock costs nothing.
+  void mark_woken() {
+    if (clock_ != nullptr) mark(messages_, produced_);
+  }
+  // How long the consumer says that marked messages took.
+  uint32_t latency(unsigned bucket) const { return control_->latency[bucket].load(std::memory_order_relaxed); }
 
   // Whether the consumer must be woken after a publication, and where. parking.h has the partner.
   Parked wake_consumer() { return claim_wake(control_->consumer_state); }
@@ -206,9 +216,45 @@ class Producer : public Ring {
 
   // Room up to `end` and for the cleared header after it.
   Push make_room(uint64_t end) {
-    if (end + kHeaderBytes - consumed_ <= capacity()) return Push::ok;
-    if (!refresh()) return Push::corrupt;
-    return end + kHeaderBytes - consumed_ <= capacity() ? Push::ok : Push::full;
+    if (end + kHeaderBytes <= granted_) return Push::ok;
+    return make_more_room(end + kHeaderBytes);
+  }
+
+  Push make_more_room(uint64_t end) {
+    if (end - consumed_ > capacity()) {
+      if (!refresh()) return Push::corrupt;
+      if (end - consumed_ > capacity()) return Push::full;
+    }
+    if (end > limit_) raise_limit(end);
+    granted_ = std::min(consumed_ + capacity(), limit_);
+    return Push::ok;
+  }
+
+  // Says how far we may write, an eighth of the ring ahead, so that this line is left alone for most messages. Whoever has copied
+  // bytes, and then finds the limit at most a lap ahead of them, knows that they were not overwritten.
+  void raise_limit(uint64_t end) {
+    limit_ = std::min(end + capacity() / kReportShare, consumed_ + capacity());
+    control_->limit.store(limit_, std::memory_order_relaxed);
+    // A full barrier: no byte that is written from here on may be seen before the limit. (A fence of <atomic> would do; with it, GCC
+    // refuses to compile for ThreadSanitizer.)
+    __sync_synchronize();
+    control_->anchor.store(produced_, std::memory_order_relaxed);
+    control_->anchor_messages.store(messages_, std::memory_order_relaxed);
+    control_->anchor_limit.store(limit_, std::memory_order_release);
+    // Here the clock is looked at for none but this message. A mark stays until it is taken: with much in the ring, later ones would
+    // replace each before the consumer comes to it.
+    if (clock_ != nullptr && control_->consumed.load(std::memory_order_relaxed) >= marked_end_) {
+      mark(messages_ + 1, produced_ + kHeaderBytes);
+    }
+  }
+
+  // Notes when the message of this number is published, for the consumer to see how long it took. Once it has been taken, the consumer
+  // has come to `end` at least.
+  void mark(uint64_t number, uint64_t end) {
+    marked_end_ = end;
+    control_->marked_at.store(clock_(), std::memory_order_relaxed);
+    // Release: pairs with Consumer::found_mark.
+    control_->marked.store(number, std::memory_order_release);
   }
 
   void publish(uint64_t position, uint64_t header) {
@@ -220,6 +266,12 @@ class Producer : public Ring {
 
   uint64_t produced_ = 0;
   uint64_t consumed_ = 0;
+  // What was last said in `limit`.
+  uint64_t limit_ = 0;
+  // Up to here there is room, and it is within the limit.
+  uint64_t granted_ = 0;
+  uint64_t marked_end_ = 0;
+  uint64_t (*clock_)();
   uint64_t messages_ = 0;
   uint64_t bytes_ = 0;
 };
@@ -314,6 +366,21 @@ class Consumer : public Ring {
   uint64_t messages() const { return messages_; }
   uint64_t bytes() const { return bytes_; }
 
+  // Whether the message that the producer has marked last is among the `count` that were drained last. The line is in the cache:
+  // should_report looks at it as well.
+  bool found_mark(uint32_t count) const {
+    // Acquire: pairs with Producer::mark.
+    return messages_ - control_->marked.load(std::memory_order_acquire) < count;
+  }
+  // Counts how long the marked message has waited. The time is the producer's claim: one in the future is left out.
+  void count_latency(uint64_t now) {
+    const uint64_t then = control_->marked_at.load(std::memory_order_relaxed);
+    if (then > now) return;
+    const unsigned bucket = latency_bucket(now - then);
+    control_->latency[bucket].store(++latency_[bucket], std::memory_order_relaxed);
+  }
+  uint32_t latency(unsigned bucket) const { return latency_[bucket]; }
+
  private:
   // The header of the next record that is no padding, checked.
   Take next(uint64_t& header) {
@@ -338,6 +405,7 @@ class Consumer : public Ring {
   uint64_t reported_ = 0;
   uint64_t messages_ = 0;
   uint64_t bytes_ = 0;
+  uint32_t latency_[kLatencyBuckets]{};
 };
 
 }  // namespace ringbell

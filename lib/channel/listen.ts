@@ -71,7 +71,7 @@ export async function listen(
   const offers = offersOf(settings);
   const server = new Server({
     endpoint,
-    handshake: { ...settings.handshake, binding, offers: presented(offers) },
+    handshake: { ...settings.handshake, binding, offers: presented(offers), tap: settings.tap },
     lines: settings.lines,
     roles: [...offers.roles.keys()],
     makeChannel: ({ connection, lanes: agreed, peer }, whenOver) => {

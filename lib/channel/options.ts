@@ -124,6 +124,11 @@ export interface ListenOptions<Send, Receive, Lanes extends LanesOption = LanesO
    * permissions. The server then emits `lines`. Default false: such a peer is refused.
    */
   readonly lines?: boolean | undefined;
+  /**
+   * Whether other processes of our own user may watch what goes over the channels (`ringbell tap`): they get the memory of the rings, for
+   * reading. Takes one more open file a channel. Default: whether RINGBELL_TAP is 1.
+   */
+  readonly tap?: boolean | undefined;
   /** Closes the server when the signal is aborted. If it is aborted already, `listen` rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }

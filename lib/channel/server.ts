@@ -9,6 +9,8 @@ import { raise } from "../raise.js";
 import { connectionChannel, endpointChannel, handshakeErrorChannel, trace } from "../trace.js";
 import type { Joined } from "../transport/handshake/joining.js";
 import { acceptPeer, type ListenerSettings } from "../transport/handshake/listener.js";
+import { forRole } from "../transport/handshake/negotiate.js";
+import { notShown, type Shown } from "../transport/handshake/showing.js";
 import type { Endpoint } from "../transport/places/endpoint.js";
 import type { Wire } from "../transport/wire/wire.js";
 import { abortable, abortFrom } from "./abort.js";
@@ -49,7 +51,7 @@ export interface ServerEvents<Accepted extends Channel> {
 /** The parts of which `listen` makes a server. */
 export interface ServerParts<Accepted extends Channel> {
   readonly endpoint: Endpoint;
-  readonly handshake: Omit<ListenerSettings, "status" | "onLines">;
+  readonly handshake: Omit<ListenerSettings, "status" | "onLines" | "show">;
   /** Whether peers may speak lines of JSON. */
   readonly lines: boolean;
   /** The names of the entries of the option `roles`; empty without that option. */
@@ -85,6 +87,8 @@ export class Server<Accepted extends Channel = Channel>
   readonly #parts: ServerParts<Accepted>;
   readonly #listening: Listening;
   readonly #channels = new Set<Accepted>();
+  /** The connections of the channels, by their ids. */
+  readonly #connections = new Map<string, Joined>();
   /** The random part of connection ids. It makes them differ from the ids of another run of this process. */
   readonly #idPrefix = randomBytes(6).toString("hex");
   #lastId = 0;
@@ -225,6 +229,21 @@ export class Server<Accepted extends Channel = Channel>
     return { name, pid, space, version, role, created, missing: this.missing, channels };
   }
 
+  /** Returns the memory of a channel, for a process that watches. */
+  #show(id: string): Shown {
+    const { tap, offers } = this.#parts.handshake;
+    if (!tap) throw notShown("not allowed");
+    const joined = this.#connections.get(id);
+    if (joined === undefined) throw notShown("no such channel");
+    const { connection, peer } = joined;
+    if (connection.memory === undefined) throw notShown("not in shared memory");
+    const codecs = new Map(forRole(peer.role, offers).map(({ name, codec }) => [name, codec]));
+    return {
+      descriptor: connection.memory,
+      lanes: connection.lanes.map(({ name, capacity }) => ({ name, capacity, codec: codecs.get(name)! })),
+    };
+  }
+
   async #shake(wire: Wire): Promise<void> {
     if (this.#handshakes.size >= MOST_HANDSHAKES) {
       for (const oldest of this.#handshakes) {
@@ -238,7 +257,12 @@ export class Server<Accepted extends Channel = Channel>
     const id = `${this.#idPrefix}-${this.#lastId}`;
     try {
       const onLines = this.#parts.lines ? this.#onLines(wire) : undefined;
-      const settings = { ...this.#parts.handshake, onLines, status: () => this.#status() };
+      const settings = {
+        ...this.#parts.handshake,
+        onLines,
+        status: () => this.#status(),
+        show: (of: string) => this.#show(of),
+      };
       const joined = await acceptPeer(wire, id, settings);
       if (joined !== undefined) this.#welcome(joined, this.#handshakes.has(wire));
     } catch (error) {
@@ -254,8 +278,12 @@ export class Server<Accepted extends Channel = Channel>
       void joined.connection.close();
       return;
     }
-    const channel = this.#parts.makeChannel(joined, () => this.#channels.delete(channel));
     const { peer, connection } = joined;
+    const channel = this.#parts.makeChannel(joined, () => {
+      this.#channels.delete(channel);
+      this.#connections.delete(peer.id);
+    });
+    this.#connections.set(peer.id, joined);
     this.#channels.add(channel);
     trace("%s: connected %o over %s", this.path, peer, connection.transport);
     connectionChannel.publish({ side: "listener", path: this.path, transport: connection.transport, peer });

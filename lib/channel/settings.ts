@@ -77,6 +77,7 @@ export type OfferSettings = Pick<CommonSettings, "codec" | "capacity" | "lanes">
 export interface ListenSettings extends CommonSettings {
   readonly mode: number;
   readonly lines: boolean;
+  readonly tap: boolean;
   /** Settings by the role of the peer. Undefined: every peer gets the same. */
   readonly roles: ReadonlyMap<string, OfferSettings> | undefined;
 }
@@ -103,7 +104,7 @@ const COMMON = [
   "signal",
   "handshakeTimeout",
 ] as const;
-const LISTEN = [...COMMON, "mode", "roles", "lines"] as const;
+const LISTEN = [...COMMON, "mode", "roles", "lines", "tap"] as const;
 const CONNECT = [...COMMON, "retry"] as const;
 
 const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
@@ -130,6 +131,7 @@ export function listenSettings<Send, Receive>(
     ...common,
     mode: checkInteger(mode, "options.mode", 0, 0o777),
     lines: checkBoolean(options.lines ?? false, "options.lines"),
+    tap: checkBoolean(options.tap ?? env.RINGBELL_TAP === "1", "options.tap"),
     roles: roles === undefined ? undefined : roleSettings(roles, common),
   };
 }

@@ -39,6 +39,31 @@ function floor1(value: number): string {
   return (Math.floor(value * 10) / 10).toFixed(1);
 }
 
+/** Formats messages a second: "0", "0.4", "12.3k". */
+export function rate(perSecond: number): string {
+  if (perSecond > 0 && perSecond < 9.95)
+    return perSecond < 0.05 ? "<0.1" : String(Number(perSecond.toFixed(1)));
+  return count(Math.round(perSecond));
+}
+
+/** Formats bytes a second. */
+export function rateOfBytes(perSecond: number): string {
+  return `${bytes(Math.round(perSecond))}/s`;
+}
+
+/** Formats a latency given in µs, such as "850 ns", "7.9 µs", "1.2 ms" or "3 s"; "-" if it is not known. */
+export function latency(microseconds: number | undefined): string {
+  if (microseconds === undefined) return "-";
+  if (microseconds < 0.9995) return `${Math.round(microseconds * 1000)} ns`;
+  if (microseconds < 999.5) return `${short(microseconds)} µs`;
+  if (microseconds < 999_500) return `${short(microseconds / 1000)} ms`;
+  return `${short(microseconds / 1_000_000)} s`;
+}
+
+function short(value: number): string {
+  return value < 9.95 ? String(Number(value.toFixed(1))) : String(Math.round(value));
+}
+
 /** Formats a number with its word, such as "1 endpoint" or "2 endpoints". */
 export function plural(number: number, word: string): string {
   return `${number} ${word}${number === 1 ? "" : "s"}`;

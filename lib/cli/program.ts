@@ -14,13 +14,21 @@ import { mail } from "./mail/command.js";
 import { mcp } from "./mcp/command.js";
 import { nearest } from "./nearest.js";
 import { packageVersion } from "./package.js";
+import { record } from "./record/command.js";
 import { relay } from "./relay/command.js";
+import { replay } from "./replay/command.js";
 import { serve } from "./serve/command.js";
+import { tap } from "./tap/command.js";
+import { top } from "./top/command.js";
 import { UsageError } from "./usage-error.js";
 
 /** The commands, in the order in which the help shows them. */
 const COMMANDS: readonly Command[] = [
   ls,
+  top,
+  tap,
+  record,
+  replay,
   doctor,
   gc,
   call,

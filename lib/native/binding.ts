@@ -183,6 +183,8 @@ export interface NativeLane {
   wantTaken(): void;
   /** Writes the counters of `Layout.laneStats`. Does nothing if `into` is too short. */
   stats(into: Float64Array): void;
+  /** Writes two histograms of latency, `Layout.latency.buckets` numbers each: messages received, and messages sent. Does nothing if `into` is too short. */
+  latencies(into: Float64Array): void;
 }
 
 export interface NativeConnection {

@@ -120,7 +120,15 @@ export interface Layout {
     readonly consumerState: number;
     /** The offset in a ring's control of the 32-bit word that says whether the producer sleeps, one of `parked`. */
     readonly producerState: number;
+    /** The offset in a ring's control of the 64-bit limit: the producer writes nothing at this position or behind it. */
+    readonly limit: number;
+    /** The offsets of a position where a record begins, of the number of messages before it, and of the limit at that time: 64 bits each. */
+    readonly anchor: number;
+    readonly anchorMessages: number;
+    readonly anchorLimit: number;
   };
+  /** Histograms of latency: the number of buckets. The first one has what is below 2^firstBits ns, each further one twice as much. */
+  readonly latency: { readonly buckets: number; readonly firstBits: number };
   /** The state of a side: awake, asleep in its event loop until the bell wakes it, or asleep on a futex. */
   readonly parked: { readonly awake: number; readonly loop: number; readonly futex: number };
 }

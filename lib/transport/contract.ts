@@ -1,5 +1,6 @@
 import type { Block } from "../bulk/block.js";
 import type { Ending } from "../ending.js";
+import type { LatencyHistogram } from "./latency.js";
 import type { RecordCursor } from "./records/cursor.js";
 import type { Place } from "./records/place.js";
 import type { SendStatus } from "./records/send-status.js";
@@ -136,6 +137,10 @@ export interface LaneStats {
    * one; undefined while it is busy with what arrives.
    */
   readonly idleSince: number | undefined;
+  /** How long messages of this side waited for the peer, as the peer says. Undefined over a stream, and before any was measured. */
+  readonly sendLatency: LatencyHistogram | undefined;
+  /** How long messages of the peer waited for this side. Undefined over a stream, and before any was measured. */
+  readonly receiveLatency: LatencyHistogram | undefined;
 }
 
 export interface ConnectionHandler {
@@ -230,6 +235,8 @@ export interface Connection {
   readonly bulk: TransportBulk;
   /** The cells, if the two sides have memory in common. They keep their last values after the end. */
   readonly cells: Cells | undefined;
+  /** The descriptor of the memory, if it was kept for processes that only watch, and until the end. */
+  readonly memory?: number | undefined;
   /**
    * Installs the handlers and starts; `lanes[i]` handles lane `i` of the connection. Called once. No handler
    * is called before it returns.

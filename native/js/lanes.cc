@@ -36,6 +36,18 @@ napi_value lane_stats(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// Writes the buckets of the messages received, and behind them those of the messages sent.
+napi_value lane_latencies(napi_env env, napi_callback_info info) {
+  const Call<Lane, 1> call(env, info);
+  const std::span<double> into = doubles_of(env, call.arguments[0]);
+  if (into.size() < 2 * size_t{kLatencyBuckets}) return nullptr;
+  for (unsigned i = 0; i < kLatencyBuckets; ++i) {
+    into[i] = call.data().received_latency(i);
+    into[kLatencyBuckets + i] = call.data().sent_latency(i);
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 napi_value make_lane(napi_env env, Lane* lane, napi_value owner) {
@@ -56,6 +68,7 @@ napi_value make_lane(napi_env env, Lane* lane, napi_value owner) {
       {"growOutbox", lane_grow<&Lane::grow_outbox>},
       {"growInbox", lane_grow<&Lane::grow_inbox>},
       {"stats", lane_stats},
+      {"latencies", lane_latencies},
   };
   for (const auto& [name, callback] : methods) set_method(env, object, name, callback, lane, owner);
   return object;

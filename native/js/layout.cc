@@ -90,7 +90,11 @@ napi_value region(napi_env env) {
                       {"dataAlignment", of(kDataAlignment)},
                       {"consumed", of(offsetof(RingControl, consumed))},
                       {"consumerState", of(offsetof(RingControl, consumer_state))},
-                      {"producerState", of(offsetof(RingControl, producer_state))}});
+                      {"producerState", of(offsetof(RingControl, producer_state))},
+                      {"limit", of(offsetof(RingControl, limit))},
+                      {"anchor", of(offsetof(RingControl, anchor))},
+                      {"anchorMessages", of(offsetof(RingControl, anchor_messages))},
+                      {"anchorLimit", of(offsetof(RingControl, anchor_limit))}});
 }
 
 }  // namespace
@@ -120,6 +124,7 @@ void export_layout(Napi::Object exports) {
   set(env, layout, "record", record(env));
   set(env, layout, "ring", ring(env));
   set(env, layout, "region", region(env));
+  set(env, layout, "latency", frozen(env, {{"buckets", of(kLatencyBuckets)}, {"firstBits", of(kFirstLatencyBits)}}));
   set(env, layout, "parked",
       frozen(env, {{"awake", of(Parked::awake)}, {"loop", of(Parked::loop)}, {"futex", of(Parked::futex)}}));
   (void)napi_object_freeze(env, layout);

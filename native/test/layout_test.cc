@@ -11,6 +11,12 @@ static_assert(sizeof(RegionHeader) == 128 && offsetof(RegionHeader, magic) == 0 
 static_assert(offsetof(RegionHeader, lanes) == 12 && offsetof(RegionHeader, bytes) == 16 && offsetof(RegionHeader, nonce) == 24);
 static_assert(sizeof(RingControl) == 256 && offsetof(RingControl, consumed) == 0);
 static_assert(offsetof(RingControl, consumer_state) == 8 && offsetof(RingControl, producer_state) == 128);
+static_assert(offsetof(RingControl, latency) == 16 && kLatencyBuckets == 28);
+static_assert(offsetof(RingControl, limit) == 136 && offsetof(RingControl, anchor) == 144 &&
+              offsetof(RingControl, anchor_messages) == 152 && offsetof(RingControl, anchor_limit) == 160 &&
+              offsetof(RingControl, marked) == 168 && offsetof(RingControl, marked_at) == 176);
+static_assert(latency_bucket(0) == 0 && latency_bucket(127) == 0 && latency_bucket(128) == 1 && latency_bucket(256) == 2 &&
+              latency_bucket(uint64_t{1} << 33) == 27 && latency_bucket(UINT64_MAX) == 27);
 static_assert(control_offset(0, 0) == 128 && control_offset(0, 1) == 384 && control_offset(1, 0) == 640);
 static_assert(data_start(1) == 4096 && data_start(7) == 4096 && data_start(8) == 8192 && data_start(15) == 8192 &&
               data_start(16) == 12288 && data_start(17) == 12288);

@@ -1,7 +1,7 @@
 import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { Listing } from "../../lib/cli/ls/data.js";
+import type { Listing } from "../../lib/watch/index.js";
 import { listenerChild } from "../channel/children.js";
 import { scratchDirectory } from "../transport/scratch.js";
 import { program, ringbell, ringbellJson } from "./run.js";

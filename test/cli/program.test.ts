@@ -46,7 +46,7 @@ describe("the command line", () => {
     [["dctor"], 'unknown command "dctor"; did you mean doctor?'],
     [
       ["collect"],
-      'unknown command "collect"; the commands are ls, doctor, gc, call, serve, relay, mail, mcp, audit, build-addon, bench',
+      'unknown command "collect"; the commands are ls, top, tap, record, replay, doctor, gc, call, serve, relay, mail, mcp, audit, build-addon, bench',
     ],
     [["ls", "--jsno"], "unknown option --jsno; did you mean --json?"],
     [["gc", "--dryrun"], "unknown option --dryrun; did you mean --dry-run?"],

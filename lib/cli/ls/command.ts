@@ -1,12 +1,8 @@
-import { existsSync } from "node:fs";
-import { addressIn, type ResolvedPlace } from "../../transport/places/names.js";
-import { type EndpointInfo, endpoints } from "../../transport/places/status.js";
-import { everyPlace, namesIn } from "../../transport/places/sweep.js";
-import { isOn, text } from "../arguments.js";
-import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Values } from "../command.js";
-import { placeOf } from "../place.js";
-import { UsageError } from "../usage-error.js";
-import { type EndpointEntry, type Listing, listEndpoint } from "./data.js";
+import { type Listing, type Look, look } from "../../watch/index.js";
+import { isOn } from "../arguments.js";
+import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "../command.js";
+import { INTERVAL, intervalOf, lookOf, repeat, TIMEOUT } from "../looking.js";
+import { Screen } from "../screen.js";
 import { showListing } from "./view.js";
 
 /** `ringbell ls` lists the listening endpoints, their peers, and the lanes that are stuck. */
@@ -23,63 +19,66 @@ export const ls: Command = {
     NAMESPACE,
     ALL,
     DIRECTORY,
+    TIMEOUT,
     {
-      name: "timeout",
-      short: "t",
-      value: "MS",
-      text: "how long an endpoint may take to answer (default: 1000)",
+      name: "watch",
+      short: "w",
+      text: "look again and again, until q or Ctrl+C; with --json, a line a look",
     },
+    INTERVAL,
     JSON_OPTION,
   ],
   async run(values, output) {
-    const listing = await list(values);
-    for (const line of isOn(values, "json")
-      ? [JSON.stringify(listing, null, 2)]
-      : showListing(listing, output)) {
-      output.print(line);
+    const wanted = lookOf(values);
+    const json = isOn(values, "json");
+    const interval = intervalOf(values);
+    if (isOn(values, "watch") && output.width !== undefined && !json) {
+      await watch(wanted, interval, output);
+      return 0;
     }
+    const show = async () => {
+      const listing = await look(wanted);
+      // Watched, each listing is a line, so that a program can tell where one ends.
+      if (json) return JSON.stringify(listing, null, isOn(values, "watch") ? 0 : 2);
+      return showListing(listing, output).join("\n");
+    };
+    if (isOn(values, "watch")) await repeat(interval, async () => output.print(await show()));
+    else output.print(await show());
     return 0;
   },
 };
 
-async function list(values: Values): Promise<Listing> {
-  const place = placeOf(values);
-  const everyNamespace = isOn(values, "all");
-  const infos = await endpoints({
-    namespace: place.namespace,
-    // The directory is passed only if it was given: it is held to other rules than the user's own.
-    ...(place.given ? { directory: place.base } : {}),
-    everyNamespace,
-    timeout: timeoutOf(values),
-  });
-  const now = Date.now();
-  return {
-    directory: place.base,
-    namespace: everyNamespace ? null : place.namespace,
-    time: new Date(now).toISOString(),
-    endpoints: infos.map((info) => listEndpoint(info, now)).sort(byPlace),
-    unreadable: unreadable(everyNamespace ? everyPlace(place) : [place], infos),
+/** Shows the listing on the whole terminal, again and again, until `q` or Ctrl+C. */
+async function watch(wanted: Look, interval: number, output: Output): Promise<void> {
+  let listing: Listing | undefined;
+  const quit = new AbortController();
+  const show = () => {
+    if (listing === undefined) return;
+    const { width, height } = screen;
+    const lines = showListing(listing, { ...output, width });
+    const more = lines.length - height + 1;
+    const note = output.style.dim(`… ${more} lines more`);
+    screen.draw(more > 1 ? [...lines.slice(0, height - 1), note] : lines);
   };
-}
-
-function byPlace(a: EndpointEntry, b: EndpointEntry): number {
-  return a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : a.name < b.name ? -1 : 1;
-}
-
-/** Returns the sockets that exist and are not in the answer: those of other users, which we may not ask. */
-function unreadable(places: readonly ResolvedPlace[], infos: readonly EndpointInfo[]): string[] {
-  const known = new Set(infos.map(({ path }) => path));
-  return places
-    .flatMap((place) => namesIn(place).map((name) => addressIn(place, name).socketPath))
-    .filter((path) => !known.has(path) && existsSync(path));
-}
-
-function timeoutOf(values: Values): number {
-  const given = text(values, "timeout");
-  if (given === undefined) return 1000;
-  const timeout = Number(given);
-  if (!(timeout >= 1 && timeout <= 600_000)) {
-    throw new UsageError(`--timeout must be a number of milliseconds from 1 to 600000; it is "${given}"`);
+  const screen = new Screen(
+    process.stdout,
+    process.stdin,
+    (key) => {
+      if (key === "q") quit.abort();
+    },
+    show,
+  );
+  screen.enter();
+  try {
+    await repeat(
+      interval,
+      async () => {
+        listing = await look(wanted);
+        show();
+      },
+      quit.signal,
+    );
+  } finally {
+    screen.leave();
   }
-  return timeout;
 }

@@ -1,11 +1,12 @@
+import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "../../watch/index.js";
 import type { Output } from "../command.js";
 import { bytes, count, duration, plural, safe } from "../format.js";
 import type { Style } from "../style.js";
 import { type Column, table, wrap } from "../table.js";
-import type { ChannelEntry, EndpointEntry, LaneEntry, Listing, WayEntry } from "./data.js";
 
 const BAR = 8;
-const STATES = { healthy: "healthy", blocked: "not answering", lost: "lost", dead: "dead" } as const;
+/** The states of endpoints, in words for people. */
+export const STATES = { healthy: "healthy", blocked: "not answering", lost: "lost", dead: "dead" } as const;
 
 /** Makes the listing for people: a table of endpoints, a table for each endpoint with peers, and the problems. */
 export function showListing(listing: Listing, output: Output): string[] {
@@ -107,14 +108,14 @@ function fillCells({ fill, messages }: WayEntry, { capacity }: LaneEntry): strin
   return [`${bar} ${String(percent).padStart(3)}%`, bytes(capacity), count(messages)];
 }
 
-function stateOut({ out }: LaneEntry, now: number): string {
+export function stateOut({ out }: Pick<LaneEntry, "out">, now: number): string {
   if (out.blockedSince !== null) {
     return `${out.stalled ? "BLOCKED" : "blocked"} ${since(out.blockedSince, now)}`;
   }
   return out.fill > 0 ? "under way" : "empty";
 }
 
-function stateIn(lane: LaneEntry, now: number): string {
+export function stateIn(lane: Pick<LaneEntry, "in">, now: number): string {
   const idle = lane.in.idleSince === null ? "" : ` ${since(lane.in.idleSince, now)}`;
   if (lane.in.fill > 0) return lane.in.stalled ? `UNREAD${idle}` : "unread";
   return idle === "" ? "active" : `idle${idle}`;

@@ -33,6 +33,7 @@ import {
 } from "./negotiate.js";
 import type { Peer } from "./peer.js";
 import { readHello, readReady } from "./read-greetings.js";
+import { isShowFrame, type Shown, showMemory } from "./showing.js";
 
 /** How long (ms) a refused peer has to read the reason. */
 const LINGER = 1000;
@@ -41,6 +42,10 @@ export interface ListenerSettings extends HandshakeSettings {
   readonly offers: ByRole<readonly LaneOffer[]>;
   /** Takes a peer that speaks lines of JSON in place of the handshake. Undefined: such a peer is refused. */
   readonly onLines?: ((socket: Socket, peer: Peer) => void) | undefined;
+  /** Whether the memory of channels may be shown to processes that only watch. */
+  readonly tap: boolean;
+  /** Returns the memory of the channel with this id. Throws a RefusedError or TransportError where it is not shown. */
+  show(id: string): Shown;
   /** Returns the answer to a status query: anything that JSON carries. */
   status(): object;
 }
@@ -57,8 +62,8 @@ interface Offer {
 
 /**
  * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is
- * closed. `id` names the connection. Resolves with undefined after a status query, for a peer that speaks lines of JSON, and after a probe
- * that hung up without a word. Otherwise it rejects with the failure, and tells the peer first.
+ * closed. `id` names the connection. Resolves with undefined after a status query, for one that only watches, for a peer that speaks
+ * lines of JSON, and after a probe that hung up without a word. Otherwise it rejects with the failure, and tells the peer first.
  */
 export async function acceptPeer(
   wire: Wire,
@@ -89,6 +94,12 @@ export async function acceptPeer(
       const socket = wire.toSocket();
       socket.unshift(begun);
       settings.onLines!(socket, peer);
+      return undefined;
+    }
+    if (isShowFrame(first)) {
+      await showMemory(wire, pipe, first, settings.show);
+      pipe.finish();
+      endSoon(wire);
       return undefined;
     }
     return await agree(wire, pipe, id, first, settings);
@@ -143,7 +154,8 @@ async function agree(
         peer,
       };
     }
-    offer.region.closeDescriptor();
+    // Kept where others may watch: there is no other way to the memory of a process.
+    if (!settings.tap) offer.region.closeDescriptor();
     // The transport takes the descriptor. Bytes that the wire has not written yet would be lost.
     await pipe.drained();
     return share(wire, pipe, offer, lanes, bulk, peer, settings);

@@ -4,6 +4,7 @@ import { Scratch } from "../../codec/codec.js";
 import { MessageTooLargeError } from "../../errors.js";
 import type { Layout, NativeLane } from "../../native/binding.js";
 import type { BlockingLane, LaneGeometry, LaneStats } from "../contract.js";
+import { latencyOf } from "../latency.js";
 import { RecordCursor } from "../records/cursor.js";
 import { tabledBytes, writeTable } from "../records/handle-table.js";
 import { Place } from "../records/place.js";
@@ -257,6 +258,17 @@ export class RingLane implements BlockingLane {
       // The addon returns 0 for "not now".
       blockedSince: counters[at.blockedSince]! || undefined,
       idleSince: counters[at.idleSince]! || undefined,
+      ...this.latencies(),
+    };
+  }
+
+  private latencies(): Pick<LaneStats, "sendLatency" | "receiveLatency"> {
+    const { buckets } = this.layout.latency;
+    const counts = new Float64Array(2 * buckets);
+    this.native.latencies(counts);
+    return {
+      sendLatency: latencyOf([...counts.subarray(buckets)]),
+      receiveLatency: latencyOf([...counts.subarray(0, buckets)]),
     };
   }
 

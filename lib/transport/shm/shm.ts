@@ -11,6 +11,7 @@ import type {
   LaneGeometry,
   LaneHandler,
 } from "../contract.js";
+import { FIRST_LATENCY, LATENCY_BUCKETS } from "../latency.js";
 import { regionName } from "../places/region-names.js";
 import {
   IN_BLOCK,
@@ -75,6 +76,7 @@ function checkNumbers(layout: Layout): void {
   assertLayout(layout, {
     sent: { sent: SENT, full: FULL, ended: ENDED },
     batch: { most: MOST_RECORDS },
+    latency: { buckets: LATENCY_BUCKETS, firstBits: Math.log2(FIRST_LATENCY) },
     record: {
       headerBytes: RECORD_HEADER,
       alignment: recordBytes(1) - recordBytes(0),
@@ -109,6 +111,7 @@ class ShmConnection implements Connection {
   readonly #listener: boolean;
   #cellsBuffer: ArrayBuffer | undefined;
   #cells: SharedCells | undefined;
+  readonly #descriptor: number;
 
   constructor(
     binding: Binding,
@@ -135,7 +138,8 @@ class ShmConnection implements Connection {
     const window = spin === "adaptive" ? -1 : spin;
     this.#listener = listener;
     this.#native = binding.connect(descriptor, region, listener, window, pending, handlers, passed);
-    // The native connection holds the memory from here on.
+    this.#descriptor = region.descriptor;
+    // The native connection holds the memory, and its descriptor, from here on.
     region.close();
     this.#bulkIndex = geometry.length;
     const blocks = () => this.bulk;
@@ -164,6 +168,10 @@ class ShmConnection implements Connection {
       if (this.#cellsBuffer !== undefined) this.#cells = new SharedCells(this.#cellsBuffer, this.#listener);
     }
     return this.#cells;
+  }
+
+  get memory(): number | undefined {
+    return this.#closed || this.#descriptor < 0 ? undefined : this.#descriptor;
   }
 
   start(handler: ConnectionHandler, lanes: readonly LaneHandler[]): void {

@@ -177,6 +177,8 @@ export class WindowLane implements TransportLane {
       fullCount: this.#sending.fullCount,
       blockedSince: this.#sending.blockedSince,
       idleSince: this.#wanted && this.intake.fill > 0 ? undefined : this.intake.idleSince,
+      sendLatency: undefined,
+      receiveLatency: undefined,
     };
   }
 

@@ -49,6 +49,10 @@ export function listenerSettings({ lanes, ...more }: Listens = {}): ListenerSett
   return {
     ...COMMON,
     offers: { roles: new Map(), other },
+    tap: false,
+    show: () => {
+      throw new Error("nothing is shown here");
+    },
     status: () => ({ pid: process.pid, channels: [] }),
     ...more,
   };

@@ -1,8 +1,60 @@
-import { readFileSync } from "node:fs";
-import { isAliveIn, isOurSpace } from "../../transport/places/identity.js";
-import type { EndpointInfo, EndpointState, EndpointStatus } from "../../transport/places/status.js";
+import { existsSync, readFileSync } from "node:fs";
+import { wallClock } from "../clock.js";
+import { LATENCY_BUCKETS, type LatencyHistogram, latencyOf } from "../transport/latency.js";
+import { isAliveIn, isOurSpace } from "../transport/places/identity.js";
+import { addressIn, type ResolvedPlace } from "../transport/places/names.js";
+import {
+  type EndpointInfo,
+  type EndpointState,
+  type EndpointStatus,
+  endpoints,
+} from "../transport/places/status.js";
+import { everyPlace, namesIn } from "../transport/places/sweep.js";
 
-/** The listing that `ringbell ls --json` prints. Times are ISO 8601 in UTC, sizes are in bytes. Unknown values are null. */
+/** What to look at. */
+export interface Look {
+  readonly place: ResolvedPlace;
+  /** Whether to look into all namespaces of the directory. */
+  readonly everyNamespace: boolean;
+  /** How long an endpoint may take to answer, in ms. */
+  readonly timeout: number;
+}
+
+/**
+ * Asks all endpoints of a place how they are, at the same time. Each answers from its event loop, with counters that it has anyway;
+ * nothing on the way of a message waits for that.
+ */
+export async function look({ place, everyNamespace, timeout }: Look): Promise<Listing> {
+  const infos = await endpoints({
+    namespace: place.namespace,
+    // The directory is passed only if it was given: it is held to other rules than the user's own.
+    ...(place.given ? { directory: place.base } : {}),
+    everyNamespace,
+    timeout,
+  });
+  const now = wallClock();
+  return {
+    directory: place.base,
+    namespace: everyNamespace ? null : place.namespace,
+    time: new Date(now).toISOString(),
+    endpoints: infos.map((info) => listEndpoint(info, now)).sort(byPlace),
+    unreadable: unreadable(everyNamespace ? everyPlace(place) : [place], infos),
+  };
+}
+
+function byPlace(a: EndpointEntry, b: EndpointEntry): number {
+  return a.namespace < b.namespace ? -1 : a.namespace > b.namespace ? 1 : a.name < b.name ? -1 : 1;
+}
+
+/** Returns the sockets that exist and are not in the answer: those of other users, which we may not ask. */
+function unreadable(places: readonly ResolvedPlace[], infos: readonly EndpointInfo[]): string[] {
+  const known = new Set(infos.map(({ path }) => path));
+  return places
+    .flatMap((place) => namesIn(place).map((name) => addressIn(place, name).socketPath))
+    .filter((path) => !known.has(path) && existsSync(path));
+}
+
+/** What all endpoints have answered. Times are ISO 8601 in UTC, sizes are in bytes. Unknown values are null. */
 export interface Listing {
   readonly directory: string;
   /** Null: all namespaces. */
@@ -30,6 +82,8 @@ export interface EndpointEntry {
 }
 
 export interface ChannelEntry {
+  /** Names the connection; null if the endpoint does not say. */
+  readonly id: string | null;
   readonly peer: { readonly pid: number | null; readonly uid: number | null; readonly role: string | null };
   readonly transport: string;
   readonly sharedBytes: number;
@@ -59,6 +113,8 @@ export interface WayEntry {
    * whether the ring is nearly full.
    */
   readonly stalled: boolean;
+  /** How long messages waited until they were taken; null if nothing was measured. */
+  readonly latency: LatencyHistogram | null;
 }
 
 /** How long (ms) a message must have been waiting to count as stalled. */
@@ -91,9 +147,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 function listChannel(channel: unknown, { space }: EndpointStatus, now: number): ChannelEntry {
   const { peer, stats } = fieldsOf(channel);
-  const { pid, uid, role } = fieldsOf(peer);
+  const { id, pid, uid, role } = fieldsOf(peer);
   const { transport, sharedBytes, lanes } = fieldsOf(stats);
   return {
+    id: textOf(id),
     // The endpoint knows its peers by pids of its own namespace.
     peer: {
       pid: space === undefined || isOurSpace(space) ? numberOf(pid) || null : null,
@@ -117,6 +174,7 @@ function listLane(lane: Fields, now: number): LaneEntry {
       messages: numberOf(lane.sentMessages),
       bytes: numberOf(lane.sentBytes),
       fill: sendFill,
+      latency: histogramOf(lane.sendLatency),
       stalled: blocked !== undefined && now - blocked > STALLED,
       blockedSince: iso(blocked),
       waiting: numberOf(lane.waitingSends),
@@ -125,6 +183,7 @@ function listLane(lane: Fields, now: number): LaneEntry {
       messages: numberOf(lane.receivedMessages),
       bytes: numberOf(lane.receivedBytes),
       fill: receiveFill,
+      latency: histogramOf(lane.receiveLatency),
       // `idle` shows for how long no record was taken. A ring that is nearly full counts as stalled even
       // without it.
       stalled:
@@ -156,6 +215,13 @@ function processState({ record }: EndpointInfo): EndpointEntry["process"] {
   } catch {
     return null;
   }
+}
+
+/** Reads a histogram. The percentiles are made anew of the counts. */
+function histogramOf(value: unknown): LatencyHistogram | null {
+  const { buckets } = fieldsOf(value);
+  if (!Array.isArray(buckets) || buckets.length !== LATENCY_BUCKETS) return null;
+  return latencyOf(buckets.map((count) => Math.max(0, numberOf(count)))) ?? null;
 }
 
 function fieldsOf(value: unknown): Fields {

@@ -1,0 +1,245 @@
+import type { Figures, Flow, ProcessLoad } from "../../watch/index.js";
+import { bytes, count, duration, latency, plural, rate, rateOfBytes, safe } from "../format.js";
+import { STATES, stateIn, stateOut } from "../ls/view.js";
+import type { Style } from "../style.js";
+import { type Column, table } from "../table.js";
+import { detail } from "./detail.js";
+import { type Choice, type Row, rowsOf, SORTS, type Sort } from "./state.js";
+
+/** From this width on there is room for more columns. */
+const WIDE = 140;
+/** The lines that are not rows of the table: head, blank, titles; blank, keys. */
+const FRAME = 5;
+
+export interface Picture {
+  readonly figures: Figures;
+  readonly choice: Choice;
+  readonly interval: number;
+  readonly style: Style;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Returns the lines of the whole screen. */
+export function draw(picture: Picture): string[] {
+  const { figures, choice, style, height } = picture;
+  const rows = rowsOf(figures, choice);
+  const index = Math.max(
+    0,
+    rows.findIndex((row) => row.key === choice.at),
+  );
+  const row = rows[index];
+  const space = Math.max(1, height - FRAME);
+  const body =
+    choice.open && row !== undefined
+      ? detail(row, figures, picture).slice(0, space + 1)
+      : listing(rows, index, space, picture);
+  const filled = [head(picture), "", ...body];
+  while (filled.length < height - 1) filled.push("");
+  return [...filled.slice(0, height - 1), style.dim(keys(picture))];
+}
+
+/** Returns the lines of a table without a screen around it: for a file or a pipe. */
+export function snapshot(
+  picture: Omit<Picture, "width" | "height"> & { readonly width: number | undefined },
+): string[] {
+  const rows = rowsOf(picture.figures, picture.choice);
+  return [summary(picture.figures), "", ...tableOf(rows, undefined, picture)];
+}
+
+function listing(rows: readonly Row[], index: number, space: number, picture: Picture): string[] {
+  // The row at the cursor stays in sight.
+  const from = Math.max(0, Math.min(index - Math.floor(space / 2), rows.length - space));
+  return tableOf(rows.slice(from, from + space), index - from, picture);
+}
+
+function head({ figures, choice, interval, style, width }: Picture): string {
+  const left = `ringbell top  ${summary(figures)}`;
+  const when = new Date(figures.time).toTimeString().slice(0, 8);
+  const right = choice.paused ? `PAUSED ${when}` : `${when}, every ${duration(interval)}`;
+  const gap = width - left.length - right.length;
+  return gap < 2 ? style.strong(left) : `${style.strong(left)}${" ".repeat(gap)}${right}`;
+}
+
+function summary({ processes, flows }: Figures): string {
+  const peers = processes.reduce((sum, process) => sum + process.peers, 0);
+  const messages = processes.reduce((sum, process) => sum + (process.messagesPerSecond ?? 0), 0);
+  const size = processes.reduce((sum, process) => sum + (process.bytesPerSecond ?? 0), 0);
+  const dead = processes.filter(({ state }) => state === "dead").length;
+  const silent = processes.filter(({ state }) => state === "blocked" || state === "lost").length;
+  const stalled = flows.filter((flow) => flow.stalled).length;
+  const trouble = [
+    [silent, "not answering"],
+    [dead, "dead"],
+    [stalled, "stalled"],
+  ]
+    .filter(([number]) => number !== 0)
+    .map(([number, what]) => `, ${number} ${what}`)
+    .join("");
+  return `${plural(processes.length, "endpoint")}, ${plural(peers, "peer")}, ${rate(messages)} msg/s, ${rateOfBytes(size)}${trouble}`;
+}
+
+function keys({ choice, width }: Picture): string {
+  if (choice.open) return "esc back  ↑↓ next  p pause  q quit";
+  const sorts = Object.entries(SORTS)
+    .map(([key, name]) => `${key} ${name}`)
+    .join("  ");
+  const other = choice.table === "lanes" ? "processes" : "lanes";
+  const short = `sort ${Object.keys(SORTS).join("")}  ↑↓ ⏎ open  t ${other}  u unused  p pause  q quit`;
+  const long = `sort by: ${sorts}   ↑↓ ⏎ open   t ${other}   u ${choice.unused ? "hide" : "show"} unused   p pause   q quit`;
+  return long.length <= width ? long : short;
+}
+
+/** A column: its title, and the cells of a lane and of a process. */
+interface Field extends Column {
+  readonly sort?: Sort;
+  /** Shown only where there is much room. */
+  readonly wide?: true;
+  /** Shown only where there is not. */
+  readonly narrow?: true;
+  readonly flow: (flow: Flow, now: number) => string;
+  readonly process: (process: ProcessLoad, now: number) => string;
+}
+
+const none = () => "";
+const FIELDS: readonly Field[] = [
+  { title: "ENDPOINT", least: 8, sort: "n", flow: nameOf, process: nameOf },
+  { title: "PID", align: "right", wide: true, flow: pidOf, process: pidOf },
+  {
+    title: "PEER",
+    least: 5,
+    narrow: true,
+    flow: ({ peer }) => safe(peer.role ?? pidOf(peer)),
+    process: none,
+  },
+  { title: "PEER", align: "right", wide: true, flow: ({ peer }) => pidOf(peer), process: none },
+  {
+    title: "ROLE",
+    least: 5,
+    wide: true,
+    flow: ({ peer }) => textOf(peer.role),
+    process: ({ role }) => textOf(role),
+  },
+  { title: "VIA", wide: true, flow: ({ transport }) => safe(transport), process: none },
+  { title: "LANE", least: 4, flow: ({ lane }) => safe(lane), process: none },
+  { title: "WAY", flow: ({ way }) => way, process: none },
+  { title: "PEERS", align: "right", flow: none, process: ({ peers }) => String(peers) },
+  { title: "MSG/S", align: "right", sort: "m", flow: messagesOf, process: messagesOf },
+  { title: "BYTES/S", align: "right", sort: "b", flow: bytesOf, process: bytesOf },
+  { title: "FILL", align: "right", sort: "f", flow: fillOf, process: fillOf },
+  { title: "OF", align: "right", wide: true, flow: ({ capacity }) => bytes(capacity), process: none },
+  {
+    title: "P50",
+    align: "right",
+    flow: ({ latency: l }) => latency(l?.p50),
+    process: ({ latency: l }) => latency(l?.p50),
+  },
+  {
+    title: "P90",
+    align: "right",
+    wide: true,
+    flow: ({ latency: l }) => latency(l?.p90),
+    process: ({ latency: l }) => latency(l?.p90),
+  },
+  {
+    title: "P99",
+    align: "right",
+    sort: "l",
+    flow: ({ latency: l }) => latency(l?.p99),
+    process: ({ latency: l }) => latency(l?.p99),
+  },
+  { title: "MSGS", align: "right", wide: true, flow: ({ total }) => count(total.messages), process: none },
+  { title: "TOTAL", align: "right", wide: true, flow: ({ total }) => bytes(total.bytes), process: none },
+  {
+    title: "UP",
+    align: "right",
+    flow: none,
+    process: ({ since, state }, now) =>
+      since === null || state === "dead" ? "-" : duration(now - Date.parse(since)),
+  },
+  { title: "STATE", least: 8, flow: stateOf, process: ({ state }) => STATES[state] },
+];
+
+function tableOf(
+  rows: readonly Row[],
+  at: number | undefined,
+  {
+    figures,
+    choice,
+    style,
+    width,
+  }: Pick<Picture, "figures" | "choice" | "style"> & { readonly width: number | undefined },
+): string[] {
+  if (rows.length === 0) return [emptyText(figures, choice)];
+  const now = Date.parse(figures.time);
+  const processes = choice.table === "processes";
+  const wide = width === undefined || width >= WIDE;
+  const fields = FIELDS.filter(
+    (field) =>
+      (processes ? field.process : field.flow) !== none &&
+      (wide ? field.narrow !== true : field.wide !== true || (processes && field.title === "PID")),
+  );
+  const cells = rows.map((row) =>
+    fields.map((field) => ("way" in row ? field.flow(row, now) : field.process(row, now))),
+  );
+  const columns = fields.map((field) => ({
+    ...field,
+    title: field.sort === choice.sort ? `${field.title}${choice.reversed ? "↑" : "↓"}` : field.title,
+  }));
+  const paint = (text: string, row: number, column: number): string =>
+    paintCell(text, rows[row]!, fields[column]!, style);
+  const lines = table(columns, cells, {
+    indent: at === undefined ? 0 : 2,
+    width,
+    title: style.dim,
+    paint,
+  });
+  if (at === undefined) return lines;
+  return lines.map((line, i) => (i - 1 === at ? `${style.strong(">")} ${line.slice(2)}` : line));
+}
+
+function emptyText(figures: Figures, choice: Choice): string {
+  if (figures.processes.length === 0) return "No endpoints here. --all looks into all namespaces.";
+  if (choice.table === "lanes" && figures.flows.length > 0)
+    return "No lane has carried anything yet; u shows those that are unused.";
+  return "No peers are connected.";
+}
+
+function paintCell(text: string, row: Row, { title }: Field, style: Style): string {
+  if (title === "ENDPOINT") return style.strong(text);
+  if ((title === "FILL" || title === "STATE") && row.stalled) return style.bad(text);
+  if (title === "STATE" && "state" in row)
+    return row.state === "healthy" ? style.good(text) : style.bad(text);
+  return title === "STATE" && text.startsWith("idle") ? style.dim(text) : text;
+}
+
+function nameOf({ namespace, endpoint }: Row): string {
+  return namespace === "default" || namespace === "" ? endpoint : `${namespace}/${endpoint}`;
+}
+
+function pidOf({ pid }: { readonly pid: number | null }): string {
+  return pid === null ? "?" : String(pid);
+}
+
+function textOf(role: string | null): string {
+  return role === null ? "-" : safe(role);
+}
+
+function messagesOf({ messagesPerSecond }: Row): string {
+  return messagesPerSecond === null ? "-" : rate(messagesPerSecond);
+}
+
+function bytesOf({ bytesPerSecond }: Row): string {
+  return bytesPerSecond === null ? "-" : bytes(Math.round(bytesPerSecond));
+}
+
+function fillOf({ fill }: Row): string {
+  return `${fill === 0 ? 0 : Math.max(1, Math.floor(fill * 100))}%`;
+}
+
+function stateOf({ way, total, blockedSince, waiting, idleSince }: Flow, now: number): string {
+  if (way === "out") return stateOut({ out: { ...total, blockedSince, waiting } }, now);
+  // Between two messages every lane is idle for an instant.
+  const idle = idleSince === null || now - Date.parse(idleSince) < 1000 ? null : idleSince;
+  return stateIn({ in: { ...total, idleSince: idle } }, now);
+}
