@@ -1,16 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { type Channel, type Codec, connect, json, listen, memoryPair, type Port, packed } from "ringbell";
+import { type Channel, type Codec, connect, json, listen, memoryPair, packed } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { pair, privateDirectory, script, transports } from "./setup.js";
 
 /** A message with a number of its own and a body that is shown to be the same by it. */
 type Message = { n: number; body?: unknown; inner?: unknown };
-type End = Pick<
-  Port<Message, Message>,
-  "send" | "trySend" | "sendMany" | "trySendMany" | "receive" | "tryReceive"
->;
+type End = Pick<Channel<Message>, "send" | "trySend" | "sendMany" | "trySendMany" | "receive" | "tryReceive">;
 
 /** The ways that a lane can go, each with little room, so that many messages are refused, or wait. */
 const CAPACITY = 4096;
@@ -211,8 +208,7 @@ describe.each(Object.keys(ways))("packed() over %s", (way) => {
 
   it("sends a shape once, and by number when its introduction has gone out", async () => {
     const [from, to, end] = await ways[way]!(packed<Message>());
-    const { stats } = from as Channel<Message>;
-    const bytes = () => (stats.call(from).lanes.main ?? Object.values(stats.call(from).lanes)[0]!).sentBytes;
+    const bytes = () => (from as Channel<Message>).stats().lanes[0]!.sentBytes;
     const lengths: number[] = [];
     for (let n = 0; n < 5; n++) {
       const before = bytes();
