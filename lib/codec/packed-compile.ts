@@ -1,20 +1,51 @@
 import { canGenerate } from "./code.js";
-import type { Shape } from "./packed-dictionary.js";
-import type { Reader } from "./packed-reader.js";
-import type { LearntShape } from "./packed-shapes.js";
-import type { Writer } from "./packed-writer.js";
 
 /*
  * What writes and reads the objects of a shape: a loop over the keys at first, and a function that is generated from them when the shape has come
  * some times. To generate one takes as long as some hundred objects. Nothing of a message is put into the code but keys, as string literals.
  */
 
+/** A writer of values; generated code calls it by these names. */
+export interface ValueWriter<Shape> {
+  text(text: string): void;
+  number(number: number): void;
+  value(value: unknown, key: string | number): void;
+  /** Called before the values of an object. */
+  enter(shape: Shape, object: object): void;
+  leave(): void;
+  /** Writes an object that is not plain. */
+  uncommon(object: object, key: string | number, toJSON: unknown): void;
+  /** Returns what to throw on for what was thrown at the value of this key. */
+  within(thrown: unknown, key: string): unknown;
+}
+
+/** A reader of values; generated code looks at the tags of small integers by itself. */
+export interface ValueReader {
+  readonly buffer: Buffer;
+  at: number;
+  value(): unknown;
+}
+
+export interface WrittenShape {
+  readonly keys: readonly string[];
+  /** How many objects were written. */
+  uses: number;
+  write: WriteFields;
+}
+
+export interface ReadShape {
+  readonly keys: readonly string[];
+  /** How many objects were read. */
+  uses: number;
+  read: ReadFields;
+}
+
 /**
  * Writes an object of a shape; `key` is its own in the object around it. `checked`: it is known to have the keys, and no toJSON. Otherwise the writer
  * is called back for an object that is not plain.
  */
-export type WriteFields = (
-  writer: Writer,
+export type WriteFields = <Shape extends WrittenShape>(
+  writer: ValueWriter<Shape>,
   object: object,
   shape: Shape,
   key: string | number,
@@ -22,7 +53,7 @@ export type WriteFields = (
 ) => void;
 
 /** Reads the values of an object of a shape. */
-export type ReadFields = (reader: Reader, shape: LearntShape) => object;
+export type ReadFields = (reader: ValueReader, shape: ReadShape) => object;
 
 const ENOUGH_USES = 16;
 /** The most shapes whose functions are kept for other lanes. */

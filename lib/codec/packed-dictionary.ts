@@ -1,12 +1,11 @@
-import type { Outgoing } from "./lane-codec.js";
-import { type WriteFields, writeInTurn } from "./packed-compile.js";
+import { type WriteFields, type WrittenShape, writeInTurn } from "./packed-compile.js";
 import { costOf, KEY_BUDGET, MOST_KEYS, MOST_SHAPES } from "./packed-tags.js";
 
 /** The keys of an object in their order, as a lane sends them: once, and then by number. */
-export class Shape {
+export class Shape implements WrittenShape {
   // No #members: see "The straight line" in docs/architecture.md.
 
-  /** Whether the receiver is certain to have met the introduction before any message that is encoded from now on. */
+  /** Whether the receiver is certain to have met the introduction before the message that is encoded now. */
   known = false;
   /** The message that introduces the shape, by its number; that of the last one if there are several. */
   message = 0;
@@ -116,58 +115,5 @@ export class Dictionary {
     for (const key of keys) step = step.extend(key);
     step.shape = new Shape(this.count++, keys);
     return step.shape;
-  }
-}
-
-/**
- * The shapes whose introductions are under way. A shape is known when a message that introduces it has gone out. No message says so: what
- * became of it is seen from the counters of the lane, when the next one is encoded. Where they do not tell, the shape is introduced again.
- */
-export class Introductions {
-  private readonly shapes: Shape[] = [];
-  /** For each shape: the number of messages that have gone out when the one with the introduction has. Ascending. */
-  private readonly due: number[] = [];
-  /** The number of messages that had gone out when the shapes were noted. */
-  private before = 0;
-
-  /** Without a lane no shape ever becomes known. */
-  constructor(private readonly lane: Outgoing | undefined) {}
-
-  /** Whether there are any. Hot. */
-  get some(): boolean {
-    return this.shapes.length > 0;
-  }
-
-  /** Looks what became of the messages. Called before a message is encoded, and when it was: only what was encoded may go out in between. */
-  settle(): void {
-    const { lane, shapes, due } = this;
-    if (lane === undefined || shapes.length === 0) return;
-    const sent = lane.sent();
-    if (sent === this.before) {
-      // Messages that are packed still have their chance. Others were dropped, or wait for room, where they may be aborted.
-      const last = sent + lane.packed();
-      let left = due.length;
-      while (left > 0 && due[left - 1]! > last) left--;
-      shapes.length = left;
-      due.length = left;
-      return;
-    }
-    for (let i = 0; i < shapes.length; i++) if (due[i]! <= sent) shapes[i]!.known = true;
-    shapes.length = 0;
-    due.length = 0;
-  }
-
-  /** Notes what a message of `bytes` bytes introduces, which was encoded just now. */
-  add(shapes: readonly Shape[], bytes: number): void {
-    const { lane } = this;
-    if (lane === undefined) return;
-    this.settle();
-    if (!lane.isNext(bytes)) return;
-    this.before = lane.sent();
-    const due = this.before + lane.packed() + 1;
-    for (const shape of shapes) {
-      this.shapes.push(shape);
-      this.due.push(due);
-    }
   }
 }

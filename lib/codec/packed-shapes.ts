@@ -1,14 +1,24 @@
 import { DecodeError } from "../errors.js";
-import { type ReadFields, readInTurn } from "./packed-compile.js";
-import type { Reader } from "./packed-reader.js";
+import { type ReadFields, type ReadShape, readInTurn } from "./packed-compile.js";
 import { costOf, KEY_BUDGET, MOST_KEYS, MOST_SHAPES } from "./packed-tags.js";
 
 /** A shape that the peer has introduced. */
-export class LearntShape {
+export class LearntShape implements ReadShape {
   uses = 0;
   read: ReadFields = readInTurn;
 
   constructor(readonly keys: readonly string[]) {}
+}
+
+/** The part of a reader that introductions are read by. */
+export interface KeyReader {
+  readonly at: number;
+  /** Goes to a part of the message. */
+  look(from: number, to: number): void;
+  u16(): number;
+  /** Reads a count of elements that take at least `least` bytes each. */
+  count(least: number): number;
+  key(): string;
 }
 
 /** The shapes that have arrived in a lane. The peer decides what they are; their limits hold whatever it sends. */
@@ -21,13 +31,13 @@ export class LearntShapes {
   }
 
   /** Takes the introductions between two positions. A sender repeats them where it does not know that they arrived. */
-  learn(reader: Reader, from: number, to: number): void {
+  learn(reader: KeyReader, from: number, to: number): void {
     reader.look(from, to);
     while (reader.at < to) this.introduce(reader.u16(), this.keys(reader));
     if (reader.at !== to) throw new DecodeError("the introductions of shapes end too late", "");
   }
 
-  private keys(reader: Reader): string[] {
+  private keys(reader: KeyReader): string[] {
     const count = reader.count(1);
     if (count > MOST_KEYS)
       throw new DecodeError(`a shape must have up to ${MOST_KEYS} keys; it has ${count}`, "");

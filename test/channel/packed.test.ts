@@ -1,13 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
-import { type Channel, type Codec, connect, json, listen, memoryPair, packed } from "ringbell";
+import { bytes, type Channel, type Codec, connect, json, listen, memoryPair, packed } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { pair, privateDirectory, script, transports } from "./setup.js";
 
 /** A message with a number of its own and a body that is shown to be the same by it. */
 type Message = { n: number; body?: unknown; inner?: unknown };
-type End = Pick<Channel<Message>, "send" | "trySend" | "sendMany" | "trySendMany" | "receive" | "tryReceive">;
+type End = Pick<
+  Channel<Message>,
+  "send" | "trySend" | "sendSync" | "sendMany" | "trySendMany" | "sendManySync" | "receive" | "tryReceive"
+>;
 
 /** The ways that a lane can go, each with little room, so that many messages are refused, or wait. */
 const CAPACITY = 4096;
@@ -49,9 +52,9 @@ const body = fc.letrec((tie) => ({
 })).value;
 
 const step = fc.oneof(
-  fc.record({ do: fc.constantFrom("trySend", "send", "throw", "nest", "nestSend"), body }),
+  fc.record({ do: fc.constantFrom("trySend", "send", "sendSync", "throw", "nest", "nestSend"), body }),
   fc.record({
-    do: fc.constantFrom("sendMany", "trySendMany", "throwMany"),
+    do: fc.constantFrom("sendMany", "trySendMany", "sendManySync", "throwMany"),
     bodies: fc.array(body, { maxLength: 60 }),
   }),
   fc.record({ do: fc.constantFrom("abort", "turn", "fill") }),
@@ -113,7 +116,11 @@ async function play(way: string, codec: Codec<Message>, steps: readonly Step[]):
     // The same numbers whatever there was room for.
     next = index * 1000;
     if (what === "trySend") trySend(make(content));
-    else if (what === "send") send(make(content));
+    else if (what === "sendSync") {
+      const message = make(content);
+      const sent = way === "shm" ? from.sendSync(message, { timeout: 0 }) : from.trySend(message);
+      if (sent) went.add(message.n);
+    } else if (what === "send") send(make(content));
     else if (what === "throw") {
       // It is not read where others wait for room.
       expect(() => from.trySend(acting(content, fail)) || fail()).toThrow();
@@ -126,9 +133,10 @@ async function play(way: string, codec: Codec<Message>, steps: readonly Step[]):
       const inner = { n: next++, inner: { shaped: content } };
       originals.set(inner.n, content);
       if (from.trySend(message)) went.add(outer);
-    } else if (what === "trySendMany") {
+    } else if (what === "trySendMany" || what === "sendManySync") {
       const messages = bodies.map(make);
-      const sent = from.trySendMany(messages);
+      const blocks = way === "shm" && what === "sendManySync";
+      const sent = blocks ? from.sendManySync(messages, { timeout: 0 }) : from.trySendMany(messages);
       for (const { n } of messages.slice(0, sent)) went.add(n);
     } else if (what === "sendMany" || what === "throwMany") {
       const messages: Message[] = bodies.map(make);
@@ -202,7 +210,7 @@ describe.each(Object.keys(ways))("packed() over %s", (way) => {
           if (bodies.has(n) && inner === undefined) expect(jsonable(bodies.get(n))).toEqual(content);
         }
       }),
-      { numRuns: 30, interruptAfterTimeLimit: 5000 },
+      { numRuns: 25 },
     );
   });
 
@@ -286,6 +294,7 @@ describe.each(transports)("packed() over %s", (transport) => {
       code: "ERR_RINGBELL_BLOCK",
     });
     expect(block.gone).toBe(false);
+    block.release();
   });
 
   it("learns nothing from a message that is too long for the ring, and brings it whole", async () => {
@@ -301,6 +310,36 @@ describe.each(transports)("packed() over %s", (transport) => {
       await a.send({ n, body: { i: n, odd: false } });
       expect(await b.receive()).toEqual({ n, body: { i: n, odd: false } });
     }
+  });
+
+  it("refuses what a hostile peer sends, message by message, on that channel alone", async () => {
+    const raw: Codec<Uint8Array> = { ...bytes(), name: "packed", fingerprint: packed().fingerprint };
+    const directory = privateDirectory();
+    await using server = await listen("n", { directory, transport, codec: packed() });
+    const hostile = await connect<Uint8Array>("n", { directory, codec: raw as never });
+    const a = await server.accept();
+    const friend = await connect("n", { directory, codec: packed() });
+    const b = await server.accept();
+    const bad = [
+      [],
+      [0xc0, 7, 0],
+      [0xc5, 0xff, 0xff, 0xff, 0x7f, 0],
+      [1, 9, 9, 9, 9, 1],
+      [0xcc, 255, 255, 255, 255, 0],
+    ];
+    for (const one of bad) {
+      await hostile.send(Uint8Array.from(one));
+      await hostile.send(Uint8Array.of(5, 0));
+      await expect(a.receive({ timeout: 5000 })).rejects.toMatchObject({ code: "ERR_RINGBELL_DECODE" });
+      expect(await a.receive({ timeout: 5000 })).toBe(5);
+      await friend.send([{ fine: 1 }, { fine: 2 }, { fine: 3 }]);
+      expect(await b.receive({ timeout: 5000 })).toEqual([{ fine: 1 }, { fine: 2 }, { fine: 3 }]);
+    }
+    // A shape of one message does not stay behind in another lane.
+    await hostile.send(Uint8Array.of(0xc0, 0, 1, 0, 0, 1, 0x81, 0x6b, 5, 0, 0, 0, 1));
+    expect(await a.receive({ timeout: 5000 })).toEqual({ k: 1 });
+    expect(a.stats().lanes[0]!.badMessages).toBe(bad.length);
+    expect(a.state).toBe("open");
   });
 
   it("survives a peer that is killed in the middle, as a new peer starts without shapes", async () => {

@@ -169,6 +169,15 @@ it("takes the shapes of a batch for known as far as the batch has gone out", () 
   lane.ready = 0;
   encode(a);
   lane.ready = 1;
+  // What comes behind it in the batch goes out only if the first does.
+  expect(encode(a).length).toBeLessThan(longA);
+  expect(encode(b).length).toBe(longB);
+  lane.ready = 2;
+  expect(encode(b).length).toBeLessThan(longB);
+  lane.ready = 0;
+  // None has gone out.
+  expect(encode(a).length).toBe(longA);
+  lane.ready = 1;
   encode(b);
   lane.ready = 0;
   // Only the first has gone out.
