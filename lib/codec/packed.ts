@@ -39,9 +39,9 @@ export function packed(schema?: StandardSchemaV1): Codec<unknown> {
   const standard = schema === undefined ? undefined : standardOf(schema, "the schema of packed(…)");
   const codec = {
     ...base,
+    // Without a lane a message stands alone: the same message gives the same bytes.
     encode: (message: unknown, scratch: Scratch, offset: number, blocks: Block[]) =>
-      alone.encode(message, scratch, offset, blocks),
-    // A message of a sender without a lane stands alone.
+      new Sender(undefined).encode(message, scratch, offset, blocks),
     decode: decoder(() => new Reader(new LearntShapes()), standard),
   };
   return learns(codec, {
@@ -164,9 +164,6 @@ function introduce(writer: Writer, shapes: readonly Shape[]): void {
   writer.u32(writer.at - at);
   writer.byte(INTRODUCTIONS);
 }
-
-/** The sender of messages that stand alone: each introduces its shapes. */
-const alone = new Sender(undefined);
 
 function decoder(readerFor: () => Reader, standard: StandardSchemaV1.Props | undefined): Decode {
   const read: Decode = (scratch, offset, bytes, blocks) => {
