@@ -781,6 +781,7 @@ it("no codec reads in the memory that it writes to, which another process may ch
   }
   expect(json().encode(all, scratch, OFFSET, [])).toBeGreaterThan(0);
   expect(clone().encode(all, scratch, OFFSET, [])).toBeGreaterThan(0);
+  expect(packed().encode([all, all.d, { n: 1 }], scratch, OFFSET, [])).toBeGreaterThan(0);
   expect(text().encode(long, scratch, OFFSET, [])).toBeGreaterThan(0);
   expect(bytes().encode(all.d, scratch, OFFSET, [])).toBe(50);
 });
