@@ -6,6 +6,7 @@ const CODECS = {
   struct: { title: "ringbell, struct()", peer: "struct" },
   closures: { title: "ringbell, struct() by closures", peer: "struct" },
   json: { title: "ringbell, json()", peer: "json" },
+  packed: { title: "ringbell, packed()", peer: "packed" },
   clone: { title: "ringbell, clone()", peer: "clone" },
   text: { title: "ringbell, text()", peer: "text" },
   bytes: { title: "ringbell, bytes()", peer: "bytes" },

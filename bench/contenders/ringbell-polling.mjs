@@ -10,6 +10,7 @@ import { opened, optionsOf, usual } from "../lib/ringbell-peer.mjs";
 const VARIANTS = {
   bytes: ["ringbell-polling", "ringbell, both polling"],
   json: ["ringbell-polling", "ringbell, both polling"],
+  packed: ["ringbell-polling-packed", "ringbell, both polling, packed()"],
   struct: ["ringbell-polling-struct", "ringbell, both polling, struct()"],
   view: ["ringbell-polling-view", "ringbell, both polling, bytes({ copy: false })"],
 };
@@ -21,7 +22,7 @@ const VARIANTS = {
  * @param {"echo" | "flood"} work.kind
  * @param {"bytes" | "object"} [work.payload]
  * @param {number} [work.bytes]
- * @param {"bytes" | "view" | "json" | "struct"} [work.codec]  Absent: the usual one of the payload.
+ * @param {"bytes" | "view" | "json" | "packed" | "struct"} [work.codec]  Absent: the usual one of the payload.
  * @param {number} [work.part]  How long a round is, and the warm-up, as a part of the usual.
  * @returns {import("../lib/contender.mjs").Contender}
  */
@@ -43,7 +44,7 @@ export function polling({ kind, payload = "bytes", bytes = 32, codec, part = 1 }
   };
 }
 
-/** @typedef {import("../lib/peer.mjs").Place & { kind: "echo" | "flood", codec: "bytes" | "view" | "json" | "struct" }} Options */
+/** @typedef {import("../lib/peer.mjs").Place & { kind: "echo" | "flood", codec: "bytes" | "view" | "json" | "packed" | "struct" }} Options */
 
 /** @param {Options} options */
 export async function serve(options) {

@@ -1,5 +1,6 @@
 import { deserialize, serialize } from "node:v8";
-import { bytes, clone, json, Scratch, text } from "../../dist/codec/index.js";
+import { bytes, clone, json, packed, Scratch, text } from "../../dist/codec/index.js";
+import { codecToReceive, codecToSend } from "../../dist/codec/lane-codec.js";
 import { BATCH } from "./tiny.mjs";
 
 /** Different messages, so that none is encoded twice in a row. A power of two. */
@@ -48,6 +49,23 @@ function ours(codec, messages) {
     },
     bytes: mean(lengths),
   };
+}
+
+/**
+ * A codec of the library's that learns, as on a lane on which every message goes out.
+ * @param {any} codec
+ * @param {readonly any[]} messages
+ */
+function learning(codec, messages) {
+  let sent = 0;
+  const sender = codecToSend(codec, { sent: () => sent, packed: () => 0, isNext: () => true });
+  const receiver = codecToReceive(codec);
+  const scratch = new Scratch(new ArrayBuffer(FIRST + SLOT));
+  for (const message of [...messages, ...messages]) {
+    receiver.decode(scratch, FIRST, sender.encode(message, scratch, FIRST, BLOCKS), BLOCKS);
+    sent++;
+  }
+  return ours({ encode: sender.encode, decode: receiver.decode }, messages);
 }
 
 /**
@@ -111,6 +129,7 @@ function mean(values) {
 export const codecs = {
   struct: (messages, sample) => ours(sample.struct?.(), messages),
   json: (messages) => ours(json(), messages),
+  packed: (messages) => learning(packed(), messages),
   clone: (messages) => ours(clone(), messages),
   text: (messages) => ours(text(), messages),
   bytes: (messages) => ours(bytes(), messages),

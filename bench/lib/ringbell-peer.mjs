@@ -4,7 +4,7 @@ import { NAMESPACE, SHARED } from "./ringbell.mjs";
 /**
  * The two ends of a peer that is this library: `listen` and `connect`, listeners for messages, `trySend`, and `send` where there is no room.
  * @param {object} [how]
- * @param {(place: import("./peer.mjs").Place) => "bytes" | "view" | "json" | "struct"} [how.codec]  Absent: the usual one of the payload.
+ * @param {(place: import("./peer.mjs").Place) => "bytes" | "view" | "json" | "packed" | "struct"} [how.codec]  Absent: the usual one of the payload.
  * @param {Record<string, unknown>} [how.options]  Further options of both ends.
  */
 export function overChannel({ codec = usual, options = {} } = {}) {
@@ -51,7 +51,7 @@ export function link(channel) {
 
 /**
  * @param {import("./peer.mjs").Place} place
- * @param {"bytes" | "view" | "json" | "struct" | "block"} codec
+ * @param {"bytes" | "view" | "json" | "packed" | "struct" | "block"} codec
  * @param {Record<string, unknown>} [options]
  */
 export async function opened(place, codec, options = {}) {
@@ -66,19 +66,20 @@ export function usual({ payload }) {
 
 /**
  * @param {import("./peer.mjs").Place} place
- * @param {"bytes" | "view" | "json" | "struct" | "block"} codec
+ * @param {"bytes" | "view" | "json" | "packed" | "struct" | "block"} codec
  * @param {Record<string, unknown>} more
  */
 export async function optionsOf({ directory }, codec, more) {
   return { codec: await codecOf(codec), namespace: NAMESPACE, directory, ...SHARED, ...more };
 }
 
-/** @param {"bytes" | "view" | "json" | "struct" | "block"} name */
+/** @param {"bytes" | "view" | "json" | "packed" | "struct" | "block"} name */
 export async function codecOf(name) {
   const library = await import("../../dist/index.js");
-  const { block, bytes, json, struct } = library;
+  const { block, bytes, json, packed, struct } = library;
   if (name === "bytes" || name === "view") return bytes({ copy: name === "bytes" });
   if (name === "json") return json();
+  if (name === "packed") return packed();
   if (name === "block") return struct({ block });
   return callStruct(library);
 }

@@ -6,6 +6,7 @@ const OF_OBJECTS = /** @type {const} */ ([
   "struct",
   "closures",
   "json",
+  "packed",
   "clone",
   "JSON",
   "v8",
@@ -13,7 +14,7 @@ const OF_OBJECTS = /** @type {const} */ ([
   "msgpackr-maps",
 ]);
 /** What --quick has. */
-const MAIN = ["struct", "json", "JSON"];
+const MAIN = ["struct", "json", "packed", "JSON"];
 const OF_TEXT = /** @type {const} */ (["text", "json", "JSON", "v8", "msgpackr"]);
 const OF_BYTES = /** @type {const} */ (["bytes", "view", "base64", "v8", "msgpackr"]);
 

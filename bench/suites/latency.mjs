@@ -120,9 +120,23 @@ function objects({ quick }) {
     notes: [
       'Sent as is usual for each: JSON, the structured clone, or a type that both ends know. The row "ringbell" is json() with default options.',
     ],
-    contenders: [polling({ ...work, codec: "struct" }), polling(work), ...peersFor(work)].map(thorough),
+    contenders: [
+      polling({ ...work, codec: "struct" }),
+      polling({ ...work, codec: "packed" }),
+      polling(work),
+      ...peersFor(work),
+    ].map(thorough),
     columns: roundTripColumns,
-    targets: [],
+    targets: [
+      {
+        name: `round trip of an object of ${OBJECT_BYTES} B, event loops, packed(), as a multiple of json()'s`,
+        needs: ["ringbell-packed:echo:object", "ringbell:echo:object"],
+        value: (figure) => figure("ringbell-packed:echo:object", "ns") / figure("ringbell:echo:object", "ns"),
+        limit: 0.5,
+        better: "lower",
+        format: ratio,
+      },
+    ],
   };
 }
 

@@ -17,6 +17,8 @@ import { peer as ringbellBatched } from "../peers/ringbell-batched.mjs";
 import { peer as ringbellBlocks } from "../peers/ringbell-blocks.mjs";
 import { peer as ringbellBlocksFew } from "../peers/ringbell-blocks-few.mjs";
 import { peer as ringbellHandover } from "../peers/ringbell-handover.mjs";
+import { peer as ringbellPacked } from "../peers/ringbell-packed.mjs";
+import { peer as ringbellPackedBatched } from "../peers/ringbell-packed-batched.mjs";
 import { peer as ringbellParked } from "../peers/ringbell-parked.mjs";
 import { peer as ringbellStream } from "../peers/ringbell-stream.mjs";
 import { peer as ringbellStruct } from "../peers/ringbell-struct.mjs";
@@ -29,10 +31,12 @@ import { peer as zeromq } from "../peers/zeromq.mjs";
 /** Everything that is compared, in the order of the tables: ours, what Node has by itself, packages. @type {readonly import("../lib/peer.mjs").Peer[]} */
 export const peers = [
   ringbell,
+  ringbellPacked,
   ringbellStruct,
   ringbellView,
   ringbellParked,
   ringbellBatched,
+  ringbellPackedBatched,
   ringbellBlocks,
   ringbellBlocksFew,
   ringbellHandover,
@@ -58,6 +62,7 @@ export const peers = [
 /** Variants, and what is much like another: --quick leaves them out. */
 const THOROUGH = new Set(
   [
+    ringbellPackedBatched,
     ringbellParked,
     ringbellView,
     ringbellBatched,

@@ -107,12 +107,28 @@ function objects({ quick }) {
     notes: [
       'Sent as is usual for each: JSON, the structured clone, or a type that both ends know. The row "ringbell" is json() with default options.',
     ],
-    contenders: [polling({ ...work, codec: "struct" }), polling(work), ...peersFor(work)].map(thorough),
+    contenders: [
+      polling({ ...work, codec: "struct" }),
+      polling({ ...work, codec: "packed" }),
+      polling(work),
+      ...peersFor(work),
+    ].map(thorough),
     columns: [
       { title: "messages", figure: "perSecond", format: rate, spread: true },
       { title: "a message", figure: "ns", format: duration },
     ],
-    targets: [],
+    targets: [
+      {
+        name: "streaming objects, packed(), sendMany, as a multiple of node:net's with many a write",
+        needs: ["ringbell-packed-batched:flood:object", "net-unix-joined:flood:object"],
+        value: (figure) =>
+          figure("ringbell-packed-batched:flood:object", "perSecond") /
+          figure("net-unix-joined:flood:object", "perSecond"),
+        limit: 3.5,
+        better: "higher",
+        format: ratio,
+      },
+    ],
   };
 }
 

@@ -1,5 +1,6 @@
 import { nextTick, now, soon } from "../clock.js";
 import type { Codec } from "../codec/codec.js";
+import { codecToReceive } from "../codec/lane-codec.js";
 import type { Ending } from "../ending.js";
 import { raise } from "../raise.js";
 import type { BlockingLane, TransportLane } from "../transport/contract.js";
@@ -56,7 +57,7 @@ export class ReceivingHalf<Receive> {
     events: ReceivingEvents<Receive>,
   ) {
     this.lane = lane;
-    this.inbox = new Inbox(lane, codec, ending);
+    this.inbox = new Inbox(lane, codecToReceive(codec), ending);
     this.ending = ending;
     this.events = events;
   }

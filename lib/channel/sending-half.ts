@@ -1,5 +1,6 @@
 import { now } from "../clock.js";
 import type { Codec } from "../codec/codec.js";
+import { codecToSend, type Outgoing } from "../codec/lane-codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
 import type { BlockingLane, TransportBulk, TransportLane } from "../transport/contract.js";
@@ -63,11 +64,20 @@ export class SendingHalf<Send> {
   ) {
     this.lane = lane;
     this.bulk = bulk;
-    this.encoder = new Encoder(lane, bulk, codec, limits);
+    this.encoder = new Encoder(lane, bulk, codecToSend(codec, this.outgoing(lane)), limits);
     this.queue = new WaitingSends(lane, this.encoder, () => this.advance());
     this.flushes = new Flushes(lane);
     this.ending = ending;
     this.events = events;
+  }
+
+  /** What a codec that learns asks. It is not called for other codecs. */
+  private outgoing(lane: TransportLane): Outgoing {
+    return {
+      sent: () => lane.stats().sentMessages,
+      packed: () => lane.place.packed,
+      isNext: (bytes) => this.queue.length === 0 && bytes <= this.encoder.inRing,
+    };
   }
 
   /** The longest message that can be sent, in bytes as encoded. */

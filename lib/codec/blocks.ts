@@ -67,5 +67,5 @@ export function foreignBlock(path: string): EncodeError {
 
 /** A hint to add to the refusal of a value by a codec without blocks. */
 export function carriers(value: unknown): string {
-  return value instanceof Block ? ": send it by json(), clone() or struct({…})" : "";
+  return value instanceof Block ? ": send it by json(), packed(), clone() or struct({…})" : "";
 }

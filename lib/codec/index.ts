@@ -24,6 +24,7 @@ export {
   u64,
 } from "./fields.js";
 export { json } from "./json.js";
+export { packed } from "./packed.js";
 export type { CodecOption, Codecs } from "./resolve.js";
 export { assertCodec } from "./resolve.js";
 export type { StructCodec, StructFields, StructOf } from "./struct.js";

@@ -195,6 +195,7 @@ describe.each(transports)("blocks over %s", (transport: TransportName) => {
     it("arrives as it was filled, in a message of each codec that carries some, and is gone here", async () => {
       const codecs = [
         ringbell.json(),
+        ringbell.packed(),
         clone(),
         struct({ id: u32, first: ringbell.block, second: ringbell.block }),
       ];
@@ -445,6 +446,7 @@ describe.each(transports)("blocks over %s", (transport: TransportName) => {
         [text(), word],
         [ringbell.json(), { word, list: [word] }],
         [clone(), { word, map: new Map([[1, word]]) }],
+        [ringbell.packed(), { word, map: new Map([[1, word]]) }],
         [struct({ word: text() }), { word }],
       ] as const) {
         const { a, b } = await pair<never>(transport, { codec: codec as never });

@@ -5,6 +5,7 @@ import {
   clone,
   json,
   type ListenOptions,
+  packed,
   struct,
   text,
   u32,
@@ -103,6 +104,8 @@ const kinds: Record<string, [Codec<unknown>, Make]> = {
   "getters by json()": [json(), withGetters],
   "a toJSON by a codec that wraps json()": [wrapped, withToJSON],
   "getters by clone()": [clone(), withGetters],
+  "a toJSON by packed()": [packed(), withToJSON],
+  "getters by packed()": [packed(), withGetters],
   "getters by struct()": [Message as Codec<unknown>, withGetters],
   "getters by union()": [Variants as Codec<unknown>, inUnion],
 };

@@ -1,4 +1,4 @@
-import { type Channel, type Codec, clone, EncodeError, json, struct, u32 } from "ringbell";
+import { type Channel, type Codec, clone, EncodeError, json, packed, struct, u32 } from "ringbell";
 import { describe, expect, it } from "vitest";
 import { fill, pair, type TransportName, transports } from "./setup.js";
 
@@ -26,6 +26,7 @@ const piecewise: Codec<Message> = {
 const codecs: Record<string, () => Codec<Message>> = {
   json: () => json<Message>(),
   clone: () => clone<Message>(),
+  packed: () => packed<Message>(),
   struct: () => struct({ n: u32 }) as unknown as Codec<Message>,
   piecewise: () => piecewise,
 };
