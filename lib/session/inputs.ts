@@ -7,7 +7,16 @@ import { BUSY, CallError, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND } fr
 import { errorBodyOf } from "../rpc/failure.js";
 import { shown } from "../rpc/form.js";
 import type { AuditChain } from "./audit.js";
-import { INPUT_TOO_OLD, NOT_ALLOWED, NOT_AUDITED, STALE_EPOCH, WRONG_SESSION } from "./errors.js";
+import { ClientRecord } from "./client-record.js";
+import {
+  INPUT_TOO_OLD,
+  INTERRUPTED,
+  NOT_ALLOWED,
+  NOT_AUDITED,
+  NOT_STORED,
+  STALE_EPOCH,
+  WRONG_SESSION,
+} from "./errors.js";
 import { isCount } from "./item.js";
 
 /** What a handler knows of the interface that made the input. */
@@ -62,32 +71,26 @@ const MOST_REMEMBERED = 1024;
 /** Parameters up to this length stand in the audit chain; of longer ones it has the hash. */
 const LONGEST_SHOWN = 4096;
 
-/** What the session knows of a client, attached or not. */
-export class ClientRecord {
-  /** Counts the attachments. Inputs of earlier ones are refused. */
-  epoch = 0;
-  /** The run of the client, which counts its inputs. A client that was started again has another one, and begins with 1. */
-  instance = "";
-  acked = 0;
-  readonly outcomes = new Map<number, Promise<unknown>>();
+/** A client, and an input, as a former process has stored them. */
+export interface StoredClient {
+  readonly id: string;
+  readonly epoch: number;
+  readonly instance: string;
+  readonly acked: number;
+}
+export interface StoredInput {
+  readonly client: string;
+  readonly number: number;
+  /** The JSON of the outcome. Null: it was begun. */
+  readonly outcome: string | null;
+}
 
-  /** Called with the run that attaches. The inputs of a former one will not be repeated. */
-  begin(instance: string): void {
-    this.epoch++;
-    if (instance === this.instance) return;
-    this.instance = instance;
-    this.acked = 0;
-    this.outcomes.clear();
-  }
-
-  /** Forgets what the client will not ask again. */
-  acknowledge(number: number): void {
-    if (number <= this.acked) return;
-    for (const done of this.outcomes.keys()) {
-      if (done <= number) this.outcomes.delete(done);
-    }
-    this.acked = number;
-  }
+/** Keeps what became of inputs beyond the end of the process. */
+export interface InputBook {
+  /** What is known of a client is another thing; undefined: it was forgotten. */
+  changed(client: string, record: ClientRecord | undefined): void;
+  /** Resolves when all that was told is stored, and rejects if it can't be. */
+  stored(): Promise<void>;
 }
 
 export interface InputParts {
@@ -96,6 +99,8 @@ export interface InputParts {
   readonly handlers: Readonly<Record<string, unknown>>;
   readonly roles: Readonly<Record<string, RoleRights>> | undefined;
   readonly audit: AuditChain | undefined;
+  /** Undefined: the clients and their inputs are forgotten with the process. */
+  readonly book: InputBook | undefined;
 }
 
 /** Applies each input once, whether it comes once or twice, and refuses those that must not be applied. */
@@ -120,14 +125,37 @@ export class Inputs {
     this.#clients.delete(client);
     this.#clients.set(client, record);
     record.begin(instance);
+    const { book } = this.#parts;
+    book?.changed(client, record);
     if (this.#clients.size > MOST_REMEMBERED) {
       for (const name of this.#clients.keys()) {
         if (isAttached(name)) continue;
         this.#clients.delete(name);
+        book?.changed(name, undefined);
         break;
       }
     }
     return record;
+  }
+
+  /** Remembers the clients of a former process, and what became of their inputs. Those that it had begun are not applied again. */
+  restore(clients: readonly StoredClient[], inputs: readonly StoredInput[]): void {
+    for (const { id, epoch, instance, acked } of clients) {
+      this.#clients.set(id, Object.assign(new ClientRecord(), { epoch, instance, acked }));
+    }
+    for (const { client, number, outcome } of inputs) {
+      const record = this.#clients.get(client);
+      record?.texts.set(number, outcome);
+      record?.outcomes.set(number, outcomeOf(outcome));
+    }
+  }
+
+  /** Tells the book all that it should have. */
+  restate(): void {
+    for (const [client, record] of this.#clients) {
+      record.lost();
+      this.#parts.book?.changed(client, record);
+    }
   }
 
   /** Resolves when no handler runs. */
@@ -163,7 +191,9 @@ export class Inputs {
       refuse(BUSY, `${MOST_OPEN} inputs of the client are not acknowledged, the most that may be`);
     }
     const { handler, params } = this.#allowed(message, source, refuse);
-    const outcome = this.#run(method as string, handler, params, source);
+    const outcome = this.#book(record, number, source.client, () =>
+      this.#run(method as string, handler, params, source),
+    );
     record.outcomes.set(number, outcome);
     return outcome;
   }
@@ -192,6 +222,45 @@ export class Inputs {
         text,
         error instanceof ValidationError ? { issues: error.issues } : undefined,
       );
+    }
+  }
+
+  /** Runs an input when it is stored that it has begun, and answers when its outcome is. So no later process applies it again. */
+  async #book(
+    record: ClientRecord,
+    number: number,
+    client: string,
+    run: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const { book } = this.#parts;
+    if (book === undefined) return run();
+    const { instance } = record;
+    const note = (text: string | null | undefined): void => {
+      // The numbers of a later run of the client are others.
+      if (record.instance !== instance || number <= record.acked) return;
+      record.note(number, text);
+      book.changed(client, record);
+    };
+    note(null);
+    try {
+      await book.stored();
+    } catch (cause) {
+      note(undefined);
+      if (record.instance === instance) record.outcomes.delete(number);
+      throw new CallError(NOT_STORED, "the input was not applied: the store can't be written", undefined, {
+        cause,
+      });
+    }
+    try {
+      const result = await run();
+      note(JSON.stringify({ result }));
+      return result;
+    } catch (error) {
+      note(JSON.stringify({ error: errorBodyOf(error) }));
+      throw error;
+    } finally {
+      // It was applied, whether that can be stored or not.
+      await book.stored().catch(() => {});
     }
   }
 
@@ -253,6 +322,23 @@ export class Inputs {
     }
   }
 }
+
+/** What became of an input that a former process has begun. */
+function outcomeOf(text: string | null): Promise<unknown> {
+  const { result, error } = (text === null ? { error: BEGUN } : JSON.parse(text)) as {
+    result?: unknown;
+    error?: { code: number; message: string; data?: unknown };
+  };
+  if (error === undefined) return Promise.resolve(result);
+  const outcome = Promise.reject(new CallError(error.code, error.message, error.data));
+  outcome.catch(() => {});
+  return outcome;
+}
+
+const BEGUN = {
+  code: INTERRUPTED,
+  message: "the session's process ended while the input was applied; whether it was is not known",
+};
 
 const ALL: RoleRights = { inputs: "all" };
 const NONE: RoleRights = { inputs: [] };

@@ -1,0 +1,26 @@
+import { sqliteDriver } from "../../store/sqlite-driver.js";
+import { EventLog } from "../event-log.js";
+import type { SessionSettings } from "../settings.js";
+import { Journal } from "./journal.js";
+
+/** What a session is made of. */
+export interface OpenedSession {
+  readonly settings: SessionSettings;
+  readonly log: EventLog;
+  /** Undefined: the log is in memory. */
+  readonly journal: Journal | undefined;
+}
+
+/**
+ * Loads what the store needs. The function that it resolves with opens the file at once, so that a process can take its name first, and no
+ * interface comes between. That function throws a StoreError if the file can't be used.
+ */
+export async function openJournal(settings: SessionSettings): Promise<() => OpenedSession> {
+  const { store: path, durability, whenFull, limits } = settings;
+  if (path === undefined) return () => ({ settings, log: new EventLog(limits), journal: undefined });
+  const driver = await sqliteDriver("sessions are stored", "no option log.store");
+  return () => {
+    const log = new EventLog(limits);
+    return { settings, log, journal: new Journal({ path, driver, durability, whenFull, log }) };
+  };
+}
