@@ -1,14 +1,14 @@
 import { EventEmitter } from "node:events";
 import { checkNumber } from "../check.js";
 import { clearTimeout, now, setImmediate, setTimeout, type Timer } from "../clock.js";
-import { ClosedError, EncodeError, InvalidArgumentError, MessageTooLargeError } from "../errors.js";
+import { ClosedError, InvalidArgumentError, MessageTooLargeError } from "../errors.js";
 import { guarded } from "../raise.js";
 import type { Contract } from "../rpc/contract.js";
 import { AuditChain } from "./audit.js";
 import { type Carrier, type InterfaceInfo, SessionInterface, type Welcome } from "./carrier.js";
 import { EventLog } from "./event-log.js";
 import { type ClassPolicy, Feed, type FeedSource } from "./feed.js";
-import { type Cursor, cursorOf, eventText, newId } from "./frames.js";
+import { type Cursor, cursorOf, eventText, jsonOf, newId } from "./frames.js";
 import { type InputMessage, type InputSource, Inputs, type RoleRights } from "./inputs.js";
 import { Outlet } from "./outlet.js";
 import { checkName, type SessionOptions, sessionSettings } from "./settings.js";
@@ -65,8 +65,8 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   readonly #retained = new Map<string, { readonly value: unknown }>();
   readonly #interfaces = new Set<SessionInterface>();
   readonly #byClient = new Map<string, SessionInterface>();
-  /** The JSON of the names of classes. */
-  readonly #classNames = new Map<string, string>();
+  /** Classes whose names are well. */
+  readonly #classNames = new Set<string>();
   readonly #journal: Journal | undefined;
   readonly #outlet: Outlet;
   readonly #waiting: Waiting;
@@ -171,11 +171,11 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   append(event: Event, kind = "event"): number {
     if (this.#closing !== undefined) throw new ClosedError("the session is closed");
     this.#journal?.mustTake();
-    const json = jsonOf(event);
-    if (json.length > this.#maxEvent) throw new MessageTooLargeError(this.#maxEvent, json.length);
+    if (!this.#classNames.has(kind)) this.#nameClass(kind);
     const { log } = this;
     const sequence = log.last + 1;
-    const text = eventText(sequence, this.#classNames.get(kind) ?? this.#nameClass(kind), json);
+    const text = eventText(sequence, kind, event);
+    if (text.length > this.#maxEvent) this.#checkLength(text, sequence, kind);
     log.push(text, kind);
     this.#outlet.appended(text.length);
     return sequence;
@@ -424,24 +424,17 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     before.carrier.replaced();
   }
 
-  #nameClass(kind: string): string {
-    const text = JSON.stringify(checkName(kind, "class"));
+  #nameClass(kind: string): void {
+    checkName(kind, "class");
     // A program that makes up classes must not fill the memory with their names.
     if (this.#classNames.size >= 1024) this.#classNames.clear();
-    this.#classNames.set(kind, text);
-    return text;
+    this.#classNames.add(kind);
   }
-}
 
-function jsonOf(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    throw new EncodeError(`JSON.stringify failed: ${(cause as Error)?.message ?? cause}`, "", { cause });
+  #checkLength(text: string, sequence: number, kind: string): void {
+    const length = text.length - `[${sequence},${JSON.stringify(kind)},]`.length;
+    if (length > this.#maxEvent) throw new MessageTooLargeError(this.#maxEvent, length);
   }
-  if (text === undefined) throw new EncodeError("the value has no JSON form", "");
-  return text;
 }
 
 /** Resolves when it is done, or after `ms` ms. */
