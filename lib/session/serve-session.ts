@@ -62,7 +62,7 @@ export async function serveSession<
   let session: Session<Event, Snapshot, Inputs>;
   try {
     // The name is ours, so no other process that serves it has the store or the audit chain.
-    session = Session.of(own as SessionOptions<Event, Snapshot, Inputs>, opening());
+    session = Session.of(own as SessionOptions<Event, Snapshot, Inputs>, opening(settings));
   } catch (error) {
     await server.close();
     throw error;

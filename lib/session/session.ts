@@ -128,7 +128,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   ): Promise<Session<Event, Snapshot, Calls>> {
     const settings = sessionSettings(options as never);
     const open = await openJournal(settings);
-    return Session.of(options, open());
+    return Session.of(options, open(settings));
   }
 
   /** Called by `serveSession`, which opens the journal when it has the name. */

@@ -70,7 +70,9 @@ export class Journal implements InputBook {
   #retryAt = 0;
   #timer: Timer | undefined;
   #tended = now();
-  #first: number;
+  /** The first event that the file has; what the log did not take is dropped from the file, too. */
+  #first = 0;
+  #abandoned = false;
 
   /** Opens the file, or makes it, and fills the log. Throws a StoreError. */
   constructor(parts: JournalParts) {
@@ -88,8 +90,6 @@ export class Journal implements InputBook {
       this.restored = { facts: {}, retained: [], clients: [], inputs: [] };
     }
     this.#stored = log.last;
-    // What the log did not take is dropped from the file, too.
-    this.#first = 0;
   }
 
   /** Whether the last process may have lost its last events with the machine, so that their numbers may be given again. */
@@ -150,6 +150,7 @@ export class Journal implements InputBook {
 
   /** Writes what there is, in one transaction. Returns false if it can't be written now: all of it waits. */
   commit(): boolean {
+    if (this.#abandoned) return false;
     if (this.#failure !== undefined && now() < this.#retryAt) {
       this.#rejectWaiters(this.#failure);
       return false;
@@ -183,8 +184,10 @@ export class Journal implements InputBook {
     return isStored ? undefined : this.#failure;
   }
 
-  /** Ends without having begun. */
+  /** Ends as the end of the process would: what is not stored is lost. */
   abandon(): void {
+    this.#abandoned = true;
+    clearTimeout(this.#timer);
     this.#file.close();
   }
 
