@@ -109,7 +109,7 @@ export class Inputs {
   readonly #handlers = new Map<string, (params: unknown, source: InputSource) => unknown>();
   /** In the order in which they were attached last. */
   readonly #clients = new Map<string, ClientRecord>();
-  /** Handlers that run. */
+  /** Inputs that run. */
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(parts: InputParts) {
@@ -158,7 +158,7 @@ export class Inputs {
     }
   }
 
-  /** Resolves when no handler runs. */
+  /** Resolves when no input runs. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#running);
   }
@@ -195,6 +195,9 @@ export class Inputs {
       this.#run(method as string, handler, params, source),
     );
     record.outcomes.set(number, outcome);
+    this.#running.add(outcome);
+    const over = () => this.#running.delete(outcome);
+    outcome.then(over, over);
     return outcome;
   }
 
@@ -286,17 +289,13 @@ export class Inputs {
         );
       }
     }
-    const running = Promise.resolve().then(() => handler.call(this.#parts.handlers, params, source));
-    this.#running.add(running);
     try {
-      const result = (await running) ?? null;
+      const result = (await handler.call(this.#parts.handlers, params, source)) ?? null;
       this.#outcome("applied", input);
       return result;
     } catch (error) {
       this.#outcome("failed", { ...input, error: errorBodyOf(error).message });
       throw error;
-    } finally {
-      this.#running.delete(running);
     }
   }
 

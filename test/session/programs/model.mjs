@@ -59,7 +59,7 @@ export const steps = (fc) => {
     { weight: 2, arbitrary: attach },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("drop"), ui }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant("refresh"), ui }) },
-    { weight: 1, arbitrary: fc.constant({ do: "kill" }) },
+    { weight: 2, arbitrary: fc.constant({ do: "kill" }) },
     { weight: 1, arbitrary: fc.constant({ do: "close" }) },
   );
   return fc.array(one, { minLength: 5, maxLength: 60 });
