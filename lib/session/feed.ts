@@ -82,6 +82,11 @@ export class Feed {
     return this.#behind;
   }
 
+  /** Whether several events may go in one message. */
+  get takesBatches(): boolean {
+    return (this.#sink.batchBytes ?? 0) > 0;
+  }
+
   /** How many events the interface has not been sent. */
   get lag(): number {
     return this.#source.log.last - this.next + 1;
@@ -90,8 +95,8 @@ export class Feed {
   /** Called with the events that are ready, in their order. Hot. */
   push(batch: Batch): void {
     if (this.#behind) return;
-    if (batch.first !== this.next) {
-      // The log has lost events before anybody could get them.
+    if (batch.first !== this.next || batch.first < this.#source.log.first) {
+      // The log has lost events before anybody could get them, or a listener of the program has appended meanwhile.
       this.#pause();
       this.resume();
     } else if (!this.#send(batch)) this.#pause();

@@ -1,5 +1,5 @@
 import { setImmediate, soonUncaught } from "../clock.js";
-import { BATCH_CHARACTERS, BATCH_EVENTS, batchFrom } from "./batch.js";
+import { BATCH_CHARACTERS, BATCH_EVENTS, Batch, batchFrom } from "./batch.js";
 import type { SessionInterface } from "./carrier.js";
 import type { EventLog } from "./event-log.js";
 
@@ -86,6 +86,20 @@ export class Outlet {
     }
   }
 
+  #push(batch: Batch): void {
+    let hasOthers = false;
+    for (const { feed } of this.#interfaces) {
+      if (feed.takesBatches) feed.push(batch);
+      else hasOthers = true;
+    }
+    if (!hasOthers) return;
+    // One event after the other to all, so that what their carriers make of an event is made once.
+    for (let sequence = batch.first; sequence <= batch.last; sequence++) {
+      const one = new Batch(this.#log, sequence, sequence);
+      for (const { feed } of this.#interfaces) if (!feed.takesBatches) feed.push(one);
+    }
+  }
+
   #send(last: number): void {
     const log = this.#log;
     let first = Math.max(log.ready + 1, log.first);
@@ -93,7 +107,7 @@ export class Outlet {
     if (this.#interfaces.size === 0) return;
     while (first <= last) {
       const batch = batchFrom(log, first, last);
-      for (const { feed } of this.#interfaces) feed.push(batch);
+      this.#push(batch);
       // A program that is told of something meanwhile may append so much that the log loses these.
       first = Math.max(batch.last + 1, log.first);
     }

@@ -217,6 +217,8 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     if (checkName(state, "state") === this.#state) return;
     this.#state = state;
     this.#journal?.setState(state);
+    // An interface hears of it after the events that were appended before.
+    this.#outlet.settle();
     for (const { carrier } of this.#interfaces) carrier.changed("state", "");
   }
 
@@ -227,6 +229,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     if (text === undefined) this.#retained.delete(name);
     else this.#retained.set(name, { value: JSON.parse(text) });
     this.#journal?.retain(name, text);
+    this.#outlet.settle();
     for (const { carrier } of this.#interfaces) carrier.changed("retained", name);
   }
 
