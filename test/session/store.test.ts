@@ -166,7 +166,7 @@ describe("an input of a session with a store, whose process is killed", () => {
   };
   const hello = { protocol: 1, client: "c", instance: "i", from: "live" };
 
-  it("is answered as before when it comes again, and is not applied again (S4.38)", async () => {
+  it("is answered as before when it comes again, and is not applied again", async () => {
     const directory = privateDirectory();
     const one = await started(directory);
     const first = await calls(directory);
@@ -267,7 +267,7 @@ describe("the file of a session", () => {
     expect(`${found.log}.5`).toBe(cursor);
   });
 
-  it("is refused if it is of a newer version, or another program's (S1.17)", async () => {
+  it("is refused if it is of a newer version, or another program's", async () => {
     const directory = privateDirectory();
     const refused = async () => {
       const code = daemon()
