@@ -18,8 +18,8 @@ const EVENT = { role: "assistant", text: "a part of an answer, of about a hundre
 export const CLIENTS = 10;
 /** Clients of which one may never read, and events a second to each. */
 export const MANY = 100;
-const RATE = 100;
-const PACED = 300;
+const RATE = 50;
+const PACED = 150;
 
 /** @typedef {{ way: "bridge" | "ws", kind: "broadcast" | "paced", clients: number, deaf?: boolean, endpoint: string, directory: string }} Options */
 

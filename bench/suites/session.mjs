@@ -124,7 +124,7 @@ const broadcasts = {
 const deaf = {
   name: "bridge-never-reads",
   group: "session",
-  title: `The bridge: ${MANY} WebSocket clients, 100 events a second to each`,
+  title: `The bridge: ${MANY} WebSocket clients, 50 events a second to each`,
   notes: [
     "From append to the client's loop. The client that never reads acknowledges nothing; its time is not counted.",
   ],
