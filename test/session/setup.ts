@@ -76,7 +76,7 @@ export function program(
   directory = privateDirectory(),
   command: readonly string[] = [process.execPath],
 ) {
-  const source = `import { attach, serveSession } from ${module("session/index.js")};
+  const source = `import { attach, serveSession, Session } from ${module("session/index.js")};
 import { contract, request } from ${module("rpc/index.js")};
 import { setTimeout as sleep } from "node:timers/promises";
 const directory = ${JSON.stringify(directory)};

@@ -313,6 +313,37 @@ describe("the file of a session", () => {
     expect((await started(directory)).found.events).toEqual([1, 2]);
   });
 
+  it("is set aside if it breaks while it is open, and the new one has all that the log has", async () => {
+    const directory = privateDirectory();
+    const one = program(
+      `import { openSync, writeSync, fstatSync } from "node:fs";
+      const session = await Session.open({ log: { store: directory + "/session.db", maxEvents: 3000 } });
+      session.on("storeError", ({ code }) => report(code));
+      session.retain("plan", 1);
+      const add = async (n) => {
+        for (let i = 0; i < n; i += 50) {
+          for (let j = 0; j < 50; j++) session.append({ n: session.log.last + 1, text: "x".repeat(1500) });
+          await session.stored();
+        }
+      };
+      await add(6000);
+      const file = openSync(directory + "/session.db", "r+");
+      const { size } = fstatSync(file);
+      writeSync(file, Buffer.alloc(size - 8192, 0x55), 0, size - 8192, 8192);
+      await add(3000);
+      report({ id: session.logId, ready: session.log.ready });
+      await sleep(1e6);`,
+      directory,
+      [sqliteNode()],
+    );
+    const [code, { id, ready }] = (await one.reported(2)) as [string, { id: string; ready: number }];
+    expect([code, ready]).toEqual(["ERR_RINGBELL_STORE", 9000]);
+    one.child.kill("SIGKILL");
+    await one.ended;
+    const { found } = await started(directory, "maxEvents: 3000");
+    expect(found).toMatchObject({ first: 6001, last: 9000, log: id });
+  });
+
   it("is written anew from the memory if it is deleted while it is open", async () => {
     const directory = privateDirectory();
     const one = await started(directory);
