@@ -8,15 +8,8 @@ import { errorBodyOf } from "../rpc/failure.js";
 import { shown } from "../rpc/form.js";
 import type { AuditChain } from "./audit.js";
 import { ClientRecord } from "./client-record.js";
-import {
-  INPUT_TOO_OLD,
-  INTERRUPTED,
-  NOT_ALLOWED,
-  NOT_AUDITED,
-  NOT_STORED,
-  STALE_EPOCH,
-  WRONG_SESSION,
-} from "./errors.js";
+import { INPUT_TOO_OLD, NOT_ALLOWED, NOT_AUDITED, STALE_EPOCH, WRONG_SESSION } from "./errors.js";
+import { booked, type InputBook, outcomeOf, type StoredClient, type StoredInput } from "./input-book.js";
 import { isCount } from "./item.js";
 
 /** What a handler knows of the interface that made the input. */
@@ -70,28 +63,6 @@ const MOST_OPEN = 256;
 const MOST_REMEMBERED = 1024;
 /** Parameters up to this length stand in the audit chain; of longer ones it has the hash. */
 const LONGEST_SHOWN = 4096;
-
-/** A client, and an input, as a former process has stored them. */
-export interface StoredClient {
-  readonly id: string;
-  readonly epoch: number;
-  readonly instance: string;
-  readonly acked: number;
-}
-export interface StoredInput {
-  readonly client: string;
-  readonly number: number;
-  /** The JSON of the outcome. Null: it was begun. */
-  readonly outcome: string | null;
-}
-
-/** Keeps what became of inputs beyond the end of the process. */
-export interface InputBook {
-  /** What is known of a client is another thing; undefined: it was forgotten. */
-  changed(client: string, record: ClientRecord | undefined): void;
-  /** Resolves when all that was told is stored, and rejects if it can't be. */
-  stored(): Promise<void>;
-}
 
 export interface InputParts {
   readonly session: string;
@@ -191,7 +162,7 @@ export class Inputs {
       refuse(BUSY, `${MOST_OPEN} inputs of the client are not acknowledged, the most that may be`);
     }
     const { handler, params } = this.#allowed(message, source, refuse);
-    const outcome = this.#book(record, number, source.client, () =>
+    const outcome = booked(this.#parts.book, record, number, source.client, () =>
       this.#run(method as string, handler, params, source),
     );
     record.outcomes.set(number, outcome);
@@ -225,45 +196,6 @@ export class Inputs {
         text,
         error instanceof ValidationError ? { issues: error.issues } : undefined,
       );
-    }
-  }
-
-  /** Runs an input when it is stored that it has begun, and answers when its outcome is. So no later process applies it again. */
-  async #book(
-    record: ClientRecord,
-    number: number,
-    client: string,
-    run: () => Promise<unknown>,
-  ): Promise<unknown> {
-    const { book } = this.#parts;
-    if (book === undefined) return run();
-    const { instance } = record;
-    const note = (text: string | null | undefined): void => {
-      // The numbers of a later run of the client are others.
-      if (record.instance !== instance || number <= record.acked) return;
-      record.note(number, text);
-      book.changed(client, record);
-    };
-    note(null);
-    try {
-      await book.stored();
-    } catch (cause) {
-      note(undefined);
-      if (record.instance === instance) record.outcomes.delete(number);
-      throw new CallError(NOT_STORED, "the input was not applied: the store can't be written", undefined, {
-        cause,
-      });
-    }
-    try {
-      const result = await run();
-      note(JSON.stringify({ result }));
-      return result;
-    } catch (error) {
-      note(JSON.stringify({ error: errorBodyOf(error) }));
-      throw error;
-    } finally {
-      // It was applied, whether that can be stored or not.
-      await book.stored().catch(() => {});
     }
   }
 
@@ -321,23 +253,6 @@ export class Inputs {
     }
   }
 }
-
-/** What became of an input that a former process has begun. */
-function outcomeOf(text: string | null): Promise<unknown> {
-  const { result, error } = (text === null ? { error: BEGUN } : JSON.parse(text)) as {
-    result?: unknown;
-    error?: { code: number; message: string; data?: unknown };
-  };
-  if (error === undefined) return Promise.resolve(result);
-  const outcome = Promise.reject(new CallError(error.code, error.message, error.data));
-  outcome.catch(() => {});
-  return outcome;
-}
-
-const BEGUN = {
-  code: INTERRUPTED,
-  message: "the session's process ended while the input was applied; whether it was is not known",
-};
 
 const ALL: RoleRights = { inputs: "all" };
 const NONE: RoleRights = { inputs: [] };

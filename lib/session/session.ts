@@ -11,6 +11,7 @@ import { type ClassPolicy, Feed, type FeedSource } from "./feed.js";
 import { type Cursor, cursorOf, eventText, jsonOf, newId } from "./frames.js";
 import { type InputMessage, type InputSource, Inputs, type RoleRights } from "./inputs.js";
 import { Outlet } from "./outlet.js";
+import { Retained } from "./retained.js";
 import { checkName, type SessionOptions, sessionSettings } from "./settings.js";
 import { type From, startOf } from "./start.js";
 import type { Journal } from "./store/journal.js";
@@ -43,6 +44,11 @@ export interface LoggedEvent<Event = unknown> {
   readonly event: Event;
 }
 
+/*
+ * Longer than most files: the class is what programs, carriers and interfaces see of a session. What it does lies elsewhere: events in
+ * event-log.ts, outlet.ts and feed.ts, inputs in inputs.ts, the store in store/journal.ts.
+ */
+
 /** What a program streams to any number of interfaces, and what these tell it. Made by `serveSession`, or alone for a bridge. */
 export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract = Contract>
   extends EventEmitter<SessionEvents>
@@ -62,7 +68,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   readonly #hasBlocking: boolean;
   readonly #maxEvent: number;
   readonly #inputs: Inputs;
-  readonly #retained = new Map<string, { readonly value: unknown }>();
+  readonly #retained = new Retained();
   readonly #interfaces = new Set<SessionInterface>();
   readonly #byClient = new Map<string, SessionInterface>();
   /** Classes whose names are well. */
@@ -225,9 +231,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   /** Keeps a value by name, and tells it to all interfaces. `undefined` takes it away. The value is copied as JSON. */
   retain(name: string, value: unknown): void {
     checkName(name, "name");
-    const text = value === undefined ? undefined : jsonOf(value);
-    if (text === undefined) this.#retained.delete(name);
-    else this.#retained.set(name, { value: JSON.parse(text) });
+    const text = this.#retained.set(name, value);
     this.#journal?.retain(name, text);
     this.#outlet.settle();
     for (const { carrier } of this.#interfaces) carrier.changed("retained", name);
@@ -235,7 +239,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
 
   /** The value that is kept; undefined if there is none. */
   retained(name: string): unknown {
-    return this.#retained.get(name)?.value;
+    return this.#retained.get(name);
   }
 
   /** Called by a carrier: adds an interface. An attachment of the same client that is still there is replaced. */
@@ -257,7 +261,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
       sequence: start.at === "sequence" ? start.sequence : start.after,
       tooOld,
       state: this.#state,
-      retained: Object.fromEntries([...this.#retained].map(([name, { value }]) => [name, value])),
+      retained: this.#retained.all(),
     };
     this.#note("attached", attached);
     guarded(() => this.emit("attach", attached));
@@ -370,7 +374,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   /** Takes over what the store has. */
   #goOnWith(journal: Journal, maxAge: number): void {
     const { retained, clients, inputs } = journal.restored;
-    for (const [name, value] of retained) this.#retained.set(name, { value: JSON.parse(value) });
+    for (const [name, text] of retained) this.#retained.restore(name, text);
     this.#inputs.restore(clients, inputs);
     const facts = () => ({ session: this.id, log: this.logId, state: this.#state });
     const goOn = () => {
@@ -385,7 +389,8 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
         recovered: () => guarded(() => this.emit("storeRecovered")),
         lost: () => {
           journal.identify(facts());
-          for (const [name, { value }] of this.#retained) journal.retain(name, JSON.stringify(value));
+          for (const [name, value] of Object.entries(this.#retained.all()))
+            journal.retain(name, JSON.stringify(value));
           this.#inputs.restate();
         },
       },

@@ -5,7 +5,7 @@ import { type Driver, failureOf } from "../../store/sqlite-driver.js";
 import { setAside } from "../../store/sqlite-file.js";
 import type { ClientRecord } from "../client-record.js";
 import type { EventLog } from "../event-log.js";
-import type { InputBook, StoredClient, StoredInput } from "../inputs.js";
+import type { InputBook, StoredClient, StoredInput } from "../input-book.js";
 import { bootId } from "./boot.js";
 import { type ClientChange, type Facts, SessionFile } from "./session-file.js";
 
@@ -176,6 +176,7 @@ export class Journal implements InputBook {
     this.#retryAt = 0;
     this.#facts.closed = "yes";
     const isStored = this.commit();
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#failure!);
     try {
       this.#file.close();
     } catch (error) {

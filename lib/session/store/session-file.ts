@@ -2,7 +2,7 @@ import { wallClock } from "../../clock.js";
 import type { Database, Driver, Statement } from "../../store/sqlite-driver.js";
 import { SqliteFile } from "../../store/sqlite-file.js";
 import type { EventLog } from "../event-log.js";
-import type { StoredClient, StoredInput } from "../inputs.js";
+import type { StoredClient, StoredInput } from "../input-book.js";
 import { SESSION_FORMAT } from "./schema.js";
 
 /** What the file says of the session besides its events: single texts by name. */
