@@ -11,6 +11,7 @@ import { memcpy } from "./memcpy.mjs";
 import { peers } from "./peers.mjs";
 import { calls } from "./rpc.mjs";
 import { scale, scales } from "./scale.mjs";
+import { sessions } from "./session.mjs";
 import { startUps } from "./startup.mjs";
 import { throughput } from "./throughput.mjs";
 import { wakeUps } from "./wake-ups.mjs";
@@ -40,6 +41,7 @@ const ENTRIES = [
   calls,
   mailbox,
   mcp,
+  sessions,
 ];
 
 /** @param {Choice} choice @returns {Suite[]} */

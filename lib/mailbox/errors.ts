@@ -1,6 +1,8 @@
 import { brand } from "../brand.js";
 import { RingbellError } from "../errors.js";
 
+export { StoreError } from "../store/errors.js";
+
 /*
  * How mailboxes fail, beside the errors of connections. A broker refuses a request with one of these, or with an InvalidArgumentError
  * or a NoSpaceError, and the caller gets it as the same class with the same fields; see broker/refusal.ts.
@@ -61,17 +63,3 @@ export class BrokerStalledError extends RingbellError {
   }
 }
 brand(BrokerStalledError, "ERR_RINGBELL_BROKER_STALLED");
-
-/** The file of the store can't be used: it is of a newer version, another broker has it, or it was replaced. */
-export class StoreError extends RingbellError {
-  override readonly name = "StoreError";
-  override readonly code = "ERR_RINGBELL_STORE";
-  constructor(
-    message: string,
-    readonly path: string,
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-  }
-}
-brand(StoreError, "ERR_RINGBELL_STORE");

@@ -11,6 +11,7 @@ import { offAbort, onAbort } from "../signal.js";
 import { ReplacedError } from "./errors.js";
 import { type Cursor, cursorOf, newId } from "./frames.js";
 import { type Item, itemOf } from "./item.js";
+import { ItemLoop } from "./item-loop.js";
 import { type Connecting, type Link, link, type Notices } from "./link.js";
 import { type InputOptions, OpenInputs } from "./open-inputs.js";
 import type { From } from "./session.js";
@@ -36,6 +37,8 @@ type MethodsIn<C> = C extends Contract<infer M> ? M : Readonly<Record<string, Me
 type ParamsIn<M> =
   ClientMethod<M> extends (params: infer Params, ...rest: never[]) => unknown ? Params : unknown;
 type ResultIn<M> = M extends Method<infer _Kind, infer _Params, infer Result> ? Result["got"] : unknown;
+
+const NO_MESSAGE = { link: undefined, frames: [] };
 
 /** How an interface comes back, if nothing else is said: within a minute, not all interfaces of a session in step. */
 const RETRY = { attempts: 1000, minDelay: 20, maxDelay: 1000, maxTotal: 60_000 };
@@ -84,6 +87,9 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
   #sequence: number | undefined;
   #error: Error | undefined;
   #reading = false;
+  /** The message that came last, and the next of its frames. */
+  #message: { readonly link: Link | undefined; readonly frames: readonly unknown[] } = NO_MESSAGE;
+  #at = 0;
 
   private constructor(parts: AttachmentParts) {
     super();
@@ -188,49 +194,54 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
    * Iterates over the items. Ends when the session is over, and after `close`. Throws a ReplacedError, or what has made the last attempt
    * to come back fail. Leaving the loop leaves the interface attached; a new loop goes on. There is one loop at a time.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Item<Event, Snapshot>, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Item<Event, Snapshot>> {
     if (this.#reading)
       throw new TypeError("the attachment is being iterated already; there is one loop at a time");
     this.#reading = true;
-    try {
-      for (;;) {
-        const item = await this.#take();
-        if (item === undefined) return undefined;
-        yield item as Item<Event, Snapshot>;
-      }
-    } finally {
-      this.#reading = false;
-    }
+    return new ItemLoop<Item<Event, Snapshot>>({
+      takeNow: () => this.#takeNow() as Item<Event, Snapshot> | undefined,
+      more: () => this.#more(),
+      left: () => {
+        this.#reading = false;
+      },
+    });
   }
 
-  /** Takes the next item; undefined at the end. */
-  async #take(): Promise<Item | undefined> {
-    for (;;) {
-      const current = this.#link ?? this.#rest ?? (await this.#again());
-      if (current === undefined) {
-        if (this.#error !== undefined) throw this.#error;
-        return undefined;
-      }
-      let frame: unknown;
-      try {
-        frame = current.data.tryReceive();
-        if (frame === undefined) frame = await current.data.receive();
-      } catch (error) {
-        // The connection has ended, or the session sends what can't be read.
-        if (current === this.#rest) this.#rest = undefined;
-        else if (current === this.#link) current.destroy(error as Error);
-        await current.closed;
-        continue;
-      }
-      if (current !== this.#link && current !== this.#rest) continue;
-      const item = itemOf(frame, this.#sequence);
-      if (item !== undefined) {
-        this.#sequence = item.sequence;
-        return item;
-      }
-      current.destroy(new CorruptError("the session sent an event out of its order, or what is no event"));
+  /** Returns the next item of the message that came last. */
+  #takeNow(): Item | undefined {
+    const { link, frames } = this.#message;
+    if (this.#at >= frames.length || link !== (this.#link ?? this.#rest)) return undefined;
+    const item = itemOf(frames[this.#at++], this.#sequence);
+    if (item !== undefined) this.#sequence = item.sequence;
+    else this.#corrupt(link);
+    return item;
+  }
+
+  /** The session breaks the rules: what follows can't be right. */
+  #corrupt(link: Link | undefined): void {
+    this.#message = NO_MESSAGE;
+    link?.destroy(new CorruptError("the session sent an event out of its order, or what is no event"));
+  }
+
+  /** Waits for the next message. Resolves with false if none will come. */
+  async #more(): Promise<boolean> {
+    const current = this.#link ?? this.#rest ?? (await this.#again());
+    if (current === undefined) {
+      if (this.#error !== undefined) throw this.#error;
+      return false;
+    }
+    try {
+      const message = await current.data.receive();
+      if (current !== this.#link && current !== this.#rest) return true;
+      this.#message = { link: current, frames: framesOf(message) };
+      this.#at = 0;
+    } catch (error) {
+      // The connection has ended, or the session sends what can't be read.
+      if (current === this.#rest) this.#rest = undefined;
+      else if (current === this.#link) current.destroy(error as Error);
       await current.closed;
     }
+    return true;
   }
 
   /** Waits for the next connection; undefined if there will be none. */
@@ -394,6 +405,11 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
     else this.#retained.set(name, value);
     guarded(() => this.emit("retained", name, value));
   }
+}
+
+/** The frames of a message: several events come as one array of them. */
+function framesOf(message: unknown): readonly unknown[] {
+  return Array.isArray(message) && Array.isArray(message[0]) ? message : [message];
 }
 
 /** So often (each after a random delay) a session that is lost while we attach is tried again. */

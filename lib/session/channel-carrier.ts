@@ -1,12 +1,14 @@
 import type { CloseOptions, Peer } from "../port.js";
 import { guarded } from "../raise.js";
 import type { Client } from "../rpc/client.js";
+import type { Batch } from "./batch.js";
 import type { INTERFACE_CALLS } from "./control.js";
 import type { Carrier, Session, SessionInterface } from "./session.js";
 
 /** The part of a lane that carries events. */
 interface DataLane {
-  trySend(text: string): boolean;
+  readonly capacity: number;
+  trySend(message: string | Batch): boolean;
   on(event: "drain", listener: () => void): unknown;
 }
 
@@ -17,6 +19,8 @@ export interface ChannelCarrierParts {
   readonly role: string;
   readonly peer: Peer;
   readonly data: DataLane;
+  /** The bytes that a batch may have; 0: none. */
+  readonly batchBytes: number;
   readonly calls: Client<typeof INTERFACE_CALLS>;
   close(options: CloseOptions): Promise<void>;
   destroy(error?: Error): void;
@@ -29,6 +33,7 @@ export class ChannelCarrier implements Carrier {
   readonly role: string;
   readonly peer: Peer;
   readonly via = "channel";
+  readonly batchBytes: number;
   /** Set once the session has attached it. */
   attached: SessionInterface | undefined;
   readonly #parts: ChannelCarrierParts;
@@ -44,13 +49,22 @@ export class ChannelCarrier implements Carrier {
     this.instance = parts.instance;
     this.role = parts.role;
     this.peer = parts.peer;
+    this.batchBytes = Math.min(parts.batchBytes, parts.data.capacity / 4);
     parts.data.on("drain", () => this.#onDrain());
   }
 
   offer(text: string): boolean {
+    return this.#offer(text);
+  }
+
+  offerBatch(batch: Batch): boolean {
+    return this.#offer(batch);
+  }
+
+  #offer(message: string | Batch): boolean {
     if (this.#gone) return false;
     try {
-      return this.#parts.data.trySend(text);
+      return this.#parts.data.trySend(message);
     } catch (error) {
       // The channel has ended, or the message is too long for it. The interface comes back, if it can.
       this.#gone = true;

@@ -10,8 +10,16 @@ export function checkAttach(message: unknown): {
   readonly client: string;
   readonly instance: string;
   readonly from: From;
+  /** Whether the interface reads several events in one message. */
+  readonly batches: boolean;
 } {
-  const { protocol, client, instance = "", from } = (message ?? {}) as Readonly<Record<string, unknown>>;
+  const {
+    protocol,
+    client,
+    instance = "",
+    from,
+    batches: batched,
+  } = (message ?? {}) as Readonly<Record<string, unknown>>;
   if (protocol !== SESSION_PROTOCOL) {
     throw new CallError(
       INVALID_PARAMS,
@@ -24,9 +32,10 @@ export function checkAttach(message: unknown): {
   if (typeof instance !== "string" || instance.length > 64) {
     throw new CallError(INVALID_PARAMS, "instance must be a string of up to 64 characters");
   }
-  if (from === "snapshot" || from === "live") return { client, instance, from };
+  const batches = batched === true;
+  if (from === "snapshot" || from === "live") return { client, instance, from, batches };
   const { last, cursor } = (from ?? {}) as Readonly<Record<string, unknown>>;
-  if (isCount(last)) return { client, instance, from: { last } };
-  if (partsOf(cursor) !== undefined) return { client, instance, from: { cursor: cursor as string } };
+  if (isCount(last)) return { client, instance, from: { last }, batches };
+  if (partsOf(cursor) !== undefined) return { client, instance, from: { cursor: cursor as string }, batches };
   throw new CallError(INVALID_PARAMS, 'from must be "snapshot", "live", { last } or { cursor }');
 }

@@ -19,6 +19,8 @@ export interface AttachMessage {
   /** The run of the client. It counts the inputs, so the session must not take them for those of a former run. */
   readonly instance: string;
   readonly from: From;
+  /** Whether the interface reads several events in one message. */
+  readonly batches: boolean;
 }
 
 /** What a session serves to an interface. */

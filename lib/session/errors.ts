@@ -15,6 +15,10 @@ export const NOT_ALLOWED = -32012;
 export const INPUT_TOO_OLD = -32013;
 /** The audit chain can't be written, so nothing that it must show is done. */
 export const NOT_AUDITED = -32014;
+/** The store can't be written, so the input was not applied. */
+export const NOT_STORED = -32015;
+/** The session's process ended while the input was applied. Whether it was is not known, and it is not applied again. */
+export const INTERRUPTED = -32016;
 
 /** The session was lost before it said what became of the input, and it can't be made again safely. */
 export class InputLostError extends RingbellError {

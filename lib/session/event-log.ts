@@ -20,6 +20,8 @@ export class EventLog {
   first = 1;
   /** The sequence number of the newest event; 0 before the first. */
   last = 0;
+  /** The sequence number of the newest event that interfaces may get. With a store, those after it are not stored yet. */
+  ready = 0;
   /** The characters of JSON that are kept. */
   bytes = 0;
   readonly #limits: LogLimits;
@@ -41,14 +43,14 @@ export class EventLog {
     return this.last - this.first + 1;
   }
 
-  /** Appends the text of an event, and drops the oldest ones beyond the limits. */
-  push(text: string, kind: string): void {
+  /** Appends the text of an event, and drops the oldest ones beyond the limits. `age`: how old it is, in ms. */
+  push(text: string, kind: string, age = 0): void {
     if (this.size > this.#mask) this.#grow();
     const sequence = ++this.last;
     const at = sequence & this.#mask;
     this.#texts[at] = text;
     this.#classes[at] = kind;
-    if (this.#timed) this.#times[at] = now();
+    if (this.#timed) this.#times[at] = now() - age;
     this.#newest.set(kind, sequence);
     this.bytes += text.length;
     const { maxEvents, maxBytes } = this.#limits;
@@ -56,9 +58,23 @@ export class EventLog {
     if (this.#timed) this.expire();
   }
 
+  /** Empties the log. The next event comes after `last`. */
+  beginAfter(last: number): void {
+    this.#texts.fill(undefined);
+    this.bytes = 0;
+    this.first = last + 1;
+    this.last = last;
+    this.ready = last;
+  }
+
   /** The text of an event that is kept. */
   text(sequence: number): string {
     return this.#texts[sequence & this.#mask]!;
+  }
+
+  /** How old an event is, in ms. 0 where events are of any age. */
+  ageOf(sequence: number): number {
+    return this.#timed ? now() - this.#times[sequence & this.#mask]! : 0;
   }
 
   /** The class of an event that is kept. */
@@ -79,6 +95,11 @@ export class EventLog {
   /** The share of the limit on bytes that is taken. */
   get byteShare(): number {
     return this.bytes / this.#limits.maxBytes;
+  }
+
+  /** Whether the next event pushes out others. */
+  get isFull(): boolean {
+    return this.size >= this.#limits.maxEvents || this.bytes >= this.#limits.maxBytes;
   }
 
   /** Drops the events that are too old. Called before the log is read. */

@@ -1,4 +1,5 @@
 import { now } from "../clock.js";
+import { BATCH_EVENTS, type Batch, batchFrom } from "./batch.js";
 import type { EventLog } from "./event-log.js";
 import { missedText, snapshotText } from "./frames.js";
 import type { SnapshotReason } from "./item.js";
@@ -18,11 +19,17 @@ export type ClassPolicy =
 export interface Sink {
   /** Sends the text if there is room now. Otherwise returns false, and the feed's `resume` is called when there is. */
   offer(text: string): boolean;
+  /** The bytes that a batch may have here; 0 where events go one by one. */
+  readonly batchBytes?: number;
+  /** As `offer`, with several events in one message. */
+  offerBatch?(batch: Batch): boolean;
 }
 
 /** What feeds need of their session. */
 export interface FeedSource {
   readonly log: EventLog;
+  /** Makes all events that were appended ready to be sent. Returns false if they can't be stored now; `resume` is called when they are. */
+  settle(): boolean;
   /** The text of a snapshot of now; undefined if the session has none, or can't make it. */
   snapshotText(): string | undefined;
   policyOf(kind: string): ClassPolicy;
@@ -75,16 +82,24 @@ export class Feed {
     return this.#behind;
   }
 
+  /** Whether several events may go in one message. */
+  get takesBatches(): boolean {
+    return (this.#sink.batchBytes ?? 0) > 0;
+  }
+
   /** How many events the interface has not been sent. */
   get lag(): number {
     return this.#source.log.last - this.next + 1;
   }
 
-  /** Called with each event that was appended. Hot. */
-  push(text: string): void {
+  /** Called with the events that are ready, in their order. Hot. */
+  push(batch: Batch): void {
     if (this.#behind) return;
-    if (this.#sink.offer(text)) this.next++;
-    else this.#pause();
+    if (batch.first !== this.next || batch.first < this.#source.log.first) {
+      // The log has lost events before anybody could get them, or a listener of the program has appended meanwhile.
+      this.#pause();
+      this.resume();
+    } else if (!this.#send(batch)) this.#pause();
   }
 
   /** Asks for a snapshot before the next event. Any number of requests that wait are one. */
@@ -104,11 +119,9 @@ export class Feed {
       log.expire();
       if (this.#owed === undefined && this.next < log.first) this.#fellBehind();
       if (this.#owed !== undefined && !this.#sendSnapshot(this.#owed)) return;
-      if (this.next > log.last) break;
-      const sequence = this.next;
-      if (isSlow && this.#mayLeaveOut(sequence)) this.#leaveOut(sequence);
-      else if (this.#sendMissed() && this.#sink.offer(log.text(sequence))) this.next++;
-      else return;
+      if (this.next > log.ready) break;
+      if (isSlow && this.#mayLeaveOut(this.next)) this.#leaveOut(this.next);
+      else if (!this.#sendMissed() || !this.#send(batchFrom(log, this.next, this.#goesOnTo(isSlow)))) return;
     }
     if (!this.#sendMissed()) return;
     this.#behind = false;
@@ -118,6 +131,34 @@ export class Feed {
   end(): void {
     this.#ended = true;
     this.#behind = true;
+  }
+
+  /** Sends events from `next` on. Returns false if there was no room for all; `next` is the first that was not sent. */
+  #send(batch: Batch): boolean {
+    const { first, last } = batch;
+    const sink = this.#sink;
+    const { batchBytes = 0 } = sink;
+    if (last > first && batchBytes > 0 && batch.bytes.length <= batchBytes) {
+      if (!sink.offerBatch!(batch)) return false;
+      this.next = last + 1;
+      return true;
+    }
+    const { log } = this.#source;
+    while (this.next <= last) {
+      if (!sink.offer(log.text(this.next))) return false;
+      this.next++;
+    }
+    return true;
+  }
+
+  /** The last event that can be sent with the next one: behind it is one that may be left out. */
+  #goesOnTo(isSlow: boolean): number {
+    const { ready } = this.#source.log;
+    if (!isSlow) return ready;
+    const end = Math.min(ready, this.next + BATCH_EVENTS);
+    let last = this.next;
+    while (last < end && !this.#mayLeaveOut(last + 1)) last++;
+    return last;
   }
 
   #pause(): void {
@@ -138,8 +179,10 @@ export class Feed {
   /** Sends the snapshot that is owed, or in its place what is known of it. Returns false if there is no room. */
   #sendSnapshot({ reason, after }: { reason: SnapshotReason; after: number | undefined }): boolean {
     const { log } = this.#source;
+    // A snapshot has all that was appended. An interface must not know of what is not stored: it might come otherwise.
+    if (!this.#source.settle()) return false;
     // Taken first: a snapshot that appends an event may have it or not, and the event follows in any case.
-    const { last } = log;
+    const last = log.ready;
     const text = this.#source.snapshotText();
     // Without a snapshot the interface gets what the log has.
     const sequence = text === undefined ? Math.max(log.first - 1, after ?? 0) : last;

@@ -1,3 +1,5 @@
+export { MissingPackageError } from "../missing-package.js";
+export { StoreError } from "../store/errors.js";
 export { type AttachOptions, attach } from "./attach.js";
 export { Attachment, type AttachmentEvents, type AttachmentState } from "./attachment.js";
 export { AuditChain } from "./audit.js";
@@ -5,9 +7,11 @@ export { type AuditRecord, type AuditSummary, verifyAudit } from "./audit-record
 export {
   AuditError,
   INPUT_TOO_OLD,
+  INTERRUPTED,
   InputLostError,
   NOT_ALLOWED,
   NOT_AUDITED,
+  NOT_STORED,
   ReplacedError,
   STALE_EPOCH,
   WRONG_SESSION,
@@ -22,8 +26,10 @@ export { type ServeSessionOptions, serveSession } from "./serve-session.js";
 export {
   type From,
   type InterfaceInfo,
+  type LoggedEvent,
   Session,
   type SessionEvents,
   type SessionOptions,
 } from "./session.js";
+export type { LogOptions } from "./settings.js";
 export type { SignalOptions } from "./signals.js";

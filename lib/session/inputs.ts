@@ -7,7 +7,9 @@ import { BUSY, CallError, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND } fr
 import { errorBodyOf } from "../rpc/failure.js";
 import { shown } from "../rpc/form.js";
 import type { AuditChain } from "./audit.js";
+import { ClientRecord } from "./client-record.js";
 import { INPUT_TOO_OLD, NOT_ALLOWED, NOT_AUDITED, STALE_EPOCH, WRONG_SESSION } from "./errors.js";
+import { booked, type InputBook, outcomeOf, type StoredClient, type StoredInput } from "./input-book.js";
 import { isCount } from "./item.js";
 
 /** What a handler knows of the interface that made the input. */
@@ -62,40 +64,14 @@ const MOST_REMEMBERED = 1024;
 /** Parameters up to this length stand in the audit chain; of longer ones it has the hash. */
 const LONGEST_SHOWN = 4096;
 
-/** What the session knows of a client, attached or not. */
-export class ClientRecord {
-  /** Counts the attachments. Inputs of earlier ones are refused. */
-  epoch = 0;
-  /** The run of the client, which counts its inputs. A client that was started again has another one, and begins with 1. */
-  instance = "";
-  acked = 0;
-  readonly outcomes = new Map<number, Promise<unknown>>();
-
-  /** Called with the run that attaches. The inputs of a former one will not be repeated. */
-  begin(instance: string): void {
-    this.epoch++;
-    if (instance === this.instance) return;
-    this.instance = instance;
-    this.acked = 0;
-    this.outcomes.clear();
-  }
-
-  /** Forgets what the client will not ask again. */
-  acknowledge(number: number): void {
-    if (number <= this.acked) return;
-    for (const done of this.outcomes.keys()) {
-      if (done <= number) this.outcomes.delete(done);
-    }
-    this.acked = number;
-  }
-}
-
 export interface InputParts {
   readonly session: string;
   readonly contract: Contract | undefined;
   readonly handlers: Readonly<Record<string, unknown>>;
   readonly roles: Readonly<Record<string, RoleRights>> | undefined;
   readonly audit: AuditChain | undefined;
+  /** Undefined: the clients and their inputs are forgotten with the process. */
+  readonly book: InputBook | undefined;
 }
 
 /** Applies each input once, whether it comes once or twice, and refuses those that must not be applied. */
@@ -104,7 +80,7 @@ export class Inputs {
   readonly #handlers = new Map<string, (params: unknown, source: InputSource) => unknown>();
   /** In the order in which they were attached last. */
   readonly #clients = new Map<string, ClientRecord>();
-  /** Handlers that run. */
+  /** Inputs that run. */
   readonly #running = new Set<Promise<unknown>>();
 
   constructor(parts: InputParts) {
@@ -120,17 +96,40 @@ export class Inputs {
     this.#clients.delete(client);
     this.#clients.set(client, record);
     record.begin(instance);
+    const { book } = this.#parts;
+    book?.changed(client, record);
     if (this.#clients.size > MOST_REMEMBERED) {
       for (const name of this.#clients.keys()) {
         if (isAttached(name)) continue;
         this.#clients.delete(name);
+        book?.changed(name, undefined);
         break;
       }
     }
     return record;
   }
 
-  /** Resolves when no handler runs. */
+  /** Remembers the clients of a former process, and what became of their inputs. Those that it had begun are not applied again. */
+  restore(clients: readonly StoredClient[], inputs: readonly StoredInput[]): void {
+    for (const { id, epoch, instance, acked } of clients) {
+      this.#clients.set(id, Object.assign(new ClientRecord(), { epoch, instance, acked }));
+    }
+    for (const { client, number, outcome } of inputs) {
+      const record = this.#clients.get(client);
+      record?.texts.set(number, outcome);
+      record?.outcomes.set(number, outcomeOf(outcome));
+    }
+  }
+
+  /** Tells the book all that it should have. */
+  restate(): void {
+    for (const [client, record] of this.#clients) {
+      record.lost();
+      this.#parts.book?.changed(client, record);
+    }
+  }
+
+  /** Resolves when no input runs. */
   async idle(): Promise<void> {
     await Promise.allSettled(this.#running);
   }
@@ -163,8 +162,13 @@ export class Inputs {
       refuse(BUSY, `${MOST_OPEN} inputs of the client are not acknowledged, the most that may be`);
     }
     const { handler, params } = this.#allowed(message, source, refuse);
-    const outcome = this.#run(method as string, handler, params, source);
+    const outcome = booked(this.#parts.book, record, number, source.client, () =>
+      this.#run(method as string, handler, params, source),
+    );
     record.outcomes.set(number, outcome);
+    this.#running.add(outcome);
+    const over = () => this.#running.delete(outcome);
+    outcome.then(over, over);
     return outcome;
   }
 
@@ -217,17 +221,13 @@ export class Inputs {
         );
       }
     }
-    const running = Promise.resolve().then(() => handler.call(this.#parts.handlers, params, source));
-    this.#running.add(running);
     try {
-      const result = (await running) ?? null;
+      const result = (await handler.call(this.#parts.handlers, params, source)) ?? null;
       this.#outcome("applied", input);
       return result;
     } catch (error) {
       this.#outcome("failed", { ...input, error: errorBodyOf(error).message });
       throw error;
-    } finally {
-      this.#running.delete(running);
     }
   }
 

@@ -25,7 +25,6 @@ export interface Link {
   readonly welcome: Welcome;
   readonly calls: Client<typeof SESSION_CALLS>;
   readonly data: {
-    tryReceive(): unknown;
     receive(): Promise<unknown>;
   };
   /** Resolves when the connection has ended. */
@@ -58,7 +57,7 @@ export async function link(
         },
       },
     });
-    const message = { protocol: SESSION_PROTOCOL, ...client, from };
+    const message = { protocol: SESSION_PROTOCOL, ...client, from, batches: true };
     const signal = connecting.signal;
     const welcome = checkWelcome(await calls.attach(message, { timeout: ATTACH_TIMEOUT, signal }));
     return {

@@ -1,8 +1,8 @@
 import { ClosedError } from "../errors.js";
 import type { CallOptions } from "../rpc/call.js";
-import { CallLostError } from "../rpc/errors.js";
+import { CallError, CallLostError } from "../rpc/errors.js";
 import { CallLimits } from "../rpc/limits.js";
-import { InputLostError } from "./errors.js";
+import { INTERRUPTED, InputLostError } from "./errors.js";
 import type { Link } from "./link.js";
 
 export type InputOptions = Pick<CallOptions, "signal" | "timeout">;
@@ -103,7 +103,8 @@ export class OpenInputs {
       input.resolve(await link.calls.input({ session, epoch, number, acked, method, params }));
     } catch (error) {
       if (!(error instanceof CallLostError)) {
-        input.reject(error);
+        const isUnknown = error instanceof CallError && error.rpcCode === INTERRUPTED;
+        input.reject(isUnknown ? new InputLostError(error.message, true, { cause: error }) : error);
         return;
       }
       // Whether it went out is not asked: of a stream that ends, not even the kernel says what it has handed over.

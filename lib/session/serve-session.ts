@@ -5,13 +5,16 @@ import { json } from "../codec/json.js";
 import type { Contract } from "../rpc/contract.js";
 import { CallError, INVALID_REQUEST } from "../rpc/errors.js";
 import { serve } from "../rpc/serve.js";
+import { BATCH_CHARACTERS, type Batch } from "./batch.js";
 import { ChannelCarrier } from "./channel-carrier.js";
 import { checkAttach } from "./check-attach.js";
 import { CONTROL_LANE, INTERFACE_CALLS, SESSION_CALLS } from "./control.js";
 import { jsonText } from "./frames.js";
 import type { InputMessage } from "./inputs.js";
-import { SESSION_OPTIONS, Session, type SessionOptions, type Welcome } from "./session.js";
+import { Session, type Welcome } from "./session.js";
+import { SESSION_OPTIONS, type SessionOptions, sessionSettings } from "./settings.js";
 import { closeOnSignals, type SignalOptions } from "./signals.js";
+import { openJournal } from "./store/open-journal.js";
 
 /** The bytes of each ring of the lane of inputs and states. */
 const CONTROL_CAPACITY = 64 * 1024;
@@ -31,7 +34,7 @@ export interface ServeSessionOptions<Event = unknown, Snapshot = unknown, Inputs
 /**
  * Serves a session under a name: interfaces `attach` to it, from other processes, as many as like. Resolves when they can.
  *
- * Rejects with what `listen` rejects with, and with an AuditError if the audit chain can't be opened.
+ * Rejects with what `listen` rejects with, with an AuditError if the audit chain can't be opened, and with a StoreError if the store can't.
  */
 export async function serveSession<
   Event = unknown,
@@ -47,24 +50,29 @@ export async function serveSession<
   const listening = Object.fromEntries(
     Object.entries(rest).filter(([key]) => !SESSION_OPTIONS.includes(key)),
   );
-  const session = new Session<Event, Snapshot, Inputs>(own as SessionOptions<Event, Snapshot, Inputs>);
-  const settings = {
+  const settings = sessionSettings(own as never);
+  const opening = await openJournal(settings);
+  const { roles: rights } = settings;
+  const server = (await listen(name, {
     ...(listening as Listening),
     codec: { send: jsonText, receive: json() },
     lanes: { [CONTROL_LANE]: { capacity: CONTROL_CAPACITY, codec: json() } },
-  };
-  const roles = session.roles === undefined ? {} : { roles: roleEntries(Object.keys(session.roles)) };
-  let server: Awaited<ReturnType<typeof listen<string, unknown>>>;
+    ...(rights === undefined ? {} : { roles: roleEntries(Object.keys(rights)) }),
+  } as never)) as Awaited<ReturnType<typeof listen<string | Batch, unknown>>>;
+  let session: Session<Event, Snapshot, Inputs>;
   try {
-    server = (await listen(name, { ...settings, ...roles } as never)) as never;
+    // The name is ours, so no other process that serves it has the store or the audit chain.
+    session = Session.of(own as SessionOptions<Event, Snapshot, Inputs>, opening(settings));
   } catch (error) {
-    await session.close({ grace: 0 });
+    await server.close();
     throw error;
   }
   session.listening(server);
+  // A batch is never longer than what the program lets go out.
+  const batchBytes = Math.min(LONGEST_BATCH, (listening as Listening).maxMessageBytes ?? LONGEST_BATCH);
   server.on("peerError", (error) => session.emit("peerError", error));
   server.on("connection", (channel) => {
-    void welcome(session as unknown as Session, channel as never).catch((error: Error) =>
+    void welcome(session as unknown as Session, channel as never, batchBytes).catch((error: Error) =>
       channel.destroy(error),
     );
   });
@@ -77,13 +85,16 @@ const roleEntries = (names: readonly string[]) => Object.fromEntries(names.map((
 /** A channel as it is used here. */
 type Accepted =
   Awaited<
-    ReturnType<typeof listen<string, unknown, { control: { codec: ReturnType<typeof json> } }>>
+    ReturnType<typeof listen<string | Batch, unknown, { control: { codec: ReturnType<typeof json> } }>>
   >["channels"] extends ReadonlySet<infer Channel>
     ? Channel
     : never;
 
+/** The bytes of a batch of BATCH_CHARACTERS and one event more, in which most characters take one byte. A longer one goes as single events. */
+const LONGEST_BATCH = 2 * BATCH_CHARACTERS;
+
 /** Serves the control lane of an interface. Nothing goes by the data lane before it has attached. */
-async function welcome(session: Session, channel: Accepted): Promise<void> {
+async function welcome(session: Session, channel: Accepted, batchBytes: number): Promise<void> {
   let carrier: ChannelCarrier | undefined;
   const needed = () => {
     if (carrier?.attached === undefined)
@@ -97,7 +108,7 @@ async function welcome(session: Session, channel: Accepted): Promise<void> {
     {
       attach(message): Welcome {
         if (carrier !== undefined) throw new CallError(INVALID_REQUEST, "the interface has attached already");
-        const { client, instance, from } = checkAttach(message);
+        const { client, instance, from, batches } = checkAttach(message);
         const [caller] = service.clients;
         carrier = new ChannelCarrier({
           session,
@@ -106,6 +117,7 @@ async function welcome(session: Session, channel: Accepted): Promise<void> {
           role: channel.peer.role ?? "default",
           peer: channel.peer,
           data: channel,
+          batchBytes: batches ? batchBytes : 0,
           calls: caller!.client,
           close: (closing) => channel.close(closing),
           destroy: (error) => channel.destroy(error),

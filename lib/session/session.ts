@@ -1,96 +1,27 @@
 import { EventEmitter } from "node:events";
-import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions } from "../check.js";
-import { clearTimeout, now, setTimeout, wallClock } from "../clock.js";
-import { ClosedError, EncodeError, InvalidArgumentError, MessageTooLargeError } from "../errors.js";
-import type { Peer } from "../port.js";
+import { checkNumber } from "../check.js";
+import { clearTimeout, now, setImmediate, setTimeout, type Timer } from "../clock.js";
+import { ClosedError, InvalidArgumentError, MessageTooLargeError } from "../errors.js";
 import { guarded } from "../raise.js";
 import type { Contract } from "../rpc/contract.js";
 import { AuditChain } from "./audit.js";
-import { EventLog, type LogLimits } from "./event-log.js";
-import { type ClassPolicy, Feed, type FeedSource, type Sink, type Start } from "./feed.js";
-import { type Cursor, cursorOf, eventText, newId, partsOf } from "./frames.js";
-import {
-  type ClientRecord,
-  type InputHandlers,
-  type InputMessage,
-  type InputSource,
-  Inputs,
-  type RoleRights,
-} from "./inputs.js";
+import { type Carrier, type InterfaceInfo, SessionInterface, type Welcome } from "./carrier.js";
+import { EventLog } from "./event-log.js";
+import { type ClassPolicy, Feed, type FeedSource } from "./feed.js";
+import { type Cursor, cursorOf, eventText, jsonOf, newId } from "./frames.js";
+import { type InputMessage, type InputSource, Inputs, type RoleRights } from "./inputs.js";
+import { Outlet } from "./outlet.js";
+import { Retained } from "./retained.js";
+import { checkName, type SessionOptions, sessionSettings } from "./settings.js";
+import { type From, startOf } from "./start.js";
+import type { Journal } from "./store/journal.js";
+import { type OpenedSession, openJournal } from "./store/open-journal.js";
+import { Waiting } from "./waiting.js";
 
-/*
- * Longer than most files: what a session is told, what it tells, and the class itself stand together, because carriers and interfaces are
- * written against all three.
- */
-
-/** Where an interface begins. */
-export type From =
-  /** With a snapshot of now, and all events after it. */
-  | "snapshot"
-  /** With the next event. */
-  | "live"
-  /** With so many of the latest events, if the log has them. */
-  | { readonly last: number }
-  /** After the place of a cursor; with a snapshot if the log no longer has what follows it. */
-  | { readonly cursor: Cursor };
-
-export interface SessionOptions<Event = unknown, Snapshot = unknown, Inputs extends Contract = Contract> {
-  /** The id that inputs must carry. Default: a random one. */
-  readonly id?: string | undefined;
-  /**
-   * Returns what an interface needs to go on with the next event: the sum of all events so far. Called at once, whenever an interface
-   * needs one. Without it, interfaces get the events that the log has.
-   */
-  readonly snapshot?: (() => Snapshot) | undefined;
-  /** The state at first, such as `"running"`. Default `"running"`. */
-  readonly state?: string | undefined;
-  /** What the log keeps. Default 10 000 events, 16 777 216 (16 MiB) characters of JSON, of any age. */
-  readonly log?: Partial<LogLimits> | undefined;
-  /** Values that stand beside the events, by name: the latest of each is there when an interface attaches. */
-  readonly retained?: Readonly<Record<string, unknown>> | undefined;
-  /** What becomes of the events of a class for an interface that is slow. A class that is not here has `keep`. */
-  readonly classes?: Readonly<Record<string, ClassPolicy>> | undefined;
-  /** How long an interface may take nothing before it is slow, and events of some classes are left out, in ms. Default 250. */
-  readonly slowAfter?: number | undefined;
-  /** The most characters of JSON of one event. Default 1 048 576 (1 MiB). */
-  readonly maxEventBytes?: number | undefined;
-  /** How long `ready()` waits for one interface that takes nothing, in ms. Default 5000. */
-  readonly blockTimeout?: number | undefined;
-  /** The methods of inputs: a contract of requests. Without one, each function of `handlers` is an input that is not checked. */
-  readonly inputs?: Inputs | undefined;
-  /** What inputs do. */
-  readonly handlers?: InputHandlers<Inputs> | undefined;
-  /** What interfaces of each role may do. Without it, every role may do all; with it, a role that is not here is not let in. */
-  readonly roles?: Readonly<Record<string, RoleRights>> | undefined;
-  /** The file of the audit chain, to which all inputs and refusals are written; or a chain. */
-  readonly audit?: string | URL | AuditChain | undefined;
-  /** For the compiler only; never there. */
-  readonly types?: { readonly event: Event } | undefined;
-}
-
-export const SESSION_OPTIONS = [
-  ...["id", "snapshot", "state", "log", "retained", "classes", "slowAfter", "maxEventBytes", "blockTimeout"],
-  ...["inputs", "handlers", "roles", "audit", "types"],
-];
-
-/** An interface as its session sees it. */
-export interface InterfaceInfo {
-  readonly client: string;
-  readonly role: string;
-  readonly peer: Peer | undefined;
-  /** How it is connected: `channel`, or what a bridge says. */
-  readonly via: string;
-  /** How often the client has attached. */
-  readonly epoch: number;
-  /** When it attached, in ms since the epoch of Unix. */
-  readonly since: number;
-  /** How many events it has not been sent. */
-  readonly lag: number;
-  /** Whether it takes nothing at the moment. */
-  readonly paused: boolean;
-  /** How many events were left out for it, or replaced by a snapshot. */
-  readonly missed: number;
-}
+export type { Carrier, InterfaceInfo, Welcome } from "./carrier.js";
+export { SessionInterface } from "./carrier.js";
+export type { SessionOptions } from "./settings.js";
+export type { From } from "./start.js";
 
 export interface SessionEvents {
   attach: [info: InterfaceInfo];
@@ -99,88 +30,24 @@ export interface SessionEvents {
   peerError: [error: Error];
   /** The function `snapshot` threw, or what it returned has no JSON form. Interfaces get the events that the log has. */
   snapshotError: [error: Error];
+  /** The store can't be written (a NoSpaceError, or a StoreError), or was damaged and begun anew (a StoreError). Without a listener, a warning. */
+  storeError: [error: Error];
+  /** The store can be written again. */
+  storeRecovered: [];
   close: [];
 }
 
-/** How an interface is told what is no event. A newer state or value takes the place of one that was not told yet. */
-export interface Carrier extends Sink {
-  readonly client: string;
-  /** The run of the client: the same when it comes back, another one when it was started again. */
-  readonly instance: string;
-  readonly role: string;
-  readonly peer: Peer | undefined;
-  readonly via: string;
-  /** The state, or a retained value, is another one. */
-  changed(what: "state" | "retained", name: string): void;
-  /** Another attachment of the client takes the place of this one. It must end, and offers nothing more. */
-  replaced(): void;
-  /** Tells that the session is over. Resolves when that was taken, or after `timeout` ms. */
-  over(timeout: number): Promise<void>;
-  /** Ends in order, at most within `timeout` ms. */
-  close(timeout: number): Promise<void>;
+/** An event as the log has it. */
+export interface LoggedEvent<Event = unknown> {
+  readonly sequence: number;
+  readonly class: string;
+  readonly event: Event;
 }
 
-/** What an interface is told when it attaches. */
-export interface Welcome {
-  readonly session: string;
-  /** The id of this run of the session, with its log. A session whose process was started again has another one. */
-  readonly log: string;
-  readonly epoch: number;
-  /** The interface's place; absent if only a snapshot will say it. */
-  readonly sequence: number | undefined;
-  /** Whether the cursor was of no use. */
-  readonly tooOld: boolean;
-  readonly state: string;
-  readonly retained: Readonly<Record<string, unknown>>;
-}
-
-const DEFAULT_LOG: LogLimits = {
-  maxEvents: 10_000,
-  maxBytes: 16 * 1024 * 1024,
-  maxAge: Number.POSITIVE_INFINITY,
-};
-const MIB = 1024 * 1024;
-const LONGEST_NAME = 64;
-
-/** One interface of a session: its place in the log, and what it may do. */
-export class SessionInterface implements InterfaceInfo {
-  readonly since = wallClock();
-  readonly epoch: number;
-  readonly feed: Feed;
-  readonly carrier: Carrier;
-  readonly record: ClientRecord;
-  /** Since when it holds up `ready()`; undefined if it does not. */
-  holdsUpSince: number | undefined;
-
-  constructor(carrier: Carrier, record: ClientRecord, feed: Feed) {
-    this.carrier = carrier;
-    this.record = record;
-    this.epoch = record.epoch;
-    this.feed = feed;
-  }
-
-  get client(): string {
-    return this.carrier.client;
-  }
-  get role(): string {
-    return this.carrier.role;
-  }
-  get peer(): Peer | undefined {
-    return this.carrier.peer;
-  }
-  get via(): string {
-    return this.carrier.via;
-  }
-  get lag(): number {
-    return this.feed.lag;
-  }
-  get paused(): boolean {
-    return this.feed.isPaused;
-  }
-  get missed(): number {
-    return this.feed.missed;
-  }
-}
+/*
+ * Longer than most files: the class is what programs, carriers and interfaces see of a session. What it does lies elsewhere: events in
+ * event-log.ts, outlet.ts and feed.ts, inputs in inputs.ts, the store in store/journal.ts.
+ */
 
 /** What a program streams to any number of interfaces, and what these tell it. Made by `serveSession`, or alone for a bridge. */
 export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract = Contract>
@@ -189,7 +56,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
 {
   readonly id: string;
   /** The id of this log, a part of each cursor. */
-  readonly logId = newId();
+  readonly logId: string;
   readonly log: EventLog;
   readonly roles: Readonly<Record<string, RoleRights>> | undefined;
   readonly audit: AuditChain | undefined;
@@ -200,63 +67,87 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   readonly #policies: Readonly<Record<string, ClassPolicy>>;
   readonly #hasBlocking: boolean;
   readonly #maxEvent: number;
-  readonly #blockTimeout: number;
   readonly #inputs: Inputs;
-  readonly #retained = new Map<string, { readonly value: unknown }>();
+  readonly #retained = new Retained();
   readonly #interfaces = new Set<SessionInterface>();
   readonly #byClient = new Map<string, SessionInterface>();
-  /** The JSON of the names of classes. */
-  readonly #classNames = new Map<string, string>();
+  /** Classes whose names are well. */
+  readonly #classNames = new Set<string>();
+  readonly #journal: Journal | undefined;
+  readonly #outlet: Outlet;
+  readonly #waiting: Waiting;
   #state: string;
   #closing: Promise<void> | undefined;
-  /** Called when an interface has taken something, or has gone. */
-  #waiting: (() => void)[] = [];
+  #aging: Timer | undefined;
   #source: { close(): Promise<void> } | undefined;
 
-  constructor(options: SessionOptions<Event, Snapshot, Calls> = {}) {
+  /** A session whose log is in memory. `opened`: what `Session.open` has. */
+  constructor(options: SessionOptions<Event, Snapshot, Calls> = {}, opened?: OpenedSession) {
     super();
-    const {
-      id = newId(),
-      snapshot,
-      state = "running",
-      log = {},
-      retained = {},
-      classes = {},
-      roles,
-      audit,
-    } = options;
-    if (typeof id !== "string" || !/^[\w.-]{1,64}$/.test(id)) {
-      throw new InvalidArgumentError("options.id", "1 to 64 of A-Za-z0-9._-", id);
+    const settings = opened?.settings ?? sessionSettings(options as never);
+    const { limits, audit, maxEvent, slowAfter, classes } = settings;
+    const journal = opened?.journal;
+    if (settings.store !== undefined && journal === undefined) {
+      throw new InvalidArgumentError(
+        "options.log.store",
+        "none here: Session.open() opens it",
+        settings.store,
+      );
     }
-    this.id = id;
-    this.#snapshot = checkFunction(snapshot, "options.snapshot");
-    this.#state = checkName(state, "options.state");
-    this.log = new EventLog(limitsOf(log));
-    for (const [kind, policy] of Object.entries(classes)) {
-      checkOneOf(policy, `options.classes.${kind}`, ["keep", "drop", "latest", "block"]);
-    }
+    this.#journal = journal;
+    const { facts } = journal?.restored ?? {};
+    this.id = settings.id ?? facts?.session ?? newId();
+    this.logId = (journal?.hasLostEnd ? undefined : facts?.log) ?? newId();
+    this.log = opened?.log ?? new EventLog(limits);
+    this.#snapshot = settings.snapshot;
+    this.#state = facts?.state ?? settings.state;
     this.#policies = Object.assign(Object.create(null), classes);
     this.#hasBlocking = Object.values(classes).includes("block");
-    this.#maxEvent = checkInteger(options.maxEventBytes ?? MIB, "options.maxEventBytes", 1, 64 * MIB);
-    this.slowAfter = checkNumber(options.slowAfter ?? 250, "options.slowAfter", 0, 3_600_000);
-    this.#blockTimeout = checkNumber(options.blockTimeout ?? 5000, "options.blockTimeout", 0, 3_600_000);
-    for (const [role, { inputs }] of Object.entries(roles ?? {})) {
-      if (inputs !== "all" && !Array.isArray(inputs)) {
-        throw new InvalidArgumentError(`options.roles.${role}.inputs`, '"all" or an array of names', inputs);
-      }
-    }
-    this.roles = roles;
+    this.#maxEvent = maxEvent;
+    this.slowAfter = slowAfter;
+    this.#waiting = new Waiting(this.log, this.#interfaces, settings.blockTimeout);
+    this.#outlet = new Outlet(this.log, this.#interfaces, limits.maxEvents, journal);
+    this.roles = settings.roles;
     this.#ownsAudit = audit !== undefined && !(audit instanceof AuditChain);
     this.audit = audit === undefined || audit instanceof AuditChain ? audit : new AuditChain(audit);
-    for (const [name, value] of Object.entries(retained)) this.retain(name, value);
     this.#inputs = new Inputs({
-      session: id,
-      contract: options.inputs as Contract | undefined,
-      handlers: handlersOf(options.inputs, options.handlers),
-      roles,
+      session: this.id,
+      contract: settings.inputs,
+      handlers: settings.handlers,
+      roles: settings.roles,
       audit: this.audit,
+      book: journal,
     });
-    this.audit?.append("opened", { session: id, pid: process.pid });
+    if (journal !== undefined) this.#goOnWith(journal, limits.maxAge);
+    for (const [name, value] of Object.entries(settings.retained)) {
+      if (!this.#retained.has(name)) this.retain(name, value);
+    }
+    this.audit?.append("opened", { session: this.id, pid: process.pid });
+  }
+
+  /**
+   * A session whose log may have a store. Rejects with a StoreError if its file can't be used, and with a MissingPackageError if this Node
+   * has no SQLite.
+   */
+  static async open<Event = unknown, Snapshot = unknown, const Calls extends Contract = Contract>(
+    options: SessionOptions<Event, Snapshot, Calls> = {},
+  ): Promise<Session<Event, Snapshot, Calls>> {
+    const settings = sessionSettings(options as never);
+    const open = await openJournal(settings);
+    return Session.of(options, open(settings));
+  }
+
+  /** Called by `serveSession`, which opens the journal when it has the name. */
+  static of<Event, Snapshot, Calls extends Contract>(
+    options: SessionOptions<Event, Snapshot, Calls>,
+    opened: OpenedSession,
+  ): Session<Event, Snapshot, Calls> {
+    try {
+      return new Session(options, opened);
+    } catch (error) {
+      opened.journal?.abandon();
+      throw error;
+    }
   }
 
   /** The place after the newest event. */
@@ -280,17 +171,19 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   /**
    * Appends an event, and sends it to each interface that has room. Never waits: see `ready`. Returns the event's sequence number.
    *
-   * Throws an EncodeError for an event without a JSON form, a MessageTooLargeError for one above `maxEventBytes`, and a ClosedError.
+   * Throws an EncodeError for an event without a JSON form, a MessageTooLargeError for one above `maxEventBytes`, and a ClosedError. While
+   * the store can't be written: a NoSpaceError, or a StoreError (see `whenFull`).
    */
   append(event: Event, kind = "event"): number {
     if (this.#closing !== undefined) throw new ClosedError("the session is closed");
-    const json = jsonOf(event);
-    if (json.length > this.#maxEvent) throw new MessageTooLargeError(this.#maxEvent, json.length);
+    this.#journal?.mustTake();
+    if (!this.#classNames.has(kind)) this.#nameClass(kind);
     const { log } = this;
     const sequence = log.last + 1;
-    const text = eventText(sequence, this.#classNames.get(kind) ?? this.#nameClass(kind), json);
+    const text = eventText(sequence, kind, event);
+    if (text.length > this.#maxEvent) this.#checkLength(text, sequence, kind);
     log.push(text, kind);
-    for (const { feed } of this.#interfaces) feed.push(text);
+    this.#outlet.appended(text.length);
     return sequence;
   }
 
@@ -300,16 +193,28 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
    * `append`, and such an interface slows the program down.
    */
   async ready(): Promise<void> {
-    while (this.#hasBlocking && this.#closing === undefined && this.#isHeldUp()) {
-      await new Promise<void>((resolve) => {
-        // An interface that takes something ends the wait. The timer is for one that does not.
-        const timer = setTimeout(done, Math.max(1, this.#blockTimeout));
-        function done() {
-          clearTimeout(timer);
-          resolve();
-        }
-        this.#waiting.push(done);
-      });
+    if (!this.#hasBlocking || this.closed) return;
+    this.#outlet.settle();
+    await this.#waiting.room(() => this.closed);
+  }
+
+  /**
+   * Resolves when all that was appended, retained and set so far is in the store, and at once without one. Rejects with a NoSpaceError or a
+   * StoreError if it can't be stored now; with `whenFull: "hold"` it waits until it can.
+   */
+  stored(): Promise<void> {
+    return this.#journal?.stored(true) ?? Promise.resolve();
+  }
+
+  /** The events that the log has, from the one after `after` on: for a program that was started again, and makes its state of them. */
+  *events(after = 0): IterableIterator<LoggedEvent<Event>> {
+    const { log } = this;
+    log.expire();
+    for (let next = after + 1; next <= log.last; next++) {
+      next = Math.max(next, log.first);
+      if (next > log.last) return;
+      const [sequence, kind, event] = JSON.parse(log.text(next)) as [number, string, Event];
+      yield { sequence, class: kind, event };
     }
   }
 
@@ -317,30 +222,35 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   setState(state: string): void {
     if (checkName(state, "state") === this.#state) return;
     this.#state = state;
+    this.#journal?.setState(state);
+    // An interface hears of it after the events that were appended before.
+    this.#outlet.settle();
     for (const { carrier } of this.#interfaces) carrier.changed("state", "");
   }
 
   /** Keeps a value by name, and tells it to all interfaces. `undefined` takes it away. The value is copied as JSON. */
   retain(name: string, value: unknown): void {
     checkName(name, "name");
-    if (value === undefined) this.#retained.delete(name);
-    else this.#retained.set(name, { value: JSON.parse(jsonOf(value)) });
+    const text = this.#retained.set(name, value);
+    this.#journal?.retain(name, text);
+    this.#outlet.settle();
     for (const { carrier } of this.#interfaces) carrier.changed("retained", name);
   }
 
   /** The value that is kept; undefined if there is none. */
   retained(name: string): unknown {
-    return this.#retained.get(name)?.value;
+    return this.#retained.get(name);
   }
 
   /** Called by a carrier: adds an interface. An attachment of the same client that is still there is replaced. */
   attach(carrier: Carrier, from: From): { readonly welcome: Welcome; readonly attached: SessionInterface } {
     if (this.#closing !== undefined) throw new ClosedError("the session is closed");
     this.#replace(carrier.client);
+    this.#outlet.settle();
     const record = this.#inputs.attach(carrier.client, carrier.instance, (client) =>
       this.#byClient.has(client),
     );
-    const { start, tooOld } = this.#startOf(from);
+    const { start, tooOld } = startOf(from, this.log, this.logId);
     const attached = new SessionInterface(carrier, record, new Feed(this, carrier, start));
     this.#interfaces.add(attached);
     this.#byClient.set(carrier.client, attached);
@@ -351,7 +261,7 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
       sequence: start.at === "sequence" ? start.sequence : start.after,
       tooOld,
       state: this.#state,
-      retained: Object.fromEntries([...this.#retained].map(([name, { value }]) => [name, value])),
+      retained: this.#retained.all(),
     };
     this.#note("attached", attached);
     guarded(() => this.emit("attach", attached));
@@ -363,15 +273,14 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     if (!this.#interfaces.delete(attached)) return;
     attached.feed.end();
     if (this.#byClient.get(attached.client) === attached) this.#byClient.delete(attached.client);
-    this.#goOn();
+    this.#waiting.goOn();
     guarded(() => this.emit("detach", attached));
   }
 
   /** Called by a carrier that has room again. */
   resume(attached: SessionInterface): void {
     attached.feed.resume();
-    attached.holdsUpSince = undefined;
-    this.#goOn();
+    this.#waiting.goOn(attached);
   }
 
   /** Called by a carrier whose interface asks for a snapshot. Returns whether the session has any. */
@@ -391,6 +300,10 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   /** Whether the session has snapshots. */
   get hasSnapshots(): boolean {
     return this.#snapshot !== undefined;
+  }
+
+  settle(): boolean {
+    return this.#outlet.settle();
   }
 
   snapshotText(): string | undefined {
@@ -435,13 +348,18 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
   async #close(grace: number, over: boolean): Promise<void> {
     const until = now() + grace;
     const left = () => Math.max(0, until - now());
-    this.#goOn();
-    await this.#within(left(), this.#inputs.idle());
+    this.#waiting.goOn();
+    await within(left(), this.#inputs.idle());
+    this.#outlet.settle();
     while ([...this.#interfaces].some(({ feed }) => feed.lag > 0) && left() > 0) {
-      await this.#within(Math.min(left(), 20), new Promise<void>((resolve) => this.#waiting.push(resolve)));
+      await this.#waiting.within(Math.min(left(), 20));
     }
     if (over) await Promise.all([...this.#interfaces].map(({ carrier }) => carrier.over(left())));
     await Promise.all([...this.#interfaces].map(({ carrier }) => carrier.close(left())));
+    clearTimeout(this.#aging);
+    // Before the name is free: the next process opens the file.
+    const lost = this.#journal?.close();
+    if (lost !== undefined) this.#tellStore(lost);
     await this.#source?.close();
     for (const attached of [...this.#interfaces]) this.detach(attached);
     try {
@@ -453,14 +371,49 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     this.emit("close");
   }
 
-  #within(ms: number, done: Promise<unknown>): Promise<unknown> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(undefined), ms);
-      void done.then(() => {
-        clearTimeout(timer);
-        resolve(undefined);
-      });
-    });
+  /** Takes over what the store has. */
+  #goOnWith(journal: Journal, maxAge: number): void {
+    const { retained, clients, inputs } = journal.restored;
+    for (const [name, text] of retained) this.#retained.restore(name, text);
+    this.#inputs.restore(clients, inputs);
+    const facts = () => ({ session: this.id, log: this.logId, state: this.#state });
+    const goOn = () => {
+      if (!this.#outlet.settle()) return;
+      for (const { feed } of this.#interfaces) feed.resume();
+    };
+    journal.begin(
+      {
+        wanted: () => this.#outlet.schedule(),
+        again: goOn,
+        trouble: (error) => this.#tellStore(error),
+        recovered: () => guarded(() => this.emit("storeRecovered")),
+        lost: () => {
+          journal.identify(facts());
+          for (const [name, value] of Object.entries(this.#retained.all()))
+            journal.retain(name, JSON.stringify(value));
+          this.#inputs.restate();
+        },
+      },
+      facts(),
+    );
+    const { damaged } = journal;
+    // The program has no listeners yet.
+    if (damaged !== undefined) setImmediate(() => this.#tellStore(damaged));
+    if (maxAge < Number.POSITIVE_INFINITY) this.#age(Math.min(60_000, Math.max(20, maxAge / 2)));
+  }
+
+  /** Drops old events from the store, also while none are appended. */
+  #age(interval: number): void {
+    this.#aging = setTimeout(() => {
+      this.log.expire();
+      this.#outlet.settle();
+      this.#age(interval);
+    }, interval).unref();
+  }
+
+  #tellStore(error: Error): void {
+    if (this.listenerCount("storeError") === 0) process.emitWarning(error);
+    else guarded(() => this.emit("storeError", error));
   }
 
   /** Writes what an interface did, other than an input, to the audit chain. It is done also where that is full. */
@@ -479,91 +432,26 @@ export class Session<Event = unknown, Snapshot = unknown, Calls extends Contract
     before.carrier.replaced();
   }
 
-  #startOf(from: From): { readonly start: Start; readonly tooOld: boolean } {
-    const { log } = this;
-    log.expire();
-    const at = (sequence: number) => ({ start: { at: "sequence" as const, sequence }, tooOld: false });
-    if (from === "live") return at(log.last);
-    if (from === "snapshot")
-      return { start: { at: "snapshot", reason: "attach", after: undefined }, tooOld: false };
-    if ("last" in from) return at(Math.max(log.first - 1, log.last - from.last));
-    const place = partsOf(from.cursor);
-    const isOurs = place?.log === this.logId && place.sequence <= log.last;
-    if (isOurs && place.sequence >= log.first - 1) return at(place.sequence);
-    const after = isOurs ? place.sequence : undefined;
-    return { start: { at: "snapshot", reason: "too-old", after }, tooOld: true };
-  }
-
-  /** Whether an interface is so far behind that `ready` must wait for it. */
-  #isHeldUp(): boolean {
-    const { log } = this;
-    for (const one of this.#interfaces) {
-      const { next } = one.feed;
-      const isBehind =
-        one.feed.isPaused &&
-        next <= log.last &&
-        (log.shareFrom(next) > 0.5 || (log.byteShare > 0.5 && next <= log.first + log.size / 2));
-      if (!isBehind) {
-        one.holdsUpSince = undefined;
-        continue;
-      }
-      one.holdsUpSince ??= now();
-      if (now() - one.holdsUpSince < this.#blockTimeout) return true;
-    }
-    return false;
-  }
-
-  #goOn(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-
-  #nameClass(kind: string): string {
-    const text = JSON.stringify(checkName(kind, "class"));
+  #nameClass(kind: string): void {
+    checkName(kind, "class");
     // A program that makes up classes must not fill the memory with their names.
     if (this.#classNames.size >= 1024) this.#classNames.clear();
-    this.#classNames.set(kind, text);
-    return text;
+    this.#classNames.add(kind);
+  }
+
+  #checkLength(text: string, sequence: number, kind: string): void {
+    const length = text.length - `[${sequence},${JSON.stringify(kind)},]`.length;
+    if (length > this.#maxEvent) throw new MessageTooLargeError(this.#maxEvent, length);
   }
 }
 
-function limitsOf(log: Partial<LogLimits>): LogLimits {
-  checkOptions(log, ["maxEvents", "maxBytes", "maxAge"], "options.log");
-  const { maxEvents, maxBytes, maxAge } = { ...DEFAULT_LOG, ...log };
-  return {
-    maxEvents: checkInteger(maxEvents, "options.log.maxEvents", 1, 16_777_216),
-    maxBytes: checkInteger(maxBytes, "options.log.maxBytes", 1, Number.MAX_SAFE_INTEGER),
-    maxAge: checkNumber(maxAge, "options.log.maxAge", 0, Number.POSITIVE_INFINITY),
-  };
-}
-
-/** The handlers, each checked; all methods of a contract with schemas must have one. */
-function handlersOf(
-  inputs: Contract | undefined,
-  handlers: object | undefined,
-): Readonly<Record<string, unknown>> {
-  const given: Readonly<Record<string, unknown>> = (handlers ?? {}) as Readonly<Record<string, unknown>>;
-  const names = inputs?.checked === true ? Object.keys(inputs.methods) : Object.keys(given);
-  for (const name of names) {
-    if (typeof given[name] !== "function")
-      throw new InvalidArgumentError(`options.handlers.${name}`, "a function", given[name]);
-  }
-  return given;
-}
-
-function checkName(value: unknown, argument: string): string {
-  if (typeof value !== "string" || value.length > LONGEST_NAME) {
-    throw new InvalidArgumentError(argument, `a string of up to ${LONGEST_NAME} characters`, value);
-  }
-  return value;
-}
-
-function jsonOf(value: unknown): string {
-  let text: string | undefined;
-  try {
-    text = JSON.stringify(value);
-  } catch (cause) {
-    throw new EncodeError(`JSON.stringify failed: ${(cause as Error)?.message ?? cause}`, "", { cause });
-  }
-  if (text === undefined) throw new EncodeError("the value has no JSON form", "");
-  return text;
+/** Resolves when it is done, or after `ms` ms. */
+function within(ms: number, done: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    void done.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

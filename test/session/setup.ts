@@ -67,16 +67,29 @@ export async function until(holds: () => boolean): Promise<void> {
 
 const module = (name: string) => JSON.stringify(new URL(`../../dist/${name}`, import.meta.url).href);
 
-/** A process that runs `code` with the library, `directory` and `report(text)` in scope. It uses dist/. */
-export function program(code: string, directory = privateDirectory()) {
-  const source = `import { attach, serveSession } from ${module("session/index.js")};
+/**
+ * A process that runs `code` with the library, `directory` and `report(text)` in scope. It uses dist/. `command`: what runs it, in place
+ * of this Node.
+ */
+export function program(
+  code: string,
+  directory = privateDirectory(),
+  command: readonly string[] = [process.execPath],
+) {
+  const source = `import { attach, serveSession, Session } from ${module("session/index.js")};
 import { contract, request } from ${module("rpc/index.js")};
 import { setTimeout as sleep } from "node:timers/promises";
 const directory = ${JSON.stringify(directory)};
 const report = (value) => process.stdout.write(JSON.stringify(value) + "\\n");
 ${code}`;
-  const options = ["--unhandled-rejections=strict", "--input-type=module", "-e", source];
-  const child = spawn(process.execPath, options, { stdio: ["ignore", "pipe", "pipe"] });
+  const [path, ...more] = command;
+  const options = [...more, "--unhandled-rejections=strict", "--input-type=module", "-e", source];
+  // The warning that SQLite is an experiment of Node's is none of ours.
+  const env = { ...process.env, NODE_OPTIONS: "--disable-warning=ExperimentalWarning" };
+  const child = spawn(path!, options, {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: path === process.execPath ? process.env : env,
+  });
   children.push(child);
   let output = "";
   let error = "";

@@ -1,5 +1,6 @@
 import { clearTimeout, setImmediate, setTimeout, type Timer } from "../../clock.js";
 import { NoSpaceError, RingbellError } from "../../errors.js";
+import { type Failure, failureOf } from "../../store/sqlite-driver.js";
 import { StoreError } from "../errors.js";
 import { GRACE, OUTCOMES } from "../limits.js";
 import { Boxes } from "../machine/boxes.js";
@@ -9,7 +10,6 @@ import type { BoxSettings } from "../message.js";
 import { refusalOf } from "../refusal.js";
 import type { Time } from "../steady.js";
 import { FencedError } from "../store/fenced-error.js";
-import { type Failure, failureOf } from "../store/sqlite-driver.js";
 import type { Owner, Tables } from "../store/tables.js";
 import type { HelloAnswer, Notice, Request } from "../wire.js";
 import { BrokerClient, type ClientPort } from "./broker-client.js";

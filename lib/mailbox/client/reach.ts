@@ -10,8 +10,8 @@ import {
   SystemError,
 } from "../../errors.js";
 import { MissingPackageError } from "../../missing-package.js";
+import { sqliteDriver } from "../../store/sqlite-driver.js";
 import { BrokerStalledError } from "../errors.js";
-import { sqliteDriver } from "../store/sqlite-driver.js";
 import type { AnswerFrame, RequestFrame } from "../wire.js";
 import type { BrokerLink } from "./broker-link.js";
 import { ChannelLink } from "./channel-link.js";
@@ -116,7 +116,10 @@ async function tryHost(
   taken?: (error: AlreadyRunningError) => unknown,
 ): Promise<unknown> {
   try {
-    const driver = options.place.path === undefined ? undefined : await sqliteDriver();
+    const driver =
+      options.place.path === undefined
+        ? undefined
+        : await sqliteDriver("mailboxes are stored", 'the option store: "memory"');
     return new LocalLink(await host({ ...options, driver }));
   } catch (error) {
     if (error instanceof AlreadyRunningError) return taken?.(error);

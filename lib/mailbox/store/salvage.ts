@@ -1,4 +1,4 @@
-import type { Driver } from "./sqlite-driver.js";
+import type { Driver } from "../../store/sqlite-driver.js";
 import type { BoxRow, NewMessage, Tables } from "./tables.js";
 
 type Row = Omit<NewMessage, "json"> & { readonly json: number; readonly name: string };

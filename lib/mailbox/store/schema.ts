@@ -1,11 +1,11 @@
 /*
  * The file, for people with the program sqlite3 too. `select * from messages` shows all messages in the order of posting.
  *
- * FORMAT stands in the file (`pragma user_version`), and SIGNATURE marks it as ours (`pragma application_id`). An older format is
- * migrated, a newer one is refused. Indexes of single states keep each of them as small as what is in that state.
+ * The number of MIGRATIONS is the format, which stands in the file (`pragma user_version`); SIGNATURE marks it as ours (`pragma
+ * application_id`). An older format is migrated, a newer one is refused. Indexes of single states keep each of them as small as what is in
+ * that state.
  */
 
-export const FORMAT = 1;
 export const SIGNATURE = 0x72626d62;
 
 const FIRST = `

@@ -1,7 +1,7 @@
+import type { Database, Driver, Row, Statement, Value } from "../../store/sqlite-driver.js";
 import type { BoxSettings } from "../message.js";
 import { FencedError } from "./fenced-error.js";
 import { OpenFile } from "./open-file.js";
-import type { Database, Driver, Row, Statement, Value } from "./sqlite-driver.js";
 import type { BoxRow, MessageRow, NewMessage, Owner, Standing, StateNumber, Tables } from "./tables.js";
 
 /** The columns of a message, with the text that it may share with others. `select *` would go stale if another process altered the table. */

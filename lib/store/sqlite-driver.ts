@@ -1,4 +1,4 @@
-import { MissingPackageError } from "../../missing-package.js";
+import { MissingPackageError } from "../missing-package.js";
 
 /*
  * SQLite by `node:sqlite`, which Node has from 22.13 on, or by the package better-sqlite3. They differ in little: this file hides it.
@@ -32,9 +32,11 @@ export interface Driver {
 type Constructor = new (path: string, options: object) => Database;
 type Builtins = { getBuiltinModule?(id: string): { DatabaseSync?: Constructor } | undefined };
 
-/** Loads what this Node can use. Rejects with a MissingPackageError if that is neither. */
-export async function sqliteDriver(): Promise<Driver> {
-  return nodeDriver() ?? (await packageDriver());
+/**
+ * Loads what this Node can use. Rejects with a MissingPackageError if that is neither: it says that `what` needs it, and what to do `instead`.
+ */
+export async function sqliteDriver(what: string, instead: string): Promise<Driver> {
+  return nodeDriver() ?? (await packageDriver(what, instead));
 }
 
 function nodeDriver(): Driver | undefined {
@@ -43,7 +45,7 @@ function nodeDriver(): Driver | undefined {
   return { kind: "node:sqlite", open: (path, readOnly) => new database(path, { readOnly }) };
 }
 
-async function packageDriver(): Promise<Driver> {
+async function packageDriver(what: string, instead: string): Promise<Driver> {
   const name = "better-sqlite3";
   try {
     const { default: database } = (await import(name)) as { default: Constructor };
@@ -56,14 +58,14 @@ async function packageDriver(): Promise<Driver> {
   } catch (error) {
     throw new MissingPackageError(
       name,
-      `mailboxes are stored by SQLite, which Node ${process.versions.node} does not have: use Node 22.13 or later, or the package ${name} ` +
-        'with its binary, or the option store: "memory"',
+      `${what} by SQLite, which Node ${process.versions.node} does not have: use Node 22.13 or later, or the package ${name} ` +
+        `with its binary, or ${instead}`,
       { cause: error },
     );
   }
 }
 
-/** What went wrong in SQLite, as far as the broker acts on it. */
+/** What went wrong in SQLite, as far as its users act on it. */
 export type Failure = "full" | "busy" | "damaged" | "other";
 
 const FAILURES: ReadonlyMap<number | string, Failure> = new Map<number | string, Failure>([
