@@ -13,7 +13,7 @@ const SHOWN = 60;
 const REST = 6000;
 const LINE_EVERY = 40;
 /** Files that are hashed of a directory. */
-const MOST_FILES = 400;
+const MOST_FILES = 160;
 
 export class Agent {
   /** What happened, the newest last. */
@@ -82,7 +82,7 @@ export class Agent {
         this.note("failed", error.message);
       } else {
         this.#write(`\r\n${red("■")} stopped by ${this.#task.signal.reason}\r\n`);
-        this.note("aborted", "Task stopped", this.#task.signal.reason);
+        this.note("aborted", "Task", this.#task.signal.reason);
       }
     } finally {
       this.#close();
@@ -137,7 +137,7 @@ export class Agent {
       // Slow enough to be seen.
       await sleep(4 / speed);
     }
-    const text = `${files.length} files of ${directory}/, ${hashes.size} contents`;
+    const text = `${files.length} files of ${directory}/, ${hashes.size} different`;
     this.#write(`${done("hash", dim(text))}\r\n`);
     this.note("tool", `Hashed ${text}`);
   }

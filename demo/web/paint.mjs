@@ -15,7 +15,7 @@ const WIDTH = 20;
 /** The line of a tool at work, which writes over itself. */
 export function progress(name, what, share, count) {
   const filled = Math.round(share * WIDTH);
-  const bar = "━".repeat(filled) + dim("━".repeat(WIDTH - filled));
+  const bar = "━".repeat(filled) + dim("─".repeat(WIDTH - filled));
   return `\r${ESC}2K  ${blue(name.padEnd(5))} ${bar} ${dim(`${count} ${what}`)}`;
 }
 

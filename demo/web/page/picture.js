@@ -162,36 +162,30 @@ export class Picture {
   }
 
   #table({ lanes, latency, windows }) {
+    const rows = [
+      ...lanes.map(({ name, peer, lane, messages, fill }) => {
+        const other = name === "agent" ? peer : name;
+        const key = `${name} ${peer} ${lane}`;
+        return this.#row(key, [other, lane], messages, fill, lane === "main" ? lasting(latency[other]) : "");
+      }),
+      ...windows.map(({ client, name, role, state, roundTrip, fill, missed }) => {
+        const how = missed > 0 && state !== "live" ? `${state}, missed ${missed}` : state;
+        const note = role === "viewer" ? `viewer, ${how}` : how;
+        return this.#row(`window ${client}`, [name, note], undefined, fill, lasting(roundTrip));
+      }),
+    ];
     const body = by("channels").tBodies[0];
-    const seen = new Set();
-    for (const { name, peer, lane, messages, fill } of lanes) {
-      const key = `${name} ${peer} ${lane}`;
-      seen.add(key);
-      const other = name === "agent" ? peer : name;
-      this.#row(body, key, [other, lane], messages, fill, lane === "main" ? lasting(latency[other]) : "");
-    }
-    for (const { client, name, role, state, roundTrip, fill, missed } of windows) {
-      const key = `window ${client}`;
-      seen.add(key);
-      const how = missed > 0 && state !== "live" ? `${state}, missed ${missed}` : state;
-      this.#row(
-        body,
-        key,
-        [name, role === "viewer" ? `viewer, ${how}` : how],
-        undefined,
-        fill,
-        lasting(roundTrip),
-      );
-    }
+    for (const [index, row] of rows.entries())
+      if (body.children[index] !== row) body.insertBefore(row, body.children[index] ?? null);
     for (const [key, { row }] of this.#rows) {
-      if (seen.has(key)) continue;
+      if (rows.includes(row)) continue;
       row.remove();
       this.#rows.delete(key);
       this.#curves.delete(key);
     }
   }
 
-  #row(body, key, [name, note], rate, fill, latency) {
+  #row(key, [name, note], rate, fill, latency) {
     let known = this.#rows.get(key);
     if (known === undefined) {
       const cells = {
@@ -216,7 +210,6 @@ export class Picture {
         cells.fill,
         cells.latency,
       );
-      body.append(row);
       known = { row, cells, curve, bar };
       this.#rows.set(key, known);
     }
@@ -228,6 +221,7 @@ export class Picture {
     bar.parentElement.setAttribute("aria-label", `${Math.round(fill * 100)} % full`);
     bar.classList.toggle("high", fill > 0.7);
     if (rate !== undefined) curve.setAttribute("points", this.#curve(key, rate));
+    return known.row;
   }
 
   #curve(key, rate) {

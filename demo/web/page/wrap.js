@@ -22,13 +22,17 @@ export class Wrap {
       this.#column = 0;
       return part;
     }
-    const isSpace = part[0] === " ";
-    const fits = this.#column + part.length <= this.#columns;
-    if (!fits && part.length <= this.#columns) {
-      this.#column = isSpace ? 0 : part.length;
-      return isSpace ? "\r\n" : `\r\n${part}`;
+    const after = this.#column + part.length;
+    if (part[0] === " " && this.#column > 0 && after >= this.#columns) {
+      this.#column = 0;
+      return "\r\n";
     }
-    this.#column = (this.#column + part.length) % this.#columns;
+    if (after > this.#columns && part.length <= this.#columns) {
+      this.#column = part.length;
+      return `\r\n${part}`;
+    }
+    // A word that is longer than a line is broken by the terminal.
+    this.#column = ((after - 1) % this.#columns) + 1;
     return part;
   }
 }
