@@ -10,6 +10,7 @@ import { type Socket, type SocketClass, webSocketOf } from "./socket.js";
  */
 
 export { InputError } from "./open-calls.js";
+export { open, type RemoteCallOptions, type RemoteOptions, RemoteService } from "./remote-service.js";
 export type { Item };
 
 /** Where to begin, as for `attach` of `ringbell/session`. */

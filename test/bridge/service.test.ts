@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BridgeOptions, serveBridge } from "ringbell/bridge";
+import { InputError, open as openRemote } from "ringbell/browser";
 import { contract, open, request, type Service, serve, stream, webSocketPort } from "ringbell/rpc";
 import { describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
@@ -169,6 +170,43 @@ describe("a service behind a bridge", () => {
     expect(done).toEqual(["still here"]);
   });
 
+  it("is called by ringbell/browser: results, progress, streams that wait for the loop, cancels, and refusals", async () => {
+    const { bridge, done, produced } = await bridgedService();
+    const options = { url: bridge.url, WebSocket: WebSocket as never };
+    const page = await openRemote({ ...options, token: TOKENS.boss });
+    expect(page.methods).toEqual(["search", "wipe", "big", "count"]);
+    const reports: unknown[] = [];
+    const onProgress = (share: unknown) => reports.push(share);
+    expect(await page.call("search", { q: "bell" }, { onProgress })).toEqual(["bell"]);
+    expect(reports).toEqual([0.5]);
+    await expect(page.call("search", { q: 1 })).rejects.toMatchObject({ code: -32602, mayHaveRun: false });
+    const items: unknown[] = [];
+    for await (const item of page.stream("count", { to: 2000 })) items.push(item);
+    expect(items).toEqual(Array.from({ length: 2000 }, (_, i) => i + 1));
+    for await (const item of page.stream("count", { to: 1_000_000 })) if (item === 10) break;
+    await page.call("search", { q: "after" });
+    expect(produced()).toBeLessThan(600);
+    await expect(page.call("search", { q: "slow" }, { timeout: 50 })).rejects.toThrow("no answer in 50 ms");
+    await until(() => done.includes("cancelled"));
+    const signal = AbortSignal.abort(new Error("not even begun"));
+    await expect(page.call("wipe", {}, { signal })).rejects.toThrow("not even begun");
+    await expect(page.stream("count", { to: "many" }).next()).rejects.toMatchObject({ code: -32602 });
+
+    const viewer = await openRemote({ ...options, token: TOKENS.viewer });
+    await expect(viewer.call("wipe")).rejects.toMatchObject({ code: -32012 });
+    await expect(openRemote({ ...options, token: "x".repeat(20) })).rejects.toMatchObject({ code: -32012 });
+    await expect(openRemote({ ...options, url: "ws://127.0.0.1:9", token: "x" })).rejects.toThrow(InputError);
+
+    const lost = page.call("search", { q: "slow" });
+    await until(() => done.filter((what) => what === "slow").length === 2);
+    await bridge.close();
+    await expect(lost).rejects.toMatchObject({ mayHaveRun: true });
+    expect(await page.closed).toBe(1001);
+    await expect(page.call("wipe")).rejects.toMatchObject({ mayHaveRun: false });
+    page.close();
+    viewer.close();
+  });
+
   it("wants roles, and is the only thing that the bridge is for", async () => {
     const { service, bridge } = await bridgedService();
     const options = { service: service as unknown as Service, origins: [ORIGIN], tokens: {} };
@@ -181,6 +219,5 @@ describe("a service behind a bridge", () => {
     const http = bridge.url.replace("ws", "http");
     expect((await fetch(`${http}/ticket`, { method: "POST" })).status).toBe(404);
     expect(await (await fetch(`${http}/health`)).json()).toEqual({ state: "open" });
-    expect(new WebSocket("ws://127.0.0.1:1").on("error", () => {}).readyState).toBe(0);
   });
 });
