@@ -1,26 +1,13 @@
 import { DecodeError, InvalidArgumentError } from "../errors.js";
-import type { Port } from "../port.js";
 import { CallError, INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND } from "../rpc/errors.js";
 import { type Fields, shown } from "../rpc/form.js";
 import { NOT_ALLOWED } from "../session/errors.js";
 import { CLOSE } from "./errors.js";
 import type { Checked } from "./guard.js";
 import type { Identity } from "./identity.js";
+import { type OpenChannel, SEND, type TextPort } from "./options.js";
 import { type ClientHost, SocketClient } from "./socket-client.js";
 import type { WebSocket } from "./web-socket.js";
-
-/** A channel of JSON as text, which nobody parses twice: of `connect(name, { codec: text() })`. */
-export type TextPort = Port<string, string>;
-
-/** Makes the channel of a client. */
-export type OpenChannel = (client: {
-  readonly name: string;
-  readonly role: string;
-  readonly address: string;
-}) => TextPort | Promise<TextPort>;
-
-/** The right to send. Every role may read. */
-export const SEND = "send";
 
 /**
  * A client that is joined to a channel of its own. Each ends with the other. What the client has not acknowledged fills its window, then the

@@ -2,12 +2,25 @@ import type { Server as HttpServer } from "node:http";
 import type { Server as HttpsServer, ServerOptions as TlsOptions } from "node:https";
 import { checkFunction, checkInteger, checkNumber, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
+import type { Port } from "../port.js";
 import type { Service } from "../rpc/service.js";
 import { AuditChain } from "../session/audit.js";
 import type { Session } from "../session/session.js";
 import type { BreakerLimits } from "./breaker.js";
-import { type OpenChannel, SEND } from "./channel-client.js";
 import { type Authenticate, fromTable, type Identity } from "./identity.js";
+
+/** A channel of JSON as text, which nobody parses twice: of `connect(name, { codec: text() })`. */
+export type TextPort = Port<string, string>;
+
+/** Makes the channel of a client. */
+export type OpenChannel = (client: {
+  readonly name: string;
+  readonly role: string;
+  readonly address: string;
+}) => TextPort | Promise<TextPort>;
+
+/** The right to send. Every role may read. */
+export const SEND = "send";
 
 export interface BridgeLimits {
   /** The longest message of a client, in bytes, fragments joined. Default 65 536. */

@@ -24,6 +24,8 @@ import type { BridgeClientInfo, ClientHost, SocketClient } from "./socket-client
 import { Terminal } from "./terminal.js";
 import { type Acceptor, loadAcceptor, tokenIn, type WebSocket } from "./web-socket.js";
 
+/* Longer than most files: a bridge and what it answers by HTTP share its sets of clients and readers, which are private. */
+
 /** How often clients are looked at, in ms: for heartbeats, time-outs and breakers. One timer does it for all. */
 const LOOK = 250;
 /** How long a ticket lives after its last use, in ms. */

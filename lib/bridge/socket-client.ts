@@ -11,6 +11,8 @@ import type { BridgeSettings } from "./options.js";
 import type { Terminal } from "./terminal.js";
 import type { WebSocket } from "./web-socket.js";
 
+/* Longer than most files: all rules about a connection read the same counters, which are private to one class. */
+
 /** A client as its bridge sees it. */
 export interface BridgeClientInfo {
   /** Undefined before it has said who it is. */
