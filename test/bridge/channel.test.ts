@@ -27,7 +27,7 @@ async function bridgedChannel(options: Partial<BridgeOptions> = {}, channel: obj
 const messages = (raw: Raw) =>
   raw.messages
     .filter(({ method }) => method === "message")
-    .map(({ params }) => (params as { message: unknown }).message);
+    .map(({ params }) => (params as unknown as { message: unknown }).message);
 
 describe("a channel behind a bridge", () => {
   it("carries messages both ways unchanged, one channel for each page; each ends with the other (S1.35)", async () => {
