@@ -15,7 +15,7 @@ async function relay(...args: string[]) {
   return child;
 }
 
-it("joins a socket to a name, and the name to another socket, until it is asked to end (S1.35)", async () => {
+it("joins a socket to a name, and the name to another socket, until it is asked to end", async () => {
   const directory = privateDirectory();
   const server = createServer((socket: Socket) => socket.pipe(socket));
   server.listen(0, "127.0.0.1");
