@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Carrier, SessionInterface } from "../session/session.js";
+import type { Carrier, Session, SessionInterface } from "../session/session.js";
 import type { Identity } from "./identity.js";
-import type { BridgeSettings } from "./options.js";
 
 /** The bytes that may wait in this process for a reader. */
 const CEILING = 1_048_576;
@@ -17,19 +16,19 @@ export class EventStreamReader implements Carrier {
   readonly peer = undefined;
   readonly via: string;
   readonly #response: ServerResponse;
-  readonly #settings: BridgeSettings;
+  readonly #session: Session;
   #attached: SessionInterface | undefined;
   #changed = new Map<string, string | undefined>();
   #ended = false;
 
   constructor(
-    settings: BridgeSettings,
+    target: Session,
     identity: Identity,
     number: number,
     request: IncomingMessage,
     response: ServerResponse,
   ) {
-    this.#settings = settings;
+    this.#session = target;
     this.#response = response;
     // Each reader is one of its own: two that replaced each other would come back, and do so for ever.
     this.client = `${identity.name}/sse/${number}`;
@@ -46,7 +45,7 @@ export class EventStreamReader implements Carrier {
     const last = request.headers["last-event-id"];
     const from =
       typeof last === "string" && /^[\w-]{1,64}\.\d{1,16}$/.test(last) ? { cursor: last } : "snapshot";
-    const { welcome, attached } = settings.session.attach(this, from);
+    const { welcome, attached } = target.attach(this, from);
     const { session, state, retained } = welcome;
     this.#write(`event: welcome\ndata: ${JSON.stringify({ session, state, retained })}\n\n`);
     this.#attached = attached;
@@ -55,7 +54,7 @@ export class EventStreamReader implements Carrier {
   }
 
   offer(text: string): boolean {
-    const { session } = this.#settings;
+    const session = this.#session;
     const sequence = /^\[(\d+)/.exec(text)?.[1] ?? /"sequence":(\d+)/.exec(text.slice(0, 64))?.[1];
     return this.#write(`id: ${session.logId}.${sequence}\ndata: ${text}\n\n`);
   }
@@ -93,12 +92,12 @@ export class EventStreamReader implements Carrier {
 
   #resume(): void {
     this.#tellChanges();
-    if (this.#attached !== undefined) this.#settings.session.resume(this.#attached);
+    if (this.#attached !== undefined) this.#session.resume(this.#attached);
   }
 
   #tellChanges(): void {
     if (this.#attached === undefined) return;
-    const { session } = this.#settings;
+    const session = this.#session;
     for (const [key, name] of this.#changed) {
       const data = name === undefined ? { state: session.state } : { name, value: session.retained(name) };
       const event = name === undefined ? "state" : "retained";
@@ -114,6 +113,6 @@ export class EventStreamReader implements Carrier {
 
   #gone(): void {
     this.#ended = true;
-    if (this.#attached !== undefined) this.#settings.session.detach(this.#attached);
+    if (this.#attached !== undefined) this.#session.detach(this.#attached);
   }
 }

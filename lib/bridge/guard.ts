@@ -11,7 +11,9 @@ export interface Checked {
   /** Absent in a notification. */
   readonly id: string | number | undefined;
   readonly method: string;
-  readonly params: Fields;
+  readonly params: Fields | readonly unknown[];
+  /** The message as it came. */
+  readonly fields: Fields;
 }
 
 export interface Refused {
@@ -25,7 +27,8 @@ const MEMBERS = ["jsonrpc", "id", "method", "params"];
 const LONGEST_ID = 64;
 const LONGEST_METHOD = 128;
 
-export function check(text: string, maxDepth: number): Checked | Refused {
+/** `extensions`: the members that a message may have besides. With some, params may be an array as well. */
+export function check(text: string, maxDepth: number, extensions: readonly string[] = []): Checked | Refused {
   if (isDeeperThan(text, maxDepth)) {
     return refused(null, INVALID_REQUEST, `the message is nested more than ${maxDepth} levels deep`);
   }
@@ -49,17 +52,19 @@ export function check(text: string, maxDepth: number): Checked | Refused {
   if ("id" in fields && !known) {
     return refused(null, INVALID_REQUEST, `an id is a number, or a string of up to ${LONGEST_ID} characters`);
   }
-  const more = Object.keys(fields).find((name) => !MEMBERS.includes(name));
+  const more = Object.keys(fields).find((name) => !MEMBERS.includes(name) && !extensions.includes(name));
   if (more !== undefined)
     return refused(asked, INVALID_REQUEST, "a request has no other members than those of JSON-RPC");
-  if ((method as string).length > LONGEST_METHOD || Array.isArray(params)) {
+  const isList = Array.isArray(params) && extensions.length === 0;
+  if ((method as string).length > LONGEST_METHOD || isList) {
     return refused(asked, INVALID_REQUEST, "params must be an object, and method a name");
   }
   return {
     kind: "call",
     id: known ? (id as string | number) : undefined,
     method: method as string,
-    params: (params ?? {}) as Fields,
+    params: (params ?? {}) as Fields | readonly unknown[],
+    fields,
   };
 }
 

@@ -1,10 +1,26 @@
 import type { Server as HttpServer } from "node:http";
 import type { Server as HttpsServer, ServerOptions as TlsOptions } from "node:https";
-import { checkInteger, checkNumber, checkOptions } from "../check.js";
+import { checkFunction, checkInteger, checkNumber, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
+import type { Port } from "../port.js";
+import type { Service } from "../rpc/service.js";
+import { AuditChain } from "../session/audit.js";
 import type { Session } from "../session/session.js";
 import type { BreakerLimits } from "./breaker.js";
 import { type Authenticate, fromTable, type Identity } from "./identity.js";
+
+/** A channel of JSON as text, which nobody parses twice: of `connect(name, { codec: text() })`. */
+export type TextPort = Port<string, string>;
+
+/** Makes the channel of a client. */
+export type OpenChannel = (client: {
+  readonly name: string;
+  readonly role: string;
+  readonly address: string;
+}) => TextPort | Promise<TextPort>;
+
+/** The right to send. Every role may read. */
+export const SEND = "send";
 
 export interface BridgeLimits {
   /** The longest message of a client, in bytes, fragments joined. Default 65 536. */
@@ -35,8 +51,12 @@ export interface HeartbeatOptions {
 }
 
 export interface BridgeOptions {
-  /** The session, as clients see it. */
-  readonly session: Session;
+  /** What clients come for: one of these three. A session of `serveSession`, or a `new Session(…)`. */
+  readonly session?: Session | undefined;
+  /** A service of `serve` of `ringbell/rpc`, whose methods clients call, as far as `roles` names them. */
+  readonly service?: Service | undefined;
+  /** Makes a channel for each client: `() => connect("files", { codec: text() })`. Its messages pass as they are. */
+  readonly channel?: OpenChannel | undefined;
   /**
    * The origins whose pages may connect, such as `"http://localhost:5173"`. `"null"`, which files and sandboxed frames send, is refused.
    * A program that is no browser sends none, and needs a token alone.
@@ -46,8 +66,14 @@ export interface BridgeOptions {
   readonly tokens?: Readonly<Record<string, Identity>> | undefined;
   /** In place of `tokens`: returns who has the token. Called after the handshake, so that it holds up no other tab. */
   readonly authenticate?: Authenticate | undefined;
-  /** The inputs that each role may make. Default: `{ operator: ["approve", "reject", "abort"], viewer: [] }`. */
+  /**
+   * What each role may do. Of a session: the inputs that it may make, by default `{ operator: ["approve", "reject", "abort"], viewer: [] }`.
+   * Of a service: the methods that it may call; there is no default. Of a channel: `["send"]`, or nothing, by default
+   * `{ operator: ["send"], viewer: [] }`.
+   */
   readonly roles?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** The file of the audit chain of a service or a channel, or a chain. A session has its own. */
+  readonly audit?: string | URL | AuditChain | undefined;
   /** A server of the program's, which the bridge adds its paths to. Without one the bridge listens itself. */
   readonly server?: HttpServer | HttpsServer | undefined;
   /** The path below which the bridge answers. Default `/ringbell`. */
@@ -81,19 +107,27 @@ const BREAKER: BreakerLimits = {
   snapshotEvery: 1000,
   recoverAfter: 2,
 };
-const ROLES: Readonly<Record<string, readonly string[]>> = {
-  operator: ["approve", "reject", "abort"],
-  viewer: [],
-};
+type Roles = Readonly<Record<string, readonly string[]>>;
+const SESSION_ROLES: Roles = { operator: ["approve", "reject", "abort"], viewer: [] };
+const CHANNEL_ROLES: Roles = { operator: [SEND], viewer: [] };
+
+/** What clients come for. */
+export type Target =
+  | { readonly kind: "session"; readonly session: Session }
+  | { readonly kind: "service"; readonly service: Service }
+  | { readonly kind: "channel"; readonly open: OpenChannel };
 
 const NAMES = [
-  ...["session", "origins", "tokens", "authenticate", "roles", "server", "path", "port", "host", "tls"],
-  ...["limits", "heartbeat", "breaker"],
+  ...["session", "service", "channel", "origins", "tokens", "authenticate", "roles", "audit"],
+  ...["server", "path", "port", "host", "tls", "limits", "heartbeat", "breaker"],
 ];
 
 /** The options, checked and complete. */
 export interface BridgeSettings {
-  readonly session: Session;
+  readonly target: Target;
+  readonly audit: AuditChain | undefined;
+  /** Whether the chain was opened for this bridge, and is closed with it. */
+  readonly ownsAudit: boolean;
   readonly origins: ReadonlySet<string>;
   readonly authenticate: Authenticate;
   readonly roles: ReadonlyMap<string, readonly string[]>;
@@ -105,10 +139,9 @@ export interface BridgeSettings {
 
 export function settingsOf(options: BridgeOptions): BridgeSettings {
   checkOptions(options, NAMES, "options");
-  const { session, origins, tokens, authenticate, roles = ROLES, path = "/ringbell" } = options;
-  if (typeof (session as Partial<Session> | undefined)?.attach !== "function") {
-    throw new InvalidArgumentError("options.session", "a session of serveSession", session);
-  }
+  const { origins, tokens, authenticate, audit, path = "/ringbell" } = options;
+  const target = targetOf(options);
+  const roles = rolesOf(options, target);
   if ((tokens === undefined) === (authenticate === undefined)) {
     throw new InvalidArgumentError("options.tokens", "given, or else authenticate", tokens);
   }
@@ -118,12 +151,15 @@ export function settingsOf(options: BridgeOptions): BridgeSettings {
   if (server !== undefined && (port !== undefined || host !== undefined || tls !== undefined)) {
     throw new InvalidArgumentError("options", "without port, host and tls where a server is given", options);
   }
-  for (const [role, inputs] of Object.entries(roles)) {
-    if (!Array.isArray(inputs))
-      throw new InvalidArgumentError(`options.roles.${role}`, "an array of names", inputs);
-  }
+  if (audit !== undefined && target.kind === "session")
+    throw new InvalidArgumentError(
+      "options.audit",
+      "left to the session, which has a chain of its own",
+      audit,
+    );
+  const ownsAudit = audit !== undefined && !(audit instanceof AuditChain);
   return {
-    session: session as Session,
+    target,
     origins: new Set(checkOrigins(origins)),
     authenticate: authenticate ?? fromTable(tokens!),
     roles: new Map(Object.entries(roles)),
@@ -131,7 +167,41 @@ export function settingsOf(options: BridgeOptions): BridgeSettings {
     limits: numbersOf(options.limits, LIMITS, "options.limits", 1),
     heartbeat: numbersOf(options.heartbeat, HEARTBEAT, "options.heartbeat", 1),
     breaker: numbersOf(options.breaker, BREAKER, "options.breaker", 0),
+    // The last one, so that no file is left open by an option that is wrong.
+    audit: target.kind === "session" ? target.session.audit : ownsAudit ? new AuditChain(audit) : audit,
+    ownsAudit,
   };
+}
+
+function targetOf({ session, service, channel }: BridgeOptions): Target {
+  const given = [session, service, channel].filter((one) => one !== undefined);
+  if (given.length > 1)
+    throw new InvalidArgumentError("options", "with one of session, service and channel", given);
+  if (service !== undefined) {
+    if (typeof (service as Partial<Service>).add !== "function")
+      throw new InvalidArgumentError("options.service", "a service of serve", service);
+    return { kind: "service", service };
+  }
+  if (channel !== undefined)
+    return { kind: "channel", open: checkFunction(channel, "options.channel") as OpenChannel };
+  if (typeof (session as Partial<Session> | undefined)?.attach !== "function")
+    throw new InvalidArgumentError("options.session", "a session of serveSession", session);
+  return { kind: "session", session: session as Session };
+}
+
+function rolesOf({ roles }: BridgeOptions, { kind }: Target): Roles {
+  // What a service has was not written for pages, so nothing of it is open unless somebody says so.
+  if (roles === undefined && kind === "service")
+    throw new InvalidArgumentError("options.roles", "the methods that each role may call", roles);
+  const checked = roles ?? (kind === "channel" ? CHANNEL_ROLES : SESSION_ROLES);
+  for (const [role, rights] of Object.entries(checked)) {
+    if (!Array.isArray(rights))
+      throw new InvalidArgumentError(`options.roles.${role}`, "an array of names", rights);
+    const wrong = kind === "service" ? rights.find((name) => String(name).startsWith("rpc.")) : undefined;
+    if (wrong !== undefined)
+      throw new InvalidArgumentError(`options.roles.${role}`, "methods that do not begin with rpc.", wrong);
+  }
+  return checked;
 }
 
 function checkOrigins(origins: readonly string[]): readonly string[] {

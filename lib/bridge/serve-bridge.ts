@@ -11,14 +11,20 @@ import { checkInteger } from "../check.js";
 import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import { InvalidArgumentError, SystemError } from "../errors.js";
 import { shown } from "../rpc/form.js";
-import { BridgeClient, type BridgeClientInfo, type ClientHost } from "./client.js";
+import type { Session } from "../session/session.js";
+import { ChannelClient } from "./channel-client.js";
 import { CLOSE, InsecureBridgeError } from "./errors.js";
 import { EventStreamReader } from "./event-stream.js";
 import { FrameCache } from "./frame-cache.js";
 import { type Identity, LONGEST_TOKEN, Tickets } from "./identity.js";
 import { type BridgeOptions, type BridgeSettings, checkPort, settingsOf } from "./options.js";
+import { ServiceClient } from "./service-client.js";
+import { SessionClient } from "./session-client.js";
+import type { BridgeClientInfo, ClientHost, SocketClient } from "./socket-client.js";
 import { Terminal } from "./terminal.js";
 import { type Acceptor, loadAcceptor, tokenIn, type WebSocket } from "./web-socket.js";
+
+/* Longer than most files: a bridge and what it answers by HTTP share its sets of clients and readers, which are private. */
 
 /** How often clients are looked at, in ms: for heartbeats, time-outs and breakers. One timer does it for all. */
 const LOOK = 250;
@@ -28,7 +34,7 @@ const MOST_TICKETS = 1024;
 /** A terminal has a number of one byte. */
 const MOST_TERMINALS = 256;
 
-/** A session in reach of browsers, made by `serveBridge`. */
+/** A session, a service or a channel in reach of browsers, made by `serveBridge`. */
 export class Bridge implements AsyncDisposable {
   /** Where it answers, such as `ws://127.0.0.1:8080/ringbell`. */
   readonly url: string;
@@ -37,7 +43,7 @@ export class Bridge implements AsyncDisposable {
   readonly #server: HttpServer;
   /** Whether the server is the bridge's own. */
   readonly #owns: boolean;
-  readonly #clients = new Set<BridgeClient>();
+  readonly #clients = new Set<SocketClient>();
   readonly #readers = new Set<EventStreamReader>();
   readonly #tickets = new Tickets(TICKET_TTL, MOST_TICKETS);
   readonly #host: ClientHost;
@@ -67,7 +73,8 @@ export class Bridge implements AsyncDisposable {
     };
     server.on("upgrade", this.#onUpgrade);
     server.on("request", this.#onRequest);
-    settings.session.once("close", () => void this.close());
+    const { target } = settings;
+    if (target.kind === "session") target.session.once("close", () => void this.close());
     this.#timer = setTimeout(() => this.#look(), LOOK).unref();
   }
 
@@ -86,6 +93,12 @@ export class Bridge implements AsyncDisposable {
    * kept for pages that come later, default 1 MiB. A model must not read them: give it what `ModelText` leaves of them.
    */
   terminal(name: string, { scrollback = 1_048_576 }: { readonly scrollback?: number } = {}): Terminal {
+    if (this.#settings.target.kind !== "session")
+      throw new InvalidArgumentError(
+        "options.session",
+        "given, for terminals stand beside a session",
+        undefined,
+      );
     const known = this.#terminals.get(name);
     if (known !== undefined) return known;
     if (!/^[\w.-]{1,64}$/.test(name) || this.#terminals.size >= MOST_TERMINALS) {
@@ -97,7 +110,7 @@ export class Bridge implements AsyncDisposable {
     }
     checkInteger(scrollback, "options.scrollback", 1024, 1024 ** 3);
     const made: Terminal = new Terminal(name, this.#terminals.size, scrollback, () => {
-      for (const client of this.#clients) client.tellTerminals();
+      for (const client of this.#clients) if (client instanceof SessionClient) client.tellTerminals();
     });
     this.#terminals.set(name, made);
     return made;
@@ -112,6 +125,7 @@ export class Bridge implements AsyncDisposable {
     this.#server.off("request", this.#onRequest);
     for (const client of this.#clients) client.end(1001, "the bridge ends");
     for (const reader of this.#readers) void reader.close();
+    if (this.#settings.ownsAudit) this.#settings.audit?.close();
     if (!this.#owns) return;
     await new Promise<void>((resolve) => {
       this.#server.close(() => resolve());
@@ -152,7 +166,7 @@ export class Bridge implements AsyncDisposable {
   #welcome(accepted: WebSocket, socket: Socket, token: string | undefined): void {
     const { maxClients, maxStrangers } = this.#settings.limits;
     const address = socket.remoteAddress ?? "?";
-    const client = new BridgeClient(accepted, this.#host, address, token);
+    const client = this.#clientOf(accepted, address, token);
     if (this.#closed || this.#clients.size >= maxClients) {
       client.end(CLOSE.full, "as many clients are connected as may be");
       return;
@@ -160,6 +174,16 @@ export class Bridge implements AsyncDisposable {
     const strangers = [...this.#clients].filter(({ state }) => state === "stranger");
     if (strangers.length >= maxStrangers) strangers[0]!.terminate();
     this.#clients.add(client);
+  }
+
+  #clientOf(...rest: [socket: WebSocket, address: string, token: string | undefined]): SocketClient {
+    const [socket, address, token] = rest;
+    const { target } = this.#settings;
+    if (target.kind === "session")
+      return new SessionClient(target.session, socket, this.#host, address, token);
+    if (target.kind === "service")
+      return new ServiceClient(target.service, socket, this.#host, address, token);
+    return new ChannelClient(target.open, socket, this.#host, address, token);
   }
 
   /** Returns why a request is refused before anything of it is looked at; undefined if it is not. */
@@ -176,7 +200,10 @@ export class Bridge implements AsyncDisposable {
     const path = pathOf(request);
     const { path: base } = this.#settings;
     const action = path?.startsWith(`${base}/`) === true ? path.slice(base.length + 1) : undefined;
-    if (action !== "health" && action !== "ticket" && action !== "events") {
+    const { target } = this.#settings;
+    // Only a session can be read by server-sent events.
+    const isReading = target.kind === "session" && (action === "ticket" || action === "events");
+    if (action !== "health" && !isReading) {
       if (this.#owns) answer(response, 404, {});
       return;
     }
@@ -193,9 +220,10 @@ export class Bridge implements AsyncDisposable {
       response.setHeader("access-control-allow-headers", "authorization, last-event-id");
     }
     if (request.method === "OPTIONS") answer(response, 204, undefined);
-    else if (action === "health") answer(response, 200, { state: this.#settings.session.state });
+    else if (action === "health")
+      answer(response, 200, { state: target.kind === "session" ? target.session.state : "open" });
     else if (action === "ticket") await this.#ticket(request, response);
-    else await this.#events(request, response);
+    else if (target.kind === "session") await this.#events(target.session, request, response);
   }
 
   /** Gives a ticket for reading to one who has a token. */
@@ -206,7 +234,7 @@ export class Bridge implements AsyncDisposable {
     else answer(response, 200, { ticket: this.#tickets.make(identity) });
   }
 
-  async #events(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #events(session: Session, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parameters = new URLSearchParams(request.url?.split("?")[1] ?? "");
     const ticket = parameters.get("ticket");
     const identity = ticket === null ? await this.#bearer(request) : this.#tickets.use(ticket);
@@ -220,7 +248,7 @@ export class Bridge implements AsyncDisposable {
       response.end("retry: 5000\n\n");
       return;
     }
-    const reader = new EventStreamReader(this.#settings, identity, ++this.#lastReader, request, response);
+    const reader = new EventStreamReader(session, identity, ++this.#lastReader, request, response);
     this.#readers.add(reader);
     response.on("close", () => this.#readers.delete(reader));
   }
@@ -239,7 +267,7 @@ export class Bridge implements AsyncDisposable {
 
   #refused(via: string, name: string | undefined, why: string, method: unknown): void {
     try {
-      this.#settings.session.audit?.refusal({
+      this.#settings.audit?.refusal({
         via,
         name,
         why: why.slice(0, 500),
@@ -252,7 +280,7 @@ export class Bridge implements AsyncDisposable {
 }
 
 /**
- * Opens a session to browsers. Resolves when they can connect.
+ * Opens a session, a service or a channel to browsers. Resolves when they can connect.
  *
  * Rejects with an InsecureBridgeError (ERR_RINGBELL_INSECURE_BRIDGE) for an address that other machines reach, without TLS; with a
  * MissingPackageError (ERR_RINGBELL_MISSING_PACKAGE) where ws is not installed; and with a SystemError if the address is in use.

@@ -10,6 +10,7 @@ import { type Socket, type SocketClass, webSocketOf } from "./socket.js";
  */
 
 export { InputError } from "./open-calls.js";
+export { open, type RemoteCallOptions, type RemoteOptions, RemoteService } from "./remote-service.js";
 export type { Item };
 
 /** Where to begin, as for `attach` of `ringbell/session`. */
@@ -41,6 +42,8 @@ export interface AttachOptions {
   readonly reconnectFor?: number;
   /** The longest random delay between two attempts, in ms. Default 2000. */
   readonly maxDelay?: number;
+  /** How long an attempt may take until it is attached, in ms. A link that is silent would hold it for minutes. Default 10 000. */
+  readonly connectTimeout?: number;
   /** The class of WebSockets, where there is no global one. */
   readonly WebSocket?: SocketClass;
 }
@@ -280,7 +283,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
   async #connect(): Promise<void> {
     clearTimeout(this.#timer);
     if (this.#isOver() || this.#frozen) return;
-    const { url, token, from = "snapshot" } = this.#options;
+    const { url, token, from = "snapshot", connectTimeout = 10_000 } = this.#options;
     try {
       const given = typeof token === "function" ? await token() : token;
       const socket = new (webSocketOf(this.#options.WebSocket))(url, ["ringbell.v1"]);
@@ -291,6 +294,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
       }
       this.#drop();
       this.#socket = socket;
+      this.#timer = setTimeout(() => this.#lost(socket, undefined), connectTimeout);
       const place = this.cursor === undefined ? from : { cursor: this.cursor };
       // What waits in the queue comes again.
       socket.onopen = () => {
@@ -356,8 +360,12 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
 
   /** After some failed WebSockets a browser delays those that follow, also to a bridge that is there again. It does not delay fetch. */
   async #probe(): Promise<void> {
+    const { url, connectTimeout = 10_000 } = this.#options;
+    const patience = new AbortController();
+    this.#timer = setTimeout(() => patience.abort(), connectTimeout);
+    const options = { cache: "no-store", signal: patience.signal };
     try {
-      await fetch(`${this.#options.url.replace(/^ws/, "http")}/health`, { cache: "no-store" } as RequestInit);
+      await fetch(`${url.replace(/^ws/, "http")}/health`, options as RequestInit);
     } catch {
       this.#retry();
       return;
@@ -424,6 +432,7 @@ export class Attachment<Event = unknown, Snapshot = unknown> implements AsyncIte
     this.#log = welcome.log;
     if (isNew) this.#came = this.#got = undefined;
     if (welcome.sequence !== undefined) this.#came = this.#got = welcome.sequence;
+    clearTimeout(this.#timer);
     this.#set("attached");
     this.#setState(welcome.state);
     for (const name of this.#retained.keys()) if (!(name in welcome.retained)) this.#retain(name, undefined);

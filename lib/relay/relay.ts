@@ -15,7 +15,7 @@ import { TextPipe } from "./text-pipe.js";
 /** How long (ms) a client may take to read what its child wrote before that ended. */
 const PATIENCE = 60_000;
 
-type Texts = Port<string, string>;
+export type Texts = Port<string, string>;
 
 export interface RelayOptions extends Omit<ListenOptions<string, string>, "codec" | "lanes"> {
   /** How the program's messages follow one another. Default `lines`. */
@@ -88,7 +88,7 @@ export async function join(
 }
 
 /** Returns a function that sends what comes from the pipe. While there is no room, the pipe is not read. */
-function sender(port: Texts, pipe: TextPipe): (line: string) => void {
+export function sender(port: Texts, pipe: TextPipe): (line: string) => void {
   let waiting = 0;
   const done = () => {
     if (--waiting === 0) pipe.resume();
@@ -111,7 +111,7 @@ function sender(port: Texts, pipe: TextPipe): (line: string) => void {
 }
 
 /** Writes what comes from the port to the pipe, as fast as that takes it, until either has ended. */
-async function receive(port: Texts, pipe: TextPipe): Promise<void> {
+export async function receive(port: Texts, pipe: TextPipe): Promise<void> {
   try {
     for await (const line of port) await pipe.send(line);
   } catch {

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
 import { transform } from "esbuild";
@@ -7,16 +7,10 @@ import { WebSocket as UndiciWebSocket } from "undici";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import websocket from "websocket";
 import { ending, numbers, take, until } from "../session/setup.js";
-import { rawPage } from "./devtools.js";
+import { EXECUTABLE, rawPage } from "./devtools.js";
 import { bridged } from "./setup.js";
 
 const BUNDLE = new URL("../../dist/browser/index.js", import.meta.url);
-const EXECUTABLE = [
-  process.env.CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-].find((path) => path !== undefined && existsSync(path));
 
 describe("ringbell/browser", () => {
   it("has less than 6 KiB compressed, and nothing of Node", async () => {
