@@ -1,0 +1,191 @@
+import { randomBytes } from "node:crypto";
+import type { Msg, Subscription } from "@nats-io/transport-node";
+import { clearTimeout, delay, setTimeout, type Timer } from "../../clock.js";
+import { MOST_TAKEN_BYTES } from "../limits.js";
+import { type Pulled, pulledOf } from "./envelope.js";
+import type { Link } from "./link.js";
+import { consumerOf, type Names, RANKS } from "./names.js";
+
+const NANO = 1e6;
+/** How long the server keeps a request for a message, in ms, before it is made anew. */
+const KEPT = 300_000;
+/** How much longer to wait for its end than the server takes. */
+const EXTRA = 5000;
+/** How long holders of claims have to show that they are there, after the connection was lost, before others are asked for messages. */
+const GRACE = 1000;
+/** How long to wait after the server refused, in ms. */
+const PAUSE = 50;
+
+/** Statuses that a server sends in place of messages. */
+const NO_MESSAGES = 404;
+const EXPIRED = 408;
+const REFUSED = 409;
+
+/**
+ * Asks the server for messages. It speaks the protocol of JetStream itself: a wait must be taken back without losing the message that is on its way,
+ * and one wait asks three consumers, of which one may answer.
+ */
+export class Pulls {
+  readonly #link: Link;
+  readonly #names: Names;
+  readonly #stall: number;
+  readonly #waits = new Set<Wait>();
+
+  constructor(link: Link, names: Names, stall: number) {
+    this.#link = link;
+    this.#names = names;
+    this.#stall = stall;
+  }
+
+  /** Takes up to `most` messages of a rank that are there now. */
+  async now(box: string, rank: number, most: number): Promise<Pulled[]> {
+    if (!this.#link.connected) return [];
+    const messages: Pulled[] = [];
+    let status = 0;
+    await new Promise<void>((resolve) => {
+      const finish = () => {
+        clearTimeout(timer);
+        subscription.unsubscribe();
+        resolve();
+      };
+      const timer = setTimeout(finish, this.#stall).unref();
+      const subscription = this.#subscribe((message) => {
+        status = statusOf(message);
+        if (status === 0) messages.push(pulledOf(message));
+        if (status !== 0 || messages.length === most) finish();
+      });
+      const bytes = most > 1 ? { max_bytes: MOST_TAKEN_BYTES } : {};
+      this.#ask(box, rank, subscription, { batch: most, no_wait: true, ...bytes });
+    });
+    // The first message alone is longer than all may be together.
+    if (status === REFUSED && messages.length === 0 && most > 1) return this.now(box, rank, 1);
+    return messages;
+  }
+
+  /**
+   * Waits for a message of the ranks. It ends with the first that comes, or with `stop`. Others that come meanwhile are handed to `surplus`:
+   * three consumers may answer at once.
+   */
+  wait(box: string, ranks: readonly number[], surplus: (message: Pulled) => void): Wait {
+    const wait = new Wait(surplus, (message) => this.#link.nats.subscribe(inbox(), { callback: message }));
+    this.#waits.add(wait);
+    wait.ask = (subscription, rank) => {
+      this.#ask(box, rank, subscription, { batch: 1, expires: KEPT * NANO });
+    };
+    void wait.message.finally(() => this.#waits.delete(wait)).catch(() => {});
+    wait.begin(ranks);
+    return wait;
+  }
+
+  /** Asks anew for what was asked over the connection before. */
+  async askAgain(): Promise<void> {
+    const { generation } = this.#link;
+    const before = [...this.#waits];
+    await delay(GRACE);
+    if (generation !== this.#link.generation) return;
+    for (const wait of before) wait.askAgain();
+  }
+
+  close(): void {
+    for (const wait of this.#waits) void wait.stop();
+  }
+
+  #subscribe(onMessage: (message: Msg) => void): Subscription {
+    return this.#link.nats.subscribe(inbox(), {
+      callback: (error, message) => {
+        if (error === null) onMessage(message);
+      },
+    });
+  }
+
+  #ask(box: string, rank: number, subscription: Subscription, request: object): void {
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#names.stream(box)}.${consumerOf(rank)}`;
+    this.#link.nats.publish(subject, JSON.stringify(request), { reply: subscription.getSubject() });
+  }
+}
+
+/** One that waits for a message. */
+export class Wait {
+  /** Resolves with the message; with `gone` if the consumers are not there any more; with undefined after `stop`. */
+  readonly message: Promise<Pulled | "gone" | undefined>;
+  ask: (subscription: Subscription, rank: number) => void = () => {};
+  readonly #surplus: (message: Pulled) => void;
+  readonly #subscription: Subscription;
+  #ranks: readonly number[] = RANKS;
+  #resolve!: (message: Pulled | "gone" | undefined) => void;
+  #over = false;
+  #stopping: Promise<void> | undefined;
+  #timer: Timer | undefined;
+
+  constructor(
+    surplus: (message: Pulled) => void,
+    subscribe: (callback: (error: Error | null, message: Msg) => void) => Subscription,
+  ) {
+    this.#surplus = surplus;
+    this.message = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#subscription = subscribe((error, message) => {
+      if (error === null) this.#arrived(message);
+    });
+  }
+
+  begin(ranks: readonly number[]): void {
+    this.#ranks = ranks;
+    this.askAgain();
+  }
+
+  askAgain(): void {
+    if (this.#over || this.#stopping !== undefined) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.askAgain(), KEPT + EXTRA).unref();
+    for (const rank of this.#ranks) this.ask(this.#subscription, rank);
+  }
+
+  /** Takes the wait back. A message that was on its way still ends it. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain().then(() => this.#end(undefined));
+    return this.#stopping;
+  }
+
+  /** Tells the server that nothing may come any more, and takes what is on its way. */
+  async #drain(): Promise<void> {
+    clearTimeout(this.#timer);
+    await this.#subscription.drain().catch(() => {});
+  }
+
+  #arrived(message: Msg): void {
+    const status = statusOf(message);
+    if (status === 0) {
+      const pulled = pulledOf(message);
+      if (this.#over) this.#surplus(pulled);
+      else this.#end(pulled);
+    } else if (status !== EXPIRED && status !== NO_MESSAGES && this.#stopping === undefined) {
+      clearTimeout(this.#timer);
+      // The consumer is gone, or the server is about to end, or has just begun.
+      this.#timer = setTimeout(() => this.#end("gone"), PAUSE).unref();
+    } else if (status === EXPIRED) {
+      clearTimeout(this.#timer);
+      // All ranks were asked at the same time, so the others end now, too.
+      this.#timer = setTimeout(() => this.askAgain(), PAUSE).unref();
+    }
+  }
+
+  #end(message: Pulled | "gone" | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#resolve(message);
+    this.#stopping ??= this.#drain();
+  }
+}
+
+function statusOf(message: Msg): number {
+  // A message without subject for answers is none of JetStream, such as one that says that nobody listens (503).
+  return message.headers !== undefined && !message.reply?.startsWith("$JS.ACK.")
+    ? message.headers.code || 503
+    : 0;
+}
+
+function inbox(): string {
+  return `_INBOX.ringbell.${randomBytes(12).toString("hex")}`;
+}
