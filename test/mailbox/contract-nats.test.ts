@@ -10,17 +10,21 @@ describe.skipIf(withoutNats !== undefined)("mailboxes in NATS", () => {
   beforeAll(() => server.start());
   afterAll(() => server.end());
 
-  it.concurrent.each(Object.keys(cases))("%s", async (title) => {
-    const { end, ...actors } = slowStage(mailboxes, {
-      engine: "nats",
-      servers: server.servers,
-      name: title.slice(0, 200),
-      silence: 2000,
-    });
-    try {
-      await cases[title]!(actors);
-    } finally {
-      await end();
-    }
-  }, 30_000);
+  it.concurrent.each(Object.keys(cases))(
+    "%s",
+    async (title) => {
+      const { end, ...actors } = slowStage(mailboxes, {
+        engine: "nats",
+        servers: server.servers,
+        name: title.slice(0, 200),
+        silence: 2000,
+      });
+      try {
+        await cases[title]!(actors);
+      } finally {
+        await end();
+      }
+    },
+    30_000,
+  );
 });

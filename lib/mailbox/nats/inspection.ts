@@ -128,11 +128,6 @@ export class Inspection {
   async #purgeWaiting(box: string): Promise<number> {
     const { streams, claims, pulls } = this.#parts;
     let count = 0;
-    for (const [position, { state }] of await claims.standings(box)) {
-      if (state !== "free" || !(await claims.takeFree(box, position))) continue;
-      if (await streams.delete(box, position)) count++;
-      await claims.forget(box, position);
-    }
     for (const rank of RANKS) {
       for (;;) {
         const messages = await pulls.now(box, rank, MOST_TAKEN);
@@ -140,6 +135,12 @@ export class Inspection {
         await Promise.all(messages.map((message) => claims.drop(message, box)));
         count += messages.length;
       }
+    }
+    // What waits for its time was not there to be taken.
+    for (const [position, { state }] of await claims.standings(box)) {
+      if (state !== "free" || !(await claims.takeFree(box, position))) continue;
+      if (await streams.delete(box, position)) count++;
+      await claims.forget(box, position);
     }
     return count;
   }

@@ -62,6 +62,8 @@ export class NatsEngine implements Engine {
   readonly #waiting = new Map<number, Waiting>();
   readonly #toldFull = new Map<string, number>();
   readonly #rejects = new Set<(error: Error) => void>();
+  /** What takes messages: a message that comes when this ends must go back. */
+  readonly #taking = new Set<Promise<unknown>>();
   #parts: Parts | undefined;
   #last = 0;
   #numbers = 0;
@@ -99,7 +101,7 @@ export class NatsEngine implements Engine {
   }
 
   async #begin(): Promise<Parts> {
-    const { namespace, name, defaults, replicas, silence, stall } = this.#settings;
+    const { namespace, name, defaults, replicas, silence } = this.#settings;
     const link = this.#link;
     const packages = this.#packages;
     const client = this.#client;
@@ -113,7 +115,7 @@ export class NatsEngine implements Engine {
     const streams = new Streams(link, packages, names, registry, { replicas, silence });
     const { onTrouble } = this.#listener;
     const claims = new Claims({ link, packages, names, keys, registry, streams, client, onTrouble });
-    const pulls = new Pulls(link, names, stall);
+    const pulls = new Pulls(link, names);
     const shelf = new Shelf({
       ...{ link, packages, names, registry, streams, posts: this.#posts, pulls, claims, client },
       waiting: (box) => [...this.#waiting.values()].filter((one) => one.box === box).length,
@@ -153,9 +155,12 @@ export class NatsEngine implements Engine {
     this.#listener.onState("closed");
     this.#posts.close(this.#closed);
     for (const reject of this.#rejects) reject(this.#closed);
-    const stopped = [...this.#waiting.keys()].map((tag) => this.#cancel(tag));
-    if (this.#link.connected) await Promise.all(stopped);
-    if (this.#link.connected) await this.#parts?.claims.close();
+    if (this.#link.connected) {
+      for (const tag of this.#waiting.keys()) void this.#cancel(tag);
+      // What was on its way is claimed, and goes back with all other claims.
+      await Promise.allSettled(this.#taking);
+      await this.#parts?.claims.close();
+    }
     await this.#link.close();
   }
 
@@ -174,7 +179,7 @@ export class NatsEngine implements Engine {
       case "publish":
         return this.#publish(request);
       case "take":
-        return this.#take(tag, request);
+        return this.#track(this.#take(tag, request));
       case "settle":
         return this.#settle(request);
       case "cancel":
@@ -222,6 +227,13 @@ export class NatsEngine implements Engine {
       ),
     );
     return { boxes: boxes.length - full.length, full: full.sort() };
+  }
+
+  #track<T>(taking: Promise<T>): Promise<T> {
+    this.#taking.add(taking);
+    const forget = () => this.#taking.delete(taking);
+    taking.then(forget, forget);
+    return taking;
   }
 
   async #take(tag: number, { box, most, lease, rank, wait }: TakeRequest): Promise<WireMessage[]> {

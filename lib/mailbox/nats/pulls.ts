@@ -13,6 +13,11 @@ const KEPT = 300_000;
 const EXTRA = 5000;
 /** How long holders of claims have to show that they are there, after the connection was lost, before others are asked for messages. */
 const GRACE = 1000;
+/**
+ * How long a request for what is there now may be unanswered, in ms. A server of 2.9 leaves it so if it counted a message that was deleted, or that
+ * another one got.
+ */
+const UNANSWERED = 250;
 /** How long to wait after the server refused, in ms. */
 const PAUSE = 50;
 
@@ -28,13 +33,11 @@ const REFUSED = 409;
 export class Pulls {
   readonly #link: Link;
   readonly #names: Names;
-  readonly #stall: number;
   readonly #waits = new Set<Wait>();
 
-  constructor(link: Link, names: Names, stall: number) {
+  constructor(link: Link, names: Names) {
     this.#link = link;
     this.#names = names;
-    this.#stall = stall;
   }
 
   /** Takes up to `most` messages of a rank that are there now. */
@@ -45,14 +48,17 @@ export class Pulls {
     await new Promise<void>((resolve) => {
       const finish = () => {
         clearTimeout(timer);
+        // What is on its way still comes, so that nothing is lost to a slow server.
+        void subscription.drain().then(resolve, resolve);
+      };
+      const timer = setTimeout(finish, UNANSWERED).unref();
+      const subscription = this.#subscribe((message) => {
+        status ||= statusOf(message);
+        if (status === 0) messages.push(pulledOf(message));
+        if (status === 0 && messages.length < most) return;
+        clearTimeout(timer);
         subscription.unsubscribe();
         resolve();
-      };
-      const timer = setTimeout(finish, this.#stall).unref();
-      const subscription = this.#subscribe((message) => {
-        status = statusOf(message);
-        if (status === 0) messages.push(pulledOf(message));
-        if (status !== 0 || messages.length === most) finish();
       });
       const bytes = most > 1 ? { max_bytes: MOST_TAKEN_BYTES } : {};
       this.#ask(box, rank, subscription, { batch: most, no_wait: true, ...bytes });
