@@ -13,9 +13,9 @@ const NANO = 1e6;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
- * How a message stands that was delivered before, or has to wait for a time. Whoever takes or settles it replaces this, and names the revision
+ * How a message stands that was delivered, or has to wait for a time. Whoever takes or settles it replaces this, and names the revision
  * that it has seen. So of two that believe that they have the message, one fails: an acknowledgement of JetStream alone would count
- * for the next holder. A message that was delivered once has no entry until it is settled.
+ * for the next holder.
  */
 export interface Standing {
   readonly state: "free" | "held" | "dying" | "done";
@@ -32,7 +32,7 @@ export interface Claim {
   readonly box: string;
   readonly message: Pulled;
   readonly attempts: number;
-  /** The revision of its standing; 0: it has none. */
+  /** The revision of its standing, which says that it is held here. */
   readonly revision: number;
   /** When the lease ends, by the process's steady clock. */
   until: number;
@@ -77,17 +77,17 @@ export class Claims {
     const { registry } = this.#parts;
     const settings = await registry.settings(box);
     const { deliveries, envelope, stored, position } = message;
-    const fresh = deliveries === 1 && envelope.delay === undefined;
-    for (;;) {
-      const entry = fresh ? undefined : await this.#standing(box, position);
+    // Most messages come for the first time. The server's count does not tell: 2.9 counts back when nobody was there to take a redelivery.
+    let entry = deliveries === 1 ? undefined : await this.#standing(box, position);
+    for (; ; entry = await this.#standing(box, position)) {
       const { attempts: before = deliveries - 1, state, reason = "its process ended" } = entry?.value ?? {};
       if (state === "done") {
         await this.#finish(message, "+ACK", entry!.revision);
         return undefined;
       }
       if (state === "dying") {
-        await this.#bury(box, message, entry, before, reason);
-        return undefined;
+        if (await this.#bury(box, message, entry, before, reason)) return undefined;
+        continue;
       }
       const wait = pause(message, entry?.value);
       if (wait > 0) {
@@ -95,21 +95,16 @@ export class Claims {
         return undefined;
       }
       const ttl = envelope.ttl ?? settings.ttl;
-      if (ttl > 0 && wallClock() - stored >= ttl) {
-        await this.#bury(box, message, entry, before, "its time to live was over");
-        return undefined;
-      }
-      if (before >= settings.maxAttempts) {
-        await this.#bury(box, message, entry, before, often(before, reason));
-        return undefined;
+      const outlived = ttl > 0 && wallClock() - stored >= ttl;
+      if (outlived || before >= settings.maxAttempts) {
+        const why = outlived ? "its time to live was over" : often(before, reason);
+        if (await this.#bury(box, message, entry, before, why)) return undefined;
+        continue;
       }
       const attempts = before + 1;
-      let revision = 0;
-      if (!fresh) {
-        const written = await this.#write(box, position, { state: "held", attempts }, entry?.revision ?? 0);
-        if (written === undefined) continue;
-        revision = written;
-      }
+      const standing = { state: "held", attempts } as const;
+      const revision = await this.#write(box, position, standing, entry?.revision ?? 0);
+      if (revision === undefined) continue;
       const until = now() + (lease ?? settings.lease);
       const claim = { token: ++this.#lastToken, box, message, attempts, revision, until };
       this.#held.set(claim.token, claim);
@@ -248,11 +243,12 @@ export class Claims {
     entry: Entry<Standing> | undefined,
     attempts: number,
     reason: string,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const standing = { state: "dying", attempts, reason } as const;
     const revision = await this.#write(box, message.position, standing, entry?.revision ?? 0);
-    // Undefined: another process is at it.
-    if (revision !== undefined) await this.#die(box, message, revision, attempts, reason);
+    if (revision === undefined) return false;
+    await this.#die(box, message, revision, attempts, reason);
+    return true;
   }
 
   async #die(

@@ -36,7 +36,7 @@ export interface DeadPart {
 /** A message as a stream holds it. */
 export interface Stored {
   readonly position: number;
-  /** When it was stored, in ms since the epoch, by the server's clock. */
+  /** When it was stored, in ms since the epoch, perhaps with a fraction, by the server's clock. */
   readonly stored: number;
   readonly body: string;
   readonly envelope: Envelope;
@@ -121,7 +121,7 @@ export function wireOf(
 ): WireMessage {
   const { from: name, json, id, rank, key, topic } = envelope;
   return {
-    ...{ box, position, body, json, rank, posted: stored, id: id ?? String(position) },
+    ...{ box, position, body, json, rank, posted: Math.floor(stored), id: id ?? String(position) },
     // Across machines no kernel says who has posted.
     from: { name, uid: -1 },
     ...{ key, topic },

@@ -26,6 +26,12 @@ export interface InspectionParts {
   readonly shelf: Shelf;
 }
 
+interface Listed {
+  /** When the message was stored. */
+  readonly stored: number;
+  readonly wire: WireMessage;
+}
+
 /** Looks at boxes, and tidies them up. */
 export class Inspection {
   readonly #parts: InspectionParts;
@@ -38,21 +44,17 @@ export class Inspection {
     const boxes = box === undefined ? await this.#parts.registry.names() : [box];
     const lists = await Promise.all(boxes.map((name) => this.#listOne(name, state, after, most)));
     const all = lists.flat();
-    if (boxes.length > 1) all.sort((a, b) => a.posted - b.posted);
+    if (boxes.length > 1) all.sort((a, b) => a.stored - b.stored);
     let bytes = 0;
-    return all.slice(0, most).filter(({ body }, at) => {
+    const some = all.slice(0, most).map(({ wire }) => wire);
+    return some.filter(({ body }, at) => {
       bytes += Buffer.byteLength(body);
       return at === 0 || bytes <= MOST_TAKEN_BYTES;
     });
   }
 
-  async #listOne(
-    box: string,
-    state: number | undefined,
-    after: number,
-    most: number,
-  ): Promise<WireMessage[]> {
-    const list: WireMessage[] = [];
+  async #listOne(box: string, state: number | undefined, after: number, most: number): Promise<Listed[]> {
+    const list: Listed[] = [];
     if (state !== DEAD) {
       const stateOf = await this.#states(box);
       for await (const message of this.#parts.streams.messages(box, false, after)) {
@@ -60,7 +62,8 @@ export class Inspection {
         const [at, standing] = stateOf(message);
         if (at === undefined || (state !== undefined && at !== state)) continue;
         const { attempts = at === CLAIMED ? 1 : 0, reason } = standing ?? {};
-        list.push(wireOf(box, message, { attempt: attempts, state: at, reason }));
+        const wire = wireOf(box, message, { attempt: attempts, state: at, reason });
+        list.push({ stored: message.stored, wire });
       }
     }
     if (state === undefined || state === DEAD) {
@@ -68,10 +71,10 @@ export class Inspection {
         const { position, posted, attempts, reason } = message.envelope.dead ?? { position: 0, ...UNKNOWN };
         if (position <= after) continue;
         const letter = { ...message, position, stored: posted };
-        list.push(wireOf(box, letter, { attempt: attempts, state: DEAD, reason }));
+        list.push({ stored: posted, wire: wireOf(box, letter, { attempt: attempts, state: DEAD, reason }) });
       }
     }
-    return list.sort((a, b) => a.position - b.position).slice(0, most);
+    return list.sort((a, b) => a.wire.position - b.wire.position).slice(0, most);
   }
 
   /** Returns what tells how a message stands; undefined for one that is done with. */

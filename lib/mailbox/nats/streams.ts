@@ -248,10 +248,16 @@ export class Streams {
   }
 }
 
+/** In ms, with a fraction: messages of several boxes are put in order by it. */
+function storedAt({ time, timestamp }: StoredMsg): number {
+  const [, fraction = ""] = /\.\d{3}(\d+)/.exec(timestamp) ?? [];
+  return time.getTime() + Number(`0.${fraction || 0}`);
+}
+
 function storedOf(message: StoredMsg): Stored {
   return {
     position: message.seq,
-    stored: message.time.getTime(),
+    stored: storedAt(message),
     body: Buffer.from(message.data).toString(),
     envelope: envelopeOf(message.header?.get(HEADER)),
   };
