@@ -45,6 +45,7 @@ export class Link {
   #generation = 0;
   #closed = false;
   #waiting: (() => void)[] = [];
+  readonly #asking = new Set<() => void>();
 
   constructor(settings: NatsSettings, packages: Packages, listener: LinkListener) {
     this.#settings = settings;
@@ -78,29 +79,44 @@ export class Link {
 
   /** Connects, and looks whether the server can do what is needed. Rejects with a NotFoundError, StoreError or InvalidArgumentError. */
   async begin(): Promise<void> {
-    const { servers, connection, stall, maxMessageBytes } = this.#settings;
+    this.#connection = await this.#connect();
     try {
-      this.#connection = await this.#packages.transport.connect({
-        name: `ringbell ${process.pid}`,
-        timeout: stall,
-        reconnectTimeWait: 2 * PAUSE,
-        ...connection,
-        servers: [...servers],
-        maxReconnectAttempts: -1,
-      });
-    } catch (cause) {
-      throw new NotFoundError(`no server of NATS at ${servers.join(", ")}: ${String(cause)}`, servers[0]!, {
-        cause,
-      });
-    }
-    try {
-      await this.#mustServe(maxMessageBytes);
+      await this.#mustServe(this.#settings.maxMessageBytes);
     } catch (error) {
       await this.#connection.close();
       throw error;
     }
     this.#isConnected(true);
     void this.#follow();
+  }
+
+  /** Tries for as long as a request may be unanswered: a server may just be starting. */
+  async #connect(): Promise<NatsConnection> {
+    const { servers, connection, stall } = this.#settings;
+    const begin = now();
+    for (;;) {
+      try {
+        return await this.#packages.transport.connect({
+          name: `ringbell ${process.pid}`,
+          timeout: stall,
+          reconnectTimeWait: 2 * PAUSE,
+          ...connection,
+          servers: [...servers],
+          maxReconnectAttempts: -1,
+        });
+      } catch (cause) {
+        const { AuthorizationError, UserAuthenticationExpiredError } = this.#packages.transport;
+        const denied = [AuthorizationError, UserAuthenticationExpiredError].some(
+          (type) => cause instanceof type,
+        );
+        if (!denied && now() - begin < stall) {
+          await delay(PAUSE);
+          continue;
+        }
+        const message = `no server of NATS at ${servers.join(", ")}: ${String(cause)}`;
+        throw new NotFoundError(message, servers[0]!, { cause });
+      }
+    }
   }
 
   async #mustServe(maxMessageBytes: number): Promise<void> {
@@ -141,7 +157,10 @@ export class Link {
     if (connected === this.#connected || this.#closed) return;
     this.#connected = connected;
     this.#listener.onState(connected);
-    if (!connected) return;
+    if (!connected) {
+      for (const lose of this.#asking) lose();
+      return;
+    }
     this.#generation++;
     this.#listener.onConnected();
     for (const go of this.#waiting.splice(0)) go();
@@ -171,7 +190,7 @@ export class Link {
       if (!(await this.untilConnected(HELD))) throw this.#stalled(HELD, undefined);
       const generation = this.#generation;
       try {
-        return await what();
+        return await this.#untilLost(what);
       } catch (error) {
         if (this.#closed) throw new ClosedError("the mailboxes were closed");
         if (!this.isPassing(error)) throw error;
@@ -181,6 +200,17 @@ export class Link {
         await delay(PAUSE);
       }
     }
+  }
+
+  /** Rejects when the connection is lost: the client itself would wait for the answer until its time is over. */
+  #untilLost<T>(what: () => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const lose = () => reject(new Error("the connection was lost"));
+      this.#asking.add(lose);
+      what()
+        .finally(() => this.#asking.delete(lose))
+        .then(resolve, reject);
+    });
   }
 
   /** Whether an error says that there was no answer, and not what the answer is. */

@@ -260,18 +260,27 @@ export class NatsEngine implements Engine {
     most: number,
     lease: number | undefined,
   ): Promise<WireMessage[]> {
-    const { pulls } = this.#parts!;
-    await this.#parts!.streams.consumers(box);
     const taken: WireMessage[] = [];
     for (const rank of ranks) {
       while (taken.length < most) {
-        const messages = await pulls.now(box, rank, most - taken.length);
+        const messages = await this.#pullNow(box, rank, most - taken.length);
         if (messages.length === 0) break;
         const claims = await Promise.all(messages.map((message) => this.#admit(box, message, lease)));
         for (const claim of claims) if (claim !== undefined) taken.push(delivered(claim));
       }
     }
     return taken;
+  }
+
+  async #pullNow(box: string, rank: number, most: number): Promise<Pulled[]> {
+    const { pulls, streams } = this.#parts!;
+    await streams.consumers(box);
+    const messages = await pulls.now(box, rank, most);
+    if (messages !== undefined) return messages;
+    // Perhaps somebody has deleted the consumers.
+    streams.forget(box);
+    await streams.consumers(box);
+    return (await pulls.now(box, rank, most)) ?? [];
   }
 
   /** Takes one message, and waits for it. Resolves with undefined if what came may not be delivered, or the wait was taken back. */
@@ -282,10 +291,9 @@ export class NatsEngine implements Engine {
     lease: number | undefined,
   ): Promise<Claim | undefined> {
     const { pulls, streams } = this.#parts!;
-    await streams.consumers(box);
-    // Of what is there, the higher rank comes first. The last rank need not be asked: the wait takes it.
-    for (const rank of ranks.slice(0, -1)) {
-      const [message] = await pulls.now(box, rank, 1);
+    // Of what is there, the higher rank comes first.
+    for (const rank of ranks) {
+      const [message] = await this.#pullNow(box, rank, 1);
       if (message !== undefined) return this.#admit(box, message, lease);
     }
     if (waiting.stopped) return undefined;

@@ -15,7 +15,7 @@ const EXTRA = 5000;
 const GRACE = 1000;
 /**
  * How long a request for what is there now may be unanswered, in ms. A server of 2.9 leaves it so if it counted a message that was deleted, or that
- * another one got.
+ * another one got; and where the consumer was deleted.
  */
 const UNANSWERED = 250;
 /** How long to wait after the server refused, in ms. */
@@ -25,6 +25,7 @@ const PAUSE = 50;
 const NO_MESSAGES = 404;
 const EXPIRED = 408;
 const REFUSED = 409;
+const NOBODY = 503;
 
 /**
  * Asks the server for messages. It speaks the protocol of JetStream itself: a wait must be taken back without losing the message that is on its way,
@@ -40,9 +41,9 @@ export class Pulls {
     this.#names = names;
   }
 
-  /** Takes up to `most` messages of a rank that are there now. */
-  async now(box: string, rank: number, most: number): Promise<Pulled[]> {
-    if (!this.#link.connected) return [];
+  /** Takes up to `most` messages of a rank that are there now. Resolves with undefined if the server has not answered: the consumer may be gone. */
+  async now(box: string, rank: number, most: number): Promise<Pulled[] | undefined> {
+    if (!this.#link.connected) return undefined;
     const messages: Pulled[] = [];
     let status = 0;
     await new Promise<void>((resolve) => {
@@ -52,9 +53,9 @@ export class Pulls {
         void subscription.drain().then(resolve, resolve);
       };
       const timer = setTimeout(finish, UNANSWERED).unref();
-      const subscription = this.#subscribe((message) => {
-        status ||= statusOf(message);
-        if (status === 0) messages.push(pulledOf(message));
+      const subscription = subscribe(this.#link, (message, code) => {
+        status ||= code;
+        if (code === 0) messages.push(pulledOf(message));
         if (status === 0 && messages.length < most) return;
         clearTimeout(timer);
         subscription.unsubscribe();
@@ -65,7 +66,8 @@ export class Pulls {
     });
     // The first message alone is longer than all may be together.
     if (status === REFUSED && messages.length === 0 && most > 1) return this.now(box, rank, 1);
-    return messages;
+    const unanswered = status === 0 || status === NOBODY || status === REFUSED;
+    return messages.length === 0 && unanswered ? undefined : messages;
   }
 
   /**
@@ -73,7 +75,7 @@ export class Pulls {
    * three consumers may answer at once.
    */
   wait(box: string, ranks: readonly number[], surplus: (message: Pulled) => void): Wait {
-    const wait = new Wait(surplus, (message) => this.#link.nats.subscribe(inbox(), { callback: message }));
+    const wait = new Wait(surplus, (listener) => subscribe(this.#link, listener));
     this.#waits.add(wait);
     wait.ask = (subscription, rank) => {
       this.#ask(box, rank, subscription, { batch: 1, expires: KEPT * NANO });
@@ -96,14 +98,6 @@ export class Pulls {
     for (const wait of this.#waits) void wait.stop();
   }
 
-  #subscribe(onMessage: (message: Msg) => void): Subscription {
-    return this.#link.nats.subscribe(inbox(), {
-      callback: (error, message) => {
-        if (error === null) onMessage(message);
-      },
-    });
-  }
-
   #ask(box: string, rank: number, subscription: Subscription, request: object): void {
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#names.stream(box)}.${consumerOf(rank)}`;
     this.#link.nats.publish(subject, JSON.stringify(request), { reply: subscription.getSubject() });
@@ -123,17 +117,12 @@ export class Wait {
   #stopping: Promise<void> | undefined;
   #timer: Timer | undefined;
 
-  constructor(
-    surplus: (message: Pulled) => void,
-    subscribe: (callback: (error: Error | null, message: Msg) => void) => Subscription,
-  ) {
+  constructor(surplus: (message: Pulled) => void, subscribe: (listener: Listener) => Subscription) {
     this.#surplus = surplus;
     this.message = new Promise((resolve) => {
       this.#resolve = resolve;
     });
-    this.#subscription = subscribe((error, message) => {
-      if (error === null) this.#arrived(message);
-    });
+    this.#subscription = subscribe((message, status) => this.#arrived(message, status));
   }
 
   begin(ranks: readonly number[]): void {
@@ -160,8 +149,7 @@ export class Wait {
     await this.#subscription.drain().catch(() => {});
   }
 
-  #arrived(message: Msg): void {
-    const status = statusOf(message);
+  #arrived(message: Msg, status: number): void {
     if (status === 0) {
       const pulled = pulledOf(message);
       if (this.#over) this.#surplus(pulled);
@@ -185,11 +173,18 @@ export class Wait {
   }
 }
 
-function statusOf(message: Msg): number {
-  // A message without subject for answers is none of JetStream, such as one that says that nobody listens (503).
-  return message.headers !== undefined && !message.reply?.startsWith("$JS.ACK.")
-    ? message.headers.code || 503
-    : 0;
+/** Gets a message, or a status in its place; 0 for a message. */
+type Listener = (message: Msg, status: number) => void;
+
+function subscribe(link: Link, listener: Listener): Subscription {
+  return link.nats.subscribe(inbox(), {
+    callback: (error, message) => listener(message, error === null ? statusOf(message) : NOBODY),
+  });
+}
+
+function statusOf({ headers, reply = "" }: Msg): number {
+  // A delivery has a subject for its settlement. What has none is a status, such as that nobody listens.
+  return reply.startsWith("$JS.ACK.") ? 0 : headers?.code || NOBODY;
 }
 
 function inbox(): string {
