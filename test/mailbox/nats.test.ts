@@ -88,6 +88,31 @@ describe.skipIf(withoutNats !== undefined)("processes with mailboxes in NATS", (
     await expect(claim!.ack()).rejects.toMatchObject({ code: "ERR_RINGBELL_LEASE_LOST" });
   });
 
+  it("take a wait back that is aborted while its message is on its way, which the next one gets at once", async () => {
+    const options = fresh({ silence: 60_000 });
+    const [mail, other] = [await opened(options), await opened(options)];
+    let aborted = 0;
+    for (let i = 0; i < 40; i++) {
+      const stop = new AbortController();
+      const waiting = other.wait("a", { signal: stop.signal });
+      while ((await mail.box("a").status())?.waiting !== 1);
+      const posting = mail.post("a", i);
+      await new Promise((resolve) => setTimeout(resolve, i % 4));
+      stop.abort(new Error("stop"));
+      const got = await waiting.then(
+        (message) => message?.body,
+        () => "aborted",
+      );
+      await posting;
+      if (got !== "aborted") expect(got).toBe(i);
+      else {
+        aborted++;
+        expect((await mail.wait("a", { timeout: 5000 }))?.body).toBe(i);
+      }
+    }
+    expect(aborted).toBeGreaterThan(0);
+  });
+
   it("deliver no message before its time", async () => {
     const mail = await opened(fresh());
     const box = mail.box("a");
@@ -172,6 +197,23 @@ describe.skipIf(withoutNats !== undefined)("processes with mailboxes in NATS", (
 });
 
 describe.skipIf(withoutNats !== undefined)("a server of NATS that is killed", () => {
+  it("is sent again what it had not answered, in order, and stores it once", async () => {
+    const own = new NatsServer();
+    onTestFinished(() => own.end());
+    await own.start();
+    const mail = await opened({ ...fresh({ silence: 60_000 }), servers: own.servers });
+    const numbers = Array.from({ length: 3000 }, (_, i) => i);
+    const posts = numbers.map((i) => mail.post("a", i));
+    await posts[0];
+    await own.kill();
+    await own.start();
+    await Promise.all(posts);
+    const got: unknown[] = [];
+    while (got.length < numbers.length) got.push(...bodies(await mail.fetch("a")));
+    expect(got).toEqual(numbers);
+    expect(await mail.fetch("a")).toEqual([]);
+  });
+
   it("is waited for: posts are held, stored once, and waits go on; a claim is no delivery more", async () => {
     const own = new NatsServer();
     onTestFinished(() => own.end());
