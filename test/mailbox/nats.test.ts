@@ -246,7 +246,7 @@ describe.skipIf(withoutNats !== undefined)("a server of NATS that is killed", ()
     await own.start();
     const options = { ...fresh(), servers: own.servers, boxes: { maxAttempts: 1_000_000 } };
     const victim = { kill: () => own.kill().then(() => own.start()) };
-    const { book, last } = await chaos(options, SECONDS, 200_000, [victim]);
+    const { book, last } = await chaos(options, SECONDS, 200_000, { victims: [victim], ordered: false });
     expect(book.wrong).toEqual([]);
     // What takers held when they were killed comes when they have been silent long enough.
     while (book.lost.length > 0) {
