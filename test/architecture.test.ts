@@ -189,6 +189,8 @@ describe("the house", () => {
       importsOf(file)
         .filter(({ specifier }) => !specifier.startsWith(".") && !specifier.startsWith("node:"))
         .filter(({ specifier, typeOnly }) => !typeOnly || dependencies[specifier] === undefined)
+        // Loaded by import() alone, so that no declaration of an entry names the types of the optional packages.
+        .filter(({ typeOnly }) => !typeOnly || !file.startsWith("mailbox/nats/"))
         .map(({ specifier }) => `${file} imports ${specifier}`),
     );
     expect(foreign).toEqual([]);

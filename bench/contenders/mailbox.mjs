@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { RoundTripTimer, streamFigures } from "../lib/clock.mjs";
 import { Unavailable } from "../lib/contender.mjs";
+import { mustHaveSqlite, openMailboxes } from "../lib/mailbox-member.mjs";
 import { pair } from "../lib/pair.mjs";
+import { inFlight, oneByOne, TEXT } from "../lib/posting.mjs";
 import { redisServer } from "../lib/redis.mjs";
-import { NAMESPACE } from "../lib/ringbell.mjs";
 
 /*
  * Messages that are stored before the sender hears that they are accepted: mailboxes, and streams of Redis by ioredis.
@@ -11,11 +11,6 @@ import { NAMESPACE } from "../lib/ringbell.mjs";
  * A round trip: the driver posts to box b and waits for box a; the server waits for b, acknowledges, and posts to a. A flood: one process
  * posts, with 256 posts in flight, and nobody takes. The broker of the mailboxes is the server's process; Redis is a third one.
  */
-
-const TEXT = "x".repeat(200);
-const IN_FLIGHT = 256;
-/** The build of this checkout. */
-const MAILBOX = new URL("../../dist/mailbox/index.js", import.meta.url).href;
 
 /**
  * @typedef {"trip" | "flood" | "json"} Kind
@@ -50,13 +45,6 @@ async function mustHaveRedis() {
   redisServer();
   await import("ioredis").catch(() => {
     throw new Unavailable("needs ioredis: npm ci --prefix bench");
-  });
-}
-
-async function mustHaveSqlite() {
-  if (/** @type {any} */ (process).getBuiltinModule?.("node:sqlite") !== undefined) return;
-  await import(/** @type {string} */ ("better-sqlite3")).catch(() => {
-    throw new Unavailable("needs SQLite: Node 22.13 or later, or npm install better-sqlite3");
   });
 }
 
@@ -97,7 +85,7 @@ export const floodRedis = contender("redis-flood", "Redis streams, ioredis, XADD
 /** @param {Options} options */
 export async function serve(options) {
   if (options.store === "redis") return serveRedis(options);
-  const mail = await opened(options);
+  const mail = await openMailboxes(options);
   let open = true;
   const answering = (async () => {
     while (open && options.kind === "trip") {
@@ -120,7 +108,7 @@ export async function serve(options) {
 /** @param {Options} options */
 export async function drive(options) {
   if (options.store === "redis") return driveRedis(options);
-  const mail = await opened(options);
+  const mail = await openMailboxes(options);
   const body = options.kind === "json" ? { text: TEXT } : TEXT;
   return {
     round:
@@ -131,38 +119,6 @@ export async function drive(options) {
           })
         : inFlight(() => mail.post("flood", body)),
     close: () => mail.close(),
-  };
-}
-
-/** @param {Options} options */
-async function opened({ store, durability, endpoint, directory }) {
-  const { mailboxes } = await import(MAILBOX);
-  return mailboxes({ name: endpoint, namespace: NAMESPACE, directory, store, durability });
-}
-
-/** @param {() => Promise<string>} ask */
-function oneByOne(ask) {
-  return (/** @type {number} */ count) => {
-    const timer = new RoundTripTimer(() => {
-      void ask().then((text) => {
-        if (text !== TEXT) throw new Error(`expected the text that was posted, got ${text}`);
-        timer.answered();
-      });
-    });
-    return timer.run(count);
-  };
-}
-
-/** @param {() => Promise<unknown>} post */
-function inFlight(post) {
-  return async (/** @type {number} */ count) => {
-    const begin = performance.now();
-    let left = count;
-    const poster = async () => {
-      while (left-- > 0) await post();
-    };
-    await Promise.all(Array.from({ length: IN_FLIGHT }, poster));
-    return streamFigures(count, performance.now() - begin);
   };
 }
 

@@ -7,7 +7,12 @@ import {
   tripMemory,
   tripRedis,
 } from "../contenders/mailbox.mjs";
-import { rate, ratio } from "../lib/format.mjs";
+import { tripBullmq } from "../contenders/mailbox-bullmq.mjs";
+import { floodNats, tripNats } from "../contenders/mailbox-nats.mjs";
+import { idle, memory } from "../contenders/mailbox-resident.mjs";
+import { takeover1m, takeover100k } from "../contenders/mailbox-takeover.mjs";
+import { wake } from "../contenders/mailbox-wake.mjs";
+import { count, duration, milliseconds, rate, ratio, size } from "../lib/format.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
 
 /** @type {import("../lib/contender.mjs").Suite} */
@@ -17,9 +22,9 @@ const trips = {
   title: "Stored messages: posted, waited for and acknowledged, there and back",
   notes: [
     "Texts of 200 bytes. Each way is stored before the sender hears that it is. The broker of the mailboxes is the process that answers; Redis is",
-    "a process of its own.",
+    "a process of its own, and so is NATS. BullMQ adds a job for each message, and completes it.",
   ],
-  contenders: [trip, tripRedis, tripDisk, tripMemory],
+  contenders: [trip, tripRedis, tripNats, tripDisk, tripMemory, tripBullmq],
   columns: roundTripColumns,
   targets: [
     {
@@ -27,6 +32,22 @@ const trips = {
       needs: [trip.name, tripRedis.name],
       value: (figure) => figure(trip.name, "p50") / figure(tripRedis.name, "p50"),
       limit: 0.55,
+      better: "lower",
+      format: ratio,
+    },
+    {
+      name: "a mailbox there and back / JetStream, p50",
+      needs: [trip.name, tripNats.name],
+      value: (figure) => figure(trip.name, "p50") / figure(tripNats.name, "p50"),
+      limit: 0.18,
+      better: "lower",
+      format: ratio,
+    },
+    {
+      name: "a mailbox there and back / jobs of BullMQ, p50",
+      needs: [trip.name, tripBullmq.name],
+      value: (figure) => figure(trip.name, "p50") / figure(tripBullmq.name, "p50"),
+      limit: 0.15,
       better: "lower",
       format: ratio,
     },
@@ -39,7 +60,7 @@ const floods = {
   group: "mailbox",
   title: "Stored messages a second: one process posts, 256 in flight",
   notes: ["Texts of 200 bytes. Nobody takes them."],
-  contenders: [flood, floodJson, floodRedis],
+  contenders: [flood, floodJson, floodRedis, floodNats],
   columns: [{ title: "a second", figure: "perSecond", format: rate, spread: true }],
   targets: [
     {
@@ -66,7 +87,117 @@ const floods = {
       better: "higher",
       format: ratio,
     },
+    {
+      name: "posts a second / JetStream",
+      needs: [flood.name, floodNats.name],
+      value: (figure) => figure(flood.name, "perSecond") / figure(floodNats.name, "perSecond"),
+      limit: 8,
+      better: "higher",
+      format: ratio,
+    },
   ],
 };
 
-export const mailbox = [trips, floods];
+/** @type {import("../lib/contender.mjs").Suite} */
+const wakes = {
+  name: "mailbox-wake",
+  group: "mailbox",
+  title: "From the post to the return of a wait that sleeps",
+  notes: [
+    "One message every 5 ms, so that both processes have fallen asleep. One way, by the clock that processes share.",
+  ],
+  contenders: [wake],
+  columns: roundTripColumns,
+  targets: [
+    {
+      name: "a wait that sleeps is woken, p50",
+      needs: [wake.name],
+      value: (figure) => figure(wake.name, "p50"),
+      limit: 150e3,
+      better: "lower",
+      format: duration,
+    },
+  ],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const takeovers = {
+  name: "mailbox-takeover",
+  group: "mailbox",
+  title: "From the broker's SIGKILL until a client has its next message",
+  notes: [
+    "Three processes have the mailboxes open; the broker is killed, and one of the others asks for a message at once. 20 kills of each; nothing is",
+    "pinned. Of so few p99 is the longest.",
+  ],
+  contenders: [takeover100k, takeover1m],
+  columns: [
+    { title: "p50", figure: "p50", format: duration },
+    { title: "p99", figure: "p99", format: duration },
+  ],
+  targets: [
+    {
+      name: "takeover with 100,000 stored, p99",
+      needs: [takeover100k.name],
+      value: (figure) => figure(takeover100k.name, "p99"),
+      limit: 200e6,
+      better: "lower",
+      format: duration,
+    },
+    {
+      name: "takeover with 1,000,000 stored, p99",
+      needs: [takeover1m.name],
+      value: (figure) => figure(takeover1m.name, "p99"),
+      limit: 400e6,
+      better: "lower",
+      format: duration,
+    },
+  ],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const memories = {
+  name: "mailbox-memory",
+  group: "mailbox",
+  title: "Memory of a broker with stored messages, more than an empty one",
+  notes: [
+    "Resident memory after garbage was collected. Both brokers have begun over their file and carried 2,000 messages of a client.",
+  ],
+  contenders: [memory],
+  columns: [{ title: "memory", figure: "memoryBytes", format: size }],
+  targets: [
+    {
+      name: "memory of 1,000,000 stored messages",
+      needs: [memory.name],
+      value: (figure) => figure(memory.name, "memoryBytes"),
+      limit: 32 * 2 ** 20,
+      better: "lower",
+      format: size,
+    },
+  ],
+};
+
+/** @type {import("../lib/contender.mjs").Suite} */
+const idles = {
+  name: "mailbox-idle",
+  group: "mailbox",
+  title: "Cost of a broker while others wait",
+  notes: ["Three windows of three seconds, two seconds after the last message. Figures are for 10 s."],
+  contenders: [idle],
+  columns: [
+    { title: "CPU/10 s", figure: "cpuMs", format: milliseconds },
+    { title: "wake-ups/10 s", figure: "wakeUps", format: count },
+  ],
+  targets: [
+    {
+      // V8 wakes its own threads now and then.
+      name: "CPU time of an idle broker with 100 waiters, 10 s",
+      needs: [idle.name],
+      value: (figure) => figure(idle.name, "cpuMs"),
+      limit: 1,
+      better: "lower",
+      format: milliseconds,
+    },
+  ],
+};
+
+export const mailbox = [trips, floods, wakes, takeovers, memories, idles];

@@ -1,8 +1,8 @@
 import { checkBoolean, checkInteger, checkOneOf, checkOptions, checkSignal } from "../check.js";
 import { encodeBody, messageOf, storedOf } from "./body.js";
-import type { Requester } from "./client/requester.js";
 import { acknowledge, take } from "./client/taking.js";
 import { Delivery } from "./delivery.js";
+import type { Engine } from "./engine.js";
 import { LONGEST_ID, LONGEST_NAME, MOST_LEASE, MOST_TAKEN, MOST_TIME, WAIT } from "./limits.js";
 import {
   type BoxSettings,
@@ -41,12 +41,12 @@ const POST_OPTIONS = ["from", "id", "priority", "key", "ttl", "delay"];
 /** A box, by its name. It need not exist: it begins with the first post or wait. */
 export class Box<Body = unknown> {
   readonly name: string;
-  readonly #requester: Requester;
+  readonly #engine: Engine;
   readonly #from: string;
 
-  constructor(name: string, requester: Requester, from: string) {
+  constructor(name: string, engine: Engine, from: string) {
     this.name = checkName(name, "box");
-    this.#requester = requester;
+    this.#engine = engine;
     this.#from = from;
   }
 
@@ -58,8 +58,8 @@ export class Box<Body = unknown> {
    */
   post(body: Body, options?: PostOptions): Promise<Receipt> {
     const post = postRequest(body, options, this.#from);
-    const number = this.#requester.nextPost();
-    return this.#requester.ask({ op: "post", to: this.name, number, ...post }).answer as Promise<Receipt>;
+    const number = this.#engine.nextPost();
+    return this.#engine.ask({ op: "post", to: this.name, number, ...post }).answer as Promise<Receipt>;
   }
 
   /** Takes what is there, in order: at most `limit`, possibly none. */
@@ -69,7 +69,7 @@ export class Box<Body = unknown> {
     checkOptions(options, ["limit", "ack", "lease"], "options");
     const most = checkInteger(options.limit ?? MOST_TAKEN, "options.limit", 1, MOST_TAKEN);
     const messages = await take(
-      this.#requester,
+      this.#engine,
       { box: this.name, most, lease: checkLease(options) },
       { timeout: 0, signal: undefined },
     );
@@ -86,7 +86,7 @@ export class Box<Body = unknown> {
     checkOptions(options, ["timeout", "ack", "lease", "signal"], "options");
     const timeout = checkWait(options.timeout, WAIT);
     const messages = await take(
-      this.#requester,
+      this.#engine,
       { box: this.name, most: 1, lease: checkLease(options), wait: true },
       { timeout, signal: checkSignal(options.signal, "options.signal") },
     );
@@ -106,8 +106,8 @@ export class Box<Body = unknown> {
   work(options?: WorkOptions<Body>): Work<Body>;
   work(handler: Handler<Body>, options?: WorkOptions<Body>): Promise<void>;
   work(first?: Handler<Body> | WorkOptions<Body>, options?: WorkOptions<Body>): Work<Body> | Promise<void> {
-    if (typeof first !== "function") return new Work(this.name, this.#requester, first ?? {});
-    return workBy(new Work(this.name, this.#requester, options ?? {}), first);
+    if (typeof first !== "function") return new Work(this.name, this.#engine, first ?? {});
+    return workBy(new Work(this.name, this.#engine, options ?? {}), first);
   }
 
   /** Delivers to this box what is published under topics that the pattern means: `*` is a word, a last `>` one or more. It is stored. */
@@ -137,7 +137,7 @@ export class Box<Body = unknown> {
   async list(
     options: { readonly state?: MessageState; readonly after?: number; readonly limit?: number } = {},
   ): Promise<StoredMessage<Body>[]> {
-    return (await listed(this.#requester, this.name, options)) as StoredMessage<Body>[];
+    return (await listed(this.#engine, this.name, options)) as StoredMessage<Body>[];
   }
 
   /** The dead letters, as `list` gives them. */
@@ -169,7 +169,7 @@ export class Box<Body = unknown> {
 
   /** Asks for the next part until there is none. `counted`: a part that did nothing is not the last. */
   async #repeat(
-    next: (at: number) => Parameters<Requester["ask"]>[0] | undefined,
+    next: (at: number) => Parameters<Engine["ask"]>[0] | undefined,
     counted: boolean,
   ): Promise<number> {
     let total = 0;
@@ -182,13 +182,13 @@ export class Box<Body = unknown> {
     }
   }
 
-  #ask(request: Parameters<Requester["ask"]>[0]): Promise<unknown> {
-    return this.#requester.ask(request).answer;
+  #ask(request: Parameters<Engine["ask"]>[0]): Promise<unknown> {
+    return this.#engine.ask(request).answer;
   }
 
   #hand(messages: readonly WireMessage[], ack: boolean): Message<Body>[] {
-    if (!ack) return messages.map((wire) => new Delivery<Body>(wire, this.#requester));
-    acknowledge(this.#requester, messages);
+    if (!ack) return messages.map((wire) => new Delivery<Body>(wire, this.#engine));
+    acknowledge(this.#engine, messages);
     return messages.map((wire) => messageOf(wire) as Message<Body>);
   }
 }
@@ -216,13 +216,13 @@ const STATES: readonly MessageState[] = ["queued", "claimed", "delayed", "dead"]
 
 /** Looks at messages of a box, or of all. */
 export async function listed(
-  requester: Requester,
+  engine: Engine,
   box: string | undefined,
   options: { readonly state?: MessageState; readonly after?: number; readonly limit?: number },
 ): Promise<StoredMessage[]> {
   checkOptions(options, ["state", "after", "limit"], "options");
   const { state, after = 0, limit = MOST_TAKEN } = options;
-  const answer = await requester.ask({
+  const answer = await engine.ask({
     op: "list",
     box,
     state: state === undefined ? undefined : STATES.indexOf(checkOneOf(state, "options.state", STATES)),

@@ -1,6 +1,6 @@
 import { checkInteger, checkOptions } from "../check.js";
 import { messageOf } from "./body.js";
-import type { Requester } from "./client/requester.js";
+import type { Engine } from "./engine.js";
 import { MOST_LEASE, MOST_TIME } from "./limits.js";
 import type { Message, Priority, Sender } from "./message.js";
 import type { SettleRequest, WireMessage } from "./wire.js";
@@ -21,10 +21,10 @@ export class Delivery<Body = unknown> implements Message<Body> {
   readonly topic: string | undefined;
   readonly attempt: number;
   readonly #token: number;
-  readonly #requester: Requester;
+  readonly #engine: Engine;
   #settled = false;
 
-  constructor(wire: WireMessage, requester: Requester) {
+  constructor(wire: WireMessage, engine: Engine) {
     const message = messageOf(wire) as Message<Body>;
     this.box = message.box;
     this.id = message.id;
@@ -37,7 +37,7 @@ export class Delivery<Body = unknown> implements Message<Body> {
     this.topic = message.topic;
     this.attempt = message.attempt;
     this.#token = wire.token!;
-    this.#requester = requester;
+    this.#engine = engine;
   }
 
   /** Whether it was delivered before: to somebody who did not settle it. It may have been worked on. */
@@ -85,13 +85,12 @@ export class Delivery<Body = unknown> implements Message<Body> {
     try {
       await this.#ask(how, more);
     } finally {
-      // A second one that was rejected does not end the claim of a later delivery.
-      if (this.#requester.held.get(this.position) === this.#token) this.#requester.held.delete(this.position);
+      this.#engine.release(this.position, this.#token);
     }
   }
 
   #ask(how: SettleRequest["how"], more: Partial<SettleRequest>): Promise<unknown> {
     const claims = [[this.position, this.#token]] as const;
-    return this.#requester.ask({ ...more, op: "settle", how, claims }).answer;
+    return this.#engine.ask({ ...more, op: "settle", how, claims }).answer;
   }
 }

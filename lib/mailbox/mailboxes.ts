@@ -3,15 +3,16 @@ import { raise } from "../raise.js";
 import { Box, type BoxWaitOptions, type FetchOptions, listed, postRequest } from "./box.js";
 import { LocalLink } from "./client/local-link.js";
 import { reach } from "./client/reach.js";
-import { Requester, type RequesterState } from "./client/requester.js";
+import { Requester } from "./client/requester.js";
 import type { Delivery } from "./delivery.js";
+import type { Engine, EngineListener, EngineState } from "./engine.js";
 import { NotBrokerError } from "./errors.js";
 import type { BrokerStatus, Message, MessageState, PostOptions, Receipt, StoredMessage } from "./message.js";
-import { checkMailboxes, type MailboxesOptions, type MailboxesSettings } from "./options.js";
+import { checkMailboxes, type LocalSettings, type MailboxesOptions, type NatsSettings } from "./options.js";
 import { checkTopic } from "./topics.js";
 import type { PublishAnswer } from "./wire.js";
 
-export type MailboxesState = RequesterState;
+export type MailboxesState = EngineState;
 
 export interface MailboxesEvents {
   /** This process became the broker, or a client of it, or looks for one. */
@@ -30,33 +31,28 @@ export interface MailboxesEvents {
  * until `close`, unless `unref` was called.
  */
 export class Mailboxes extends EventEmitter<MailboxesEvents> {
-  readonly #settings: MailboxesSettings;
-  readonly #requester: Requester;
+  readonly #from: string;
+  readonly #engine: Engine;
   #state: MailboxesState = "connecting";
 
   /** Made by `mailboxes`. */
-  constructor(settings: MailboxesSettings) {
+  constructor(from: string, begin: (listener: EngineListener) => Engine) {
     super();
-    this.#settings = settings;
-    const { place, durability, defaults, maxMessageBytes, time, stall, kill } = settings;
-    const onTrouble = (error: Error) => this.#trouble(error);
-    const reaching = { place, durability, defaults, maxMessageBytes, time, onTrouble, stall, kill };
-    this.#requester = new Requester({
-      reach: (later) => reach(reaching, later, () => this.#state === "closed"),
-      ...{ stall, kill, path: settings.path },
+    this.#from = from;
+    this.#engine = begin({
       onNotice: ({ box }) => this.#tell("full", box),
       onState: (state) => {
         if (state === this.#state) return;
         this.#state = state;
         this.#tell("state", state);
       },
-      onFatal: onTrouble,
+      onTrouble: (error) => this.#trouble(error),
     });
   }
 
   /** Resolves when a broker is found: this process or another. */
   async ready(): Promise<this> {
-    await this.#requester.ready();
+    await this.#engine.ready();
     return this;
   }
 
@@ -71,16 +67,16 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
 
   /** The broker's process, as it says; undefined while it is being looked for. */
   get brokerPid(): number | undefined {
-    return this.#requester.hello?.pid;
+    return this.#engine.hello?.pid;
   }
 
   /** The file of the store, as the broker says; undefined for a store in memory. */
   get path(): string | undefined {
-    return this.#requester.hello?.path;
+    return this.#engine.hello?.path;
   }
 
   box<Body = unknown>(name: string): Box<Body> {
-    return new Box<Body>(name, this.#requester, this.#settings.from);
+    return new Box<Body>(name, this.#engine, this.#from);
   }
 
   /** Stores a message in a box; see `Box.post`. */
@@ -111,15 +107,15 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
     body: unknown,
     options?: Omit<PostOptions, "id" | "key">,
   ): Promise<{ readonly boxes: number; readonly full: readonly string[] }> {
-    const post = postRequest(body, options, this.#settings.from);
-    const number = this.#requester.nextPost();
+    const post = postRequest(body, options, this.#from);
+    const number = this.#engine.nextPost();
     const request = { op: "publish", topic: checkTopic(topic, "topic"), number, ...post } as const;
-    return (await this.#requester.ask(request).answer) as PublishAnswer;
+    return (await this.#engine.ask(request).answer) as PublishAnswer;
   }
 
   /** How broker, store and boxes stand. */
   async status(): Promise<BrokerStatus> {
-    const status = (await this.#requester.ask({ op: "status" }).answer) as Omit<BrokerStatus, "broker">;
+    const status = (await this.#engine.ask({ op: "status" }).answer) as Omit<BrokerStatus, "broker">;
     return { ...status, broker: this.isBroker };
   }
 
@@ -127,7 +123,7 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
   list(
     options: { readonly state?: MessageState; readonly after?: number; readonly limit?: number } = {},
   ): Promise<StoredMessage[]> {
-    return listed(this.#requester, undefined, options);
+    return listed(this.#engine, undefined, options);
   }
 
   /**
@@ -136,8 +132,11 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
    * Resolves with whether somebody could take over.
    */
   async stop(): Promise<boolean> {
-    await this.#requester.ready();
-    const { link } = this.#requester;
+    await this.#engine.ready();
+    if (!(this.#engine instanceof Requester)) {
+      throw new NotBrokerError("no process is the broker: the messages lie in NATS", undefined);
+    }
+    const { link } = this.#engine;
     if (!(link instanceof LocalLink)) {
       const pid = this.brokerPid;
       throw new NotBrokerError(
@@ -146,23 +145,23 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
       );
     }
     const { others } = link;
-    await this.#requester.renounce(others > 0);
+    await this.#engine.renounce(others > 0);
     return others > 0;
   }
 
   /** Leaves, and gives back what was taken and not settled. A broker in this process ends, and another process takes over. Idempotent. */
   async close(): Promise<void> {
-    await this.#requester.close();
+    await this.#engine.close();
   }
 
   ref(): this {
-    this.#requester.ref();
+    this.#engine.ref();
     return this;
   }
 
   /** Lets the process end. What waits is taken back then, and claims are given back. */
   unref(): this {
-    this.#requester.unref();
+    this.#engine.unref();
     return this;
   }
 
@@ -193,5 +192,32 @@ export class Mailboxes extends EventEmitter<MailboxesEvents> {
  * and `connect` reject with.
  */
 export async function mailboxes(options: MailboxesOptions = {}): Promise<Mailboxes> {
-  return new Mailboxes(checkMailboxes(options)).ready();
+  const settings = checkMailboxes(options);
+  const begin = "nats" in settings ? await natsEngine(settings) : localEngine(settings);
+  return new Mailboxes(settings.from, begin).ready();
+}
+
+/** A broker on this machine, in this process or another. */
+function localEngine(settings: LocalSettings): (listener: EngineListener) => Engine {
+  return (listener) => {
+    const { place, path, durability, defaults, maxMessageBytes, time, stall, kill } = settings;
+    const { onTrouble } = listener;
+    const reaching = { place, durability, defaults, maxMessageBytes, time, onTrouble, stall, kill };
+    let closed = false;
+    return new Requester({
+      ...{ stall, kill, path, ...listener },
+      reach: (later) => reach(reaching, later, () => closed),
+      onState(state) {
+        closed = state === "closed";
+        listener.onState(state);
+      },
+    });
+  };
+}
+
+/** Servers of NATS. Their client is loaded only where a program asks for it. */
+async function natsEngine(settings: NatsSettings): Promise<(listener: EngineListener) => Engine> {
+  const { NatsEngine, loadPackages } = await import("./nats/nats-engine.js");
+  const packages = await loadPackages();
+  return (listener) => new NatsEngine(settings, packages, listener);
 }

@@ -132,8 +132,8 @@ export interface BoxStatus {
 }
 
 export interface BrokerStatus {
-  /** The broker's process. */
-  readonly pid: number;
+  /** The broker's process; undefined with NATS. */
+  readonly pid: number | undefined;
   /** Whether this process is the broker. */
   readonly broker: boolean;
   /** The file of the store; undefined for a store in memory. */
@@ -142,7 +142,8 @@ export interface BrokerStatus {
   readonly durability: "process" | "disk";
   /** The number of the takeover: each broker of a store has a greater one. */
   readonly epoch: number;
-  readonly clients: number;
+  /** How many processes there are; undefined with NATS. */
+  readonly clients: number | undefined;
   /** Where a damaged store was set aside, if that has happened to this broker. */
   readonly damaged: string | undefined;
   readonly boxes: readonly BoxStatus[];

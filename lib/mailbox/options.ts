@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from "node:path";
 import { checkFunction, checkInteger, checkNumber, checkOneOf, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
-import { type Place, storePath } from "./client/place.js";
+import { defaultNamespace, type Place, storePath } from "./client/place.js";
 import { MESSAGE_BYTES, MOST_MESSAGE_BYTES, MOST_WAIT, STALL } from "./limits.js";
 import type { BoxSettings } from "./message.js";
 import { checkName, checkSettings } from "./settings.js";
@@ -40,27 +40,97 @@ export interface MailboxesOptions {
   readonly stall?: number | undefined;
   /** The broker's source of time, in ms since the epoch: for tests. It must not go back. */
   readonly time?: Time | undefined;
+  /**
+   * `local`: a broker on this machine. `nats`: servers of NATS with JetStream, 2.9 or later, for several machines; see
+   * docs/mailbox.md#past-one-machine. Default `local`.
+   */
+  readonly engine?: "local" | "nats" | undefined;
+  /** With `nats`: where the servers are, as HOST:PORT. Default 127.0.0.1:4222. */
+  readonly servers?: string | readonly string[] | undefined;
+  /** With `nats`: further options for `connect` of @nats-io/transport-node, such as `token`, `user` and `pass`, `tls`. */
+  readonly connection?: Readonly<Record<string, unknown>> | undefined;
+  /** With `nats`: on how many servers of a cluster each message lies, 1 to 5. Default 1. */
+  readonly replicas?: number | undefined;
+  /** With `nats`: how long a process may be silent, in ms, 1000 to 300 000, until its claims come back. The first reader of a box sets it. Default 10 000. */
+  readonly silence?: number | undefined;
 }
 
 const KNOWN = [
   ...["name", "namespace", "directory", "transport", "addon", "store", "path", "durability", "from"],
-  ...["maxMessageBytes", "boxes", "takeover", "stall", "time"],
+  ...["maxMessageBytes", "boxes", "takeover", "stall", "time", "engine"],
 ];
+const KNOWN_NATS = [
+  ...["name", "namespace", "from", "maxMessageBytes", "boxes", "stall", "engine"],
+  ...["servers", "connection", "replicas", "silence"],
+];
+const SERVER = "127.0.0.1:4222";
+const SILENCE = 10_000;
 
-export interface MailboxesSettings {
+/** What holds whichever engine there is. */
+interface CommonSettings {
+  readonly from: string;
+  readonly maxMessageBytes: number;
+  readonly defaults: Partial<BoxSettings>;
+  readonly stall: number;
+}
+
+export interface NatsSettings extends CommonSettings {
+  readonly nats: true;
+  readonly name: string;
+  readonly namespace: string;
+  readonly servers: readonly string[];
+  readonly connection: Readonly<Record<string, unknown>>;
+  readonly replicas: number;
+  readonly silence: number;
+}
+
+export interface LocalSettings extends CommonSettings {
   readonly place: Place;
   /** The file that the program chose; undefined if it left that open. */
   readonly path: string | undefined;
   readonly durability: "process" | "disk";
-  readonly from: string;
-  readonly maxMessageBytes: number;
-  readonly defaults: Partial<BoxSettings>;
   readonly kill: boolean;
-  readonly stall: number;
   readonly time: Time | undefined;
 }
 
-export function checkMailboxes(options: MailboxesOptions): MailboxesSettings {
+export function checkMailboxes(options: MailboxesOptions): LocalSettings | NatsSettings {
+  const engine = checkOneOf(options?.engine ?? "local", "options.engine", ["local", "nats"]);
+  return engine === "nats" ? checkNats(options) : checkLocal(options);
+}
+
+function checkCommon(options: MailboxesOptions): CommonSettings {
+  const { from, maxMessageBytes = MESSAGE_BYTES, boxes = {}, stall = STALL } = options;
+  return {
+    from: from === undefined ? "" : checkName(from, "options.from"),
+    maxMessageBytes: checkInteger(maxMessageBytes, "options.maxMessageBytes", 1, MOST_MESSAGE_BYTES),
+    defaults: checkSettings(boxes, "options.boxes"),
+    stall: checkInteger(stall, "options.stall", 10, 300_000),
+  };
+}
+
+function checkNats(options: MailboxesOptions): NatsSettings {
+  checkOptions(options, KNOWN_NATS, "options");
+  const { servers = SERVER, connection = {}, name = "mailbox", namespace = defaultNamespace() } = options;
+  const list = typeof servers === "string" ? [servers] : servers;
+  if (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === "string")) {
+    throw new InvalidArgumentError("options.servers", "HOST:PORT, or an array of these", servers);
+  }
+  if (typeof connection !== "object" || connection === null) {
+    throw new InvalidArgumentError("options.connection", "an object", connection);
+  }
+  return {
+    ...checkCommon(options),
+    nats: true,
+    name: checkName(name, "options.name"),
+    namespace: checkName(namespace, "options.namespace"),
+    servers: list,
+    connection,
+    replicas: checkInteger(options.replicas ?? 1, "options.replicas", 1, 5),
+    silence: checkInteger(options.silence ?? SILENCE, "options.silence", 1000, 300_000),
+  };
+}
+
+function checkLocal(options: MailboxesOptions): LocalSettings {
   checkOptions(options, KNOWN, "options");
   const { name = "mailbox", namespace, directory, transport, addon, store = "sqlite", path } = options;
   checkOneOf(store, "options.store", ["sqlite", "memory"]);
@@ -74,6 +144,7 @@ export function checkMailboxes(options: MailboxesOptions): MailboxesSettings {
   const file = path === undefined ? storePath(name, namespace, directory) : resolve(path);
   if (!isAbsolute(file)) throw new InvalidArgumentError("options.path", "a path", path);
   return {
+    ...checkCommon(options),
     place: {
       name,
       options: { namespace, directory, transport, addon },
@@ -81,16 +152,7 @@ export function checkMailboxes(options: MailboxesOptions): MailboxesSettings {
     },
     path: path === undefined ? undefined : file,
     durability: checkOneOf(options.durability ?? "process", "options.durability", ["process", "disk"]),
-    from: options.from === undefined ? "" : checkName(options.from, "options.from"),
-    maxMessageBytes: checkInteger(
-      options.maxMessageBytes ?? MESSAGE_BYTES,
-      "options.maxMessageBytes",
-      1,
-      MOST_MESSAGE_BYTES,
-    ),
-    defaults: checkSettings(options.boxes ?? {}, "options.boxes"),
     kill: checkOneOf(options.takeover ?? "refuse", "options.takeover", ["refuse", "kill"]) === "kill",
-    stall: checkInteger(options.stall ?? STALL, "options.stall", 10, 300_000),
     time: checkFunction(options.time, "options.time"),
   };
 }

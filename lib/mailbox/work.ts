@@ -3,9 +3,9 @@ import { clearTimeout, setTimeout, type Timer } from "../clock.js";
 import { InvalidArgumentError } from "../errors.js";
 import { raise } from "../raise.js";
 import { offAbort, onAbort } from "../signal.js";
-import type { Requester } from "./client/requester.js";
 import { take } from "./client/taking.js";
 import { Delivery } from "./delivery.js";
+import type { Engine } from "./engine.js";
 import { LeaseLostError } from "./errors.js";
 import { LEASE, MOST_LEASE } from "./limits.js";
 import { RANK } from "./message.js";
@@ -38,7 +38,7 @@ const FOREVER = { timeout: Number.POSITIVE_INFINITY } as const;
 export class Work<Body = unknown> implements AsyncIterable<Delivery<Body>> {
   readonly concurrency: number;
   readonly #box: string;
-  readonly #requester: Requester;
+  readonly #engine: Engine;
   readonly #lease: number;
   readonly #shutdown: string | false;
   readonly #onInterrupt: ((delivery: Delivery<Body>) => unknown) | undefined;
@@ -59,10 +59,10 @@ export class Work<Body = unknown> implements AsyncIterable<Delivery<Body>> {
   #failure: { readonly error: unknown } | undefined;
   #begun = false;
 
-  constructor(box: string, requester: Requester, options: WorkOptions<Body>) {
+  constructor(box: string, engine: Engine, options: WorkOptions<Body>) {
     checkOptions(options, KNOWN, "options");
     this.#box = box;
-    this.#requester = requester;
+    this.#engine = engine;
     this.concurrency = checkInteger(options.concurrency ?? 1, "options.concurrency", 1, 1000);
     this.#lease = checkInteger(options.lease ?? LEASE, "options.lease", 1, MOST_LEASE);
     const { shutdown = "shutdown" } = options;
@@ -163,8 +163,8 @@ export class Work<Body = unknown> implements AsyncIterable<Delivery<Body>> {
 
   async #take(rank: number | undefined): Promise<Delivery<Body>[]> {
     const request = { box: this.#box, most: 1, lease: this.#lease, wait: true, rank };
-    const messages = await take(this.#requester, request, { ...FOREVER, signal: this.#stop.signal });
-    return messages.map((wire) => new Delivery<Body>(wire, this.#requester));
+    const messages = await take(this.#engine, request, { ...FOREVER, signal: this.#stop.signal });
+    return messages.map((wire) => new Delivery<Body>(wire, this.#engine));
   }
 
   #arrived(delivery: Delivery<Body>): void {

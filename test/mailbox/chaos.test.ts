@@ -1,116 +1,19 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { scratchDirectory } from "../transport/scratch.js";
-import { member, sqliteNode } from "./setup.js";
+import { chaos } from "./chaos-run.js";
 
 /** How long processes are killed, in s, and how many messages there are. RINGBELL_TEST_CHAOS=600 runs it for ten minutes. */
 const SECONDS = Number(process.env.RINGBELL_TEST_CHAOS ?? 12);
 const MESSAGES = Math.min(200_000, SECONDS * 2000);
-const PAUSE = 250;
-
-const program = fileURLToPath(new URL("./programs/chaos.mjs", import.meta.url));
-
-/** What the processes were told, by number of the message. */
-class Book {
-  readonly accepted = new Set<string>();
-  readonly got = new Set<string>();
-  readonly acked = new Set<string>();
-  readonly wrong: string[] = [];
-  /** The last number of each sender that came for the first time, by taker. */
-  readonly #last = new Map<string, number>();
-
-  hear(who: string, line: string): void {
-    const [what, ...rest] = line.split(" ");
-    if (what === "accepted") {
-      for (let n = Number(rest[0]); n <= Number(rest[1]); n++) this.accepted.add(`${who} ${n}`);
-    } else if (what === "got") {
-      const [sender, number, attempt] = [rest[0]!, Number(rest[1]), Number(rest[2])];
-      const message = `${sender} ${number}`;
-      if (this.acked.has(message)) this.wrong.push(`${message} came after its acknowledgement`);
-      this.got.add(message);
-      if (attempt !== 1) return;
-      const key = `${who} ${sender}`;
-      const last = this.#last.get(key) ?? -1;
-      if (number <= last) this.wrong.push(`${who}: ${message} came after ${last}`);
-      this.#last.set(key, number);
-    } else if (what === "acked") this.acked.add(`${rest[0]} ${rest[1]}`);
-    else if (what === "trouble") this.wrong.push(`${who}: ${line}`);
-  }
-}
 
 describe("processes that are killed at random", () => {
   it("lose no accepted message, deliver none after its confirmed acknowledgement, and keep each sender's order", {
     timeout: SECONDS * 1000 + 120_000,
   }, async () => {
     const options = { directory: scratchDirectory(), boxes: { maxAttempts: 1_000_000 } };
-    const book = new Book();
-    const node = sqliteNode();
-    const running = new Map<string, { child: ChildProcess; exited: Promise<unknown> }>();
-    const next = new Map([
-      ["p0", 0],
-      ["p1", 0],
-    ]);
-    const finished = new Set<string>();
-    const most = MESSAGES / next.size;
-    let stopping = false;
-    let lives = 0;
-
-    const start = (who: string) => {
-      const isPoster = who.startsWith("p");
-      const args = isPoster ? ["post", who, String(next.get(who)), String(most)] : ["take"];
-      const child = spawn(node, [program, ...args, JSON.stringify(options)], {
-        stdio: ["ignore", "pipe", "inherit"],
-        env: { ...process.env, NODE_NO_WARNINGS: "1" },
-      });
-      // Each life of a taker counts by itself: what the former printed last may be read after what the next printed first.
-      const life = isPoster ? who : `${who}.${lives++}`;
-      const lines = createInterface({ input: child.stdout! }).on("line", (line) => {
-        if (line === "finished") finished.add(who);
-        if (line.startsWith("accepted")) next.set(who, Number(line.split(" ")[2]) + 1);
-        book.hear(life, line);
-      });
-      const exited = Promise.all([once(child, "exit"), once(lines, "close")]);
-      running.set(who, { child, exited });
-    };
-    const kill = async (who: string) => {
-      const { child, exited } = running.get(who)!;
-      child.kill("SIGKILL");
-      await exited;
-      // What was under way when a poster died may be stored or not; it does not use those numbers again.
-      if (who.startsWith("p")) next.set(who, next.get(who)! + 64);
-      if (!stopping && !finished.has(who)) start(who);
-    };
-    onTestFinished(async () => {
-      stopping = true;
-      for (const who of [...running.keys()]) await kill(who);
-    });
-
-    const all = ["t0", "p0", "t1", "p1"];
-    for (const who of all) start(who);
-    const end = performance.now() + SECONDS * 1000;
-    while (performance.now() < end) {
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * PAUSE * 2));
-      await kill(all[Math.floor(Math.random() * all.length)]!);
-    }
-    stopping = true;
-    for (const who of all) await kill(who);
-
-    const last = await member(options);
-    for (let some = 1; some > 0; ) {
-      const rest = await last.call<{ body: number; from: { name: string } }[]>("fetch", "box");
-      for (const { body, from } of rest) book.hear("last", `got ${from.name} ${body} 2`);
-      some = rest.length;
-    }
-    if (process.env.RINGBELL_TEST_CHAOS !== undefined) {
-      const { accepted, got, acked } = book;
-      const { epoch } = await last.call<{ epoch: number }>("status");
-      console.info({ accepted: accepted.size, got: got.size, acked: acked.size, lives, epoch });
-    }
+    const { book, last } = await chaos(options, SECONDS, MESSAGES);
     expect(book.wrong).toEqual([]);
-    expect([...book.accepted].filter((message) => !book.got.has(message))).toEqual([]);
+    expect(book.lost).toEqual([]);
     expect(book.accepted.size).toBeGreaterThan(SECONDS * 10);
     expect(await last.box("box", "status")).toMatchObject({ queued: 0, claimed: 0, dead: 0, bytes: 0 });
   });

@@ -9,14 +9,17 @@ import { mailboxes } from "ringbell/mailbox";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { scratchDirectory } from "../transport/scratch.js";
 import { cases } from "./contract/cases.js";
+import { localCases } from "./contract/local-cases.js";
 import { stage } from "./contract/stage.js";
 import { sqliteNode } from "./setup.js";
 
+const all = { ...cases, ...localCases };
+
 describe("mailboxes in memory", () => {
-  it.each(Object.keys(cases))("%s", async (title) => {
+  it.each(Object.keys(all))("%s", async (title) => {
     const { end, ...actors } = stage(mailboxes, { directory: scratchDirectory(), store: "memory" });
     try {
-      await cases[title]!(actors);
+      await all[title]!(actors);
     } finally {
       await end();
     }
@@ -47,7 +50,7 @@ describe("mailboxes in SQLite", () => {
   }, 120_000);
   afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-  it.each(Object.keys(cases))("%s", (title) => {
+  it.each(Object.keys(all))("%s", (title) => {
     if (!results.has(title)) throw new Error(`the case did not run: ${output}`);
     const error = results.get(title);
     if (error !== undefined) throw new Error(error);

@@ -13,13 +13,18 @@ export interface Place {
 
 const NAMESPACE = "default";
 
+/** The namespace of programs that name none. */
+export function defaultNamespace(): string {
+  return process.env.RINGBELL_NAMESPACE || NAMESPACE;
+}
+
 /**
  * The file of a store, unless the program names one: `<name>.mail` in the directory of the namespace if a directory is given, else in
  * `$XDG_STATE_HOME/ringbell/<namespace>`. That survives a restart of the machine, as the place of sockets does not.
  */
 export function storePath(
   name: string,
-  namespace = process.env.RINGBELL_NAMESPACE || NAMESPACE,
+  namespace = defaultNamespace(),
   directory = process.env.RINGBELL_DIRECTORY,
 ): string {
   const file = `${isAbsolute(name) ? name.slice(name.lastIndexOf("/") + 1) : name}.mail`;

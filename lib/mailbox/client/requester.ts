@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { clearTimeout, now, setTimeout, soon, type Timer } from "../../clock.js";
 import { ClosedError } from "../../errors.js";
+import type { Asked, Engine, EngineListener } from "../engine.js";
 import { BrokerStalledError } from "../errors.js";
 import { errorOf } from "../refusal.js";
 import {
@@ -8,7 +9,6 @@ import {
   type AnswerFrame,
   type Claim,
   type HelloAnswer,
-  type Notice,
   type Request,
   WIRE_VERSION,
 } from "../wire.js";
@@ -33,7 +33,7 @@ interface Pending {
   readonly at: number;
 }
 
-export interface RequesterParts {
+export interface RequesterParts extends EngineListener {
   /** Finds the broker, or becomes it. `later`: lets others become it first. */
   reach(later: boolean): Promise<BrokerLink>;
   /** How long the broker may leave a request unanswered, in ms. */
@@ -42,17 +42,6 @@ export interface RequesterParts {
   readonly kill: boolean;
   /** The file that this process would store in, if the program chose it. */
   readonly path: string | undefined;
-  onNotice(notice: Notice): void;
-  onState(state: RequesterState): void;
-  onFatal(error: Error): void;
-}
-
-export type RequesterState = "connecting" | "broker" | "client" | "closed";
-
-/** A request under way. */
-export interface Asked {
-  readonly tag: number;
-  readonly answer: Promise<unknown>;
 }
 
 /**
@@ -60,10 +49,10 @@ export interface Asked {
  * asked again. Posts carry numbers by which the next broker knows them; claims are named by position and token. One file has the whole life of a
  * request, over all links.
  */
-export class Requester {
-  /** Which claims this process has: the broker keeps them when the connection is made anew. */
-  readonly held = new Map<number, number>();
+export class Requester implements Engine {
   readonly #parts: RequesterParts;
+  /** Which claims this process has: the broker keeps them when the connection is made anew. */
+  readonly #held = new Map<number, number>();
   readonly #id = randomBytes(9).toString("base64url");
   readonly #pending = new Map<number, Pending>();
   /** Tags of requests that have to be sent. */
@@ -99,12 +88,18 @@ export class Requester {
     if (this.#hello === undefined) await this.#connect(false);
   }
 
-  /** The next number for a post. */
   nextPost(): number {
     return ++this.#posts;
   }
 
-  /** Asks, and takes the request over. With `waits` the answer may take any time. */
+  hold(position: number, token: number): void {
+    this.#held.set(position, token);
+  }
+
+  release(position: number, token: number): void {
+    if (this.#held.get(position) === token) this.#held.delete(position);
+  }
+
   ask(request: Request, waits = false): Asked {
     const tag = ++this.#last;
     if (this.#closed !== undefined) return { tag, answer: Promise.reject(this.#closed) };
@@ -211,7 +206,7 @@ export class Requester {
           else resolve(false);
         },
       });
-      const held: Claim[] = [...this.held];
+      const held: Claim[] = [...this.#held];
       const hello = {
         op: "hello",
         version: WIRE_VERSION,
@@ -249,7 +244,7 @@ export class Requester {
 
   #comeBack(later: boolean): void {
     this.#connect(later).catch((failure: Error) => {
-      if (this.#closed === undefined) this.#parts.onFatal(failure);
+      if (this.#closed === undefined) this.#parts.onTrouble(failure);
     });
   }
 

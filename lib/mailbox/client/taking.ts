@@ -1,7 +1,7 @@
 import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import { offAbort, onAbort } from "../../signal.js";
+import type { Engine } from "../engine.js";
 import type { Claim, TakeRequest, WireMessage } from "../wire.js";
-import type { Requester } from "./requester.js";
 
 export interface TakingLimits {
   /** In ms; Infinity: without end. */
@@ -14,14 +14,14 @@ export interface TakingLimits {
  * is taken back at the broker; otherwise it would eat the next message. One that was under way goes back.
  */
 export function take(
-  requester: Requester,
+  engine: Engine,
   request: Omit<TakeRequest, "op">,
   { timeout, signal }: TakingLimits,
 ): Promise<WireMessage[]> {
   if (signal?.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
     const waits = request.wait === true;
-    const { tag, answer } = requester.ask({ ...request, op: "take" }, waits);
+    const { tag, answer } = engine.ask({ ...request, op: "take" }, waits);
     let timer: Timer | undefined;
     let over = false;
     const finish = () => {
@@ -29,7 +29,7 @@ export function take(
       clearTimeout(timer);
       if (signal !== undefined) offAbort(signal, abort);
     };
-    const cancel = () => requester.ask({ op: "cancel", wait: tag }).answer;
+    const cancel = () => engine.ask({ op: "cancel", wait: tag }).answer;
     const abort = () => {
       finish();
       reject(signal!.reason);
@@ -39,8 +39,8 @@ export function take(
     answer.then(
       (value) => {
         const messages = value as WireMessage[];
-        for (const { position, token } of messages) requester.held.set(position, token!);
-        if (over) putBack(requester, messages);
+        for (const { position, token } of messages) engine.hold(position, token!);
+        if (over) putBack(engine, messages);
         else {
           finish();
           resolve(messages);
@@ -70,20 +70,18 @@ export function claimsOf(messages: readonly WireMessage[]): Claim[] {
 }
 
 /** Acknowledges what has arrived, without waiting for the answer. Until it comes, the claims are this process's. */
-export function acknowledge(requester: Requester, messages: readonly WireMessage[]): void {
-  settle(requester, "ack", messages);
+export function acknowledge(engine: Engine, messages: readonly WireMessage[]): void {
+  settle(engine, "ack", messages);
 }
 
-function putBack(requester: Requester, messages: readonly WireMessage[]): void {
-  settle(requester, "return", messages);
+function putBack(engine: Engine, messages: readonly WireMessage[]): void {
+  settle(engine, "return", messages);
 }
 
-function settle(requester: Requester, how: "ack" | "return", messages: readonly WireMessage[]): void {
+function settle(engine: Engine, how: "ack" | "return", messages: readonly WireMessage[]): void {
   if (messages.length === 0) return;
   const forget = () => {
-    for (const { position, token } of messages) {
-      if (requester.held.get(position) === token) requester.held.delete(position);
-    }
+    for (const { position, token } of messages) engine.release(position, token!);
   };
-  requester.ask({ op: "settle", how, claims: claimsOf(messages) }).answer.then(forget, forget);
+  engine.ask({ op: "settle", how, claims: claimsOf(messages) }).answer.then(forget, forget);
 }

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import type { Mailboxes, MailboxesOptions } from "ringbell/mailbox";
 
 /*
- * What mailboxes promise, whichever store they have. The same cases run over memory in the process of the tests, and over SQLite in a Node
- * that has it. So the file imports nothing but types and Node's own modules.
+ * What mailboxes promise, wherever their messages lie. The same cases run over memory and NATS in the process of the tests, and over SQLite in a
+ * Node that has it. So the file imports nothing but types and Node's own modules. See local-cases.ts for what holds on one machine only.
  */
 
 export interface Stage {
   /** Mailboxes of the case; the first that are opened have the broker. All are closed after it. */
   open(options?: MailboxesOptions): Promise<Mailboxes>;
-  /** Moves the broker's time on, and lets it notice. */
+  /** Lets time pass: the broker's, which it is made to notice, or that of the world. */
   pass(mail: Mailboxes, ms: number): Promise<void>;
 }
 
@@ -73,26 +73,15 @@ export const cases: Readonly<Record<string, Case>> = {
     await mail.post("b", "");
     const claimed = await mail.box("a").claim();
     const { boxes } = await mail.status();
-    const counts = boxes.map(({ name, queued, delayed, claimed: taken, dead, bytes }) => [
-      ...[name, queued, delayed, taken, dead, bytes],
+    const counts = boxes.map(({ name, queued, delayed, claimed: taken, dead }) => [
+      ...[name, queued, delayed, taken, dead],
     ]);
     assert.deepEqual(counts, [
-      ["a", 1, 1, 1, 0, 16],
-      ["b", 1, 0, 0, 0, 0],
+      ["a", 1, 1, 1, 0],
+      ["b", 1, 0, 0, 0],
     ]);
     await claimed?.ack();
-    assert.equal((await mail.box("a").status())?.bytes, 12);
-  },
-
-  "names the sender as it claims, and its process and user as the kernel says (S3.27)": async ({ open }) => {
-    const mail = await open({ from: "alice" });
-    const other = await open();
-    await mail.post("a", 1);
-    await other.post("a", 2, { from: "bob" });
-    const uid = process.getuid!();
-    for (const name of ["alice", "bob"]) {
-      assert.deepEqual((await mail.wait("a"))?.from, { name, pid: process.pid, uid });
-    }
+    assert.equal((await mail.box("a").status())?.claimed, 0);
   },
 
   "never gives one message to two that wait (S3.24)": async ({ open }) => {
@@ -175,10 +164,10 @@ export const cases: Readonly<Record<string, Case>> = {
   }) => {
     const mail = await open();
     await mail.post("a", "x");
-    const late = await mail.box("a").claim({ lease: 1000 });
-    await pass(mail, 999);
+    const late = await mail.box("a").claim({ lease: 2000 });
+    await pass(mail, 1000);
     assert.deepEqual(await mail.fetch("a"), []);
-    await pass(mail, 1);
+    await pass(mail, 1000);
     const next = await mail.box("a").claim();
     assert.equal(next?.attempt, 2);
     await assert.rejects(late!.ack(), code("ERR_RINGBELL_LEASE_LOST"));
@@ -189,10 +178,10 @@ export const cases: Readonly<Record<string, Case>> = {
   "extends a lease": async ({ open, pass }) => {
     const mail = await open();
     await mail.post("a", "x");
-    const claim = await mail.box("a").claim({ lease: 1000 });
-    await pass(mail, 900);
-    await claim!.extend(1000);
-    await pass(mail, 900);
+    const claim = await mail.box("a").claim({ lease: 2000 });
+    await pass(mail, 1200);
+    await claim!.extend(2000);
+    await pass(mail, 1200);
     assert.deepEqual(await mail.fetch("a"), []);
     await claim!.ack();
   },
@@ -200,9 +189,9 @@ export const cases: Readonly<Record<string, Case>> = {
   "gives a message back after a delay": async ({ open, pass }) => {
     const mail = await open();
     await mail.post("a", "x");
-    await (await mail.box("a").claim())!.nack({ delay: 5000 });
+    await (await mail.box("a").claim())!.nack({ delay: 2000 });
     assert.deepEqual(await mail.fetch("a"), []);
-    await pass(mail, 5000);
+    await pass(mail, 2000);
     assert.equal((await mail.fetch("a"))[0]?.attempt, 2);
   },
 
@@ -220,8 +209,8 @@ export const cases: Readonly<Record<string, Case>> = {
     assert.deepEqual(bodies(dead), ["often", "bad"]);
     assert.match(dead[0]!.reason!, /delivered 2 times; at last try 2/);
     assert.equal(dead[1]!.reason, "it is bad");
-    assert.equal((await box.status())?.dead, 2);
-    assert.equal((await box.status())?.bytes, 0);
+    const { dead: count, queued, claimed } = (await box.status())!;
+    assert.deepEqual([count, queued, claimed], [2, 0, 0]);
   },
 
   "puts dead letters back as if they had never been tried": async ({ open }) => {
@@ -247,21 +236,6 @@ export const cases: Readonly<Record<string, Case>> = {
     for (const body of [1, 2, 3]) await box.post(body);
     for (const claim of await box.fetch({ ack: false })) await claim.reject("no");
     assert.deepEqual(bodies(await box.dead()), [2, 3]);
-  },
-
-  "makes a dead letter of a message that has outlived its time": async ({ open, pass }) => {
-    const mail = await open();
-    const box = mail.box("a");
-    await box.configure({ ttl: 2000 });
-    await box.post("long", { ttl: 60_000 });
-    await box.post("short", { ttl: 1000 });
-    await box.post("as the box says");
-    await pass(mail, 1000);
-    assert.deepEqual(bodies(await box.dead()), ["short"]);
-    await pass(mail, 1000);
-    assert.deepEqual(bodies(await box.dead()), ["short", "as the box says"]);
-    assert.match((await box.dead())[0]!.reason!, /time to live/);
-    assert.deepEqual(bodies(await box.fetch()), ["long"]);
   },
 
   "keeps a delayed message back until its time": async ({ open, pass }) => {
@@ -296,37 +270,21 @@ export const cases: Readonly<Record<string, Case>> = {
     assert.deepEqual(bodies(await mail.fetch("a")), order);
   },
 
-  "lets a notice replace the one that waits with its key": async ({ open }) => {
-    const mail = await open();
-    const notice = (body: string, key: string) => mail.post("a", body, { priority: "notice", key });
-    const first = await notice("10 %", "build");
-    await notice("1 %", "test");
-    const second = await notice("20 percent", "build");
-    assert.equal(second.position, first.position);
-    assert.equal((await mail.box("a").status())?.bytes, 13);
-    assert.deepEqual(bodies(await mail.fetch("a")), ["20 percent", "1 %"]);
-    await notice("30 %", "build");
-    assert.deepEqual(bodies(await mail.fetch("a")), ["30 %"]);
-  },
-
   "refuses what a full box does not take, and says so": async ({ open }) => {
     const mail = await open();
     const box = mail.box("a");
     const told: string[] = [];
     mail.on("full", (name) => told.push(name));
-    await box.configure({ maxMessages: 3, maxBytes: 10 });
-    await box.post("12345");
-    await assert.rejects(box.post("123456"), code("ERR_RINGBELL_BOX_FULL"));
-    await box.post("12345");
-    await assert.rejects(box.post("1"), code("ERR_RINGBELL_BOX_FULL"));
-    const claim = await box.claim();
-    await assert.rejects(box.post("1"), code("ERR_RINGBELL_BOX_FULL"), "a claimed message takes room");
-    await claim!.ack();
+    await box.configure({ maxMessages: 2 });
     await box.post("1");
     await box.post("2");
     await assert.rejects(box.post("3"), code("ERR_RINGBELL_BOX_FULL"));
+    const claim = await box.claim();
+    await assert.rejects(box.post("3"), code("ERR_RINGBELL_BOX_FULL"), "a claimed message takes room");
+    await claim!.ack();
+    await box.post("3");
     const status = await box.status();
-    assert.deepEqual([status?.queued, status?.bytes, status?.refused, status?.full], [3, 7, 4, true]);
+    assert.deepEqual([status?.queued, status?.refused, status?.full], [2, 2, true]);
     assert.deepEqual(told, ["a"]);
   },
 
@@ -396,7 +354,7 @@ export const cases: Readonly<Record<string, Case>> = {
         ["a", 3, "queued"],
       ],
     );
-    assert.deepEqual(bodies(await mail.list({ after: all[0]!.position, limit: 1 })), [2]);
+    assert.deepEqual(bodies(await mail.box("a").list({ after: all[0]!.position, limit: 1 })), [3]);
     assert.deepEqual(bodies(await mail.box("a").list({ state: "queued" })), [3]);
     assert.deepEqual(bodies(await mail.list({ state: "delayed" })), [2]);
     assert.deepEqual(await mail.box("none").list(), []);

@@ -5,13 +5,14 @@ import type { Case } from "./cases.js";
 
 const sibling = (path: string) => new URL(path, import.meta.url).href;
 const { cases } = (await import(sibling("./cases.ts"))) as { cases: Record<string, Case> };
+const { localCases } = (await import(sibling("./local-cases.ts"))) as { localCases: Record<string, Case> };
 const { stage } = (await import(sibling("./stage.ts"))) as typeof import("./stage.js");
 const library = (await import(
   sibling("../../../dist/mailbox/index.js")
 )) as typeof import("ringbell/mailbox");
 
 const [, , directory, only] = process.argv;
-for (const [at, [title, run]] of Object.entries(cases).entries()) {
+for (const [at, [title, run]] of Object.entries({ ...cases, ...localCases }).entries()) {
   if (only !== undefined && only !== title) continue;
   const place = join(directory!, String(at));
   mkdirSync(place);
