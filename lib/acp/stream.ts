@@ -1,7 +1,8 @@
 import { connect } from "../channel/connect.js";
 import { listen } from "../channel/listen.js";
 import type { ConnectOptions, ListenOptions } from "../channel/options.js";
-import { checkFunction } from "../check.js";
+import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/settings.js";
+import { checkFunction, checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import type { CloseInfo, CloseOptions, Peer, Port } from "../port.js";
 
@@ -58,6 +59,7 @@ export async function connectAcp<Message extends AcpMessage = AcpMessage>(
   name: string,
   options: ConnectAcpOptions = {},
 ): Promise<AcpStream<Message>> {
+  checkOptions(options, PASSED_TO_CONNECT, "options");
   return acpStream<Message>(await connect(name, { ...options, codec: json() }));
 }
 
@@ -80,6 +82,7 @@ export async function serveAcp<Message extends AcpMessage = AcpMessage>(
   serve: (stream: AcpStream<Message>) => void,
   options: ServeAcpOptions = {},
 ): Promise<AcpService> {
+  checkOptions(options, ["onPeerError", ...PASSED_TO_LISTEN], "options");
   const { onPeerError, ...listening } = options;
   checkFunction(serve, "serve");
   const server = await listen<unknown, unknown>(name, { ...listening, codec: json() });

@@ -107,6 +107,15 @@ const COMMON = [
 const LISTEN = [...COMMON, "mode", "roles", "lines", "tap"] as const;
 const CONNECT = [...COMMON, "retry"] as const;
 
+/** The options of `listen`. */
+export const LISTEN_OPTIONS: readonly string[] = LISTEN;
+
+const passedOn = (names: readonly string[]) => names.filter((name) => name !== "codec" && name !== "lanes");
+
+/** The options that functions pass on to `listen`, or `connect`, which set the codec and the lanes by themselves. */
+export const PASSED_TO_LISTEN: readonly string[] = passedOn(LISTEN);
+export const PASSED_TO_CONNECT: readonly string[] = passedOn(CONNECT);
+
 const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
 const BACKINGS: readonly Backing[] = ["sealed", "named"];
 /** 256 MiB. */

@@ -9,6 +9,7 @@ import type { LanesOf, MainReceive, MainSend, NoLanes } from "./lane-types.js";
 import { listen } from "./listen.js";
 import type { LanesOption, ListenOptions } from "./options.js";
 import type { Server } from "./server.js";
+import { LISTEN_OPTIONS } from "./settings.js";
 
 /** The options of `spawn`: those of `listen`, and how the child is started and ended. */
 export interface SpawnOptions<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>
@@ -44,6 +45,7 @@ export async function spawn<Send = unknown, Receive = Send, const Lanes extends 
 > {
   if (typeof command !== "string" || command === "")
     throw new InvalidArgumentError("command", "a command or the path of a program", command);
+  checkOptions(options, [...CHILD_OPTIONS, ...LISTEN_OPTIONS], "options");
   const { cwd, env, stdio, startTimeout, endTimeout, signal, ...listening } = options;
   const server = (await listen(
     randomUUID(),
@@ -51,7 +53,6 @@ export async function spawn<Send = unknown, Receive = Send, const Lanes extends 
   )) as unknown as Server;
   try {
     const how = { cwd, env, stdio, startTimeout, endTimeout };
-    checkOptions(how, CHILD_OPTIONS, "options");
     const child = new Child(command, args, how, { RINGBELL_ENDPOINT: server.path });
     const channel = await child.connected(
       (early) => server.accept({ signal: early, timeout: child.startTimeout }),

@@ -1,5 +1,7 @@
 import { connect } from "../channel/connect.js";
 import type { ConnectOptions } from "../channel/options.js";
+import { PASSED_TO_CONNECT } from "../channel/settings.js";
+import { checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import { ReconnectingTransport } from "./reconnect/reconnecting.js";
 import { type McpTransport, type McpTransportOptions, mcpTransport } from "./transport.js";
@@ -30,6 +32,7 @@ export async function connectMcp(
   name: string,
   options: ConnectMcpOptions = {},
 ): Promise<McpTransport | ReconnectingTransport> {
+  checkOptions(options, ["blocks", "reconnect", ...PASSED_TO_CONNECT], "options");
   const { blocks, reconnect = false, ...connecting } = options;
   const open = async (more: ConnectOptions<unknown, unknown>) =>
     mcpTransport(await connect(name, { ...connecting, ...more, codec: json() }), { blocks });

@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
 import { listen } from "../channel/listen.js";
 import type { ListenOptions } from "../channel/options.js";
-import { checkFunction } from "../check.js";
+import { PASSED_TO_LISTEN } from "../channel/settings.js";
+import { checkFunction, checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import type { CloseOptions, Peer, Port } from "../port.js";
 import { type McpTransport, type McpTransportOptions, mcpTransport } from "./transport.js";
@@ -109,6 +110,7 @@ export async function serveMcp(
   factory: McpServerFactory,
   options: ServeMcpOptions = {},
 ): Promise<McpService> {
+  checkOptions(options, ["blocks", ...PASSED_TO_LISTEN], "options");
   const { blocks, ...listening } = options;
   checkFunction(factory, "factory");
   const server = await listen<unknown, unknown>(name, { ...listening, codec: json() });

@@ -1,6 +1,8 @@
 import { connect } from "../channel/connect.js";
 import { listen } from "../channel/listen.js";
 import type { ConnectOptions, ListenOptions } from "../channel/options.js";
+import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/settings.js";
+import { checkOptions } from "../check.js";
 import { text } from "../codec/text.js";
 import type { CloseInfo, CloseOptions, Port } from "../port.js";
 import type { Framing } from "../rpc/framing.js";
@@ -37,6 +39,7 @@ export async function relay(
   command: readonly string[],
   options: RelayOptions = {},
 ): Promise<Relay> {
+  checkOptions(options, ["framing", "onChildEnd", ...PASSED_TO_LISTEN], "options");
   const { framing = "lines", onChildEnd, ...listening } = options;
   const children = new Set<TextChild>();
   const server = await listen<string>(name, { ...listening, codec: text() });
@@ -74,6 +77,7 @@ export async function join(
   streams: { readonly readable: NodeJS.ReadableStream; readonly writable: NodeJS.WritableStream },
   options: JoinOptions = {},
 ): Promise<CloseInfo> {
+  checkOptions(options, ["framing", ...PASSED_TO_CONNECT], "options");
   const { framing = "lines", ...connecting } = options;
   const port: Texts = await connect<string>(name, { ...connecting, codec: text() });
   const pipe: TextPipe = new TextPipe(streams.readable as never, streams.writable as never, framing, (line) =>

@@ -3,6 +3,8 @@ import { createServer, connect as netConnect, type Socket } from "node:net";
 import { connect } from "../channel/connect.js";
 import { listen } from "../channel/listen.js";
 import type { ConnectOptions, ListenOptions } from "../channel/options.js";
+import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/settings.js";
+import { checkOptions } from "../check.js";
 import { clearTimeout, setTimeout } from "../clock.js";
 import { text } from "../codec/text.js";
 import { SystemError } from "../errors.js";
@@ -44,6 +46,7 @@ export async function relayToSocket(
   address: SocketAddress,
   options: ToSocketOptions = {},
 ): Promise<Relay> {
+  checkOptions(options, ["framing", "onError", ...PASSED_TO_LISTEN], "options");
   const { framing = "lines", onError = () => {}, ...listening } = options;
   const sockets = new Set<Socket>();
   const server = await listen<string>(name, { ...listening, codec: text() });
@@ -72,6 +75,7 @@ export async function relayFromSocket(
   path: string,
   options: FromSocketOptions = {},
 ): Promise<Relay> {
+  checkOptions(options, ["framing", "onError", ...PASSED_TO_CONNECT], "options");
   const { framing = "lines", onError = () => {}, ...connecting } = options;
   const sockets = new Set<Socket>();
   const server = createServer(async (socket) => {

@@ -1,5 +1,6 @@
 import { connect } from "../channel/connect.js";
 import type { ConnectOptions } from "../channel/options.js";
+import { PASSED_TO_CONNECT } from "../channel/settings.js";
 import { checkInteger, checkNumber, checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
@@ -45,6 +46,12 @@ export interface OpenOptions<Serves extends Contract = Contract>
   readonly onPeerError?: ((error: Error) => void) | undefined;
 }
 
+/** The options of `open`. */
+export const OPEN_OPTIONS: readonly string[] = [
+  ...["name", "port", "reconnect", "concurrency", "queue", "serve", "onPeerError"],
+  ...PASSED_TO_CONNECT,
+];
+
 /**
  * Connects to a service. Resolves with its methods as functions: `const tools = await open(contract); await tools.search({ q: "bell" })`.
  *
@@ -54,6 +61,7 @@ export async function open<const C extends Contract, const Serves extends Contra
   contract: C,
   options: OpenOptions<Serves> = {},
 ): Promise<Client<C>> {
+  checkOptions(options, OPEN_OPTIONS, "options");
   const {
     name = whereIs(contract.name),
     port,

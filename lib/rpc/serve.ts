@@ -1,11 +1,13 @@
 import { listen } from "../channel/listen.js";
 import type { ListenOptions } from "../channel/options.js";
+import { PASSED_TO_LISTEN } from "../channel/settings.js";
+import { checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Client } from "./client.js";
 import { type Contract, contract as contractOf } from "./contract.js";
 import { closeWith, takeHanded } from "./handed.js";
-import { type Handlers, type ServingOptions, servedBy } from "./handlers.js";
+import { type Handlers, SERVING_OPTIONS, type ServingOptions, servedBy } from "./handlers.js";
 import { LineCallers } from "./line-callers.js";
 import type { RpcPort } from "./rpc-port.js";
 import { Service } from "./service.js";
@@ -41,6 +43,7 @@ export async function serve<const C extends Contract, const Calls extends Contra
   handlers: Handlers<C, Client<Calls>>,
   options: ServeOptions<Calls> = {},
 ): Promise<Service<Calls>> {
+  checkOptions(options, ["name", "port", ...SERVING_OPTIONS, ...PASSED_TO_LISTEN], "options");
   const handed =
     options.name === undefined && options.port === undefined ? takeHanded(contract.name) : undefined;
   const { name = contract.name, port, calls, ...rest } = { ...options, ...handed?.address };

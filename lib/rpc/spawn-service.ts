@@ -7,12 +7,16 @@ import type { CloseOptions } from "../port.js";
 import type { Client } from "./client.js";
 import type { Contract } from "./contract.js";
 import { handing } from "./handed.js";
-import { type OpenOptions, open } from "./open.js";
+import { OPEN_OPTIONS, type OpenOptions, open } from "./open.js";
 
 /** The options of `spawnService`: those of `open`, and how the process is started and ended. */
 export interface SpawnServiceOptions<Serves extends Contract = Contract>
   extends Omit<OpenOptions<Serves>, "name" | "port" | "reconnect" | "retry">,
     ChildOptions {}
+
+/** Options of `open` that are decided here. */
+const DECIDED = ["name", "port", "reconnect", "retry"];
+const OPTIONS = [...CHILD_OPTIONS, ...OPEN_OPTIONS.filter((option) => !DECIDED.includes(option))];
 
 /** A service in a process of its own, made by `spawnService`. */
 export interface SpawnedService<C extends Contract> extends AsyncDisposable {
@@ -45,9 +49,9 @@ export async function spawnService<const C extends Contract, const Serves extend
 ): Promise<SpawnedService<C>> {
   if (typeof command !== "string" || command === "")
     throw new InvalidArgumentError("command", "a command or the path of a program", command);
+  checkOptions(options, OPTIONS, "options");
   const { cwd, env, stdio, startTimeout, endTimeout, signal, ...opening } = options;
   const how = { cwd, env, stdio, startTimeout, endTimeout };
-  checkOptions(how, CHILD_OPTIONS, "options");
   const name = `${contract.name}.${randomBytes(6).toString("hex")}`;
   // The child may get another environment than ours.
   const { namespace = process.env.RINGBELL_NAMESPACE, directory = process.env.RINGBELL_DIRECTORY } = options;

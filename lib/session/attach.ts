@@ -1,4 +1,5 @@
 import type { ConnectOptions } from "../channel/options.js";
+import { PASSED_TO_CONNECT } from "../channel/settings.js";
 import { checkFunction, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Contract } from "../rpc/contract.js";
@@ -28,6 +29,8 @@ export interface AttachOptions<Inputs extends Contract = Contract>
   readonly onPeerError?: ((error: Error) => void) | undefined;
 }
 
+const ATTACH_OPTIONS = ["from", "client", "inputs", "reconnect", "onPeerError", ...PASSED_TO_CONNECT];
+
 /**
  * Attaches to a session. Resolves when the interface has the session's state and retained values. Nothing is sent to it before it iterates
  * but what fits into the ring of its channel.
@@ -39,7 +42,7 @@ export async function attach<Event = unknown, Snapshot = unknown, const Inputs e
   name: string,
   options: AttachOptions<Inputs> = {},
 ): Promise<Attachment<Event, Snapshot, Inputs>> {
-  checkOptions(options, Object.keys(options), "options");
+  checkOptions(options, ATTACH_OPTIONS, "options");
   const {
     from = "snapshot",
     client = newId(),

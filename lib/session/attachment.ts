@@ -1,7 +1,7 @@
 import { randomInt } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { clearTimeout, setTimeout } from "../clock.js";
-import { ClosedError, CorruptError } from "../errors.js";
+import { ClosedError, ConsumerBusyError, CorruptError } from "../errors.js";
 import type { CloseOptions } from "../port.js";
 import { guarded } from "../raise.js";
 import type { ClientMethod } from "../rpc/client.js";
@@ -192,11 +192,11 @@ export class Attachment<Event = unknown, Snapshot = unknown, Inputs extends Cont
 
   /**
    * Iterates over the items. Ends when the session is over, and after `close`. Throws a ReplacedError, or what has made the last attempt
-   * to come back fail. Leaving the loop leaves the interface attached; a new loop goes on. There is one loop at a time.
+   * to come back fail; a ConsumerBusyError while another loop runs. Leaving the loop leaves the interface attached; a new loop goes on. There is one loop at a time.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Item<Event, Snapshot>> {
     if (this.#reading)
-      throw new TypeError("the attachment is being iterated already; there is one loop at a time");
+      throw new ConsumerBusyError("the attachment is being iterated already; there is one loop at a time");
     this.#reading = true;
     return new ItemLoop<Item<Event, Snapshot>>({
       takeNow: () => this.#takeNow() as Item<Event, Snapshot> | undefined,

@@ -1,5 +1,6 @@
 import { listen } from "../channel/listen.js";
 import type { ListenOptions } from "../channel/options.js";
+import { PASSED_TO_LISTEN } from "../channel/settings.js";
 import { checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import type { Contract } from "../rpc/contract.js";
@@ -44,7 +45,7 @@ export async function serveSession<
   name: string,
   options: ServeSessionOptions<Event, Snapshot, Inputs> = {},
 ): Promise<Session<Event, Snapshot, Inputs>> {
-  checkOptions(options, Object.keys(options), "options");
+  checkOptions(options, [...SESSION_OPTIONS, "signals", ...PASSED_TO_LISTEN], "options");
   const { signals = false, ...rest } = options;
   const own = Object.fromEntries(Object.entries(rest).filter(([key]) => SESSION_OPTIONS.includes(key)));
   const listening = Object.fromEntries(

@@ -1,7 +1,8 @@
 import { connect } from "../channel/connect.js";
 import { listen } from "../channel/listen.js";
 import type { ConnectOptions, ListenOptions } from "../channel/options.js";
-import { checkFunction } from "../check.js";
+import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/settings.js";
+import { checkFunction, checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import type { CloseOptions, Peer, Port } from "../port.js";
 import { type CancellationStrategy, cancellationStrategy } from "./cancellation.js";
@@ -41,6 +42,7 @@ export async function connectJsonrpc(
   name: string,
   options: ConnectJsonrpcOptions = {},
 ): Promise<JsonrpcTransport> {
+  checkOptions(options, PASSED_TO_CONNECT, "options");
   return jsonrpcTransport(await connect(name, { ...options, codec: json() }));
 }
 
@@ -63,6 +65,7 @@ export async function serveJsonrpc(
   serve: (transport: JsonrpcTransport) => void,
   options: ServeJsonrpcOptions = {},
 ): Promise<JsonrpcService> {
+  checkOptions(options, ["onPeerError", ...PASSED_TO_LISTEN], "options");
   const { onPeerError, ...listening } = options;
   checkFunction(serve, "serve");
   const server = await listen<unknown, unknown>(name, { ...listening, codec: json() });

@@ -1,4 +1,4 @@
-import { connect, json } from "ringbell";
+import { ConsumerBusyError, connect, json } from "ringbell";
 import { contract, open, request } from "ringbell/rpc";
 import { attach, serveSession } from "ringbell/session";
 import { describe, expect, it } from "vitest";
@@ -31,6 +31,18 @@ describe.each(transports)("an interface over %s", (transport) => {
       { type: "event", sequence: 4, class: "event", event: 4 },
       { type: "event", sequence: 5, class: "event", event: 5 },
     ]);
+  });
+
+  it("has one loop at a time; when it is left, another goes on", async () => {
+    const { append, attached } = await counting();
+    const ui = await attached({ from: "live" });
+    append(1, 2);
+    for await (const item of ui) {
+      expect(numbers([item])).toEqual([1]);
+      expect(() => ui[Symbol.asyncIterator]()).toThrow(ConsumerBusyError);
+      break;
+    }
+    expect(numbers(await take(ui, 1))).toEqual([2]);
   });
 
   it("begins with the next event, the latest ones, or after a cursor, as it likes (S4.36)", async () => {

@@ -1,7 +1,8 @@
 import { EventEmitter } from "node:events";
 import { listen } from "../../channel/listen.js";
 import type { ListenOptions } from "../../channel/options.js";
-import { checkBoolean, checkNumber } from "../../check.js";
+import { PASSED_TO_LISTEN } from "../../channel/settings.js";
+import { checkBoolean, checkNumber, checkOptions } from "../../check.js";
 import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import { json } from "../../codec/json.js";
 import { CorruptError, InvalidArgumentError } from "../../errors.js";
@@ -215,6 +216,7 @@ export async function shareMcp(
   command: readonly string[],
   options: ShareMcpOptions = {},
 ): Promise<McpShare> {
+  checkOptions(options, ["linger", "turns", "patience", ...PASSED_TO_LISTEN], "options");
   const { linger = LINGER, turns = false, patience = PATIENCE, ...listening } = options;
   if (!Array.isArray(command) || command.length === 0 || !command.every((part) => typeof part === "string")) {
     throw new InvalidArgumentError("command", "an array of a program and its arguments", command);
