@@ -15,6 +15,9 @@ export class Book {
   readonly accepted = new Set<string>();
   readonly got = new Set<string>();
   readonly acked = new Set<string>();
+  /** Delivered after an acknowledgement that was confirmed. */
+  readonly repeated: string[] = [];
+  /** Everything else that must not be. */
   readonly wrong: string[] = [];
   readonly #ordered: boolean;
   constructor(ordered: boolean) {
@@ -36,7 +39,7 @@ export class Book {
     } else if (what === "got") {
       const [sender, number, attempt] = [rest[0]!, Number(rest[1]), Number(rest[2])];
       const message = `${sender} ${number}`;
-      if (this.acked.has(message)) this.wrong.push(`${message} came after its acknowledgement`);
+      if (this.acked.has(message)) this.repeated.push(message);
       this.got.add(message);
       if (attempt !== 1) return;
       const key = `${who} ${sender}`;

@@ -258,8 +258,8 @@ describe("a hostile peer", () => {
           const { id, method } = request as { id: number; method: string };
           if (method === "echo") void port.send({ jsonrpc: "2.0", id, result: "ok" });
         });
-        const last = client.echo(["the last"]);
-        expect(["ok", "other"]).toContain(await last.catch(() => "other"));
+        // It settles. What with is up to the peer, which may have guessed the id.
+        await client.echo(["the last"]).catch(() => {});
         await client.close();
         await settled;
       }),
