@@ -7,10 +7,10 @@ import { type Database, type Driver, failureOf } from "./sqlite-driver.js";
 /** How long SQLite waits for another process that writes, in ms. It blocks the event loop. */
 const BUSY = 50;
 /**
- * So many pages of 4 KiB the log may have before they are moved into the file. Moving them waits for the disk, some 5 ms: by the 1000 pages
- * of SQLite's default that takes a third of a flood's time. The next process reads the log at first, 32 MiB in some 20 ms.
+ * So many pages of 4 KiB the log may have before they are moved into the file. To move them waits for the disk, and stops the event loop: some
+ * 5 ms with the 1000 pages of SQLite's default, and 48 ms with 8000, by which floods are half again as fast.
  */
-const LOG_PAGES = 8000;
+const LOG_PAGES = 2000;
 
 /** What a file of ours is, for people with the program sqlite3 too. */
 export interface FileFormat {
