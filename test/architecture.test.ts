@@ -15,6 +15,7 @@ const upper: readonly (readonly string[])[] = [
 /** The files that they may import besides each other and the codecs: the waist, and what needs no connection. */
 const waist = [
   ...["port.ts", "errors.ts", "check.ts", "channel/listen.ts", "channel/connect.ts", "channel/options.ts"],
+  "channel/option-names.ts",
   "watch/index.ts",
   ...["brand.ts", "child.ts", "clock.ts", "missing-package.ts", "raise.ts", "signal.ts"],
 ];

@@ -33,6 +33,7 @@ import type { TransportChoice } from "../transport/handshake/means.js";
 import { type Environment, NAME_PATTERN } from "../transport/places/names.js";
 import { DEFAULT_RETRY, NO_RETRY, type RetryOptions, type RetrySettings } from "../transport/places/retry.js";
 import { defaultBulkBytes } from "./bulk-default.js";
+import { CONNECT_OPTIONS, LISTEN_OPTIONS } from "./option-names.js";
 import type {
   CommonOptions,
   ConnectOptions,
@@ -86,36 +87,6 @@ export interface ConnectSettings extends CommonSettings {
   readonly retry: RetrySettings;
 }
 
-const COMMON = [
-  "codec",
-  "lanes",
-  "capacity",
-  "spin",
-  "backing",
-  "transport",
-  "addon",
-  "namespace",
-  "directory",
-  "authorize",
-  "maxMessageBytes",
-  "maxBulkBytes",
-  "bulkThreshold",
-  "role",
-  "signal",
-  "handshakeTimeout",
-] as const;
-const LISTEN = [...COMMON, "mode", "roles", "lines", "tap"] as const;
-const CONNECT = [...COMMON, "retry"] as const;
-
-/** The options of `listen`. */
-export const LISTEN_OPTIONS: readonly string[] = LISTEN;
-
-const passedOn = (names: readonly string[]) => names.filter((name) => name !== "codec" && name !== "lanes");
-
-/** The options that functions pass on to `listen`, or `connect`, which set the codec and the lanes by themselves. */
-export const PASSED_TO_LISTEN: readonly string[] = passedOn(LISTEN);
-export const PASSED_TO_CONNECT: readonly string[] = passedOn(CONNECT);
-
 const TRANSPORTS: readonly TransportChoice[] = ["auto", "shm", "stream"];
 const BACKINGS: readonly Backing[] = ["sealed", "named"];
 /** 256 MiB. */
@@ -133,7 +104,7 @@ export function listenSettings<Send, Receive>(
   options: ListenOptions<Send, Receive> & Partial<Pick<RolesListenOptions<Send, Receive>, "roles">>,
   env: Environment = process.env,
 ): ListenSettings {
-  checkOptions(options, LISTEN, "options");
+  checkOptions(options, LISTEN_OPTIONS, "options");
   const { mode = DEFAULT_MODE, roles } = options;
   const common = commonSettings(options, env);
   return {
@@ -150,7 +121,7 @@ export function connectSettings<Send, Receive>(
   options: ConnectOptions<Send, Receive>,
   env: Environment = process.env,
 ): ConnectSettings {
-  checkOptions(options, CONNECT, "options");
+  checkOptions(options, CONNECT_OPTIONS, "options");
   return { ...commonSettings(options, env), retry: retrySettings(options.retry) };
 }
 

@@ -7,9 +7,9 @@ import type { CloseOptions } from "../port.js";
 import type { Channel } from "./channel.js";
 import type { LanesOf, MainReceive, MainSend, NoLanes } from "./lane-types.js";
 import { listen } from "./listen.js";
+import { LISTEN_OPTIONS } from "./option-names.js";
 import type { LanesOption, ListenOptions } from "./options.js";
 import type { Server } from "./server.js";
-import { LISTEN_OPTIONS } from "./settings.js";
 
 /** The options of `spawn`: those of `listen`, and how the child is started and ended. */
 export interface SpawnOptions<Send = unknown, Receive = Send, Lanes extends LanesOption = LanesOption>

@@ -1,6 +1,6 @@
 import { connect } from "../channel/connect.js";
+import { PASSED_TO_CONNECT } from "../channel/option-names.js";
 import type { ConnectOptions } from "../channel/options.js";
-import { PASSED_TO_CONNECT } from "../channel/settings.js";
 import { checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import { ReconnectingTransport } from "./reconnect/reconnecting.js";

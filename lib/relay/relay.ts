@@ -1,7 +1,7 @@
 import { connect } from "../channel/connect.js";
 import { listen } from "../channel/listen.js";
+import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/option-names.js";
 import type { ConnectOptions, ListenOptions } from "../channel/options.js";
-import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/settings.js";
 import { checkOptions } from "../check.js";
 import { text } from "../codec/text.js";
 import type { CloseInfo, CloseOptions, Port } from "../port.js";

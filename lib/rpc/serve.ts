@@ -1,6 +1,6 @@
 import { listen } from "../channel/listen.js";
+import { PASSED_TO_LISTEN } from "../channel/option-names.js";
 import type { ListenOptions } from "../channel/options.js";
-import { PASSED_TO_LISTEN } from "../channel/settings.js";
 import { checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";

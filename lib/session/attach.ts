@@ -1,5 +1,5 @@
+import { PASSED_TO_CONNECT } from "../channel/option-names.js";
 import type { ConnectOptions } from "../channel/options.js";
-import { PASSED_TO_CONNECT } from "../channel/settings.js";
 import { checkFunction, checkOptions } from "../check.js";
 import { InvalidArgumentError } from "../errors.js";
 import type { Contract } from "../rpc/contract.js";

@@ -1,7 +1,7 @@
 import { connect } from "../channel/connect.js";
 import { listen } from "../channel/listen.js";
+import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/option-names.js";
 import type { ConnectOptions, ListenOptions } from "../channel/options.js";
-import { PASSED_TO_CONNECT, PASSED_TO_LISTEN } from "../channel/settings.js";
 import { checkFunction, checkOptions } from "../check.js";
 import { json } from "../codec/json.js";
 import type { CloseOptions, Peer, Port } from "../port.js";

@@ -1,7 +1,7 @@
 import { EventEmitter } from "node:events";
 import { listen } from "../../channel/listen.js";
+import { PASSED_TO_LISTEN } from "../../channel/option-names.js";
 import type { ListenOptions } from "../../channel/options.js";
-import { PASSED_TO_LISTEN } from "../../channel/settings.js";
 import { checkBoolean, checkNumber, checkOptions } from "../../check.js";
 import { clearTimeout, setTimeout, type Timer } from "../../clock.js";
 import { json } from "../../codec/json.js";
