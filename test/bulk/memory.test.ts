@@ -114,7 +114,8 @@ describe("shared memory", () => {
     other.a.destroy();
     await other.b.closed;
     await turns(3);
-    expect(mappings()).toBe(before);
+    // Fewer, if one of a test before was still there.
+    expect(mappings()).toBeLessThanOrEqual(before);
   });
 
   it("comes back from a channel that ended, with what its peer held", async () => {
