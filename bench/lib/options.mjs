@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { LEAST_BYTES } from "./payload.mjs";
 import { parseSize } from "./sizes.mjs";
 
-export const USAGE = `usage: npm run bench -- [latency|throughput|bulk|scale|cost|startup|inside|rpc …] [options]
+export const USAGE = `usage: npm run bench -- [latency|throughput|bulk|scale|cost|startup|inside|rpc|mcp|session|mailbox …] [options]
 
   Without a name everything is measured. A single suite can be named, too; see --list.
 

@@ -128,7 +128,7 @@ describe("a run", () => {
 
 describe("a command line that is not understood", () => {
   it.each([
-    [["latncy"], 'no group or suite is called "latncy"; there are bulk'],
+    [["latncy"], 'no group or suite is called "latncy"; there are bridge-broadcast'],
     [["--peers", "nobody"], 'no peer is called "nobody"; there are '],
     [["--sizes", "many"], "--sizes takes sizes such as 32"],
     [["--nonsense"], "--nonsense"],
