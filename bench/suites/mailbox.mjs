@@ -12,7 +12,8 @@ import { floodNats, tripNats } from "../contenders/mailbox-nats.mjs";
 import { idle, memory } from "../contenders/mailbox-resident.mjs";
 import { takeover1m, takeover100k } from "../contenders/mailbox-takeover.mjs";
 import { wake } from "../contenders/mailbox-wake.mjs";
-import { count, duration, milliseconds, rate, ratio, size } from "../lib/format.mjs";
+import { count, duration, milliseconds, rate, size } from "../lib/format.mjs";
+import { multiple } from "../lib/targets.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
 
 /** @type {import("../lib/contender.mjs").Suite} */
@@ -27,30 +28,9 @@ const trips = {
   contenders: [trip, tripRedis, tripNats, tripDisk, tripMemory, tripBullmq],
   columns: roundTripColumns,
   targets: [
-    {
-      name: "a mailbox there and back / Redis streams, p50",
-      needs: [trip.name, tripRedis.name],
-      value: (figure) => figure(trip.name, "p50") / figure(tripRedis.name, "p50"),
-      limit: 0.55,
-      better: "lower",
-      format: ratio,
-    },
-    {
-      name: "a mailbox there and back / JetStream, p50",
-      needs: [trip.name, tripNats.name],
-      value: (figure) => figure(trip.name, "p50") / figure(tripNats.name, "p50"),
-      limit: 0.18,
-      better: "lower",
-      format: ratio,
-    },
-    {
-      name: "a mailbox there and back / jobs of BullMQ, p50",
-      needs: [trip.name, tripBullmq.name],
-      value: (figure) => figure(trip.name, "p50") / figure(tripBullmq.name, "p50"),
-      limit: 0.15,
-      better: "lower",
-      format: ratio,
-    },
+    multiple("a mailbox there and back / Redis streams, p50", trip, tripRedis, "p50", 0.55),
+    multiple("a mailbox there and back / JetStream, p50", trip, tripNats, "p50", 0.18),
+    multiple("a mailbox there and back / jobs of BullMQ, p50", trip, tripBullmq, "p50", 0.15),
   ],
 };
 
@@ -79,22 +59,8 @@ const floods = {
       better: "higher",
       format: rate,
     },
-    {
-      name: "posts a second / Redis streams",
-      needs: [flood.name, floodRedis.name],
-      value: (figure) => figure(flood.name, "perSecond") / figure(floodRedis.name, "perSecond"),
-      limit: 1.2,
-      better: "higher",
-      format: ratio,
-    },
-    {
-      name: "posts a second / JetStream",
-      needs: [flood.name, floodNats.name],
-      value: (figure) => figure(flood.name, "perSecond") / figure(floodNats.name, "perSecond"),
-      limit: 8,
-      better: "higher",
-      format: ratio,
-    },
+    multiple("posts a second / Redis streams", flood, floodRedis, "perSecond", 1.2, "higher"),
+    multiple("posts a second / JetStream", flood, floodNats, "perSecond", 8, "higher"),
   ],
 };
 

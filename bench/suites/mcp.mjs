@@ -1,25 +1,8 @@
 import { big, oneByOne } from "../contenders/mcp.mjs";
 import { CLIENTS, each, shared, shims } from "../contenders/mcp-memory.mjs";
-import { ratio, size } from "../lib/format.mjs";
+import { size } from "../lib/format.mjs";
+import { multiple } from "../lib/targets.mjs";
 import { roundTripColumns } from "./round-trip-columns.mjs";
-
-/**
- * @param {string} name
- * @param {{ name: string }} ours
- * @param {{ name: string }} theirs
- * @param {number} limit
- * @returns {import("../lib/contender.mjs").Target}
- */
-function atMost(name, ours, theirs, limit, figureName = "ns") {
-  return {
-    name,
-    needs: [ours.name, theirs.name],
-    value: (figure) => figure(ours.name, figureName) / figure(theirs.name, figureName),
-    limit,
-    better: "lower",
-    format: ratio,
-  };
-}
 
 const { v1, v2, modern } = oneByOne;
 
@@ -46,15 +29,15 @@ const calls = {
   ],
   columns: roundTripColumns,
   targets: [
-    atMost("MCP tools/call, SDK 1.x / standard streams", v1.ringbell, v1.stdio, 0.13, "p50"),
-    atMost("MCP tools/call, SDK 1.x / in memory", v1.ringbell, v1.memory, 1.4, "p50"),
-    atMost("MCP tools/call, SDK 2.x / standard streams", v2.ringbell, v2.stdio, 0.16, "p50"),
-    atMost(
+    multiple("MCP tools/call, SDK 1.x / standard streams", v1.ringbell, v1.stdio, "p50", 0.13),
+    multiple("MCP tools/call, SDK 1.x / in memory", v1.ringbell, v1.memory, "p50", 1.4),
+    multiple("MCP tools/call, SDK 2.x / standard streams", v2.ringbell, v2.stdio, "p50", 0.16),
+    multiple(
       "MCP tools/call, revision 2026-07-28 / standard streams",
       modern.ringbell,
       modern.stdio,
-      0.25,
       "p50",
+      0.25,
     ),
   ],
 };
@@ -67,7 +50,7 @@ const long = {
   notes: ["Text, by the SDK 1.x."],
   contenders: [big.ringbell, big.stdio],
   columns: roundTripColumns,
-  targets: [atMost("MCP result of 5 MiB / standard streams", big.ringbell, big.stdio, 0.4)],
+  targets: [multiple("MCP result of 5 MiB / standard streams", big.ringbell, big.stdio, "ns", 0.4)],
 };
 
 /** @type {import("../lib/contender.mjs").Suite} */
@@ -81,7 +64,7 @@ const memory = {
   ],
   contenders: [shared, each, shims],
   columns: [{ title: "PSS", figure: "pssBytes", format: size, spread: true }],
-  targets: [atMost("memory of one shared server / of ten", shared, each, 0.25, "pssBytes")],
+  targets: [multiple("memory of one shared server / of ten", shared, each, "pssBytes", 0.25)],
 };
 
 export const mcp = [calls, long, memory];

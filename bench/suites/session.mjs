@@ -3,20 +3,11 @@ import { disconnects } from "../contenders/session-disconnects.mjs";
 import { alone, comesBack, toEight, toOne } from "../contenders/session-events.mjs";
 import { net, session, spinning } from "../contenders/session-tokens.mjs";
 import { count, duration, rate, ratio } from "../lib/format.mjs";
+import { multiple } from "../lib/targets.mjs";
 
 /** @typedef {import("../lib/contender.mjs").Target} Target */
 
 const part = (/** @type {number} */ value) => `${Math.round(value * 100)} %`;
-
-/** @param {string} name @param {{ name: string }} ours @param {{ name: string }} theirs @param {string} of @param {number} limit @returns {Target} */
-const atMost = (name, ours, theirs, of, limit) => ({
-  name,
-  needs: [ours.name, theirs.name],
-  value: (figure) => figure(ours.name, of) / figure(theirs.name, of),
-  limit,
-  better: "lower",
-  format: ratio,
-});
 
 /** @type {import("../lib/contender.mjs").Suite} */
 const tokens = {
@@ -35,8 +26,8 @@ const tokens = {
     { title: "CPU, interface", figure: "drivenCpu", format: part },
   ],
   targets: ["p50", "p99"].flatMap((of) => [
-    atMost(`token to interface / node:net, ${of}`, session, net, of, 0.85),
-    atMost(`token to interface, spin: 1000 / node:net, ${of}`, spinning, net, of, 0.3),
+    multiple(`token to interface / node:net, ${of}`, session, net, of, 0.85),
+    multiple(`token to interface, spin: 1000 / node:net, ${of}`, spinning, net, of, 0.3),
   ]),
 };
 
@@ -134,7 +125,7 @@ const deaf = {
     { title: "p99", figure: "p99", format: duration, spread: true },
     { title: "max", figure: "max", format: duration },
   ],
-  targets: [atMost("p99 of the others where one of 100 never reads / where all do", one, all, "p99", 1.3)],
+  targets: [multiple("p99 of the others where one of 100 never reads / where all do", one, all, "p99", 1.3)],
 };
 
 /** @param {import("../lib/contender.mjs").Choice} choice @returns {import("../lib/contender.mjs").Suite} */

@@ -33,7 +33,7 @@ export class ChannelClient extends SocketClient {
     try {
       this.#port = await this.#open({ name, role, address: this.address });
     } catch (error) {
-      // Its text may name files, which are none of the page's business.
+      // The page does not get the error's text, which may name files.
       process.emitWarning(error as Error);
       this.end(CLOSE.full, "the channel is not there");
       throw new CallError(INTERNAL_ERROR, "the channel is not there");

@@ -51,7 +51,7 @@ export interface HeartbeatOptions {
 }
 
 export interface BridgeOptions {
-  /** What clients come for: one of these three. A session of `serveSession`, or a `new Session(…)`. */
+  /** The side that clients talk to: one of these three. A session of `serveSession`, or a `new Session(…)`. */
   readonly session?: Session | undefined;
   /** A service of `serve` of `ringbell/rpc`, whose methods clients call, as far as `roles` names them. */
   readonly service?: Service | undefined;
@@ -67,7 +67,7 @@ export interface BridgeOptions {
   /** In place of `tokens`: returns who has the token. Called after the handshake, so that it holds up no other tab. */
   readonly authenticate?: Authenticate | undefined;
   /**
-   * What each role may do. Of a session: the inputs that it may make, by default `{ operator: ["approve", "reject", "abort"], viewer: [] }`.
+   * The rights of each role. For a session, these are the inputs that it may make, by default `{ operator: ["approve", "reject", "abort"], viewer: [] }`.
    * Of a service: the methods that it may call; there is no default. Of a channel: `["send"]`, or nothing, by default
    * `{ operator: ["send"], viewer: [] }`.
    */
@@ -111,7 +111,7 @@ type Roles = Readonly<Record<string, readonly string[]>>;
 const SESSION_ROLES: Roles = { operator: ["approve", "reject", "abort"], viewer: [] };
 const CHANNEL_ROLES: Roles = { operator: [SEND], viewer: [] };
 
-/** What clients come for. */
+/** The side that clients talk to. */
 export type Target =
   | { readonly kind: "session"; readonly session: Session }
   | { readonly kind: "service"; readonly service: Service }
@@ -190,7 +190,7 @@ function targetOf({ session, service, channel }: BridgeOptions): Target {
 }
 
 function rolesOf({ roles }: BridgeOptions, { kind }: Target): Roles {
-  // What a service has was not written for pages, so nothing of it is open unless somebody says so.
+  // A service was not written for pages. So a page may call only the methods that are named here.
   if (roles === undefined && kind === "service")
     throw new InvalidArgumentError("options.roles", "the methods that each role may call", roles);
   const checked = roles ?? (kind === "channel" ? CHANNEL_ROLES : SESSION_ROLES);

@@ -10,7 +10,7 @@ import type { Identity } from "./identity.js";
 import { type ClientHost, SocketClient } from "./socket-client.js";
 import type { WebSocket } from "./web-socket.js";
 
-/** What a caller may send about its calls, as notifications. They name a call by its id, and can't begin one. */
+/** Notifications that a caller may send about its calls. They name a call by its id, and can't begin one. */
 const ABOUT_CALLS = [CANCEL, CREDIT, INPUT, INPUT_END];
 /** How often a socket that is full is asked whether it takes more, in ms. It has no event for that. */
 const LOOK_AGAIN = 5;

@@ -64,7 +64,7 @@ export abstract class SocketClient implements BridgeClientInfo {
   protected readonly socket: WebSocket;
   /** Since when a message waits for the window; undefined while none does. */
   protected stalledSince: number | undefined;
-  /** What messages of the client may have beside the members of JSON-RPC. */
+  /** The members that messages of the client may have beside those of JSON-RPC. */
   protected readonly extensions: readonly string[] = [];
   readonly #since = now();
   readonly #allowance: Allowance;
@@ -134,7 +134,7 @@ export abstract class SocketClient implements BridgeClientInfo {
   get missed(): number {
     return 0;
   }
-  /** What the role of the client may do. */
+  /** The rights of the client's role. */
   get rights(): readonly string[] {
     return this.host.settings.roles.get(this.role) ?? [];
   }
