@@ -19,6 +19,8 @@ export interface Action {
   readonly summary: string;
   readonly operands: readonly string[];
   readonly options: readonly Option[];
+  /** Whether it reads messages page by page: of one box, or of all by the positions that they have in common. */
+  readonly pages?: boolean;
   /** Resolves with the exit code. */
   run(run: Run): Promise<number>;
 }
@@ -117,6 +119,7 @@ const tail: Action = {
   summary: "shows messages as they are posted, without taking them, until Ctrl+C",
   operands: ["[BOX]"],
   options: [],
+  pages: true,
   async run({ mail, operands: [box], output, json }) {
     let after = 0;
     for await (const { position } of stored(mail, box, undefined)) after = position;
@@ -133,6 +136,7 @@ const dead: Action = {
   summary: "shows the dead letters, and why they are",
   operands: ["[BOX]"],
   options: [],
+  pages: true,
   async run({ mail, operands: [box], output, json }) {
     for await (const message of stored(mail, box, "dead")) print(output, json, message);
     return 0;
@@ -158,6 +162,7 @@ const dump: Action = {
   summary: "prints all messages, each a line of JSON, in the order of posting; takes nothing",
   operands: ["[BOX]"],
   options: [],
+  pages: true,
   async run({ mail, operands: [box], output }) {
     for await (const message of stored(mail, box, undefined)) output.print(line(message));
     return 0;

@@ -1,28 +1,13 @@
-import { resolve } from "node:path";
-import { type Mailboxes, mailboxes } from "../../mailbox/index.js";
-import { isOn, parseLine, text } from "../arguments.js";
-import {
-  COMMON,
-  type Command,
-  DIRECTORY,
-  JSON_OPTION,
-  NAMESPACE,
-  type Option,
-  type Values,
-} from "../command.js";
+import { mailboxes } from "../../mailbox/index.js";
+import { isOn, parseLine } from "../arguments.js";
+import { COMMON, type Command, JSON_OPTION, type Option } from "../command.js";
 import { nearest } from "../nearest.js";
 import { UsageError } from "../usage-error.js";
 import { ACTIONS, type Action } from "./actions.js";
-
-const NAME: Option = { name: "name", value: "NAME", text: "the mailboxes of this name (default: mailbox)" };
-const FILE: Option = {
-  name: "path",
-  value: "FILE",
-  text: "the file of the store, where it is not the usual one",
-};
+import { mailboxesOf, WHICH } from "./where.js";
 
 /** Options of all actions. */
-const PLACE: readonly Option[] = [NAME, NAMESPACE, DIRECTORY, FILE, JSON_OPTION];
+const PLACE: readonly Option[] = [...WHICH, JSON_OPTION];
 const names = Object.keys(ACTIONS);
 const all = [...PLACE, ...Object.values(ACTIONS).flatMap(({ options }) => options)];
 
@@ -42,7 +27,10 @@ export const mail: Command = {
     const action = find(name);
     const known = [...PLACE, ...action.options, ...COMMON];
     const { values, operands } = parseLine(rest, known, `mail ${name}`, action.operands);
-    const opened = await open(values);
+    if (values.nats !== undefined && operands.length === 0 && action.pages) {
+      throw new UsageError(`mail ${name} needs a BOX with --nats: there, each box counts its own positions`);
+    }
+    const opened = await mailboxes(mailboxesOf(values));
     try {
       return await action.run({ mail: opened, values, operands, output, json: isOn(values, "json") });
     } finally {
@@ -57,15 +45,4 @@ function find(name: string | undefined): Action {
   const near = nearest(name, names);
   const hint = near === undefined ? `it takes ${names.join(", ")}` : `did you mean ${near}?`;
   throw new UsageError(`mail has no "${name}"; ${hint}`);
-}
-
-function open(values: Values): Promise<Mailboxes> {
-  const [directory, path] = [text(values, "directory"), text(values, "path")];
-  return mailboxes({
-    name: text(values, "name"),
-    namespace: text(values, "namespace"),
-    // Paths on the command line are relative to the working directory.
-    directory: directory && resolve(directory),
-    path: path && resolve(path),
-  });
 }

@@ -11,7 +11,8 @@ const LONGEST = 500;
 /** The boxes as a table, and what deserves a look. */
 export function showBoxes(status: BrokerStatus, { style, width }: Output): string[] {
   const { boxes } = status;
-  const where = `broker ${status.pid}, ${status.store}${status.path === undefined ? "" : `, ${status.path}`}`;
+  const { pid, store, path } = status;
+  const where = [...(pid === undefined ? [] : [`broker ${pid}`]), store, ...(path ? [path] : [])].join(", ");
   if (boxes.length === 0) return wrap(`No boxes yet (${where})`, width);
   const columns: Column[] = [
     { title: "BOX", least: 12 },

@@ -4,6 +4,7 @@ import { MissingPackageError } from "../../missing-package.js";
 import { isOn, text } from "../arguments.js";
 import type { Option, Output, Values } from "../command.js";
 import { safe } from "../format.js";
+import { NATS, natsOf } from "../nats.js";
 import { packageVersion } from "../package.js";
 import { askedToEnd } from "../signals.js";
 import { whereOf } from "../where.js";
@@ -17,13 +18,15 @@ export const MAILBOX_OPTIONS: readonly Option[] = [
     value: "NAME",
     text: "mailbox: serve under the name, for mcp connect, in place of the standard streams",
   },
+  { ...NATS, text: `mailbox: ${NATS.text}` },
 ];
 
 /** Serves the mailboxes of a place as an MCP server, by the standard streams or under a name. Resolves with the exit code. */
 export async function serveMailboxes(values: Values, { print }: Output): Promise<number> {
   const sdk = await loadSdk();
   const where = whereOf(values);
-  const tool = ipcTool(where);
+  const nats = natsOf(values);
+  const tool = ipcTool(nats === undefined ? where : { namespace: where.namespace, ...nats });
   const make = () => serverOf(sdk, tool, isOn(values, "each"));
   const name = text(values, "listen");
   try {

@@ -133,7 +133,7 @@ export class Inspection {
     let count = 0;
     for (const rank of RANKS) {
       for (;;) {
-        const messages = (await pulls.now(box, rank, MOST_TAKEN)) ?? [];
+        const messages = await pulls.now(box, rank, MOST_TAKEN);
         if (messages.length === 0) break;
         await Promise.all(messages.map((message) => claims.drop(message, box)));
         count += messages.length;

@@ -15,6 +15,7 @@ import type {
 } from "../wire.js";
 import { type Claim, Claims } from "./claims.js";
 import { type Pulled, wireOf } from "./envelope.js";
+import { Ghosts } from "./ghosts.js";
 import { Inspection } from "./inspection.js";
 import { Keys } from "./keys.js";
 import { Link } from "./link.js";
@@ -82,7 +83,7 @@ export class NatsEngine implements Engine {
       onConnected: () => {
         this.#posts.connected();
         this.#parts?.claims.tell();
-        void this.#parts?.pulls.askAgain();
+        void this.#parts?.pulls.renew();
       },
     });
     this.#posts = new Posts(this.#link, settings.stall, HELD);
@@ -115,7 +116,13 @@ export class NatsEngine implements Engine {
     const streams = new Streams(link, packages, names, registry, { replicas, silence });
     const { onTrouble } = this.#listener;
     const claims = new Claims({ link, packages, names, keys, registry, streams, client, onTrouble });
-    const pulls = new Pulls(link, names);
+    const ghosts = new Ghosts(link, names, streams);
+    // Perhaps somebody has deleted the consumers, or a server that was killed has forgotten acknowledgements.
+    const pulls = new Pulls(link, names, async (box, rank) => {
+      streams.forget(box);
+      await streams.consumers(box);
+      await ghosts.end(box, rank);
+    });
     const shelf = new Shelf({
       ...{ link, packages, names, registry, streams, posts: this.#posts, pulls, claims, client },
       waiting: (box) => [...this.#waiting.values()].filter((one) => one.box === box).length,
@@ -260,27 +267,18 @@ export class NatsEngine implements Engine {
     most: number,
     lease: number | undefined,
   ): Promise<WireMessage[]> {
+    const { pulls, streams } = this.#parts!;
+    await streams.consumers(box);
     const taken: WireMessage[] = [];
     for (const rank of ranks) {
       while (taken.length < most) {
-        const messages = await this.#pullNow(box, rank, most - taken.length);
+        const messages = await pulls.now(box, rank, most - taken.length);
         if (messages.length === 0) break;
         const claims = await Promise.all(messages.map((message) => this.#admit(box, message, lease)));
         for (const claim of claims) if (claim !== undefined) taken.push(delivered(claim));
       }
     }
     return taken;
-  }
-
-  async #pullNow(box: string, rank: number, most: number): Promise<Pulled[]> {
-    const { pulls, streams } = this.#parts!;
-    await streams.consumers(box);
-    const messages = await pulls.now(box, rank, most);
-    if (messages !== undefined) return messages;
-    // Perhaps somebody has deleted the consumers.
-    streams.forget(box);
-    await streams.consumers(box);
-    return (await pulls.now(box, rank, most)) ?? [];
   }
 
   /** Takes one message, and waits for it. Resolves with undefined if what came may not be delivered, or the wait was taken back. */
@@ -291,9 +289,10 @@ export class NatsEngine implements Engine {
     lease: number | undefined,
   ): Promise<Claim | undefined> {
     const { pulls, streams } = this.#parts!;
+    await streams.consumers(box);
     // Of what is there, the higher rank comes first.
     for (const rank of ranks) {
-      const [message] = await this.#pullNow(box, rank, 1);
+      const [message] = await pulls.now(box, rank, 1);
       if (message !== undefined) return this.#admit(box, message, lease);
     }
     if (waiting.stopped) return undefined;

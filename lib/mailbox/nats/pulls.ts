@@ -34,15 +34,26 @@ const NOBODY = 503;
 export class Pulls {
   readonly #link: Link;
   readonly #names: Names;
+  readonly #mend: (box: string, rank: number) => Promise<void>;
   readonly #waits = new Set<Wait>();
 
-  constructor(link: Link, names: Names) {
+  /** `mend`: does what it can for a consumer that has not answered. */
+  constructor(link: Link, names: Names, mend: (box: string, rank: number) => Promise<void>) {
     this.#link = link;
     this.#names = names;
+    this.#mend = mend;
   }
 
-  /** Takes up to `most` messages of a rank that are there now. Resolves with undefined if the server has not answered: the consumer may be gone. */
-  async now(box: string, rank: number, most: number): Promise<Pulled[] | undefined> {
+  /** Takes up to `most` messages of a rank that are there now. */
+  async now(box: string, rank: number, most: number): Promise<Pulled[]> {
+    const messages = await this.#now(box, rank, most);
+    if (messages !== undefined) return messages;
+    await this.#mend(box, rank);
+    return (await this.#now(box, rank, most)) ?? [];
+  }
+
+  /** Resolves with undefined if the server has not answered. */
+  async #now(box: string, rank: number, most: number): Promise<Pulled[] | undefined> {
     if (!this.#link.connected) return undefined;
     const messages: Pulled[] = [];
     let status = 0;
@@ -65,7 +76,7 @@ export class Pulls {
       this.#ask(box, rank, subscription, { batch: most, no_wait: true, ...bytes });
     });
     // The first message alone is longer than all may be together.
-    if (status === REFUSED && messages.length === 0 && most > 1) return this.now(box, rank, 1);
+    if (status === REFUSED && messages.length === 0 && most > 1) return this.#now(box, rank, 1);
     const unanswered = status === 0 || status === NOBODY || status === REFUSED;
     return messages.length === 0 && unanswered ? undefined : messages;
   }
@@ -85,13 +96,13 @@ export class Pulls {
     return wait;
   }
 
-  /** Asks anew for what was asked over the connection before. */
-  async askAgain(): Promise<void> {
+  /** Lets begin anew what waited over the connection before: a server that was killed has perhaps lost its consumers, or stops at ghosts. */
+  async renew(): Promise<void> {
     const { generation } = this.#link;
     const before = [...this.#waits];
     await delay(GRACE);
     if (generation !== this.#link.generation) return;
-    for (const wait of before) wait.askAgain();
+    for (const wait of before) wait.renew();
   }
 
   close(): void {
@@ -127,13 +138,18 @@ export class Wait {
 
   begin(ranks: readonly number[]): void {
     this.#ranks = ranks;
-    this.askAgain();
+    this.#askAgain();
   }
 
-  askAgain(): void {
+  /** Ends it as if the consumers were gone, so that all is looked at anew. */
+  renew(): void {
+    if (this.#stopping === undefined) this.#end("gone");
+  }
+
+  #askAgain(): void {
     if (this.#over || this.#stopping !== undefined) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.askAgain(), KEPT + EXTRA).unref();
+    this.#timer = setTimeout(() => this.#askAgain(), KEPT + EXTRA).unref();
     for (const rank of this.#ranks) this.ask(this.#subscription, rank);
   }
 
@@ -161,7 +177,7 @@ export class Wait {
     } else if (status === EXPIRED) {
       clearTimeout(this.#timer);
       // All ranks were asked at the same time, so the others end now, too.
-      this.#timer = setTimeout(() => this.askAgain(), PAUSE).unref();
+      this.#timer = setTimeout(() => this.#askAgain(), PAUSE).unref();
     }
   }
 

@@ -139,7 +139,7 @@ export class Shelf {
         const first = await streams.first(box, victim);
         if (first === undefined || !(await streams.delete(box, first.position))) continue;
       } else {
-        const [message] = (await pulls.now(box, victim, 1)) ?? [];
+        const [message] = await pulls.now(box, victim, 1);
         if (message === undefined) continue;
         await claims.drop(message, box);
       }
@@ -154,7 +154,7 @@ export class Shelf {
     const { streams, pulls } = this.#parts;
     if ((await streams.consumer(box, 1)) === undefined) return [];
     const all: Pulled[] = [];
-    for (const rank of RANKS) all.push(...((await pulls.now(box, rank, MOST_TAKEN)) ?? []));
+    for (const rank of RANKS) all.push(...(await pulls.now(box, rank, MOST_TAKEN)));
     return all;
   }
 

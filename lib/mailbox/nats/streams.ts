@@ -164,6 +164,16 @@ export class Streams {
     return this.#unless([STREAM_NOT_FOUND], () => this.#link.manager.streams.info(stream));
   }
 
+  /** The positions of all messages that were deleted out of a row. */
+  async deleted(box: string): Promise<readonly number[]> {
+    const stream = this.#names.stream(box);
+    const details = { deleted_details: true };
+    const info = await this.#unless([STREAM_NOT_FOUND], () =>
+      this.#link.manager.streams.info(stream, details),
+    );
+    return info?.state.deleted ?? [];
+  }
+
   /** How a consumer stands; undefined if nobody has ever read the box. */
   consumer(box: string, rank: number): Promise<ConsumerInfo | undefined> {
     return this.#unless([STREAM_NOT_FOUND, CONSUMER_NOT_FOUND], () =>
