@@ -11,10 +11,11 @@ import type { Streams } from "../../lib/mailbox/nats/streams.js";
 async function ended(consumer: object | undefined, deleted: readonly number[]): Promise<string[]> {
   const told: string[] = [];
   const publish = (subject: string, text: string) => told.push(`${subject} ${text}`);
+  const request = async (subject: string, text: string) => told.push(`${subject} ${text}, and an answer`);
   const streams = { consumer: async () => consumer, deleted: async () => deleted };
-  const link = { nats: { publish } } as unknown as Link;
+  const link = { nats: { publish }, request, call: (what: () => unknown) => what() } as unknown as Link;
   const ghosts = new Ghosts(link, new Names("default", "set"), streams as unknown as Streams);
-  await ghosts.end("box", 1);
+  expect(await ghosts.end("box", 1)).toBe(told.length);
   return told;
 }
 
@@ -24,7 +25,7 @@ describe("deliveries in NATS whose messages were deleted", () => {
   it("are ended, and no others", async () => {
     expect(await ended(consumer, [2, 4, 5, 8, 9, 12])).toEqual([
       "$JS.ACK.RINGBELL+n-set+n-box.R1.1.5.0.0.0 +ACK",
-      "$JS.ACK.RINGBELL+n-set+n-box.R1.1.8.0.0.0 +ACK",
+      "$JS.ACK.RINGBELL+n-set+n-box.R1.1.8.0.0.0 +ACK, and an answer",
     ]);
   });
 

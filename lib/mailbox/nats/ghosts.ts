@@ -2,6 +2,8 @@ import type { Link } from "./link.js";
 import { consumerOf, type Names } from "./names.js";
 import type { Streams } from "./streams.js";
 
+const ACK = "+ACK";
+
 /**
  * Deliveries under way whose message is not there any more. They are there after a server was killed that had deleted a message, and had not yet
  * written down that its consumer is done with it. A server of 2.9 wants to deliver each again when `ack_wait` is over, finds nothing, and then does
@@ -19,16 +21,21 @@ export class Ghosts {
     this.#streams = streams;
   }
 
-  /** Ends the deliveries of all messages of a rank that were deleted. */
-  async end(box: string, rank: number): Promise<void> {
+  /** Ends the deliveries of all messages of a rank that were deleted. Resolves with their number. */
+  async end(box: string, rank: number): Promise<number> {
     const consumer = await this.#streams.consumer(box, rank);
-    if (consumer === undefined || consumer.num_ack_pending === 0) return;
+    if (consumer === undefined || consumer.num_ack_pending === 0) return 0;
     const { ack_floor: floor, delivered } = consumer;
-    const name = `${this.#names.stream(box)}.${consumerOf(rank)}`;
-    for (const position of await this.#streams.deleted(box)) {
-      if (position <= floor.stream_seq || position > delivered.stream_seq) continue;
-      // As the subject of a delivery (see pulledOf); of its numbers the server looks at the position alone.
-      this.#link.nats.publish(`$JS.ACK.${name}.1.${position}.0.0.0`, "+ACK");
-    }
+    const deleted = await this.#streams.deleted(box);
+    const ghosts = deleted.filter((one) => one > floor.stream_seq && one <= delivered.stream_seq);
+    // As the subjects of deliveries (see pulledOf); of their numbers the server looks at the position alone.
+    const subjects = ghosts.map(
+      (one) => `$JS.ACK.${this.#names.stream(box)}.${consumerOf(rank)}.1.${one}.0.0.0`,
+    );
+    const last = subjects.pop();
+    for (const subject of subjects) this.#link.nats.publish(subject, ACK);
+    // The server takes them in turn, so its answer to the last one says that it has taken all.
+    if (last !== undefined) await this.#link.call(() => this.#link.request(last, ACK));
+    return ghosts.length;
   }
 }

@@ -121,7 +121,8 @@ export class NatsEngine implements Engine {
     const pulls = new Pulls(link, names, async (box, rank) => {
       streams.forget(box);
       await streams.consumers(box);
-      await ghosts.end(box, rank);
+      const ended = await ghosts.end(box, rank);
+      return ended > 0 || ((await streams.consumer(box, rank))?.num_pending ?? 0) > 0;
     });
     const shelf = new Shelf({
       ...{ link, packages, names, registry, streams, posts: this.#posts, pulls, claims, client },

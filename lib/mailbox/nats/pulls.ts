@@ -18,6 +18,8 @@ const GRACE = 1000;
  * another one got; and where the consumer was deleted.
  */
 const UNANSWERED = 250;
+/** How often a consumer is asked that has messages and does not answer. */
+const MOST_ASKED = 5;
 /** How long to wait after the server refused, in ms. */
 const PAUSE = 50;
 
@@ -34,11 +36,11 @@ const NOBODY = 503;
 export class Pulls {
   readonly #link: Link;
   readonly #names: Names;
-  readonly #mend: (box: string, rank: number) => Promise<void>;
+  readonly #mend: (box: string, rank: number) => Promise<boolean>;
   readonly #waits = new Set<Wait>();
 
-  /** `mend`: does what it can for a consumer that has not answered. */
-  constructor(link: Link, names: Names, mend: (box: string, rank: number) => Promise<void>) {
+  /** `mend`: does what it can for a consumer that has not answered. It resolves with whether it may have messages. */
+  constructor(link: Link, names: Names, mend: (box: string, rank: number) => Promise<boolean>) {
     this.#link = link;
     this.#names = names;
     this.#mend = mend;
@@ -46,10 +48,11 @@ export class Pulls {
 
   /** Takes up to `most` messages of a rank that are there now. */
   async now(box: string, rank: number, most: number): Promise<Pulled[]> {
-    const messages = await this.#now(box, rank, most);
-    if (messages !== undefined) return messages;
-    await this.#mend(box, rank);
-    return (await this.#now(box, rank, most)) ?? [];
+    for (let asked = 1; ; asked++) {
+      const messages = await this.#now(box, rank, most);
+      if (messages !== undefined) return messages;
+      if (!(await this.#mend(box, rank)) || asked === MOST_ASKED) return [];
+    }
   }
 
   /** Resolves with undefined if the server has not answered. */
