@@ -25,6 +25,8 @@ const ENTRIES = [
 
 /** What pages import. */
 const BROWSER = join("browser", "index.ts");
+/** The page of `ringbell top --page`: its script becomes one file, and the others are copied. */
+const PAGE = join("cli", "top", "page");
 
 /** The paths of all files in a folder, without the folder; none if it is not there. */
 function filesIn(folder) {
@@ -39,13 +41,17 @@ const written = (...path) => statSync(join(...path), { throwIfNoEntry: false })?
 
 function orphans(sources) {
   const stems = new Set(sources.map(stem));
-  return filesIn("dist").filter((file) => !file.startsWith("chunks/") && !stems.has(stem(file)));
+  return filesIn("dist").filter(
+    (file) => !file.startsWith("chunks/") && !file.startsWith(PAGE) && !stems.has(stem(file)),
+  );
 }
 
 function isStale(sources) {
   const settings = written("tsconfig.json");
   const newest = (file) => Math.max(written("lib", file), settings);
   const outputs = (file) => [`${stem(file)}.js`, `${stem(file)}.d.ts`];
+  const pages = filesIn(join("lib", PAGE)).map((file) => join(PAGE, file));
+  if (pages.some((file) => (written("dist", file) ?? 0) < written("lib", file))) return true;
   return sources.some((file) =>
     outputs(file).some((output) => (written("dist", output) ?? 0) < newest(file)),
   );
@@ -85,13 +91,22 @@ async function bundle(sources) {
   });
   // Browsers get one file, without chunks that are shared with what runs in Node.
   if (!sources.includes(BROWSER)) return;
-  await build({
-    entryPoints: [join("lib", BROWSER)],
-    outfile: join("dist", "browser", "index.js"),
+  const forPages = {
     bundle: true,
     format: "esm",
     platform: "browser",
     target: "es2022",
     logLevel: "warning",
+  };
+  await build({
+    ...forPages,
+    entryPoints: [join("lib", BROWSER)],
+    outfile: join("dist", "browser", "index.js"),
+  });
+  await build({
+    ...forPages,
+    entryPoints: filesIn(join("lib", PAGE)).map((file) => join("lib", PAGE, file)),
+    outdir: join("dist", PAGE),
+    loader: { ".html": "copy", ".css": "copy" },
   });
 }

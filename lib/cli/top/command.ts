@@ -3,6 +3,7 @@ import { isOn } from "../arguments.js";
 import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "../command.js";
 import { INTERVAL, intervalOf, lookOf, numberOf, repeat, TIMEOUT } from "../looking.js";
 import { type Key, Screen } from "../screen.js";
+import { servePage } from "./serve-page.js";
 import { type Choice, FIRST_CHOICE, press, rowsOf } from "./state.js";
 import { draw, snapshot } from "./view.js";
 
@@ -27,11 +28,21 @@ export const top: Command = {
       value: "N",
       text: "end after so many looks (default: 1 without a terminal, else no end)",
     },
+    {
+      name: "page",
+      value: "PORT",
+      text: "serve it as a page on this port of the loopback (0: a free one), and print its link; needs the package ws",
+    },
     JSON_OPTION,
   ],
   async run(values, output) {
     const wanted = lookOf(values);
     const interval = intervalOf(values);
+    if (values.page !== undefined) {
+      const port = numberOf(values, "page", 0, 0, 65_535, "a port");
+      await servePage(wanted, interval, port, output);
+      return 0;
+    }
     const json = isOn(values, "json");
     const live = output.width !== undefined && !json;
     const most = json || live ? Number.POSITIVE_INFINITY : 1;

@@ -1,10 +1,10 @@
-import type { Figures, Flow, ProcessLoad } from "../../watch/index.js";
-import { bytes, count, duration, latency, plural, rate, rateOfBytes, safe } from "../format.js";
-import { STATES, stateIn, stateOut } from "../ls/view.js";
+import type { Figures } from "../../watch/index.js";
+import { duration, plural, rate, rateOfBytes } from "../format.js";
 import type { Style } from "../style.js";
-import { type Column, table } from "../table.js";
+import { table } from "../table.js";
 import { detail } from "./detail.js";
-import { type Choice, type Row, rowsOf, SORTS, type Sort } from "./state.js";
+import { type Field, fieldsOf } from "./fields.js";
+import { type Choice, type Row, rowsOf, SORTS } from "./state.js";
 
 /** From this width on there is room for more columns. */
 const WIDE = 140;
@@ -90,76 +90,6 @@ function keys({ choice, width }: Picture): string {
   return long.length <= width ? long : short;
 }
 
-/** A column: its title, and the cells of a lane and of a process. */
-interface Field extends Column {
-  readonly sort?: Sort;
-  /** Shown only where there is much room. */
-  readonly wide?: true;
-  /** Shown only where there is not. */
-  readonly narrow?: true;
-  readonly flow: (flow: Flow, now: number) => string;
-  readonly process: (process: ProcessLoad, now: number) => string;
-}
-
-const none = () => "";
-const FIELDS: readonly Field[] = [
-  { title: "ENDPOINT", least: 8, sort: "n", flow: nameOf, process: nameOf },
-  { title: "PID", align: "right", wide: true, flow: pidOf, process: pidOf },
-  {
-    title: "PEER",
-    least: 5,
-    narrow: true,
-    flow: ({ peer }) => safe(peer.role ?? pidOf(peer)),
-    process: none,
-  },
-  { title: "PEER", align: "right", wide: true, flow: ({ peer }) => pidOf(peer), process: none },
-  {
-    title: "ROLE",
-    least: 5,
-    wide: true,
-    flow: ({ peer }) => textOf(peer.role),
-    process: ({ role }) => textOf(role),
-  },
-  { title: "VIA", wide: true, flow: ({ transport }) => safe(transport), process: none },
-  { title: "LANE", least: 4, flow: ({ lane }) => safe(lane), process: none },
-  { title: "WAY", flow: ({ way }) => way, process: none },
-  { title: "PEERS", align: "right", flow: none, process: ({ peers }) => String(peers) },
-  { title: "MSG/S", align: "right", sort: "m", flow: messagesOf, process: messagesOf },
-  { title: "BYTES/S", align: "right", sort: "b", flow: bytesOf, process: bytesOf },
-  { title: "FILL", align: "right", sort: "f", flow: fillOf, process: fillOf },
-  { title: "OF", align: "right", wide: true, flow: ({ capacity }) => bytes(capacity), process: none },
-  {
-    title: "P50",
-    align: "right",
-    flow: ({ latency: l }) => latency(l?.p50),
-    process: ({ latency: l }) => latency(l?.p50),
-  },
-  {
-    title: "P90",
-    align: "right",
-    wide: true,
-    flow: ({ latency: l }) => latency(l?.p90),
-    process: ({ latency: l }) => latency(l?.p90),
-  },
-  {
-    title: "P99",
-    align: "right",
-    sort: "l",
-    flow: ({ latency: l }) => latency(l?.p99),
-    process: ({ latency: l }) => latency(l?.p99),
-  },
-  { title: "MSGS", align: "right", wide: true, flow: ({ total }) => count(total.messages), process: none },
-  { title: "TOTAL", align: "right", wide: true, flow: ({ total }) => bytes(total.bytes), process: none },
-  {
-    title: "UP",
-    align: "right",
-    flow: none,
-    process: ({ since, state }, now) =>
-      since === null || state === "dead" ? "-" : duration(now - Date.parse(since)),
-  },
-  { title: "STATE", least: 8, flow: stateOf, process: ({ state }) => STATES[state] },
-];
-
 function tableOf(
   rows: readonly Row[],
   at: number | undefined,
@@ -172,13 +102,7 @@ function tableOf(
 ): string[] {
   if (rows.length === 0) return [emptyText(figures, choice)];
   const now = Date.parse(figures.time);
-  const processes = choice.table === "processes";
-  const wide = width === undefined || width >= WIDE;
-  const fields = FIELDS.filter(
-    (field) =>
-      (processes ? field.process : field.flow) !== none &&
-      (wide ? field.narrow !== true : field.wide !== true || (processes && field.title === "PID")),
-  );
+  const fields = fieldsOf(choice.table, width === undefined || width >= WIDE);
   const cells = rows.map((row) =>
     fields.map((field) => ("way" in row ? field.flow(row, now) : field.process(row, now))),
   );
@@ -211,35 +135,4 @@ function paintCell(text: string, row: Row, { title }: Field, style: Style): stri
   if (title === "STATE" && "state" in row)
     return row.state === "healthy" ? style.good(text) : style.bad(text);
   return title === "STATE" && text.startsWith("idle") ? style.dim(text) : text;
-}
-
-function nameOf({ namespace, endpoint }: Row): string {
-  return namespace === "default" || namespace === "" ? endpoint : `${namespace}/${endpoint}`;
-}
-
-function pidOf({ pid }: { readonly pid: number | null }): string {
-  return pid === null ? "?" : String(pid);
-}
-
-function textOf(role: string | null): string {
-  return role === null ? "-" : safe(role);
-}
-
-function messagesOf({ messagesPerSecond }: Row): string {
-  return messagesPerSecond === null ? "-" : rate(messagesPerSecond);
-}
-
-function bytesOf({ bytesPerSecond }: Row): string {
-  return bytesPerSecond === null ? "-" : bytes(Math.round(bytesPerSecond));
-}
-
-function fillOf({ fill }: Row): string {
-  return `${fill === 0 ? 0 : Math.max(1, Math.floor(fill * 100))}%`;
-}
-
-function stateOf({ way, total, blockedSince, waiting, idleSince }: Flow, now: number): string {
-  if (way === "out") return stateOut({ out: { ...total, blockedSince, waiting } }, now);
-  // Between two messages every lane is idle for an instant.
-  const idle = idleSince === null || now - Date.parse(idleSince) < 1000 ? null : idleSince;
-  return stateIn({ in: { ...total, idleSince: idle } }, now);
 }
