@@ -137,10 +137,13 @@ describe("a peer that never comes to its event loop", () => {
   it.runIf(process.platform === "linux").each([
     ["receiveSync", "channel.receiveSync()"],
     ["tryReceive", "channel.tryReceive()"],
-  ])("unmaps all of it while short messages come without end, with %s", async (_, call) => {
-    const { channel, ended } = await peer(
-      "shm",
-      `${MAPPED}
+  ])(
+    "unmaps all of it while short messages come without end, with %s",
+    { timeout: 120_000 },
+    async (_, call) => {
+      const { channel, ended } = await peer(
+        "shm",
+        `${MAPPED}
       const rings = mapped();
       for (let message; message?.id !== -1; ) {
         message = ${call};
@@ -149,20 +152,21 @@ describe("a peer that never comes to its event loop", () => {
         if (message?.id === -2) channel.sendSync({ id: mapped() - rings, blocks: [] });
       }
       process.exit(0);`,
-      // So many messages are on their way that the receiver finds some whenever it looks.
-      { capacity: 4 * MIB },
-    );
-    const answers: number[] = [];
-    channel.on("message", (message) => answers.push((message as Message).id));
-    await channel.send({ id: 1, blocks: [await channel.allocate(MIB)] });
-    const short: Message[] = Array.from({ length: 1000 }, () => ({ id: 0, blocks: [] }));
-    // The sender gives memory up that it has not used for some seconds.
-    do await channel.sendMany([...short, { id: -2, blocks: [] }]);
-    while (answers.at(-1) !== 0);
-    expect(answers[0]).toBe(MIB);
-    await channel.send({ id: -1, blocks: [] });
-    expect(await ended).toMatchObject({ code: 0 });
-  });
+        // So many messages are on their way that the receiver finds some whenever it looks.
+        { capacity: 4 * MIB },
+      );
+      const answers: number[] = [];
+      channel.on("message", (message) => answers.push((message as Message).id));
+      await channel.send({ id: 1, blocks: [await channel.allocate(MIB)] });
+      const short: Message[] = Array.from({ length: 1000 }, () => ({ id: 0, blocks: [] }));
+      // The sender gives memory up that it has not used for some seconds.
+      do await channel.sendMany([...short, { id: -2, blocks: [] }]);
+      while (answers.at(-1) !== 0);
+      expect(answers[0]).toBe(MIB);
+      await channel.send({ id: -1, blocks: [] });
+      expect(await ended).toMatchObject({ code: 0 });
+    },
+  );
 
   /** Ways to wait for what never comes. */
   const WAITS = [

@@ -61,6 +61,7 @@ describe("the packed package", () => {
       "bridge/index.js",
       "browser/index.js",
       "cli/main.js",
+      "cli/top/page/main.js",
       "index.js",
       "mailbox/index.js",
       "mcp/index.js",
