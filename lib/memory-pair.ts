@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Channel } from "./channel/channel.js";
 import type { LanesOf, MainReceive, MainSend, NoLanes, ReceiveOf, SendOf } from "./channel/lane-types.js";
 import type { LanesOption } from "./channel/options.js";
-import { type CodecPair, listenSettings, type OfferedLane, offeredLanes } from "./channel/settings.js";
+import { listenSettings, type OfferedLane, offeredLanes } from "./channel/settings.js";
 import { checkOptions } from "./check.js";
 import type { CodecOption } from "./codec/resolve.js";
 import type { Peer } from "./port.js";
@@ -86,7 +86,7 @@ export function memoryPair(options: MemoryPairOptions = {}): [one: Channel, othe
   const end = (wire: Wire, ofEnd: readonly OfferedLane[]) =>
     new Channel({
       connection: createStream(wire, ofEnd, handshake.bulkBytes, peer.pid),
-      lanes: ofEnd,
+      lanes: ofEnd.map(({ name, codecs }) => ({ name, codec: codecs[0]! })),
       peer,
       limits,
     });
@@ -96,6 +96,5 @@ export function memoryPair(options: MemoryPairOptions = {}): [one: Channel, othe
 const OPTIONS = ["codec", "lanes", "capacity", "maxMessageBytes", "maxBulkBytes", "bulkThreshold"];
 
 function turned(lane: OfferedLane): OfferedLane {
-  const codec: CodecPair = { send: lane.codec.receive, receive: lane.codec.send };
-  return { ...lane, codec };
+  return { ...lane, codecs: lane.codecs.map(({ send, receive }) => ({ send: receive, receive: send })) };
 }

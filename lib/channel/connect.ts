@@ -7,10 +7,11 @@ import { dial, isTransient, lastError } from "../transport/places/dial.js";
 import { resolveAddress } from "../transport/places/names.js";
 import { retrying } from "../transport/places/retry.js";
 import { Channel } from "./channel.js";
+import { attempts, firstThatFits, offered } from "./codec-attempts.js";
 import { addonFor, fallbackOf } from "./fallback.js";
 import type { LanesOf, MainReceive, MainSend } from "./lane-types.js";
 import type { ConnectOptions, LanesOption } from "./options.js";
-import { connectSettings, identities } from "./settings.js";
+import { connectSettings } from "./settings.js";
 
 /**
  * Connects to the process that listens under `name`: a name in the namespace and directory of the options, or
@@ -38,21 +39,15 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
   const binding = addonFor(settings, "connector", address.socketPath);
 
   await turn();
-  const handshake = {
-    ...settings.handshake,
-    binding,
-    codec: identities(settings.codec),
-    capacity,
-    lanes: settings.lanes?.map((lane) => ({
-      ...lane,
-      codec: lane.codec === undefined ? undefined : identities(lane.codec),
-    })),
-    signal,
-  };
+  const handshake = { ...settings.handshake, binding, capacity, signal };
   const joined = await retrying(
     retry,
     signal,
-    async () => introduce(await dial(address, binding), handshake),
+    () =>
+      firstThatFits(attempts(settings), async (codecs) => {
+        const joined = await introduce(await dial(address, binding), { ...handshake, ...offered(codecs) });
+        return { ...joined, codecs };
+      }),
     (error) => {
       trace("%s: %s", address.socketPath, error);
       return isTransient(error);
@@ -60,8 +55,8 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
   ).catch((error: unknown) => {
     throw namingFlag(lastError(error, address));
   });
-  const { connection, lanes, peer } = joined;
-  const codecs = new Map(settings.lanes?.map((lane) => [lane.name, lane.codec]));
+  const { connection, lanes, peer, codecs } = joined;
+  const ofLanes = new Map(codecs.lanes?.map((lane) => [lane.name, lane.codec]));
   trace("connected to %s, %o, over %s", address.socketPath, peer, connection.transport);
   connectionChannel.publish({
     side: "connector",
@@ -71,7 +66,7 @@ export async function connect<Send = unknown, Receive = Send, Lanes extends Lane
   });
   return new Channel({
     connection,
-    lanes: lanes.map((lane) => ({ name: lane, codec: codecs.get(lane) ?? settings.codec })),
+    lanes: lanes.map(({ name }) => ({ name, codec: ofLanes.get(name) ?? codecs.main })),
     peer,
     limits,
     fallback: fallbackOf(binding, settings, connection.transport),

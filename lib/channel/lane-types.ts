@@ -1,4 +1,5 @@
 import type { Codec } from "../codec/codec.js";
+import type { AnyOf } from "../codec/resolve.js";
 import type { Lane } from "./lane.js";
 
 /** The types of `channel.lane(name)`, from the options that were given to `listen` and `connect`. */
@@ -14,14 +15,14 @@ export type NoLanes = Readonly<Record<never, never>>;
 /** The messages that a codec, or a pair of codecs, sends; `Default` without a codec. */
 type SentBy<Option, Default> = Option extends { readonly send: Codec<infer Send, unknown> }
   ? Send
-  : Option extends Codec<infer Send, unknown>
+  : Option extends Codec<infer Send, unknown> | AnyOf<infer Send, unknown>
     ? Send
     : Default;
 
 /** The messages that a codec, or a pair of codecs, receives; `Default` without a codec. */
 type ReceivedBy<Option, Default> = Option extends { readonly receive: Codec<never, infer Receive> }
   ? Receive
-  : Option extends Codec<never, infer Receive>
+  : Option extends Codec<never, infer Receive> | AnyOf<never, infer Receive>
     ? Receive
     : Default;
 

@@ -76,10 +76,10 @@ export async function listen(
     roles: [...offers.roles.keys()],
     makeChannel: ({ connection, lanes: agreed, peer }, whenOver) => {
       const { role, lanes } = forRole(peer.role, offers);
-      const codecs = new Map(lanes.map((lane) => [lane.name, lane.codec]));
+      const codecs = new Map(lanes.map((lane) => [lane.name, lane.codecs]));
       return new Channel({
         connection,
-        lanes: agreed.map((lane) => ({ name: lane, codec: codecs.get(lane)! })),
+        lanes: agreed.map(({ name, choice }) => ({ name, codec: codecs.get(name)![choice]! })),
         peer,
         role,
         limits,

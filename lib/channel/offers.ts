@@ -23,7 +23,8 @@ export function offersOf(settings: ListenSettings): ByRole<Offer> {
 
 /** Returns the lanes of the offers in the form that the handshake shows to peers. */
 export function presented({ roles, other }: ByRole<Offer>): ByRole<readonly LaneOffer[]> {
-  const present = ({ lanes }: Offer) => lanes.map((lane) => ({ ...lane, codec: identities(lane.codec) }));
+  const present = ({ lanes }: Offer) =>
+    lanes.map((lane) => ({ ...lane, codecs: lane.codecs.map(identities) }));
   return {
     roles: new Map([...roles].map(([role, offer]) => [role, present(offer)])),
     other: other === undefined ? undefined : present(other),

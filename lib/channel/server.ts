@@ -235,12 +235,17 @@ export class Server<Accepted extends Channel = Channel>
     if (!tap) throw notShown("not allowed");
     const joined = this.#connections.get(id);
     if (joined === undefined) throw notShown("no such channel");
-    const { connection, peer } = joined;
+    const { connection, lanes, peer } = joined;
     if (connection.memory === undefined) throw notShown("not in shared memory");
-    const codecs = new Map(forRole(peer.role, offers).map(({ name, codec }) => [name, codec]));
+    const codecs = new Map(forRole(peer.role, offers).map((offer) => [offer.name, offer.codecs]));
+    const capacities = new Map(connection.lanes.map((lane) => [lane.name, lane.capacity]));
     return {
       descriptor: connection.memory,
-      lanes: connection.lanes.map(({ name, capacity }) => ({ name, capacity, codec: codecs.get(name)! })),
+      lanes: lanes.map(({ name, choice }) => ({
+        name,
+        capacity: capacities.get(name)!,
+        codec: codecs.get(name)![choice]!,
+      })),
     };
   }
 

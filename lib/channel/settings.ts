@@ -8,9 +8,10 @@ import {
   checkOptions,
   checkSignal,
 } from "../check.js";
+import { resolveChoices } from "../codec/any-of.js";
 import type { Codec } from "../codec/codec.js";
 import { json } from "../codec/json.js";
-import { type CodecOption, resolveCodecs } from "../codec/resolve.js";
+import type { CodecOption } from "../codec/resolve.js";
 import { InvalidArgumentError } from "../errors.js";
 import {
   DEFAULT_CAPACITY,
@@ -55,12 +56,15 @@ export interface LaneSettings {
   readonly name: string;
   /** In bytes. Undefined: the other side decides. */
   readonly capacity: number | undefined;
-  /** Undefined: the codec of the channel. */
-  readonly codec: CodecPair | undefined;
+  /** Undefined: those of the channel. */
+  readonly codecs: CodecChoices | undefined;
 }
 
+/** The codecs of which the two sides use one, the best first. There is one at least. */
+export type CodecChoices = readonly CodecPair[];
+
 export interface CommonSettings {
-  readonly codec: CodecPair;
+  readonly codecs: CodecChoices;
   readonly capacity: number | undefined;
   /** The lanes that the option names. `main` is among them only if the option names it. */
   readonly lanes: readonly LaneSettings[] | undefined;
@@ -73,7 +77,7 @@ export interface CommonSettings {
 }
 
 /** The settings that decide which lanes a peer gets. */
-export type OfferSettings = Pick<CommonSettings, "codec" | "capacity" | "lanes">;
+export type OfferSettings = Pick<CommonSettings, "codecs" | "capacity" | "lanes">;
 
 export interface ListenSettings extends CommonSettings {
   readonly mode: number;
@@ -136,7 +140,7 @@ function commonSettings<Send, Receive>(
     throw new InvalidArgumentError("options.role", `a string of at most ${LONGEST_ROLE} characters`, role);
   }
   return {
-    codec: codecPair(options.codec === undefined ? json() : options.codec, "options.codec"),
+    codecs: codecChoices(options.codec === undefined ? json() : options.codec, "options.codec"),
     capacity,
     lanes,
     limits: messageLimits(options as CommonOptions<never, unknown>),
@@ -163,7 +167,7 @@ function commonSettings<Send, Receive>(
 export interface OfferedLane {
   readonly name: string;
   readonly capacity: number;
-  readonly codec: CodecPair;
+  readonly codecs: CodecChoices;
 }
 
 /** Returns the lanes of a listener, `main` first. */
@@ -171,10 +175,10 @@ export function offeredLanes(settings: OfferSettings): OfferedLane[] {
   const named = settings.lanes ?? [];
   const main = named.find((lane) => lane.name === MAIN_LANE);
   const rest = named.filter((lane) => lane.name !== MAIN_LANE);
-  return [main ?? { name: MAIN_LANE, capacity: undefined, codec: undefined }, ...rest].map((lane) => ({
+  return [main ?? { name: MAIN_LANE, capacity: undefined, codecs: undefined }, ...rest].map((lane) => ({
     name: lane.name,
     capacity: lane.capacity ?? settings.capacity ?? DEFAULT_CAPACITY,
-    codec: lane.codec ?? settings.codec,
+    codecs: lane.codecs ?? settings.codecs,
   }));
 }
 
@@ -202,7 +206,7 @@ function settingsOfRole(name: string, role: RoleOptions, whole: OfferSettings): 
   checkOptions(role, ["codec", "lanes", "capacity"], argument);
   const { codec, lanes } = role;
   return {
-    codec: codec === undefined ? whole.codec : codecPair(codec, `${argument}.codec`),
+    codecs: codec === undefined ? whole.codecs : codecChoices(codec, `${argument}.codec`),
     capacity: checkCapacity(role.capacity, `${argument}.capacity`) ?? whole.capacity,
     lanes: lanes === undefined ? whole.lanes : laneSettings(lanes, `${argument}.lanes`),
   };
@@ -228,13 +232,13 @@ function laneSettings(lanes: LanesOption, option: string): LaneSettings[] {
     return {
       name,
       capacity: checkCapacity(lane.capacity, `${argument}.capacity`),
-      codec: lane.codec === undefined ? undefined : codecPair(lane.codec, `${argument}.codec`),
+      codecs: lane.codec === undefined ? undefined : codecChoices(lane.codec, `${argument}.codec`),
     };
   });
 }
 
-function codecPair<Send, Receive>(option: CodecOption<Send, Receive>, argument: string): CodecPair {
-  return resolveCodecs(option, argument) as CodecPair;
+function codecChoices<Send, Receive>(option: CodecOption<Send, Receive>, argument: string): CodecChoices {
+  return resolveChoices(option, argument) as CodecChoices;
 }
 
 function checkCapacity(value: number | undefined, argument: string): number | undefined {

@@ -1,3 +1,4 @@
+export { anyOf } from "./any-of.js";
 export type { BytesOptions } from "./bytes.js";
 export { bytes } from "./bytes.js";
 export { clone } from "./clone.js";
@@ -25,7 +26,7 @@ export {
 } from "./fields.js";
 export { json } from "./json.js";
 export { packed } from "./packed.js";
-export type { CodecOption, Codecs } from "./resolve.js";
+export type { AnyOf, CodecOption, Codecs, SingleCodec } from "./resolve.js";
 export { assertCodec } from "./resolve.js";
 export type { StructCodec, StructFields, StructOf } from "./struct.js";
 export { struct } from "./struct.js";

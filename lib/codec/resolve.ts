@@ -1,8 +1,17 @@
 import { InvalidArgumentError, UnknownOptionError } from "../errors.js";
 import type { Codec } from "./codec.js";
 
+/** Several codecs, of which two sides use one that both have. Made by `anyOf`. */
+export interface AnyOf<Send, Receive = Send> {
+  /** The best first. */
+  readonly choices: readonly Codec<Send, Receive>[];
+}
+
+/** One codec for both directions, several of which the two sides use one, or one codec for each direction. */
+export type CodecOption<Send, Receive = Send> = AnyOf<Send, Receive> | SingleCodec<Send, Receive>;
+
 /** One codec for both directions, or one for each. */
-export type CodecOption<Send, Receive = Send> =
+export type SingleCodec<Send, Receive = Send> =
   | Codec<Send, Receive>
   | {
       readonly send: Codec<Send, unknown>;
@@ -43,7 +52,7 @@ export function assertCodec(value: unknown, argument = "codec"): asserts value i
  * @throws InvalidArgumentError (`ERR_RINGBELL_INVALID_ARGUMENT`), UnknownOptionError (`ERR_RINGBELL_UNKNOWN_OPTION`).
  */
 export function resolveCodecs<Send, Receive>(
-  option: CodecOption<Send, Receive>,
+  option: SingleCodec<Send, Receive>,
   argument = "options.codec",
 ): Codecs<Send, Receive> {
   if (isPair(option)) {
@@ -61,7 +70,7 @@ export function resolveCodecs<Send, Receive>(
   return { send: option, receive: option } as Codecs<Send, Receive>;
 }
 
-function isPair<Send, Receive>(option: CodecOption<Send, Receive>): option is Codecs<Send, Receive> {
+function isPair<Send, Receive>(option: SingleCodec<Send, Receive>): option is Codecs<Send, Receive> {
   return (
     typeof option === "object" &&
     option !== null &&

@@ -2,8 +2,8 @@ import { connect } from "../channel/connect.js";
 import { PASSED_TO_CONNECT } from "../channel/option-names.js";
 import type { ConnectOptions } from "../channel/options.js";
 import { checkInteger, checkNumber, checkOptions } from "../check.js";
-import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
+import { callCodec } from "./call-codec.js";
 import type { Client } from "./client.js";
 import { RpcConnection } from "./connection.js";
 import type { Contract } from "./contract.js";
@@ -83,7 +83,7 @@ export async function open<const C extends Contract, const Serves extends Contra
     const retry = reconnect === true ? {} : reconnect;
     return ReconnectingClient.open({ name, contract, served, connecting, retry, onPeerError, gate });
   }
-  const below = port ?? (await connect(name, { ...connecting, codec: json() }));
+  const below = port ?? (await connect(name, { ...connecting, codec: callCodec() }));
   const connection = new RpcConnection(below, served, contract, { bad: onPeerError, ended: () => {} }, gate);
   return connection.client as Client<C>;
 }

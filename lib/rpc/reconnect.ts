@@ -2,12 +2,12 @@ import { randomInt } from "node:crypto";
 import { connect } from "../channel/connect.js";
 import type { ConnectOptions } from "../channel/options.js";
 import { clearTimeout, now, setTimeout } from "../clock.js";
-import { json } from "../codec/json.js";
 import { hasGoneBlocks } from "../codec/release-blocks.js";
 import { ClosedError } from "../errors.js";
 import type { CloseInfo, CloseOptions } from "../port.js";
 import { offAbort, onAbort } from "../signal.js";
 import type { CallOptions } from "./call.js";
+import { callCodec } from "./call-codec.js";
 import type { Calls, Client, ClientControls, Health } from "./client.js";
 import { makeClient } from "./client.js";
 import { RpcConnection } from "./connection.js";
@@ -142,7 +142,7 @@ export class ReconnectingClient implements Calls {
     const { name, served, contract, onPeerError, gate } = this.#parts;
     let channel: Awaited<ReturnType<typeof connect>>;
     try {
-      channel = await connect(name, { ...connecting, signal: this.#stop.signal, codec: json() });
+      channel = await connect(name, { ...connecting, signal: this.#stop.signal, codec: callCodec() });
     } catch (error) {
       this.#over(error as Error);
       throw this.#lost(error);

@@ -2,8 +2,8 @@ import { listen } from "../channel/listen.js";
 import { PASSED_TO_LISTEN } from "../channel/option-names.js";
 import type { ListenOptions } from "../channel/options.js";
 import { checkOptions } from "../check.js";
-import { json } from "../codec/json.js";
 import { InvalidArgumentError } from "../errors.js";
+import { callCodec } from "./call-codec.js";
 import type { Client } from "./client.js";
 import { type Contract, contract as contractOf } from "./contract.js";
 import { closeWith, takeHanded } from "./handed.js";
@@ -64,7 +64,7 @@ export async function serve<const C extends Contract, const Calls extends Contra
   const server = await listen<unknown, unknown, { control: { capacity: number } }>(name, {
     ...listening,
     lines,
-    codec: json(),
+    codec: callCodec(listening.tap),
     lanes: { control: { capacity: CONTROL_CAPACITY } },
   });
   const byLines = new LineCallers(maxMessageBytes);

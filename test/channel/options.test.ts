@@ -129,7 +129,7 @@ describe("options", () => {
       ["main", 262144],
       ["control", 262144],
     ]);
-    expect(settings.codec.send.name).toBe("json");
+    expect(settings.codecs[0]!.send.name).toBe("json");
     expect(connectSettings({}, {}).retry).toEqual(DEFAULT_RETRY);
     expect(connectSettings({ retry: { attempts: 2, minDelay: undefined } }, {}).retry).toMatchObject({
       attempts: 2,
@@ -150,8 +150,8 @@ describe("options", () => {
       ["main", 8192],
       ["control", 4096],
     ]);
-    expect(offered[0]!.codec.send).toBe(codec);
-    expect(offered[1]!.codec.send.name).toBe("json");
+    expect(offered[0]!.codecs[0]!.send).toBe(codec);
+    expect(offered[1]!.codecs[0]!.send.name).toBe("json");
   });
 
   it("the limits of messages and blocks are bytes, with defaults and bounds", () => {

@@ -34,7 +34,7 @@ const deep = (): unknown => {
 };
 /** Results and errors that can't be sent. */
 const breaks: Record<string, Break> = {
-  bigint: () => 1n,
+  symbol: () => Symbol("s"),
   cycle: deep,
   "a cycle, later": async () => deep(),
   "a toJSON that throws": () => ({

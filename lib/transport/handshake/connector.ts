@@ -65,7 +65,7 @@ export async function introduce(wire: Wire, settings: ConnectorSettings): Promis
       }),
     );
     const transport = readGo(await answer(pipe, mapped.failure));
-    const lanes = welcome.lanes.map((lane) => lane.name);
+    const lanes = welcome.lanes.map(({ name }) => ({ name, choice: 0 }));
     if (transport === "shm") {
       if (region === undefined)
         throw new HandshakeError("the listener chose shared memory, which this side has not mapped");

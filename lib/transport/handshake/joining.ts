@@ -25,11 +25,17 @@ export interface HandshakeSettings {
   readonly timeout: number;
 }
 
+export interface JoinedLane {
+  readonly name: string;
+  /** Which of the listener's codecs for the lane the connector has. The connector itself has offered only one: 0. */
+  readonly choice: number;
+}
+
 /** The result of a handshake. */
 export interface Joined {
   readonly connection: Connection;
-  /** The names of the lanes, in the order of `connection.lanes`. */
-  readonly lanes: readonly string[];
+  /** In the order of `connection.lanes`. */
+  readonly lanes: readonly JoinedLane[];
   readonly peer: Peer;
 }
 

@@ -24,6 +24,7 @@ import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, o
 import { encodeFrame, type Frame } from "./json-frames.js";
 import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
 import {
+  type AgreedLane,
   type Agreement,
   agreeLanes,
   agreeTransport,
@@ -134,7 +135,7 @@ async function agree(
         transport: offer === undefined ? "stream" : "shm",
         backing: offer?.backing,
         region: offer?.name ?? "",
-        lanes,
+        lanes: lanes.map(({ name, capacity }) => ({ name, capacity })),
         bulk,
         claim: ourClaim(settings.role),
         id,
@@ -150,7 +151,7 @@ async function agree(
       wire.unread(pipe.finish());
       return {
         connection: createStream(wire, lanes, bulk, peer.pid),
-        lanes: lanes.map((lane) => lane.name),
+        lanes,
         peer,
       };
     }
@@ -170,7 +171,7 @@ function share(
   wire: Wire,
   pipe: FramePipe,
   { region, backing }: Offer,
-  lanes: readonly LaneGeometry[],
+  lanes: readonly AgreedLane[],
   bulkBytes: number,
   peer: Peer,
   { binding, spin }: ListenerSettings,
@@ -179,7 +180,7 @@ function share(
   // The connector may have begun already and passed a segment.
   const passed = pipe.takeDescriptor();
   const connection = createShm(binding!, wire, region, lanes, true, options, pipe.finish(), passed);
-  return { connection, lanes: lanes.map((lane) => lane.name), peer };
+  return { connection, lanes, peer };
 }
 
 function makeOffer(

@@ -16,7 +16,13 @@ export interface LaneOffer {
   readonly name: string;
   /** The bytes of each of its rings, unless the connector wants less. */
   readonly capacity: number;
-  readonly codec: CodecIdentities;
+  /** Those of which the connector must have one. */
+  readonly codecs: readonly CodecIdentities[];
+}
+
+/** A lane as both sides have it. `choice`: which of the offered codecs. */
+export interface AgreedLane extends LaneGeometry {
+  readonly choice: number;
 }
 
 /** The offers of a listener, by the role that peers claim. */
@@ -40,22 +46,33 @@ export function forRole<T>(role: string | undefined, { roles, other }: ByRole<T>
  * come in the listener's order, each with the smaller capacity of the two sides. Throws a LaneMismatchError,
  * or a SchemaMismatchError as the listener sees it.
  */
-export function agreeLanes(hello: Hello, offers: readonly LaneOffer[]): LaneGeometry[] {
+export function agreeLanes(hello: Hello, offers: readonly LaneOffer[]): AgreedLane[] {
   const requests = new Map(hello.lanes?.map((lane) => [lane.name, lane]));
   const offered = offers.map((offer) => offer.name);
   const asked = [...requests.keys()];
   if (asked.some((name) => !offered.includes(name))) throw new LaneMismatchError(asked, offered);
-  const agreed: LaneGeometry[] = [];
-  for (const { name, capacity, codec } of offers) {
+  const agreed: AgreedLane[] = [];
+  for (const { name, capacity, codecs } of offers) {
     const request = requests.get(name);
     if (hello.lanes !== undefined && request === undefined && name !== MAIN_LANE) continue;
     const theirs = request?.codec ?? hello.codec;
-    checkCodec(name, "receives", codec.receive, theirs.send);
-    checkCodec(name, "sends", codec.send, theirs.receive);
+    const choice = chooseCodec(name, codecs, theirs);
     const limit = request?.capacity ?? hello.capacity;
-    agreed.push({ name, capacity: isCapacity(limit) ? Math.min(limit, capacity) : capacity });
+    agreed.push({ name, capacity: isCapacity(limit) ? Math.min(limit, capacity) : capacity, choice });
   }
   return agreed;
+}
+
+/** Returns which of our codecs fits theirs. If none does, the error speaks of the last, which is the most common one. */
+function chooseCodec(name: string, ours: readonly CodecIdentities[], theirs: CodecIdentities): number {
+  const found = ours.findIndex(
+    ({ send, receive }) => fits(receive, theirs.send) && fits(send, theirs.receive),
+  );
+  if (found >= 0) return found;
+  const { send, receive } = ours.at(-1)!;
+  checkCodec(name, "receives", receive, theirs.send);
+  checkCodec(name, "sends", send, theirs.receive);
+  return 0;
 }
 
 /** Makes the error for a lane in which one side "sends" (or "receives") `ours` and the other is set for `theirs`. */
@@ -91,12 +108,16 @@ function checkCodec(
   ours: CodecIdentity,
   theirs: CodecIdentity,
 ): void {
-  if (isSame(ours, theirs) || (isText(ours) && isText(theirs))) return;
+  if (fits(ours, theirs)) return;
   // If names and schemas are the same, only the fingerprints show that the codecs differ.
   const words = ours.name !== theirs.name || ours.schema !== theirs.schema;
   const error = schemaMismatch(lane, direction, describeCodec(ours, words), describeCodec(theirs, words));
   mismatches.set(error, { lane, direction });
   throw error;
+}
+
+function fits(ours: CodecIdentity, theirs: CodecIdentity): boolean {
+  return isSame(ours, theirs) || (isText(ours) && isText(theirs));
 }
 
 function isSame(a: CodecIdentity, b: Pick<CodecIdentity, "name" | "fingerprint">): boolean {

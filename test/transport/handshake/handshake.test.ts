@@ -34,7 +34,7 @@ function codec(name: string, schema: string): CodecIdentities {
 }
 
 function lane(name: string, capacity = 65536, identities = JSON_CODEC) {
-  return { name, capacity, codec: identities };
+  return { name, capacity, codecs: [identities] };
 }
 
 /** Makes the wire say that a stranger is at the other end. */
@@ -68,7 +68,7 @@ describe("the handshake", () => {
     const [ours, theirs] = await join2(await wirePair(native), { transport: option });
     expect(ours.connection.transport).toBe(transport);
     expect(theirs.connection.transport).toBe(transport);
-    expect(ours.lanes).toEqual(["main"]);
+    expect(ours.lanes).toMatchObject([{ name: "main", choice: 0 }]);
     expect(await passRecord(ours.connection, theirs.connection, "hello")).toBe("hello");
     const [listens, connects] = await join2(await wirePair(native), { transport: option });
     expect(await passRecord(connects.connection, listens.connection, "back")).toBe("back");
@@ -108,14 +108,35 @@ describe("the handshake", () => {
     expect(ours.connection.lanes.map(({ name, capacity }) => [name, capacity])).toEqual(sizes);
   });
 
+  it("takes of the listener's codecs the one that the connector has, for each lane", async () => {
+    const [best, other] = [codec("packed", "packed"), codec("bytes", "bytes")];
+    const offer = (name: string) => ({ name, capacity: 65536, codecs: [best, JSON_CODEC] });
+    const [ours] = await join2(
+      await wirePair(),
+      { lanes: [offer("main"), offer("a"), { ...offer("b"), codecs: [other] }] },
+      {
+        codec: JSON_CODEC,
+        lanes: [
+          { name: "a", capacity: undefined, codec: best },
+          { name: "b", capacity: undefined, codec: other },
+        ],
+      },
+    );
+    expect(ours.lanes).toMatchObject([
+      { name: "main", choice: 1 },
+      { name: "a", choice: 0 },
+      { name: "b", choice: 0 },
+    ]);
+  });
+
   it("gives all lanes to who names none, and else main and those named, in the listener's order", async () => {
     const lanes = [lane("main"), lane("a"), lane("b"), lane("c")];
     const [, all] = await join2(await wirePair(), { lanes });
-    expect(all.lanes).toEqual(["main", "a", "b", "c"]);
+    expect(all.lanes.map(({ name }) => name)).toEqual(["main", "a", "b", "c"]);
     const named = ["c", "a"].map((name) => ({ name, capacity: undefined, codec: undefined }));
     const [ours, some] = await join2(await wirePair(), { lanes }, { lanes: named });
-    expect(some.lanes).toEqual(["main", "a", "c"]);
-    expect(ours.lanes).toEqual(some.lanes);
+    expect(some.lanes.map(({ name }) => name)).toEqual(["main", "a", "c"]);
+    expect(ours.lanes.map(({ name }) => name)).toEqual(["main", "a", "c"]);
   });
 
   it("carries sixteen lanes whose schemas alone would not fit a frame", async () => {
@@ -128,7 +149,7 @@ describe("the handshake", () => {
       { lanes: names.map((name) => lane(name, 4096, shown)) },
       { codec: shown, lanes: names.map((name) => ({ name, capacity: undefined, codec: shown })) },
     );
-    expect(ours.lanes).toEqual(names);
+    expect(ours.lanes.map(({ name }) => name)).toEqual(names);
   });
 });
 
@@ -172,6 +193,16 @@ describe("what goes wrong becomes the same error on both sides", () => {
     const other = { name: "json", fingerprint: "json:2", schema: undefined };
     const [, theirs] = await quarrel(await wirePair(), {}, { codec: { send: other, receive: other } });
     expect(theirs.message).toContain("fingerprint json:2");
+  });
+
+  it("none of the listener's codecs, of which the last is named", async () => {
+    const codecs = [codec("packed", "packed"), JSON_CODEC];
+    const [ours] = await quarrel(
+      await wirePair(),
+      { lanes: [{ name: "main", capacity: 65536, codecs }] },
+      { codec: codec("bytes", "bytes") },
+    );
+    expect(ours.message).toContain("this side receives json, the other sends bytes");
   });
 
   it("one direction that does not fit is enough", async () => {

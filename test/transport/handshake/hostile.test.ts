@@ -218,7 +218,7 @@ describe("a hostile connector", () => {
   });
 
   it("finds no hello that does anything but fail with an error of ours, or pass", () => {
-    const offers = [{ name: "main", capacity: 65536, codec: JSON_CODEC }];
+    const offers = [{ name: "main", capacity: 65536, codecs: [JSON_CODEC] }];
     fc.assert(
       fc.property(tampered(HELLO), (frame) => {
         try {

@@ -45,7 +45,7 @@ const COMMON = {
 export type Listens = Partial<ListenerSettings> & { readonly lanes?: readonly LaneOffer[] };
 
 export function listenerSettings({ lanes, ...more }: Listens = {}): ListenerSettings {
-  const other = lanes ?? [{ name: "main", capacity: 65536, codec: JSON_CODEC }];
+  const other = lanes ?? [{ name: "main", capacity: 65536, codecs: [JSON_CODEC] }];
   return {
     ...COMMON,
     offers: { roles: new Map(), other },
