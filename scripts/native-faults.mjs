@@ -3,10 +3,11 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The text `from` stands once in `file`; `to` takes its place. */
+/** The text `from` stands once in `file`; `to` takes its place. `cases`: words in the titles of the cases that must find it. */
 export const FAULTS = [
   {
     name: "header before payload",
+    cases: "a publication",
     file: "ring.h",
     from: "    copy_fields(payload_at(place.start), payload, length);",
     to: `    if (place.padding == 0) publish(produced_, make_header(length, kind));
@@ -14,6 +15,7 @@ export const FAULTS = [
   },
   {
     name: "next header cleared too late",
+    cases: "a publication",
     file: "ring.h",
     from: `    header_at(place.end).store(0, std::memory_order_relaxed);
     copy_fields`,
@@ -25,6 +27,7 @@ export const FAULTS = [
   },
   {
     name: "padding before its record",
+    cases: "a publication",
     file: "ring.h",
     from: `      header_at(place.start).store(make_header(length, kind), std::memory_order_relaxed);
       publish(produced_, make_header(place.padding - kHeaderBytes, kPadding));`,
@@ -33,6 +36,7 @@ export const FAULTS = [
   },
   {
     name: "batch published one by one",
+    cases: "a batch",
     file: "ring.h",
     from: "        first_header = place.padding != 0 ? padding : header;",
     to: `        first_header = place.padding != 0 ? padding : header;
@@ -40,6 +44,7 @@ export const FAULTS = [
   },
   {
     name: "room before it was reported",
+    cases: "a full ring",
     file: "ring.h",
     from: `      if (!refresh()) return Push::corrupt;
       if (end - consumed_ > capacity()) return Push::full;
@@ -50,12 +55,14 @@ export const FAULTS = [
   },
   {
     name: "limit never raised",
+    cases: "a publication",
     file: "ring.h",
     from: "    control_->limit.store(limit_, std::memory_order_relaxed);",
     to: "",
   },
   {
     name: "position within a record",
+    cases: "a consumer",
     file: "ring.h",
     from: "    control_->consumed.store(consumed_, std::memory_order_seq_cst);",
     to: `    control_->consumed.store(consumed_ - kHeaderBytes, std::memory_order_seq_cst);

@@ -21,8 +21,17 @@ const DEPTH = 2_000_000;
 const COMPILER = process.env.CC || "cc";
 
 function run(command, args, cwd) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, encoding: "utf8", timeout: CHECK_LIMIT_MS });
-  return { status, text: `${stdout ?? ""}${stderr ?? ""}`, missing: error?.code === "ENOENT", late: error?.code === "ETIMEDOUT" };
+  const { status, stdout, stderr, error } = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    timeout: CHECK_LIMIT_MS,
+  });
+  return {
+    status,
+    text: `${stdout ?? ""}${stderr ?? ""}`,
+    missing: error?.code === "ENOENT",
+    late: error?.code === "ETIMEDOUT",
+  };
 }
 
 /** Searches all states of a model. Returns how many there are, and the first error, if there is one. */
@@ -33,19 +42,27 @@ function search(file, defines, folder) {
   const model = join(root, "test", "models", file);
   const made = run("spin", [...flags, "-a", model], folder);
   if (made.status !== 0) throw new Error(`spin failed on ${file}:\n${made.text}`);
-  const built = run(COMPILER, ["-O2", "-w", "-DSAFETY", `-DMEMLIM=${MEMORY_MB}`, "-DCOLLAPSE", "-o", "pan", "pan.c"], folder);
+  const built = run(
+    COMPILER,
+    ["-O2", "-w", "-DSAFETY", `-DMEMLIM=${MEMORY_MB}`, "-DCOLLAPSE", "-o", "pan", "pan.c"],
+    folder,
+  );
   if (built.status !== 0) throw new Error(`${COMPILER} failed on pan.c of ${file}:\n${built.text}`);
   const { text, late } = run("./pan", [`-m${DEPTH}`], folder);
   const states = Number(/(\d+(?:\.\d+e\+\d+)?) states, stored/.exec(text)?.[1] ?? Number.NaN);
   const errors = Number(/errors: (\d+)/.exec(text)?.[1] ?? Number.NaN);
-  const complete = !late && !/max search depth too small|out of memory|Search not completed|reached -DMEMLIM/.test(text);
+  const complete =
+    !late && !/max search depth too small|out of memory|Search not completed|reached -DMEMLIM/.test(text);
   const first = /^pan:\d+: (.*?) \(at depth/m.exec(text)?.[1];
   return { states, errors, complete: complete || errors > 0, first, text };
 }
 
 function main() {
   const { values } = parseArgs({ options: { filter: { type: "string" } } });
-  for (const [command, ...args] of [["spin", "-V"], [COMPILER, "--version"]]) {
+  for (const [command, ...args] of [
+    ["spin", "-V"],
+    [COMPILER, "--version"],
+  ]) {
     if (!run(command, args).missing) continue;
     console.error(`The models need ${command}: on Debian and Ubuntu, apt-get install spin gcc`);
     return 2;

@@ -169,6 +169,7 @@ function faulty(name, version) {
       name: `${name}, ${fault.name}`,
       variant: "fault",
       fails: true,
+      cases: fault.cases,
       program,
       command,
       made: made.digest("hex"),
@@ -235,6 +236,7 @@ async function execute(job, target) {
       ...(withoutRandomisation ? ["setarch", "-R"] : []),
       ...emulator(target),
       job.program,
+      ...(job.cases === undefined ? [] : [job.cases]),
     ];
     return run(first, rest, options);
   };

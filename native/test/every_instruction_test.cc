@@ -1,4 +1,4 @@
-// A producer, or a consumer, that is killed after every single machine instruction of its path: whole records or none, in order,
+// A producer, or a consumer, that is killed before every single machine instruction of its path: whole records or none, in order,
 // none twice, and nothing of the survivor's overwritten. The same for lanes and blocks: every_instruction_lanes_test.cc.
 //
 // The ring is that of native/ring.h. scripts/native-faults.mjs builds this program against copies of it with a fault each, and
@@ -118,7 +118,7 @@ struct Publication {
   Parked asleep = Parked::awake;
 };
 
-// Kills a producer that runs `publish` after each instruction. `prepare` makes the scene and says what is to be expected.
+// Kills a producer that runs `publish` before each instruction. `prepare` makes the scene and says what is to be expected.
 template <typename Prepare, typename Publish>
 void kill_producer(const char* what, Prepare prepare, Publish publish) {
   // Once here: the dynamic linker looks for a function when it is called first, and a child would do so each time.
@@ -280,9 +280,16 @@ const Case sleeping{"a producer that dies at any instruction while it wakes a sl
 
 // ---- a consumer dies
 
-// Kills a consumer that runs `take` after each instruction, with `waiting` records before it and a producer that sleeps or does not.
+void drain(Scene& scene, uint32_t most) {
+  uint32_t count = 0;
+  uint64_t needed = 0;
+  (void)scene.consumer.drain(scene.inbox, sizeof scene.inbox, most, count, needed);
+}
+
+// Kills a consumer that runs `take` before each instruction, with `waiting` records before it and a producer that sleeps or does not.
+// It has taken `before` of them already, and not reported.
 template <typename TakeThem>
-void kill_consumer(const char* what, uint64_t aged, uint64_t waiting, Parked asleep, TakeThem take) {
+void kill_consumer(const char* what, uint64_t aged, uint64_t waiting, Parked asleep, TakeThem take, uint32_t before = 0) {
   Scene rehearsal;
   rehearsal.age(1, aged);
   rehearsal.push(kLength);
@@ -303,6 +310,7 @@ void kill_consumer(const char* what, uint64_t aged, uint64_t waiting, Parked asl
         n,
         [&](Stage stage) {
           scene.close_end(1);
+          if (before > 0) drain(scene, before);
           stage.begin();
           take(scene);
           stage.end();
@@ -331,9 +339,7 @@ void kill_consumer(const char* what, uint64_t aged, uint64_t waiting, Parked asl
 
 template <uint32_t most>
 void drain_and_report(Scene& scene) {
-  uint32_t count = 0;
-  uint64_t needed = 0;
-  (void)scene.consumer.drain(scene.inbox, sizeof scene.inbox, most, count, needed);
+  drain(scene, most);
   if (scene.consumer.should_report()) scene.wake(scene.consumer.report(), scene.consumer.producer_state());
 }
 
@@ -341,14 +347,12 @@ const Case takes{"a consumer that dies at any instruction leaves a position that
   kill_consumer("one record is taken", 3, 1, Parked::awake, drain_and_report<1>);
   kill_consumer("three records are taken", 3, 5, Parked::awake, drain_and_report<3>);
   kill_consumer("records around the end of the ring are taken", kALap - 2, 4, Parked::awake, drain_and_report<4>);
-  kill_consumer("an eighth of the ring is taken and reported", 3, 16, Parked::awake, drain_and_report<16>);
+  kill_consumer("an eighth of the ring is taken and reported", 3, 16, Parked::awake, drain_and_report<2>, 12);
   kill_consumer("room is reported to a sleeping event loop", 3, 2, Parked::loop, drain_and_report<2>);
   kill_consumer("room is reported to a thread on the futex", 3, 2, Parked::futex, drain_and_report<2>);
-  kill_consumer("a full ring is emptied by a part for a sleeping producer", 7, kALap, Parked::loop, drain_and_report<14>);
+  kill_consumer("a full ring is emptied by a part for a sleeping producer", 7, kALap, Parked::loop, drain_and_report<2>, 12);
   kill_consumer("the consumer reports, goes to sleep, and looks again", 3, 2, Parked::awake, [](Scene& scene) {
-    uint32_t count = 0;
-    uint64_t needed = 0;
-    (void)scene.consumer.drain(scene.inbox, sizeof scene.inbox, 2, count, needed);
+    drain(scene, 2);
     if (scene.consumer.unreported()) scene.wake(scene.consumer.report(), scene.consumer.producer_state());
     scene.consumer.announce(Parked::loop);
     if (scene.consumer.ready()) scene.consumer.withdraw();

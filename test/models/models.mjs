@@ -24,4 +24,17 @@ export const MODELS = [
       ["NO_RELEASE"],
     ],
   },
+  {
+    file: "takeover.pml",
+    title: "takeover of a name",
+    holds: [[], ["CLEANER"]],
+    faults: [["NO_RECHECK"], ["NO_LOCK"], ["NO_FENCE", "CLEANER"], ["FENCE_OUTSIDE", "CLEANER"]],
+  },
+  {
+    file: "lease.pml",
+    title: "post, claim, acknowledge",
+    always: ["DEATHS=1"],
+    holds: [[]],
+    faults: [["NO_TOKEN"], ["TOKENS_ANEW"], ["ANSWER_FIRST"]],
+  },
 ];
