@@ -179,6 +179,7 @@ class Path {
     return Death::refused;
 #endif
   }
+  // 0 before the first death.
   uint64_t length() const { return addresses_.size() - first_; }
 
  private:
@@ -195,14 +196,14 @@ class Path {
     }
     return true;
   }
-#endif
   // A breakpoint in a loop stops in every round, which costs as much as some steps.
   static constexpr uint64_t kVisits = 16;
-  std::vector<uint64_t> addresses_;
   // How often each address has been met, this time included.
   std::vector<uint64_t> visits_;
   // For each instruction, the last one up to it whose address was met a few times at most.
   std::vector<uint64_t> nearest_;
+#endif
+  std::vector<uint64_t> addresses_;
   uint64_t first_ = 0;
 };
 
