@@ -4,6 +4,7 @@
 //
 // --target builds static programs with Zig for another C library or processor. Those for arm64 run under qemu-aarch64, or what
 // QEMU_AARCH64 names.
+// Those that kill processes at every instruction are built again, with the faults of native-faults.mjs, and must fail then.
 // Each program is built three times: optimised, under ThreadSanitizer, and under AddressSanitizer with
 // UndefinedBehaviorSanitizer. ThreadSanitizer gets those that have two threads only: it sees nothing of another process, and in
 // one thread there is nothing to see. A program is built again only when something it is made of has changed.
@@ -18,6 +19,7 @@ import { parseArgs } from "node:util";
 import { hostIncludes } from "./addon/compile.mjs";
 import { findCompiler, NoCompilerError, zig } from "./addon/compiler.mjs";
 import { TARGETS } from "./addon/targets.mjs";
+import { FAULTS, writeFaulty } from "./native-faults.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, "native");
@@ -26,6 +28,7 @@ const output = join(root, "build", "native-test");
 const RUN_LIMIT_MS = 120_000;
 /** The files that a test is linked with; most need headers only. */
 const LINKED = {
+  every_instruction_blocks: ["memory_file.cc", "segment.cc", "socket.cc"],
   long_memory: ["long_memory.cc"],
   segment: ["memory_file.cc", "segment.cc", "socket.cc"],
   segment_immutable: ["memory_file.cc", "segment.cc"],
@@ -43,6 +46,10 @@ const LINKED = {
     "socket.cc",
   ],
 };
+/** Tests that step processes: a sanitizer multiplies the instructions, and sees nothing in a process that is killed. */
+const STEPPING = ["every_instruction", "every_instruction_blocks"];
+/** Tests that must fail with each fault of native-faults.mjs. */
+const FAULTY = ["every_instruction"];
 /** Tests that need libuv's header, which comes with Node's; they have a loop of their own. */
 const ON_LIBUV = ["watchdog"];
 const BUILDS_AT_ONCE = 2;
@@ -124,7 +131,10 @@ function plan({ only, filter, target }, { version, isZig }) {
   const jobs = [];
   for (const [variant, { flags, programs: fit = programs }] of Object.entries(VARIANTS)) {
     if (only !== undefined && only !== variant) continue;
-    for (const name of programs.filter((program) => fit.includes(program))) {
+    const asan = variant === "asan";
+    for (const name of programs.filter(
+      (program) => fit.includes(program) && !(asan && STEPPING.includes(program)),
+    )) {
       const source = join(tests, name === "latency" ? "latency.cc" : `${name}_test.cc`);
       const sources = [source, ...(LINKED[name] ?? []).map((file) => join(native, file))];
       const program = join(output, target?.name ?? "", variant, name);
@@ -137,9 +147,35 @@ function plan({ only, filter, target }, { version, isZig }) {
       const made = shared.copy().update(command.join("\0"));
       for (const path of sources) made.update(readFileSync(path));
       jobs.push({ name, variant, program, command, made: made.digest("hex"), stamp: `${program}.stamp` });
+      if (variant === "plain" && target === undefined && FAULTY.includes(name))
+        jobs.push(...faulty(name, version));
     }
   }
   return jobs;
+}
+
+/** Builds of a test against copies of native/ with one fault each. */
+function faulty(name, version) {
+  return FAULTS.map((fault) => {
+    const folder = join(output, "faults", fault.name);
+    const program = join(folder, name);
+    const source = join(folder, "native", "test", `${name}_test.cc`);
+    const command = [...COMMON, ...VARIANTS.plain.flags, source, "-o", program];
+    const made = createHash("sha256")
+      .update(version)
+      .update(command.join("\0"))
+      .update(writeFaulty(fault, native, folder));
+    return {
+      name: `${name}, ${fault.name}`,
+      variant: "fault",
+      fails: true,
+      cases: fault.cases,
+      program,
+      command,
+      made: made.digest("hex"),
+      stamp: `${program}.stamp`,
+    };
+  });
 }
 
 function run(command, args, options = {}) {
@@ -167,7 +203,7 @@ async function build(job, { program, args, environment }) {
     writeFileSync(job.stamp, job.made);
     return;
   }
-  const { runtime } = VARIANTS[job.variant];
+  const { runtime } = VARIANTS[job.variant] ?? VARIANTS.plain;
   const missing = /cannot find .*(-l[tau]+b?san|lib[tau]+b?san|libclang_rt)/.test(stderr);
   job.failure = missing
     ? `the sanitizer's runtime library is missing; Debian has it in ${runtime}\n${stderr}`
@@ -193,13 +229,14 @@ function emulator(target) {
 }
 
 async function execute(job, target) {
-  const { environment } = VARIANTS[job.variant];
+  const { environment } = VARIANTS[job.variant] ?? VARIANTS.plain;
   const options = { env: { ...process.env, ...environment }, timeout: RUN_LIMIT_MS, killSignal: "SIGKILL" };
   const start = () => {
     const [first, ...rest] = [
       ...(withoutRandomisation ? ["setarch", "-R"] : []),
       ...emulator(target),
       job.program,
+      ...(job.cases === undefined ? [] : [job.cases]),
     ];
     return run(first, rest, options);
   };
@@ -210,6 +247,14 @@ async function execute(job, target) {
     if (result.code === -1) {
       result.stderr += "\nThreadSanitizer needs setarch here (Debian package util-linux)";
     }
+  }
+  if (job.fails) {
+    // What it found stands in the last line.
+    if (result.code === 1) job.output = result.stderr;
+    else if (result.stdout.includes("not run: processes can't be stepped here")) job.output = "not run";
+    else
+      job.failure = `has a fault, and ended with ${result.code}: the test does not find it\n${result.stdout}${result.stderr}`;
+    return;
   }
   if (result.code !== 0) job.failure = `ended with ${result.code}\n${result.stdout}${result.stderr}`;
   else job.output = result.stdout;
@@ -229,7 +274,10 @@ async function main() {
     if (job.failure === undefined) await execute(job, given.target);
     const seconds = ((performance.now() - start) / 1000).toFixed(2);
     const title = `${job.variant.padEnd(5)} ${job.name}`;
-    if (job.failure === undefined) {
+    if (job.failure === undefined && job.fails) {
+      console.log(`found  ${title} ${seconds.padStart(6)} s`);
+      if (process.env.RINGBELL_TEST_VERBOSE) console.log(`           ${job.output.trimEnd()}`);
+    } else if (job.failure === undefined) {
       const count = /(\d+) tests\n$/.exec(job.output)?.[1] ?? "?";
       console.log(`ok     ${title.padEnd(26)} ${count.padStart(2)} tests ${seconds.padStart(6)} s`);
       if (process.env.RINGBELL_TEST_VERBOSE) console.log(job.output.trimEnd());
