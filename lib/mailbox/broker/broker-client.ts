@@ -32,6 +32,11 @@ export class BrokerClient {
     this.port = port;
   }
 
+  /** Whether answers are kept. */
+  get hasAnswers(): boolean {
+    return this.#answers.length > 0;
+  }
+
   /** Keeps an answer until the turn is stored. */
   answer(answer: Answer): void {
     this.#answers.push(answer);

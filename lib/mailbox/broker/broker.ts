@@ -199,6 +199,8 @@ export class Broker {
       for (const work of batch) this.#do(work);
       if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
+      // What is answered from memory would be wrong if another broker had the store.
+      if (this.#answers()) tables.confirm();
       this.#save(batch.some(isPost));
       tables.commit();
       this.#desk.committed();
@@ -216,6 +218,11 @@ export class Broker {
       this.#notices = [];
       throw error;
     }
+  }
+
+  #answers(): boolean {
+    for (const client of this.#clients) if (client.hasAnswers) return true;
+    return false;
   }
 
   #do({ client, tag, request }: Work): void {

@@ -157,7 +157,7 @@ export class Machine {
     const due = now + (lease ?? this.#boxes.settings(box).lease);
     const taken: Taken[] = [];
     let bytes = 0;
-    for (const row of this.#tables.queued(box.id, most, rank)) {
+    for (const row of this.#tables.queued(box, most, rank)) {
       if (row.expires !== null && row.expires <= now) {
         this.#bury(box, row, "its time to live was over");
         continue;
