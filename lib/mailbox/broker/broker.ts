@@ -24,6 +24,8 @@ export const CLOCK = "clock";
 const CLOCK_STEP = 1000;
 /** How often the broker looks after its file and forgets what is old, in ms, as long as there are turns. */
 const TENDING = 1000;
+/** The most requests of a turn. While a turn of a flood is stored, the posters take the answers of the one before, and post more. */
+const PART = 128;
 /** How long to wait for another program that writes the file, in ms, and how often. */
 const BUSY_PAUSE = 20;
 const BUSY_TRIES = 250;
@@ -131,7 +133,11 @@ export class Broker {
   /** Does what has come, and ends. Clients are not told: their connections end next. */
   close(): void {
     if (this.#closed) return;
-    if (this.#queue.length > 0) this.#turn();
+    // What fails stays, if another program writes the file.
+    for (let left = Number.POSITIVE_INFINITY; this.#queue.length > 0 && this.#queue.length < left; ) {
+      left = this.#queue.length;
+      this.#turn();
+    }
     this.#end();
   }
 
@@ -175,8 +181,7 @@ export class Broker {
   }
 
   #turn(): void {
-    const batch = this.#queue;
-    this.#queue = [];
+    const batch = this.#queue.splice(0, PART);
     try {
       this.#tend();
       this.#transact(batch);
@@ -187,18 +192,23 @@ export class Broker {
       this.#fail(batch, error);
     }
     this.#flush();
-    if (!this.#closed) this.#arm();
+    if (this.#closed) return;
+    if (this.#queue.length > 0 && this.#busy === 0) this.#schedule();
+    this.#arm();
   }
 
   /** Does a batch in one transaction. If it throws, nothing has happened, and no answer is kept. */
   #transact(batch: readonly Work[]): void {
     const { tables } = this.#parts;
     tables.begin();
+    this.#machine.begin();
     try {
       this.#dueWork();
       for (const work of batch) this.#do(work);
       if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
+      // After a turn that failed the next one may, too: then messages wait until they are stored.
+      if (tables.kind !== "memory" && this.#notBefore === 0) this.#desk.hurry();
       // What is answered from memory would be wrong if another broker had the store.
       if (this.#answers()) tables.confirm();
       this.#save(batch.some(isPost));
@@ -209,7 +219,10 @@ export class Broker {
       this.#boxes.reload();
       this.#positions.reload();
       this.#machine.reload();
-      this.#desk.undo();
+      // What was delivered comes again, if it is stored with the next turn.
+      if (this.#desk.undo()) {
+        for (const { request } of batch.filter(isPost)) Object.assign(request, { again: true });
+      }
       for (const client of this.#clients) {
         client.discard();
         client.outcomes = undefined;

@@ -32,7 +32,8 @@ function endOfRun(rows: readonly MessageRow[], begin: number): number {
   let end = begin + 1;
   for (; end < rows.length && end - begin < MOST && text < MOST_TEXT; end++) {
     const row = rows[end]!;
-    if (row.position !== first.position + end - begin || !isAlike(first, row) || SPECIAL.test(row.body)) break;
+    if (row.position !== first.position + end - begin || !isAlike(first, row) || SPECIAL.test(row.body))
+      break;
     text += row.body.length;
   }
   return end;
@@ -77,5 +78,18 @@ function insertRow(statements: Statements, row: MessageRow): void {
     return;
   }
   const { topic, content, state, attempts, due, token, holder, reason } = row;
-  statements.insert.run(...common, id, key, expires, topic, content, state, attempts, due, token, holder, reason);
+  statements.insert.run(
+    ...common,
+    id,
+    key,
+    expires,
+    topic,
+    content,
+    state,
+    attempts,
+    due,
+    token,
+    holder,
+    reason,
+  );
 }

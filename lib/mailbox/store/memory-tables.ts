@@ -100,9 +100,9 @@ export class MemoryTables implements Tables {
     for (const key of this.#sent.keys()) if (key.startsWith(`${box} `)) this.#sent.delete(key);
   }
 
-  insert(message: NewMessage, due: number | null): void {
+  insert(message: NewMessage, due: number | null, attempts = 0): void {
     const standing = due === null ? QUEUED_STANDING : { ...QUEUED_STANDING, state: State.DELAYED, due };
-    this.#place({ ...message, ...standing });
+    this.#place({ ...message, ...standing, attempts });
   }
 
   queued(box: Pick<BoxRow, "id">, most: number, rank?: number): MessageRow[] {

@@ -119,8 +119,8 @@ export class SqliteTables implements Tables {
     }
   }
 
-  insert(message: NewMessage, due: number | null): void {
-    this.#unwritten.add(message, due);
+  insert(message: NewMessage, due: number | null, attempts = 0): void {
+    this.#unwritten.add(message, due, attempts);
   }
 
   queued(box: Pick<BoxRow, "id" | "queued">, most: number, rank?: number): MessageRow[] {

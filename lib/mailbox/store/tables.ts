@@ -94,8 +94,8 @@ export interface Tables {
   saveBox(box: BoxRow): void;
   dropBox(box: number): void;
 
-  /** Stores a message that can be taken, or is kept back until `due`. */
-  insert(message: NewMessage, due: number | null): void;
+  /** Stores a message that can be taken, or is kept back until `due`. `attempts`: how often it may have been delivered before. */
+  insert(message: NewMessage, due: number | null, attempts?: number): void;
   /**
    * Returns up to `most` queued messages, in the order in which they are taken; with `rank`, of this one only. The box says how many it has:
    * if all of them are of this turn, they need not be read.

@@ -19,9 +19,9 @@ export class Unwritten {
   }
 
   /** Adds a message. Its position is greater than those before. */
-  add(message: NewMessage, due: number | null): void {
+  add(message: NewMessage, due: number | null, attempts: number): void {
     const { position, box, rank } = message;
-    const none = { attempts: 0, due, token: null, holder: null, reason: null };
+    const none = { attempts, due, token: null, holder: null, reason: null };
     const state = due === null ? State.QUEUED : State.DELAYED;
     this.#rows.set(position, { ...message, ...none, state });
     if (due !== null) return;
@@ -55,7 +55,8 @@ export class Unwritten {
   /** Notes that a new message was claimed or given up. Returns false if it is not here, or goes back into a queue: then it is to be written. */
   stand(position: number, standing: Standing): boolean {
     const row = this.#rows.get(position);
-    if (row === undefined || standing.state === State.QUEUED || standing.state === State.DELAYED) return false;
+    if (row === undefined || standing.state === State.QUEUED || standing.state === State.DELAYED)
+      return false;
     this.#unqueue(row);
     this.#rows.set(position, { ...row, ...standing });
     return true;
