@@ -24,7 +24,7 @@ export const CLOCK = "clock";
 const CLOCK_STEP = 1000;
 /** How often the broker looks after its file and forgets what is old, in ms, as long as there are turns. */
 const TENDING = 1000;
-/** The most requests of a turn. While a turn of a flood is stored, the posters take the answers of the one before, and post more. */
+/** The most posts of a turn. While a turn of a flood is stored, the posters take the answers of the one before, and post more. */
 const PART = 128;
 /** How long to wait for another program that writes the file, in ms, and how often. */
 const BUSY_PAUSE = 20;
@@ -181,7 +181,7 @@ export class Broker {
   }
 
   #turn(): void {
-    const batch = this.#queue.splice(0, PART);
+    const batch = this.#nextPart();
     try {
       this.#tend();
       this.#transact(batch);
@@ -195,6 +195,12 @@ export class Broker {
     if (this.#closed) return;
     if (this.#queue.length > 0 && this.#busy === 0) this.#schedule();
     this.#arm();
+  }
+
+  #nextPart(): Work[] {
+    let posts = 0;
+    const end = this.#queue.findIndex((work) => isPost(work) && ++posts > PART);
+    return this.#queue.splice(0, end < 0 ? this.#queue.length : end);
   }
 
   /** Does a batch in one transaction. If it throws, nothing has happened, and no answer is kept. */
