@@ -77,6 +77,8 @@ export class Broker {
   #clock: number;
   #tended = 0;
   #busy = 0;
+  /** Whether the last posts could be stored. If not, the next may not be, either: then messages are stored before they are delivered. */
+  #storing = true;
   /** When the timer may begin the next turn, after one that failed. */
   #notBefore = 0;
   /** Holders of claims that the broker before gave out, until they have said hello, or until the time is over. */
@@ -213,14 +215,16 @@ export class Broker {
       for (const work of batch) this.#do(work);
       if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
-      // After a turn that failed the next one may, too: then messages wait until they are stored.
-      if (tables.kind !== "memory" && this.#notBefore === 0) this.#desk.hurry();
+      if (tables.kind !== "memory" && this.#storing) this.#desk.hurry();
       // What is answered from memory would be wrong if another broker had the store.
       if (this.#answers()) tables.confirm();
-      this.#save(batch.some(isPost));
+      const posts = batch.some(isPost);
+      this.#save(posts);
       tables.commit();
+      if (posts) this.#storing = true;
       this.#desk.committed();
     } catch (error) {
+      this.#storing = false;
       tables.rollback();
       this.#boxes.reload();
       this.#positions.reload();
