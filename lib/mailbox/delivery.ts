@@ -40,7 +40,7 @@ export class Delivery<Body = unknown> implements Message<Body> {
     this.#engine = engine;
   }
 
-  /** Whether it was delivered before: to somebody who did not settle it. It may have been worked on. */
+  /** Whether it was or may have been delivered before: to somebody who did not settle it. It may have been worked on. */
   get redelivered(): boolean {
     return this.attempt > 1;
   }

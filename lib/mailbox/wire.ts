@@ -33,6 +33,8 @@ export interface PostRequest {
   readonly delay?: number | undefined;
   /** Counts the posts of a client, over all its connections. */
   readonly number: number;
+  /** The connection was lost after this had been sent: the broker may have delivered it, and not have stored it. */
+  readonly again?: boolean;
 }
 
 export interface PublishRequest extends Omit<PostRequest, "op" | "to" | "id" | "key"> {
@@ -173,6 +175,8 @@ export interface Notice {
 /** What the broker sends. */
 export interface AnswerFrame {
   readonly answers: readonly Answer[];
+  /** The messages in it are not stored yet. The next frame without this says that they are; if there is none, they may not be. */
+  readonly early?: true;
   readonly notices?: readonly Notice[];
 }
 

@@ -24,6 +24,8 @@ export const CLOCK = "clock";
 const CLOCK_STEP = 1000;
 /** How often the broker looks after its file and forgets what is old, in ms, as long as there are turns. */
 const TENDING = 1000;
+/** The most posts of a turn. While a turn of a flood is stored, the posters take the answers of the one before, and post more. */
+const PART = 128;
 /** How long to wait for another program that writes the file, in ms, and how often. */
 const BUSY_PAUSE = 20;
 const BUSY_TRIES = 250;
@@ -75,6 +77,8 @@ export class Broker {
   #clock: number;
   #tended = 0;
   #busy = 0;
+  /** Whether the last posts could be stored. If not, the next may not be, either: then messages are stored before they are delivered. */
+  #storing = true;
   /** When the timer may begin the next turn, after one that failed. */
   #notBefore = 0;
   /** Holders of claims that the broker before gave out, until they have said hello, or until the time is over. */
@@ -131,7 +135,11 @@ export class Broker {
   /** Does what has come, and ends. Clients are not told: their connections end next. */
   close(): void {
     if (this.#closed) return;
-    if (this.#queue.length > 0) this.#turn();
+    // What fails stays, if another program writes the file.
+    for (let left = Number.POSITIVE_INFINITY; this.#queue.length > 0 && this.#queue.length < left; ) {
+      left = this.#queue.length;
+      this.#turn();
+    }
     this.#end();
   }
 
@@ -175,8 +183,7 @@ export class Broker {
   }
 
   #turn(): void {
-    const batch = this.#queue;
-    this.#queue = [];
+    const batch = this.#nextPart();
     try {
       this.#tend();
       this.#transact(batch);
@@ -187,27 +194,45 @@ export class Broker {
       this.#fail(batch, error);
     }
     this.#flush();
-    if (!this.#closed) this.#arm();
+    if (this.#closed) return;
+    if (this.#queue.length > 0 && this.#busy === 0) this.#schedule();
+    this.#arm();
+  }
+
+  #nextPart(): Work[] {
+    let posts = 0;
+    const end = this.#queue.findIndex((work) => isPost(work) && ++posts > PART);
+    return this.#queue.splice(0, end < 0 ? this.#queue.length : end);
   }
 
   /** Does a batch in one transaction. If it throws, nothing has happened, and no answer is kept. */
   #transact(batch: readonly Work[]): void {
     const { tables } = this.#parts;
     tables.begin();
+    this.#machine.begin();
     try {
       this.#dueWork();
       for (const work of batch) this.#do(work);
       if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
-      this.#save(batch.some(isPost));
+      if (tables.kind !== "memory" && this.#storing) this.#desk.hurry();
+      // What is answered from memory would be wrong if another broker had the store.
+      if (this.#answers()) tables.confirm();
+      const posts = batch.some(isPost);
+      this.#save(posts);
       tables.commit();
+      if (posts) this.#storing = true;
       this.#desk.committed();
     } catch (error) {
+      this.#storing = false;
       tables.rollback();
       this.#boxes.reload();
       this.#positions.reload();
       this.#machine.reload();
-      this.#desk.undo();
+      // What was delivered comes again, if it is stored with the next turn.
+      if (this.#desk.undo()) {
+        for (const { request } of batch.filter(isPost)) Object.assign(request, { again: true });
+      }
       for (const client of this.#clients) {
         client.discard();
         client.outcomes = undefined;
@@ -216,6 +241,11 @@ export class Broker {
       this.#notices = [];
       throw error;
     }
+  }
+
+  #answers(): boolean {
+    for (const client of this.#clients) if (client.hasAnswers) return true;
+    return false;
   }
 
   #do({ client, tag, request }: Work): void {

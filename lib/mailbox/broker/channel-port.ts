@@ -22,6 +22,7 @@ export function attachChannel(broker: Broker, channel: Channel): void {
 }
 
 class ChannelPort implements ClientPort {
+  readonly away = true;
   readonly #channel: Channel;
   #waiting = 0;
   onFrame: (frame: unknown) => void = () => {};

@@ -51,6 +51,8 @@ export class Desk {
   readonly #parts: DeskParts;
   #added: Waiting[] = [];
   #taken: Waiting[] = [];
+  /** Clients that have got messages of this turn already. */
+  readonly #hurried = new Set<BrokerClient>();
 
   constructor(
     boxes: Boxes,
@@ -113,18 +115,35 @@ export class Desk {
     }
   }
 
+  /**
+   * Sends messages to other processes that wait for them, before the turn is stored: they wake and work meanwhile. Whoever posted hears after
+   * it. So if this process is killed in between, nobody has heard that the message is accepted. Its poster posts it again, and it comes again.
+   */
+  hurry(): void {
+    for (const client of new Set(this.#taken.map((waiter) => waiter.client))) {
+      if (client.hurry()) this.#hurried.add(client);
+    }
+  }
+
   committed(): void {
     this.#added = [];
     this.#taken = [];
+    this.#hurried.clear();
   }
 
-  /** Lets those wait again that waited before the turn. */
-  undo(): void {
+  /**
+   * Lets those wait again that waited before the turn. A client that has got messages already is cut off: so it knows that they were not stored.
+   * Returns whether there was one.
+   */
+  undo(): boolean {
+    const hurried = this.#hurried.size > 0;
+    for (const client of this.#hurried) client.cutOff();
     for (const waiter of this.#taken) this.#place(waiter);
     for (const waiter of this.#added) this.#unplace(waiter);
     this.committed();
     // A box that had something new may have had it before the turn: all are looked at again.
     for (const box of this.#boxes.all()) if (box.queued > 0) this.filled.add(box.id);
+    return hurried;
   }
 
   #serve(box: Box, waiter: Waiting): void {
@@ -134,7 +153,11 @@ export class Desk {
     if (taken.length === 0) return;
     this.#unplace(waiter);
     this.#taken.push(waiter);
-    client.answer({ tag, value: taken.map((one) => wireOf(box, one.row, one)) });
+    const value = taken.map((one) => wireOf(box, one.row, one));
+    client.deliver(
+      { tag, value },
+      taken.every(({ isNew }) => isNew),
+    );
   }
 
   #place(waiter: Waiting): void {
@@ -212,10 +235,10 @@ export class Desk {
     id: string | undefined,
     key: string | undefined,
   ): Post {
-    const { body, from: sender, ttl, delay = 0, json = false, rank = 1 } = request;
+    const { body, from: sender, ttl, delay = 0, json = false, rank = 1, again = false } = request;
     const bytes = Buffer.byteLength(body);
     checkBytes(bytes, this.#parts.maxMessageBytes);
-    return { sender, pid: port.pid, uid: port.uid, id, rank, key, ttl, delay, json, body, bytes };
+    return { sender, pid: port.pid, uid: port.uid, id, rank, key, ttl, delay, json, body, bytes, again };
   }
 
   #readers(box: Box): PostAnswer["readers"] {

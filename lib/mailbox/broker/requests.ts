@@ -123,6 +123,7 @@ function posted(fields: Fields) {
     ttl: optional(fields.ttl, (ttl) => checkInteger(ttl, "ttl", 0, MOST_TIME)),
     delay: optional(fields.delay, (delay) => checkInteger(delay, "delay", 0, MOST_TIME)),
     number: checkInteger(fields.number, "number", 0, MAX_SAFE_INTEGER),
+    again: fields.again === true,
   };
 }
 

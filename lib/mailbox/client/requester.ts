@@ -11,6 +11,7 @@ import {
   type HelloAnswer,
   type Request,
   WIRE_VERSION,
+  type WireMessage,
 } from "../wire.js";
 import type { BrokerLink } from "./broker-link.js";
 
@@ -53,6 +54,9 @@ export class Requester implements Engine {
   readonly #parts: RequesterParts;
   /** Which claims this process has: the broker keeps them when the connection is made anew. */
   readonly #held = new Map<number, number>();
+  /** Positions of messages that came before they were stored, and of those whose broker was lost before it said that they are. */
+  readonly #early = new Set<number>();
+  readonly #doubtful = new Set<number>();
   readonly #id = randomBytes(9).toString("base64url");
   readonly #pending = new Map<number, Pending>();
   /** Tags of requests that have to be sent. */
@@ -97,7 +101,9 @@ export class Requester implements Engine {
   }
 
   release(position: number, token: number): void {
-    if (this.#held.get(position) === token) this.#held.delete(position);
+    if (this.#held.get(position) !== token) return;
+    this.#held.delete(position);
+    this.#doubtful.delete(position);
   }
 
   ask(request: Request, waits = false): Asked {
@@ -237,9 +243,22 @@ export class Requester implements Engine {
   #unlink(): void {
     this.#link = undefined;
     this.#hello = undefined;
+    for (const position of this.#early) this.#doubtful.add(position);
+    this.#early.clear();
+    const unsent = new Set(this.#outbox);
     for (const one of this.#pending.values()) {
-      if (one.request.op === "settle") one.request = { ...one.request, again: true };
+      const { request, tag } = one;
+      if (
+        request.op === "settle" ? this.#isCertain(request.claims) : "number" in request && !unsent.has(tag)
+      ) {
+        one.request = { ...request, again: true } as Tagged;
+      }
     }
+  }
+
+  /** Whether the messages were stored. To acknowledge another one again must fail: it is not gone, since its poster posts it again. */
+  #isCertain(claims: readonly Claim[]): boolean {
+    return claims.every(([position]) => !this.#doubtful.has(position));
   }
 
   #comeBack(later: boolean): void {
@@ -301,9 +320,17 @@ export class Requester implements Engine {
     return this.#posts + 1;
   }
 
-  #receive({ answers, notices }: AnswerFrame): void {
+  #receive({ answers, notices, early }: AnswerFrame): void {
+    if (early === true) this.#noteEarly(answers);
+    else this.#early.clear();
     for (const answer of answers) this.#settle(answer);
     for (const notice of notices ?? []) this.#parts.onNotice(notice);
+  }
+
+  #noteEarly(answers: readonly Answer[]): void {
+    for (const { value } of answers) {
+      for (const { position } of value as readonly WireMessage[]) this.#early.add(position);
+    }
   }
 
   #settle({ tag, value, refusal }: Answer): void {

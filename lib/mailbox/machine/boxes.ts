@@ -14,6 +14,8 @@ export class Boxes {
   readonly #byName = new Map<string, Box>();
   readonly #byId = new Map<number, Box>();
   readonly #changed = new Set<Box>();
+  /** The rows as the table has them. */
+  readonly #saved = new Map<Box, Box>();
   readonly #settings = new WeakMap<Box, BoxSettings>();
   #subscriptions: { readonly box: number; readonly pattern: string }[] = [];
 
@@ -28,6 +30,7 @@ export class Boxes {
     this.#byName.clear();
     this.#byId.clear();
     this.#changed.clear();
+    this.#saved.clear();
     for (const box of this.#tables.boxes()) this.#add(box);
     this.#subscriptions = this.#tables.subscriptions();
   }
@@ -63,9 +66,13 @@ export class Boxes {
     this.#changed.add(box);
   }
 
-  /** Writes the rows of boxes that have changed. */
+  /** Writes the rows of boxes that have changed. Where as much has come as has gone, nothing has. */
   save(): void {
-    for (const box of this.#changed) this.#tables.saveBox(box);
+    for (const box of this.#changed) {
+      if (isSame(box, this.#saved.get(box)!)) continue;
+      this.#tables.saveBox(box);
+      this.#saved.set(box, { ...box });
+    }
     this.#changed.clear();
   }
 
@@ -89,6 +96,7 @@ export class Boxes {
     this.#byName.delete(box.name);
     this.#byId.delete(box.id);
     this.#changed.delete(box);
+    this.#saved.delete(box);
     this.#subscriptions = this.#subscriptions.filter((one) => one.box !== box.id);
   }
 
@@ -131,6 +139,21 @@ export class Boxes {
   #add(box: Box): Box {
     this.#byName.set(box.name, box);
     this.#byId.set(box.id, box);
+    this.#saved.set(box, { ...box });
     return box;
   }
+}
+
+function isSame(one: Box, other: Box): boolean {
+  return (
+    one.queued === other.queued &&
+    one.delayed === other.delayed &&
+    one.claimed === other.claimed &&
+    one.dead === other.dead &&
+    one.bytes === other.bytes &&
+    one.seen === other.seen &&
+    one.refused === other.refused &&
+    one.dropped === other.dropped &&
+    one.settings === other.settings
+  );
 }

@@ -21,6 +21,8 @@ export interface Post {
   readonly json: boolean;
   readonly body: string;
   readonly bytes: number;
+  /** Whether it may have been delivered before. */
+  readonly again: boolean;
 }
 
 export interface Posted {
@@ -34,6 +36,8 @@ export interface Taken {
   readonly row: MessageRow;
   readonly token: number;
   readonly attempt: number;
+  /** Whether it was posted in this turn. */
+  readonly isNew: boolean;
 }
 
 /** What the machine tells of, besides its answers. */
@@ -64,6 +68,8 @@ export class Machine {
   readonly #events: MachineEvents;
   readonly #leases = new Leases();
   #soonest = Number.POSITIVE_INFINITY;
+  /** Which positions are of this turn. */
+  #free: readonly [last: number, reserved: number] = [0, 0];
   /** Delivery numbers begin anew with each epoch, above all of the one before. */
   #lastToken: number;
 
@@ -96,6 +102,11 @@ export class Machine {
     this.#soonest = this.#next();
   }
 
+  /** Begins a turn. */
+  begin(): void {
+    this.#free = this.#positions.free;
+  }
+
   /** When `tick` has to be called at the latest; Infinity if nothing waits for a time. It may be too early, never too late. */
   get soonest(): number {
     return this.#soonest;
@@ -118,7 +129,7 @@ export class Machine {
     this.#makeRoom(box, post.bytes, post.rank);
     const position = this.#positions.next();
     const message = this.#message(box, position, post, now);
-    this.#insert(box, message, post.delay > 0 ? now + post.delay : null);
+    this.#insert(box, message, post.delay > 0 ? now + post.delay : null, post.again);
     this.#remember(box, id, position, now);
     return { id: id ?? String(position), position, duplicate: false };
   }
@@ -141,7 +152,8 @@ export class Machine {
     const content = this.#tables.addContent(post.body, taking.length);
     for (const box of taking) {
       const message = this.#message(box, this.#positions.next(), post, now);
-      this.#insert(box, { ...message, body: "", topic, content }, post.delay > 0 ? now + post.delay : null);
+      const due = post.delay > 0 ? now + post.delay : null;
+      this.#insert(box, { ...message, body: "", topic, content }, due, post.again);
     }
     return full;
   }
@@ -157,7 +169,7 @@ export class Machine {
     const due = now + (lease ?? this.#boxes.settings(box).lease);
     const taken: Taken[] = [];
     let bytes = 0;
-    for (const row of this.#tables.queued(box.id, most, rank)) {
+    for (const row of this.#tables.queued(box, most, rank)) {
       if (row.expires !== null && row.expires <= now) {
         this.#bury(box, row, "its time to live was over");
         continue;
@@ -171,7 +183,8 @@ export class Machine {
       const held = { position, box: box.id, token, holder, until: due, attempts, bytes: row.bytes, content };
       this.#leases.add(held);
       this.#awaits(due);
-      taken.push({ row, token, attempt: attempts });
+      const isNew = position > this.#free[0] && position <= this.#free[1];
+      taken.push({ row, token, attempt: attempts, isNew });
     }
     box.queued -= taken.length;
     box.claimed += taken.length;
@@ -309,8 +322,8 @@ export class Machine {
     };
   }
 
-  #insert(box: Box, message: NewMessage, due: number | null): void {
-    this.#tables.insert(message, due);
+  #insert(box: Box, message: NewMessage, due: number | null, again: boolean): void {
+    this.#tables.insert(message, due, again ? 1 : 0);
     if (due !== null) this.#awaits(due);
     if (message.expires !== null) this.#awaits(message.expires);
     if (due === null) box.queued++;

@@ -17,6 +17,11 @@ export class Positions {
     this.#reserved = this.#last;
   }
 
+  /** Positions above the first number and up to the second are new, and reserved already: no other message will ever have them. */
+  get free(): readonly [last: number, reserved: number] {
+    return [this.#last, this.#reserved];
+  }
+
   /** Stands in a turn. */
   next(): number {
     if (this.#last >= this.#reserved) {

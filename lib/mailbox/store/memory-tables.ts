@@ -71,6 +71,7 @@ export class MemoryTables implements Tables {
   #lastContent = 0;
 
   begin(): void {}
+  confirm(): void {}
   commit(): void {}
   rollback(): void {}
   close(): void {}
@@ -99,14 +100,14 @@ export class MemoryTables implements Tables {
     for (const key of this.#sent.keys()) if (key.startsWith(`${box} `)) this.#sent.delete(key);
   }
 
-  insert(message: NewMessage, due: number | null): void {
+  insert(message: NewMessage, due: number | null, attempts = 0): void {
     const standing = due === null ? QUEUED_STANDING : { ...QUEUED_STANDING, state: State.DELAYED, due };
-    this.#place({ ...message, ...standing });
+    this.#place({ ...message, ...standing, attempts });
   }
 
-  queued(box: number, most: number, rank?: number): MessageRow[] {
+  queued(box: Pick<BoxRow, "id">, most: number, rank?: number): MessageRow[] {
     const rows: MessageRow[] = [];
-    for (const [at, queue] of this.#queues.get(box)!.entries()) {
+    for (const [at, queue] of this.#queues.get(box.id)!.entries()) {
       if (rank !== undefined && rank !== at) continue;
       for (const position of queue.take(most - rows.length)) rows.push(this.#full(position));
     }
@@ -145,11 +146,11 @@ export class MemoryTables implements Tables {
 
   waiting(box: number, most: number): MessageRow[] {
     const delayed = this.#rows(this.#delayed).filter((row) => row.box === box);
-    return [...this.queued(box, most), ...delayed].slice(0, most);
+    return [...this.queued({ id: box }, most), ...delayed].slice(0, most);
   }
 
   notice(box: number, key: string): MessageRow | undefined {
-    return this.queued(box, Number.POSITIVE_INFINITY).find((row) => row.key === key);
+    return this.queued({ id: box }, Number.POSITIVE_INFINITY).find((row) => row.key === key);
   }
 
   claims(): MessageRow[] {

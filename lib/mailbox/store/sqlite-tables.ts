@@ -1,89 +1,29 @@
-import type { Database, Driver, Row, Statement, Value } from "../../store/sqlite-driver.js";
+import type { Database, Driver, Row, Value } from "../../store/sqlite-driver.js";
 import type { BoxSettings } from "../message.js";
 import { FencedError } from "./fenced-error.js";
+import { insertRows } from "./inserts.js";
 import { OpenFile } from "./open-file.js";
+import { prepare, type Statements } from "./statements.js";
 import type { BoxRow, MessageRow, NewMessage, Owner, Standing, StateNumber, Tables } from "./tables.js";
-
-/** The columns of a message, with the text that it may share with others. `select *` would go stale if another process altered the table. */
-const COLUMNS =
-  "position, box, rank, message.id as id, key, sender, pid, uid, posted, expires, bytes, json, topic, content, state, attempts, due, token, " +
-  "holder, reason, case when content is null then body else (select c.body from content c where c.id = content) end as body";
-const SELECT = `select ${COLUMNS} from message`;
-
-/** The statements. Each is prepared once for each file that is opened. */
-const SQL = {
-  begin: "begin immediate",
-  epoch: "select epoch, pid, socket from fence",
-  commit: "commit",
-  boxes: "select id, name, settings, queued, delayed, claimed, dead, bytes, seen, refused, dropped from box",
-  addBox: "insert into box (name) values (?) returning id",
-  saveBox:
-    "update box set settings = ?, queued = ?, delayed = ?, claimed = ?, dead = ?, bytes = ?, seen = ?, refused = ?, dropped = ? where id = ?",
-  insertPlain:
-    "insert into message (position, box, rank, sender, pid, uid, posted, bytes, json, body) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-  insert:
-    "insert into message (position, box, rank, sender, pid, uid, posted, bytes, json, body, id, key, expires, topic, content, state, due) " +
-    "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-  queued: `${SELECT} where box = ? and state = 0 order by rank, position limit ?`,
-  queuedOf: `${SELECT} where box = ? and rank = ? and state = 0 order by position limit ?`,
-  message: `${SELECT} where position = ?`,
-  stand:
-    "update message set state = ?, attempts = ?, due = ?, token = ?, holder = ?, reason = ? where position = ?",
-  replace:
-    "update message set sender = ?, pid = ?, uid = ?, posted = ?, bytes = ?, json = ?, body = ?, id = ?, expires = ?, topic = ?, content = ? " +
-    "where position = ?",
-  remove: "delete from message where position = ?",
-  unref: "update content set refs = refs - 1 where id = ?",
-  dropContent: "delete from content where id = ? and refs <= 0",
-  addContent: "insert into content (body, refs) values (?, ?) returning id",
-  victimQueued: `${SELECT} where box = ? and rank = ? and state = 0 order by position limit 1`,
-  victimDelayed: `${SELECT} where box = ? and rank = ? and state = 2 order by position limit 1`,
-  delayedOf: `${SELECT} where box = ? and state = 2 order by position limit ?`,
-  notice: `${SELECT} where box = ? and key = ? and key is not null and state = 0 limit 1`,
-  claims: `${SELECT} where state = 1`,
-  due: `${SELECT} where state = 2 and due <= ? order by due limit ?`,
-  expired: `${SELECT} where expires is not null and state in (0, 2) and expires <= ? order by expires limit ?`,
-  nextDue: "select min(due) as at from message where state = 2",
-  nextExpiry: "select min(expires) as at from message where expires is not null and state in (0, 2)",
-  listAll: `${SELECT} where position > ? order by position limit ?`,
-  listBox: `${SELECT} where box = ? and position > ? order by position limit ?`,
-  listState: `${SELECT} where state = ? and position > ? order by position limit ?`,
-  listBoxState: `${SELECT} where box = ? and state = ? and position > ? order by position limit ?`,
-  listQueued: `${SELECT} where box = ? and state = 0 and position > ? order by position limit ?`,
-  listDead: `${SELECT} where box = ? and state = 3 and position > ? order by position limit ?`,
-  sent: "select position, until from sent where box = ? and id = ?",
-  addSent: "insert or replace into sent (box, id, position, until) values (?, ?, ?, ?)",
-  subscriptions: "select box, pattern from subscription",
-  subscribe: "insert or ignore into subscription (box, pattern) values (?, ?)",
-  unsubscribe: "delete from subscription where box = ? and pattern = ?",
-  outcomes: "select outcomes from client where id = ?",
-  saveOutcomes: "insert or replace into client (id, outcomes, at) values (?, ?, ?)",
-  forgetSent: "delete from sent where until <= ?",
-  forgetClients: "delete from client where at < ?",
-  number: "select value from number where name = ?",
-  setNumber: "insert or replace into number (name, value) values (?, ?)",
-  dropMessages: "delete from message where box = ?",
-  contentsOf:
-    "select content, count(*) as refs from message where box = ? and content is not null group by content",
-  unrefMany: "update content set refs = refs - ? where id = ?",
-  dropSent: "delete from sent where box = ?",
-  dropSubscriptions: "delete from subscription where box = ?",
-  dropBox: "delete from box where id = ?",
-} as const;
-
-type Statements = { readonly [Name in keyof typeof SQL]: Statement };
+import { Unwritten } from "./unwritten.js";
 
 /**
  * Tables in a file of SQLite. A turn is one transaction: `begin immediate`, then the epoch is read under the lock for writing. If it is
  * another one, a later broker has the store, and this one has not written since. SQLite by itself would let both write.
+ *
+ * The transaction begins with the first statement of the turn. New messages and deletions wait in memory until then, or until a statement
+ * may meet them. So a message that is posted and taken in one turn is written once, and never read.
  */
 export class SqliteTables implements Tables {
   readonly kind: "node:sqlite" | "better-sqlite3";
   readonly path: string;
   readonly #file: OpenFile;
   readonly #epoch: number;
+  readonly #unwritten = new Unwritten();
   #db: Database;
-  #do: Statements;
+  #statements: Statements;
+  /** `late`: it has begun, and no statement has run yet. */
+  #turn: "none" | "late" | "open" = "none";
 
   /** Raises the epoch of the store: from now on no earlier broker writes there. */
   constructor(file: OpenFile, owner: Omit<Owner, "epoch">) {
@@ -92,7 +32,7 @@ export class SqliteTables implements Tables {
     this.path = file.path;
     this.#epoch = file.takeOver(owner);
     this.#db = file.database;
-    this.#do = prepare(this.#db);
+    this.#statements = prepare(this.#db);
   }
 
   /** Opens the file, or makes it. Throws a StoreError. */
@@ -116,22 +56,26 @@ export class SqliteTables implements Tables {
   }
 
   begin(): void {
-    this.#do.begin.run();
-    const { epoch, pid, socket } = this.#do.epoch.get()!;
-    if (epoch === this.#epoch) return;
-    this.rollback();
-    throw new FencedError({ epoch: epoch as number, pid: pid as number, socket: socket as string });
+    this.#turn = "late";
+  }
+
+  confirm(): void {
+    if (this.#turn === "late") this.#open();
   }
 
   commit(): void {
-    this.#do.commit.run();
+    if (this.#turn === "open" || this.#unwritten.some) this.#do.commit.run();
+    this.#turn = "none";
   }
 
   rollback(): void {
+    const { some } = this.#unwritten;
+    if (some) this.#unwritten.take();
+    this.#turn = "none";
     try {
       this.#db.exec("rollback");
     } catch {
-      // SQLite has rolled back by itself, as it does where the disk is full.
+      // No statement has run; or SQLite has rolled back by itself, as it does where the disk is full.
     }
   }
 
@@ -142,7 +86,7 @@ export class SqliteTables implements Tables {
   tend(): void {
     if (!this.#file.tend()) return;
     this.#db = this.#file.database;
-    this.#do = prepare(this.#db);
+    this.#statements = prepare(this.#db);
   }
 
   boxes(): BoxRow[] {
@@ -175,26 +119,23 @@ export class SqliteTables implements Tables {
     }
   }
 
-  insert(message: NewMessage, due: number | null): void {
-    const { position, box, rank, id, key, sender, pid, uid, posted, expires, bytes, json, body } = message;
-    const { topic, content } = message;
-    if (id === null && key === null && expires === null && content === null && due === null) {
-      this.#do.insertPlain.run(position, box, rank, sender, pid, uid, posted, bytes, json ? 1 : 0, body);
-      return;
-    }
-    const more = [id, key, expires, topic, content, due === null ? 0 : 2, due];
-    this.#do.insert.run(position, box, rank, sender, pid, uid, posted, bytes, json ? 1 : 0, body, ...more);
+  insert(message: NewMessage, due: number | null, attempts = 0): void {
+    this.#unwritten.add(message, due, attempts);
   }
 
-  queued(box: number, most: number, rank?: number): MessageRow[] {
-    return rows(rank === undefined ? this.#do.queued.all(box, most) : this.#do.queuedOf.all(box, rank, most));
+  queued(box: Pick<BoxRow, "id" | "queued">, most: number, rank?: number): MessageRow[] {
+    if (this.#unwritten.queued(box.id) === box.queued) return this.#unwritten.first(box.id, most, rank);
+    const { id } = box;
+    return rows(rank === undefined ? this.#do.queued.all(id, most) : this.#do.queuedOf.all(id, rank, most));
   }
 
   message(position: number): MessageRow | undefined {
     return row(this.#do.message.get(position));
   }
 
-  stand(position: number, { state, attempts, due, token, holder, reason }: Standing): void {
+  stand(position: number, standing: Standing): void {
+    if (this.#unwritten.stand(position, standing)) return;
+    const { state, attempts, due, token, holder, reason } = standing;
     this.#do.stand.run(state, attempts, due, token, holder, reason, position);
   }
 
@@ -206,8 +147,11 @@ export class SqliteTables implements Tables {
   }
 
   remove(position: number, content: number | null): void {
+    if (content === null) {
+      this.#unwritten.remove(position);
+      return;
+    }
     this.#do.remove.run(position);
-    if (content === null) return;
     this.#do.unref.run(content);
     this.#do.dropContent.run(content);
   }
@@ -226,7 +170,7 @@ export class SqliteTables implements Tables {
   }
 
   waiting(box: number, most: number): MessageRow[] {
-    const queued = this.queued(box, most);
+    const queued = rows(this.#do.queued.all(box, most));
     return queued.length >= most
       ? queued
       : [...queued, ...rows(this.#do.delayedOf.all(box, most - queued.length))];
@@ -311,10 +255,26 @@ export class SqliteTables implements Tables {
   setNumber(name: string, value: number): void {
     this.#do.setNumber.run(name, value);
   }
-}
 
-function prepare(db: Database): Statements {
-  return Object.fromEntries(Object.entries(SQL).map(([name, sql]) => [name, db.prepare(sql)])) as Statements;
+  /** The statements, in a transaction that has begun, and after all that was to be written before. */
+  get #do(): Statements {
+    this.confirm();
+    if (this.#unwritten.some) {
+      const { rows: added, removed } = this.#unwritten.take();
+      for (const position of removed) this.#statements.remove.run(position);
+      insertRows(this.#statements, added);
+    }
+    return this.#statements;
+  }
+
+  #open(): void {
+    this.#turn = "open";
+    this.#statements.begin.run();
+    const { epoch, pid, socket } = this.#statements.epoch.get()!;
+    if (epoch === this.#epoch) return;
+    this.rollback();
+    throw new FencedError({ epoch: epoch as number, pid: pid as number, socket: socket as string });
+  }
 }
 
 function row(found: Row | undefined): MessageRow | undefined {

@@ -78,8 +78,10 @@ export interface Tables {
   readonly kind: "memory" | "node:sqlite" | "better-sqlite3";
   readonly path: string | undefined;
 
-  /** Begins a turn. Throws a FencedError if another broker has taken the store over. */
+  /** Begins a turn. Each call of it that reads or writes may throw a FencedError: another broker has taken the store over. */
   begin(): void;
+  /** Throws a FencedError if another broker has taken the store over. A turn that answers from memory asks this first. */
+  confirm(): void;
   commit(): void;
   /** Ends the turn as if nothing had been done. */
   rollback(): void;
@@ -92,10 +94,13 @@ export interface Tables {
   saveBox(box: BoxRow): void;
   dropBox(box: number): void;
 
-  /** Stores a message that can be taken, or is kept back until `due`. */
-  insert(message: NewMessage, due: number | null): void;
-  /** Returns up to `most` queued messages, in the order in which they are taken; with `rank`, of this one only. */
-  queued(box: number, most: number, rank?: number): MessageRow[];
+  /** Stores a message that can be taken, or is kept back until `due`. `attempts`: how often it may have been delivered before. */
+  insert(message: NewMessage, due: number | null, attempts?: number): void;
+  /**
+   * Returns up to `most` queued messages, in the order in which they are taken; with `rank`, of this one only. The box says how many it has:
+   * if all of them are of this turn, they need not be read.
+   */
+  queued(box: Pick<BoxRow, "id" | "queued">, most: number, rank?: number): MessageRow[];
   message(position: number): MessageRow | undefined;
   stand(position: number, standing: Standing): void;
   /** Gives a message that waits another text; it keeps its place. */
