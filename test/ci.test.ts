@@ -4,13 +4,13 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const parts = [...readFileSync(join(root, ".ci/run"), "utf8").matchAll(/^part "([^"]+)" (\d+) (.*)$/gm)].map(
-  ([, name, seconds, command]) => ({ name: name!, seconds: Number(seconds), command: command! }),
-);
+const parts = [
+  ...readFileSync(join(root, ".ci/run"), "utf8").matchAll(/^ *part "([^"]+)" (\d+) (.*)$/gm),
+].map(([, name, seconds, command]) => ({ name: name!, seconds: Number(seconds), command: command! }));
 
 describe(".ci/run", () => {
   it("begins with the README's test command, and runs every kind of check", () => {
-    const commands = parts.map(({ command }) => command);
+    const commands = parts.map(({ command }) => command).filter((command) => !command.startsWith("apt-get"));
     expect(readFileSync(join(root, "README.md"), "utf8")).toContain(commands.slice(0, 2).join(" && "));
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       scripts: Record<string, string>;

@@ -6,6 +6,8 @@ import { type CodecPair, type ConnectSettings, identities } from "./settings.js"
 export interface Attempt {
   /** For lanes that are not named. */
   readonly main: CodecPair;
+  /** Whether it is not the last. */
+  readonly more: boolean;
   /** The lanes that the option names. Undefined codec: as `main`. */
   readonly lanes:
     | readonly {
@@ -22,6 +24,7 @@ export function attempts({ codecs, lanes }: ConnectSettings): Attempt[] {
   const nth = (choices: readonly CodecPair[], n: number) => choices[Math.min(n, choices.length - 1)]!;
   return Array.from({ length: count }, (_, n) => ({
     main: nth(codecs, n),
+    more: n < count - 1,
     lanes: lanes?.map(({ name, capacity, codecs: own }) => ({
       name,
       capacity,
@@ -31,11 +34,13 @@ export function attempts({ codecs, lanes }: ConnectSettings): Attempt[] {
 }
 
 /** Returns the codecs in the form of the handshake. */
-export function offered({ main, lanes }: Attempt): {
+export function offered({ main, lanes, more }: Attempt): {
+  readonly more: boolean;
   readonly codec: CodecIdentities;
   readonly lanes: readonly LaneRequest[] | undefined;
 } {
   return {
+    more,
     codec: identities(main),
     lanes: lanes?.map((lane) => ({
       ...lane,

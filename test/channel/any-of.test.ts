@@ -25,15 +25,17 @@ describe.each(transports)("%s: a listener with several codecs", (transport) => {
     const server = await listen("x", { directory, transport, codec: anyOf(...codec) });
     onTestFinished(() => server.close());
     const accepted: Channel<unknown, unknown>[] = [];
+    const refused: Error[] = [];
+    server.on("peerError", (error) => void refused.push(error));
     server.on("connection", (channel) => {
       accepted.push(channel);
       channel.on("message", (message) => channel.trySend(message));
     });
-    return { where: { directory, transport }, accepted };
+    return { where: { directory, transport }, accepted, refused };
   }
 
   it("talks to each peer by the one that the peer has", async () => {
-    const { where } = await listening([packed(), json(), bytes() as Codec<unknown>]);
+    const { where, refused } = await listening([packed(), json(), bytes() as Codec<unknown>]);
     const value = { a: 1, at: new Date(0) };
     const best = await connect<unknown>("x", { ...where, codec: anyOf(packed(), json()) });
     best.trySend(value);
@@ -44,15 +46,19 @@ describe.each(transports)("%s: a listener with several codecs", (transport) => {
     const raw = await connect("x", { ...where, codec: bytes() });
     raw.trySend(Buffer.from("raw"));
     expect(Buffer.from((await raw.receive())!).toString()).toBe("raw");
-    await Promise.all([best, plain, raw].map((channel) => channel.close()));
+    const late = await connect<string>("x", { ...where, codec: anyOf(named("other"), json<string>()) });
+    expect(await late.send("found at last").then(() => late.receive())).toBe("found at last");
+    await Promise.all([best, plain, raw, late].map((channel) => channel.close()));
+    expect(refused, "who tries another codec was no failure").toEqual([]);
   });
 
   it("refuses a peer that has none of them, once, and says what it has", async () => {
-    const { where, accepted } = await listening([packed(), json()]);
+    const { where, accepted, refused: told } = await listening([packed(), json()]);
     const refused = connect("x", { ...where, codec: anyOf(named("one"), named("two")) });
     await expect(refused).rejects.toThrow(SchemaMismatchError);
     await expect(refused).rejects.toMatchObject({ ours: "two text", theirs: "json" });
     expect(accepted).toEqual([]);
+    expect(told).toHaveLength(1);
   });
 
   it("has them for each lane by itself", async () => {

@@ -26,6 +26,8 @@ export interface ConnectorSettings extends HandshakeSettings {
   readonly capacity: number | undefined;
   /** Undefined: all lanes that the listener has. */
   readonly lanes: readonly LaneRequest[] | undefined;
+  /** Whether a SchemaMismatchError leads to another attempt, with other codecs. */
+  readonly more?: boolean | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -113,6 +115,7 @@ function makeHello(wire: Wire, settings: ConnectorSettings): Hello {
     capacity: settings.capacity,
     bulk: ourBulkBytes(settings.binding, settings.bulkBytes),
     lanes: settings.lanes,
+    more: settings.more,
   };
 }
 

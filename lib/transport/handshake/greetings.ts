@@ -63,6 +63,8 @@ export interface Hello {
   readonly bulk: number;
   /** The lanes that the connector wants beside `main`. Undefined: all lanes. */
   readonly lanes: readonly LaneRequest[] | undefined;
+  /** Whether the connector says hello again with other codecs if these do not fit. Then it is no failure that they don't. */
+  readonly more?: boolean | undefined;
 }
 
 export interface Welcome {
@@ -128,6 +130,7 @@ export function helloFrame(hello: Hello, schemas: boolean): Frame {
     codec: identities(hello.codec),
     capacity: hello.capacity,
     bulk: hello.bulk,
+    more: hello.more === true ? true : undefined,
     lanes: hello.lanes?.map((lane) => ({
       name: lane.name,
       capacity: lane.capacity,

@@ -5,6 +5,7 @@ import {
   NoSpaceError,
   NotSameMemoryError,
   RingbellError,
+  SchemaMismatchError,
   TransportError,
 } from "../../errors.js";
 import type { Region } from "../../native/binding.js";
@@ -19,7 +20,7 @@ import type { Wire } from "../wire/wire.js";
 import { errorFrame } from "./error-frames.js";
 import { printable } from "./fields.js";
 import { FramePipe } from "./frame-pipe.js";
-import { type Backing, goFrame, type Ready, welcomeFrame } from "./greetings.js";
+import { type Backing, goFrame, type Hello, type Ready, welcomeFrame } from "./greetings.js";
 import { checkPeer, describePeer, type HandshakeSettings, isOurs, type Joined, ourClaim } from "./joining.js";
 import { encodeFrame, type Frame } from "./json-frames.js";
 import { meansForStranger, ourBulkBytes, ourMeans } from "./means.js";
@@ -64,7 +65,7 @@ interface Offer {
 /**
  * The listener's half of the handshake. Owns the wire: either it becomes part of the connection, or it is
  * closed. `id` names the connection. Resolves with undefined after a status query, for one that only watches, for a peer that speaks
- * lines of JSON, and after a probe that hung up without a word. Otherwise it rejects with the failure, and tells the peer first.
+ * lines of JSON, after a probe that hung up without a word, and for a peer that tries other codecs next. Otherwise it rejects with the failure, and tells the peer first.
  */
 export async function acceptPeer(
   wire: Wire,
@@ -106,9 +107,10 @@ export async function acceptPeer(
     return await agree(wire, pipe, id, first, settings);
   } catch (error) {
     pipe.finish();
-    turnAway(wire, error);
+    turnAway(wire, error instanceof OtherCodecsError ? error.cause : error);
     // A wire that hung up without a byte was only a look whether this listener is there.
     if (error instanceof HungUpError && pipe.silent) return undefined;
+    if (error instanceof OtherCodecsError) return undefined;
     throw error;
   }
 }
@@ -124,7 +126,7 @@ async function agree(
   const peer = describePeer(wire, hello.claim, id);
   const ours = isOurs(wire, hello.claim);
   await pipe.during(checkPeer(peer, ours, settings.authorize));
-  const lanes = agreeLanes(hello, forRole(peer.role, settings.offers));
+  const lanes = agreeOrAskAgain(hello, forRole(peer.role, settings.offers));
   const means = ourMeans(wire.native ? settings.binding : undefined, settings.transport, settings.backing);
   const agreement = agreeTransport(ours ? means : meansForStranger(means), hello);
   const bulk = Math.min(hello.bulk, ourBulkBytes(settings.binding, settings.bulkBytes));
@@ -164,6 +166,19 @@ async function agree(
     offer?.unlink();
     offer?.region.close();
     throw error;
+  }
+}
+
+/** The connector's codecs do not fit, and it has others to try. */
+class OtherCodecsError extends Error {}
+
+function agreeOrAskAgain(hello: Hello, offers: readonly LaneOffer[]): AgreedLane[] {
+  try {
+    return agreeLanes(hello, offers);
+  } catch (cause) {
+    if (hello.more === true && cause instanceof SchemaMismatchError)
+      throw new OtherCodecsError("", { cause });
+    throw cause;
   }
 }
 

@@ -60,6 +60,7 @@ export function readHello(frame: Frame): Hello {
     capacity: readOptionalInteger(frame, "capacity", SMALLEST_CAPACITY, LARGEST_CAPACITY),
     bulk: readInteger(frame, "bulk", 0, LARGEST_BULK_BYTES),
     lanes,
+    more: frame.more === true,
   };
 }
 
