@@ -28,7 +28,7 @@ function calls(kind, title, packages = []) {
   };
 }
 
-export const bare = calls("bare", "the same two messages over a channel, json()");
+export const bare = calls("bare", "the same two messages over a channel, packed()");
 export const call = calls("call", "ringbell/rpc, one call after the other");
 export const flight = calls("flight", `ringbell/rpc, ${IN_FLIGHT} calls in flight`);
 export const items = calls("items", "ringbell/rpc, items of a stream");
@@ -46,8 +46,8 @@ export async function serve({ kind, endpoint, directory }) {
   const place = { directory, namespace: NAMESPACE, ...SHARED };
   if (kind === "vscode-ours") return serveVscodeOurs(endpoint, place);
   if (kind === "bare") {
-    const { json, listen } = await libraryOf();
-    const server = await listen(endpoint, { codec: json(), ...place });
+    const { packed, listen } = await libraryOf();
+    const server = await listen(endpoint, { codec: packed(), ...place });
     server.on("connection", (/** @type {any} */ channel) => {
       channel.on("message", (/** @type {any} */ { id, params }) => {
         if (!channel.trySend({ jsonrpc: "2.0", id, result: params }))
@@ -76,8 +76,8 @@ export async function drive({ kind, endpoint, directory }) {
   const place = { directory, namespace: NAMESPACE };
   if (kind === "vscode-ours") return driveVscodeOurs(endpoint, place);
   if (kind === "bare") {
-    const { connect, json } = await libraryOf();
-    const channel = await connect(endpoint, { codec: json(), ...place });
+    const { connect, packed } = await libraryOf();
+    const channel = await connect(endpoint, { codec: packed(), ...place });
     const timer = new RoundTripTimer((id) => {
       if (!channel.trySend({ jsonrpc: "2.0", id, method: "echo", params: PARAMS }))
         throw new Error("no room for one message");

@@ -10,7 +10,7 @@ const one = {
   name: "calls",
   group: "rpc",
   title: "Calls, one after the other: there and back",
-  notes: ["100 bytes of JSON each way, without schemas, through event loops at both ends."],
+  notes: ["An object of 100 bytes as JSON each way, without schemas, through event loops at both ends."],
   contenders: [bare, call, vscode, vscodeOurs, birpc, grpc],
   columns: roundTripColumns,
   targets: [
