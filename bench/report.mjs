@@ -4,10 +4,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { filesOf } from "./report/files.mjs";
+import { merged } from "./report/merged.mjs";
 
-const USAGE = `Usage: npm run bench:report -- FILE [--out DIR] [--check]
+const USAGE = `Usage: npm run bench:report -- FILE [MORE ...] [--out DIR] [--check]
 
 FILE: what npm run bench -- --json FILE wrote, or docs/benchmarks.json, which is what a report keeps of it.
+MORE: later runs of single suites on the same machine, which take the place of those in FILE.
 
   --out DIR  the directory that holds README.md and docs/ (default: this repository)
   --check    writes nothing; exit status 1 if a file differs from what FILE gives
@@ -42,12 +44,14 @@ async function main() {
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const [file] = positionals;
+  const [file, ...later] = positionals;
   if (values.help) process.stdout.write(USAGE);
   if (values.help) return 0;
-  if (file === undefined || positionals.length > 1) throw new TypeError("it takes one FILE");
+  if (file === undefined) throw new TypeError("it takes a FILE");
 
-  const { files, stale, problems } = await filesOf(JSON.parse(await readFile(file, "utf8")), values.out);
+  const read = async (/** @type {string} */ path) => JSON.parse(await readFile(path, "utf8"));
+  const record = merged(await read(file), await Promise.all(later.map(read)));
+  const { files, stale, problems } = await filesOf(record, values.out);
   /** @type {string[]} */
   const different = [];
   for (const [path, text] of files) {

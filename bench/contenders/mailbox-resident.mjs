@@ -15,8 +15,6 @@ const SETTLE = 2;
 const PER = 10;
 const MIB = 2 ** 20;
 const GC = { flags: ["--expose-gc"] };
-/** V8 wakes every process that was busy: it collects garbage half a second later, and every 8 s for a while. That is not the broker's. */
-const NO_REDUCER = { flags: ["--no-memory-reducer"] };
 
 /** @type {import("../lib/contender.mjs").Contender} */
 export const memory = {
@@ -79,7 +77,7 @@ export const idle = {
     requireProc();
     await mustHaveSqlite();
     const options = { endpoint: "mailbox-idle", directory };
-    const broker = await End.start(MEMBER, "member", options, undefined, NO_REDUCER);
+    const broker = await End.start(MEMBER, "member", options, undefined);
     const waiting = await End.start(MEMBER, "member", options, undefined);
     const pid = /** @type {number} */ (await broker.ask("pid"));
     return {

@@ -147,10 +147,7 @@ const idles = {
   name: "mailbox-idle",
   group: "mailbox",
   title: "Cost of a broker while others wait",
-  notes: [
-    "Three windows of three seconds, two seconds after the last message. Figures are for 10 s. V8's memory reducer is off in the broker: it wakes a",
-    "process that was busy every 8 s for a while.",
-  ],
+  notes: ["Three windows of three seconds, two seconds after the last message. Figures are for 10 s."],
   contenders: [idle],
   columns: [
     { title: "CPU/10 s", figure: "cpuMs", format: milliseconds },
@@ -158,6 +155,7 @@ const idles = {
   ],
   targets: [
     {
+      // V8 wakes its own threads now and then.
       name: "CPU time of an idle broker with 100 waiters, 10 s",
       needs: [idle.name],
       value: (figure) => figure(idle.name, "cpuMs"),
