@@ -14,23 +14,35 @@ const SAME_MACHINE = ["processor", "cores", "architecture"];
  * @returns {Data}
  */
 export function merged(whole, later) {
-  return later.reduce((into, run) => {
-    mustFit(into, run);
-    const suites = run.suites.map((suite) => withNote(suite, into, run));
-    return {
-      ...into,
-      packages: { ...run.packages, ...into.packages },
-      suites: [
-        ...into.suites.map((old) => suites.find(({ name }) => name === old.name) ?? old),
-        ...suites.filter(({ name }) => !into.suites.some((old) => old.name === name)),
-      ],
-      verdicts: [
-        ...into.verdicts.map((old) => run.verdicts.find(({ name }) => name === old.name) ?? old),
-        ...run.verdicts.filter(({ name }) => !into.verdicts.some((old) => old.name === name)),
-      ],
-      seconds: into.seconds + run.seconds,
-    };
-  }, whole);
+  let both = whole;
+  for (const run of later) both = mergedTwo(both, run);
+  return both;
+}
+
+/** @param {Data} whole @param {Data} run @returns {Data} */
+function mergedTwo(whole, run) {
+  mustFit(whole, run);
+  const suites = run.suites.map((suite) => withNote(suite, whole, run));
+  return {
+    ...whole,
+    packages: { ...run.packages, ...whole.packages },
+    suites: replaced(whole.suites, suites),
+    verdicts: replaced(whole.verdicts, run.verdicts),
+    seconds: whole.seconds + run.seconds,
+  };
+}
+
+/**
+ * @template {{ readonly name: string }} T
+ * @param {readonly T[]} all
+ * @param {readonly T[]} later
+ */
+function replaced(all, later) {
+  const known = new Set(all.map(({ name }) => name));
+  return [
+    ...all.map((old) => later.find(({ name }) => name === old.name) ?? old),
+    ...later.filter(({ name }) => !known.has(name)),
+  ];
 }
 
 /** @param {Data} whole @param {Data} run */
