@@ -7,6 +7,8 @@ import { NONE, table } from "./markdown.mjs";
 import { measured } from "./record.mjs";
 import { verdictTable } from "./suite-tables.mjs";
 
+const FLOORS = ["rpc", "mcp", "session", "mailbox"];
+
 /** @typedef {import("./record.mjs").BenchRecord} BenchRecord */
 
 /** The record does not have it. */
@@ -48,7 +50,10 @@ function results(record, name) {
 
 /** @param {BenchRecord} record @param {boolean} bulk */
 function verdicts(record, bulk) {
-  const own = record.data.verdicts.filter(({ group }) => (group === "bulk") === bulk);
+  // The floors above the channel have pages of their own.
+  const own = record.data.verdicts.filter(
+    ({ group = "" }) => (group === "bulk") === bulk && !FLOORS.includes(group),
+  );
   if (own.length === 0) throw new NoFigure(`there are no verdicts${bulk ? " about blocks" : ""}`);
   return verdictTable(record, own);
 }
