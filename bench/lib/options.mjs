@@ -2,8 +2,9 @@ import { parseArgs } from "node:util";
 import { LEAST_BYTES } from "./payload.mjs";
 import { parseSize } from "./sizes.mjs";
 
-export const USAGE = `usage: npm run bench -- [latency|throughput|bulk|scale|cost|startup|inside|rpc|mcp|session|mailbox …] [options]
+export const USAGE = `usage: npm run bench -- [GROUP …] [options]
 
+  GROUP: latency, throughput, bulk, scale, cost, startup, inside, rpc, mcp, session or mailbox.
   Without a name everything is measured. A single suite can be named, too; see --list.
 
   --peers A,B      only these peers or contenders
