@@ -23,12 +23,12 @@ export function lookOf(values: Values): Look {
   return {
     place: placeOf(values),
     everyNamespace: isOn(values, "all"),
-    timeout: numberOf(values, "timeout", 1000, 1, 600_000, "milliseconds"),
+    timeout: numberOf(values, "timeout", 1000, 1, 600_000, "a number of milliseconds"),
   };
 }
 
 export function intervalOf(values: Values): number {
-  return numberOf(values, "interval", 1000, 50, 600_000, "milliseconds");
+  return numberOf(values, "interval", 1000, 50, 600_000, "a number of milliseconds");
 }
 
 /** Returns the value of an option that takes a number. Throws a UsageError. */
@@ -38,13 +38,13 @@ export function numberOf(
   otherwise: number,
   least: number,
   most: number,
-  unit: string,
+  kind: string,
 ): number {
   const given = text(values, name);
   if (given === undefined) return otherwise;
   const number = Number(given);
   if (given.trim() !== "" && number >= least && number <= most) return number;
-  throw new UsageError(`--${name} must be a number of ${unit} from ${least} to ${most}; it is "${given}"`);
+  throw new UsageError(`--${name} must be ${kind} from ${least} to ${most}; it is "${given}"`);
 }
 
 /** Calls at once and then once an interval, until Ctrl+C or a SIGTERM, until `call` returns false, or until the signal aborts. */

@@ -6,7 +6,7 @@ import { connect, listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { EXECUTABLE } from "../bridge/devtools.js";
 import { scratchDirectory } from "../transport/scratch.js";
-import { MAIN } from "./run.js";
+import { MAIN, ringbell } from "./run.js";
 
 /** The command, in a directory with an endpoint whose peer sends ten messages a second. */
 async function paged() {
@@ -47,6 +47,16 @@ describe("ringbell top --page", () => {
     expect((await got(link, "/", undefined, "POST")).status).toBe(405);
     end();
     expect((await ended)[0]).toBe(0);
+  });
+});
+
+describe("ringbell top --page with what is no port", () => {
+  it("says what a port is", async () => {
+    const { code, stderr } = await ringbell(["top", "--page", "x"]);
+    expect({ code, stderr: stderr.trim() }).toEqual({
+      code: 2,
+      stderr: 'ringbell: --page must be a port from 0 to 65535; it is "x"',
+    });
   });
 });
 

@@ -32,7 +32,14 @@ export const record: Command = {
     const [endpoint, path, ...more] = operands;
     if (endpoint === undefined || path === undefined) throw new UsageError("record needs NAME FILE");
     if (more.length > 0) throw new UsageError(`record takes NAME FILE; "${more[0]}" is one too many`);
-    const most = numberOf(values, "count", Number.POSITIVE_INFINITY, 1, Number.MAX_SAFE_INTEGER, "messages");
+    const most = numberOf(
+      values,
+      "count",
+      Number.POSITIVE_INFINITY,
+      1,
+      Number.MAX_SAFE_INTEGER,
+      "a number of messages",
+    );
     const wanted = wantedStreams(values);
     let recorder: Recorder | undefined;
     const open = () => {

@@ -48,9 +48,9 @@ export const replay: Command = {
     const [path, name, ...more] = operands;
     if (path === undefined) throw new UsageError("replay needs FILE [NAME]");
     if (more.length > 0) throw new UsageError(`replay takes FILE [NAME]; "${more[0]}" is one too many`);
-    const speed = numberOf(values, "speed", name === undefined ? 0 : 1, 0, 1_000_000, "times");
+    const speed = numberOf(values, "speed", name === undefined ? 0 : 1, 0, 1_000_000, "a number");
     const filter = matcher(text(values, "filter"));
-    const from = numberOf(values, "from", 0, 0, Number.MAX_SAFE_INTEGER, "seconds");
+    const from = numberOf(values, "from", 0, 0, Number.MAX_SAFE_INTEGER, "a number of seconds");
     const wanted = wantedStreams(
       name !== undefined && text(values, "way") === undefined ? { ...values, way: "in" } : values,
     );

@@ -58,7 +58,14 @@ export const tap: Command = {
   async begin(args, output) {
     const { values } = args;
     const filter = matcher(text(values, "filter"));
-    let left = numberOf(values, "count", Number.POSITIVE_INFINITY, 1, Number.MAX_SAFE_INTEGER, "messages");
+    let left = numberOf(
+      values,
+      "count",
+      Number.POSITIVE_INFINITY,
+      1,
+      Number.MAX_SAFE_INTEGER,
+      "a number of messages",
+    );
     const writer = new Writer(output, isOn(values, "json"));
     await watch({
       args,
@@ -100,7 +107,7 @@ export async function watch({ args, name, wanted, begun, take, taken, output }: 
   if (more.length > 0 && name === "tap") {
     throw new UsageError(`${name} takes NAME; "${more[0]}" is one too many`);
   }
-  const timeout = numberOf(values, "timeout", 1000, 1, 600_000, "milliseconds");
+  const timeout = numberOf(values, "timeout", 1000, 1, 600_000, "a number of milliseconds");
   const tapped = new Tap(endpoint, { ...whereOf(values), timeout, history: isOn(values, "history") });
   let goesOn = true;
   const give = (events: readonly TapEvent[]) => {

@@ -46,7 +46,7 @@ export const top: Command = {
     const json = isOn(values, "json");
     const live = output.width !== undefined && !json;
     const most = json || live ? Number.POSITIVE_INFINITY : 1;
-    const looks = numberOf(values, "count", most, 1, Number.MAX_SAFE_INTEGER, "looks");
+    const looks = numberOf(values, "count", most, 1, Number.MAX_SAFE_INTEGER, "a number of looks");
     if (live) await showLive(wanted, interval, looks, output);
     else await print(wanted, interval, looks, json, output);
     return 0;
