@@ -18,7 +18,7 @@ export interface Attempt {
     | undefined;
 }
 
-/** What a connector tries, the best first. A hello names one codec for each lane, so a connector that has several of them says hello several times. */
+/** Returns the attempts of a connector, the best first. A hello names one codec for each lane, so several codecs need several hellos. */
 export function attempts({ codecs, lanes }: ConnectSettings): Attempt[] {
   const count = Math.max(codecs.length, ...(lanes ?? []).map((lane) => lane.codecs?.length ?? 1));
   const nth = (choices: readonly CodecPair[], n: number) => choices[Math.min(n, choices.length - 1)]!;

@@ -23,6 +23,6 @@ export const CONNECT_OPTIONS: readonly string[] = [...COMMON, "retry"];
 
 const passedOn = (names: readonly string[]) => names.filter((name) => name !== "codec" && name !== "lanes");
 
-/** Those that functions pass on to `listen`, or `connect`, which set the codec and the lanes by themselves. */
+/** The options that the upper floors pass on to `listen` or `connect`. They set the codec and the lanes by themselves. */
 export const PASSED_TO_LISTEN: readonly string[] = passedOn(LISTEN_OPTIONS);
 export const PASSED_TO_CONNECT: readonly string[] = passedOn(CONNECT_OPTIONS);

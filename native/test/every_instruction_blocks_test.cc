@@ -162,7 +162,7 @@ const Case handing_over{"a process that dies at any instruction of handing a blo
   check_equal(mappings(), mapped, "mappings");
 }};
 
-// What a receiver does with a block: maps it, reads it, gives it back, and unmaps it.
+// The path of a receiver: it maps a block, reads it, gives it back, and unmaps it.
 void take_and_return(Bench& bench) {
   Consumer messages = bench.messages.consumer();
   Consumer announcements = bench.announcements.consumer();

@@ -135,7 +135,7 @@ export class Broker {
   /** Does what has come, and ends. Clients are not told: their connections end next. */
   close(): void {
     if (this.#closed) return;
-    // What fails stays, if another program writes the file.
+    // The loop ends when a turn has done nothing: another program writes the file.
     for (let left = Number.POSITIVE_INFINITY; this.#queue.length > 0 && this.#queue.length < left; ) {
       left = this.#queue.length;
       this.#turn();
@@ -216,7 +216,7 @@ export class Broker {
       if (this.#orphans.size > 0) this.#lookAfterOrphans(this.#parts.time());
       this.#desk.serve();
       if (tables.kind !== "memory" && this.#storing) this.#desk.hurry();
-      // What is answered from memory would be wrong if another broker had the store.
+      // An answer from memory is wrong if another broker has the store by now.
       if (this.#answers()) tables.confirm();
       const posts = batch.some(isPost);
       this.#save(posts);
@@ -229,7 +229,7 @@ export class Broker {
       this.#boxes.reload();
       this.#positions.reload();
       this.#machine.reload();
-      // What was delivered comes again, if it is stored with the next turn.
+      // If the next turn stores these posts, their messages are delivered again.
       if (this.#desk.undo()) {
         for (const { request } of batch.filter(isPost)) Object.assign(request, { again: true });
       }

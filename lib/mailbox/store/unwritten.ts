@@ -4,8 +4,8 @@ import { State } from "./tables.js";
 type Queues = readonly [Set<number>, Set<number>, Set<number>];
 
 /**
- * What a turn has still to write: messages that are new, and positions of others that are to be deleted. A new message that is claimed is
- * written as claimed; one that is claimed and acknowledged is not written at all.
+ * The changes that a turn has not written yet: new messages, and positions of others to delete. A new message that is claimed is
+ * written as claimed. One that is claimed and acknowledged is not written at all.
  */
 export class Unwritten {
   #rows = new Map<number, MessageRow>();

@@ -16,7 +16,7 @@ export interface LaneOffer {
   readonly name: string;
   /** The bytes of each of its rings, unless the connector wants less. */
   readonly capacity: number;
-  /** Those of which the connector must have one. */
+  /** The connector must have one of these. */
   readonly codecs: readonly CodecIdentities[];
 }
 
