@@ -75,7 +75,7 @@ export class Encoder<Send> {
     // Code of the program sends from within encoding.
     if (this.busy !== undefined) return this.encodeWith(message, [], waits);
     const { inline } = this;
-    if (inline !== undefined) {
+    if (inline !== undefined && this.lane.isInline) {
       const bytes = inline(message, this.lane.inline!.out);
       if (bytes !== NOT_INLINE) return bytes;
     }

@@ -86,7 +86,7 @@ export class Inbox<Receive> {
   /** Returns the next message, or undefined if there is none now. Throws if the message can't be decoded. Hot. */
   tryNext(): Receive | undefined {
     const bytes = this.inlineBytes;
-    if (bytes > 0 && this.records.left === 0) {
+    if (bytes > 0 && this.records.left === 0 && this.lane.isInline) {
       const { incoming } = this.lane.inline!;
       const at = incoming.take(bytes);
       if (at > 0) return this.decodeInRing(incoming.data, at, bytes);

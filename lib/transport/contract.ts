@@ -116,6 +116,8 @@ export interface TransportLane {
   drainSome(): number;
   /** Undefined over a stream. */
   readonly inline: InlineWays | undefined;
+  /** Whether `inline` is open at the moment. It opens when the lane has been used for some time, and never where views of shared memory are forbidden. */
+  readonly isInline: boolean;
   /** Called when `inline.incoming.take` has returned 0. Returns false if `drainSome` must look, because it has other work as well. */
   foundNothing(): boolean;
   /** Has the next `drain` put records elsewhere: the memory of the cursor's scratch belongs to the caller. The cursor has none left. */

@@ -7,6 +7,17 @@ import type { RingViews } from "./ring-views.js";
  */
 const LARGEST_REGION = 64 * 1024 * 1024;
 
+/**
+ * How short messages go: `native` by the addon alone; `inline` also without it, from the first message on, and `auto` once a lane has been
+ * used for some time. RINGBELL_RING says it.
+ */
+export type RingUse = "auto" | "inline" | "native";
+
+export function ringUse(): RingUse {
+  const value = process.env.RINGBELL_RING;
+  return value === "inline" || value === "native" ? value : "auto";
+}
+
 /** The views of a connection's rings. They are made for the first lane that is used enough, and end with the connection. */
 export class InlineRings {
   readonly #native: NativeConnection;
@@ -23,12 +34,13 @@ export class InlineRings {
     listener: boolean,
     capacities: readonly number[],
     bytes: number,
+    use: RingUse,
   ) {
     this.#native = native;
     this.#layout = layout;
     this.#listener = listener;
     this.#capacities = capacities;
-    this.#closed = bytes > LARGEST_REGION || process.env.RINGBELL_RING === "native";
+    this.#closed = bytes > LARGEST_REGION || use === "native";
   }
 
   /** Returns the ring that this side sends on in a lane, and the one that it receives from; undefined if JavaScript can't have them. */

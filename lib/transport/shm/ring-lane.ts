@@ -95,7 +95,7 @@ export class RingLane implements BlockingLane {
   declare readonly inline: { readonly out: InlineProducer; readonly incoming: InlineConsumer };
   /** The calls of the addon that are left until the inline way opens; 0 once it has, or never will. */
   private untilOpen = CALLS_UNTIL_OPEN;
-  private isInline = false;
+  isInline = false;
   private fullDrains = FULL_DRAINS;
   private vainTries = VAIN_TRIES;
   /** When a try in vain may do the work of the event loop again (ms). */
@@ -154,7 +154,7 @@ export class RingLane implements BlockingLane {
   }
 
   send(bytes: number): SendStatus {
-    return this.inline.out.copy(bytes) ? SENT : this.sendNative(bytes);
+    return this.isInline && this.inline.out.copy(bytes) ? SENT : this.sendNative(bytes);
   }
 
   private sendNative(bytes: number): SendStatus {
@@ -195,16 +195,15 @@ export class RingLane implements BlockingLane {
   }
 
   drainSome(): number {
-    const took = this.inline.incoming.copy(this.records.scratch);
-    if (took > 0) return this.records.begin(1);
-    if (took === NOTHING && this.foundNothing()) return 0;
-    return this.drainNative();
-  }
-
-  private drainNative(): number {
-    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
-    // The inline way comes here at intervals only, after many messages.
-    if (this.isInline) this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
+    if (this.isInline) {
+      const took = this.inline.incoming.copy(this.records.scratch);
+      if (took > 0) return this.records.begin(1);
+      if (took === NOTHING && this.foundNothing()) return 0;
+      // The inline way comes here at intervals only, after many messages.
+      this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
+    } else if (this.untilOpen > 0 && --this.untilOpen === 0) {
+      this.openInline();
+    }
     return this.drain(MOST_RECORDS);
   }
 
@@ -268,7 +267,9 @@ export class RingLane implements BlockingLane {
     this.blocks().waitMemory(timeout);
   }
 
-  private openInline(): void {
+  /** Opens the inline way, if this process can have it. */
+  openInline(): void {
+    this.untilOpen = 0;
     const rings = this.rings?.();
     if (rings === undefined) return;
     this.inline.out.open(rings.out);

@@ -26,7 +26,7 @@ import { ENDED, FULL, SENT } from "../records/send-status.js";
 import { ownFailure } from "../wire/own-failure.js";
 import type { Wire } from "../wire/wire.js";
 import { SharedCells } from "./cells.js";
-import { InlineRings } from "./inline-rings.js";
+import { InlineRings, type RingUse, ringUse } from "./inline-rings.js";
 import {
   AWAKE,
   BYTES,
@@ -56,6 +56,8 @@ export interface ShmOptions {
   readonly bulkBytes: number;
   /** Whether segments are made by shm_open; the peer can resize those. Otherwise they are sealed. */
   readonly named: boolean;
+  /** How short messages go. Default: as RINGBELL_RING says. */
+  readonly ring?: RingUse;
   /** The peer's process, for the texts of errors; undefined if it is not known. */
   readonly pid?: number | undefined;
 }
@@ -143,7 +145,7 @@ class ShmConnection implements Connection {
     region: Region,
     geometry: readonly LaneGeometry[],
     listener: boolean,
-    { spin, bulkBytes, named, pid }: ShmOptions,
+    { spin, bulkBytes, named, pid, ring = ringUse() }: ShmOptions,
     pending: Uint8Array,
     passed: number,
   ) {
@@ -183,10 +185,11 @@ class ShmConnection implements Connection {
       },
     });
     const capacities = ringCapacities(geometry);
-    this.#rings = new InlineRings(this.#native, layout, listener, capacities, region.bytes);
+    this.#rings = new InlineRings(this.#native, layout, listener, capacities, region.bytes, ring);
     this.lanes = geometry.map(
       (lane, i) => new RingLane(lane, this.#native.lanes[i]!, layout, blocks, () => this.#rings.of(i)),
     );
+    if (ring === "inline") for (const lane of this.lanes) lane.openInline();
   }
 
   /** Made for those that ask: most channels have no use for them. */

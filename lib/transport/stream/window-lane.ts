@@ -32,6 +32,7 @@ export class WindowLane implements TransportLane {
   readonly maxBytes: number;
   /** A thread can't wait for the peer: what arrives comes by the event loop. */
   readonly inline = undefined;
+  readonly isInline = false;
   readonly blocking = undefined;
   readonly triedInVain = undefined;
   readonly written = (): Promise<void> | undefined => this.#host.outlet.written();
