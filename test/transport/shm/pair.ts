@@ -18,14 +18,14 @@ export interface PairOptions {
   /** "" for sealed memory. */
   readonly name?: string;
   readonly spin?: number | "adaptive";
-  /** How short messages of each end go. */
+  /** How short messages of each end go. Default: as RINGBELL_RING says. */
   readonly rings?: readonly [RingUse, RingUse];
   readonly withMemory?: boolean;
 }
 
 /** Both ends of a connection in shared memory in this process, not started. */
 export async function shmPair(lanes: readonly LaneGeometry[], options: PairOptions = {}): Promise<ShmPair> {
-  const { bulkBytes = 0, name = "", spin = "adaptive", rings = ["auto", "auto"], withMemory = false } = options;
+  const { bulkBytes = 0, name = "", spin = "adaptive", rings, withMemory = false } = options;
   const binding = loadBinding();
   const [a, b] = await nativePair(binding);
   const capacities = ringCapacities(lanes);
@@ -39,8 +39,8 @@ export async function shmPair(lanes: readonly LaneGeometry[], options: PairOptio
   region.closeDescriptor();
   const common = { spin, bulkBytes, named: name !== "" };
   const ends = [
-    createShm(binding, a, region, lanes, true, { ...common, ring: rings[0] }),
-    createShm(binding, b, other, lanes, false, { ...common, ring: rings[1] }),
+    createShm(binding, a, region, lanes, true, { ...common, ...(rings && { ring: rings[0] }) }),
+    createShm(binding, b, other, lanes, false, { ...common, ...(rings && { ring: rings[1] }) }),
   ] as const;
   return { ends, memory };
 }
