@@ -121,8 +121,7 @@ export class Inbox<Receive> {
   private fillSome(): boolean {
     if (this.records.left > 0) return true;
     if (this.lookedAt !== undefined) this.lookAway();
-    if (this.over) return this.fillFromSaved();
-    if (this.reading !== undefined) this.spareReader();
+    if (this.over || this.reading !== undefined) return this.fill();
     return this.lane.drainSome() > 0;
   }
 
