@@ -113,6 +113,30 @@ it("what a getter of the message does comes before the message: it sends, it fil
   );
 });
 
+it("a message from within whose getters another one began to wait does not overtake it, even if there is room by now", async () => {
+  const { a, b } = await pair<{ n: number }>("shm", { codec: struct({ n: u32 }) as never, capacity: 4096 });
+  let waiting: Promise<void> | undefined;
+  const inBatch = {
+    get n() {
+      while (a.trySend({ n: 1 }));
+      waiting ??= a.send({ n: 2 });
+      while (b.tryReceive() !== undefined);
+      return 3;
+    },
+  };
+  const outer = {
+    get n() {
+      a.trySendMany([inBatch]);
+      return 4;
+    },
+  };
+  expect(a.trySend(outer)).toBe(false);
+  await waiting;
+  const got: unknown[] = [];
+  for (let message = b.tryReceive(); message !== undefined; message = b.tryReceive()) got.push(message.n);
+  expect(got.at(-1)).toBe(2);
+});
+
 it("a message with a wrong value is refused with the field's name, and the next one goes", async () => {
   const { a, b } = await pair<unknown>("shm", { codec: Step as never });
   for (const wrong of [{ n: -1 }, { side: "up" }, { last: 1 }, { half: "1" }]) {
