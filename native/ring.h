@@ -348,11 +348,13 @@ class Consumer : public Ring {
   Take drain(std::byte* into, uint64_t room, uint32_t max, uint32_t& count, uint64_t& needed) {
     uint64_t written = 0;
     uint64_t payload = 0;
+    uint64_t position = consumed();
     count = 0;
     while (count < max) {
       uint64_t header;
-      const Take next = this->next(header);
+      const Take next = this->next(position, header);
       if (next == Take::corrupt) {
+        progress_.go_to(position);
         progress_.count(count, payload);
         return Take::corrupt;
       }
@@ -362,20 +364,23 @@ class Consumer : public Ring {
       if (size > room - written) {
         if (count > 0) break;
         needed = size;
+        progress_.go_to(position);
         return Take::too_small;
       }
       std::memcpy(into + written, &length, sizeof length);
       const uint32_t word = kind_of(header) << kScratchKindShift;
       std::memcpy(into + written + sizeof length, &word, sizeof word);
       // The producer may go on writing here if it is hostile; we copy once and look at the copy only.
-      copy_bytes(into + written + kHeaderBytes, payload_at(consumed()), length);
+      copy_bytes(into + written + kHeaderBytes, payload_at(position), length);
       written += size;
-      progress_.go_to(consumed() + size);
+      position += size;
       payload += length;
       ++count;
     }
+    progress_.go_to(position);
+    if (count == 0) return Take::empty;
     progress_.count(count, payload);
-    return count > 0 ? Take::ok : Take::empty;
+    return Take::ok;
   }
 
   // Whether a record (or padding, or rubbish) is there.
@@ -452,18 +457,18 @@ class Consumer : public Ring {
   uint32_t latency(unsigned bucket) const { return latency_[bucket]; }
 
  private:
-  // The header of the next record that is no padding, checked.
-  Take next(uint64_t& header) {
+  // The header of the next record that is no padding, checked. `position` goes past the padding.
+  Take next(uint64_t& position, uint64_t& header) const {
     for (;;) {
       // Acquire: pairs with Producer::publish; the payload is there if the header is.
-      header = header_at(consumed()).load(std::memory_order_acquire);
+      header = header_at(position).load(std::memory_order_acquire);
       if (!is_published(header)) return Take::empty;
       const uint64_t size = record_bytes(length_of(header));
-      const uint64_t rest = to_the_end(consumed());
+      const uint64_t rest = to_the_end(position);
       if (kind_of(header) == kPadding) {
         // Ends exactly at the end, and never fills a whole lap: so this loop ends.
         if (size != rest || rest == capacity()) return Take::corrupt;
-        progress_.go_to(consumed() + size);
+        position += size;
         continue;
       }
       if (!is_message(kind_of(header)) || size > rest || length_of(header) > longest_payload(capacity())) return Take::corrupt;
