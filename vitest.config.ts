@@ -24,7 +24,8 @@ function project(name: string, include: string[], exclude: string[]): TestProjec
       pool: "forks",
       // A message that only the watchdog finds is a lost wake-up: tests look at stats().rescues.
       // Views of blocks that were sent or released are taken away, so that tests notice who still uses them.
-      env: { RINGBELL_WATCHDOG: "1", RINGBELL_CHECK_BLOCKS: "1" },
+      // Short messages go inline from the first one on, so that tests of few messages try that as well.
+      env: { RINGBELL_WATCHDOG: "1", RINGBELL_CHECK_BLOCKS: "1", RINGBELL_RING: "inline" },
       testTimeout: 30_000,
       hookTimeout: 30_000,
     },

@@ -64,8 +64,13 @@ void Connection::ring() {
 void Connection::failed(const char* syscall) {
   if (over()) return;
   failure_ = {errno, syscall};
-  end_ = End::failed;
+  set_end(End::failed);
   reactor_.post(this);
+}
+
+void Connection::set_end(End why) {
+  end_ = why;
+  for (auto& lane : lanes_) lane->stop_inline();
 }
 
 void Connection::post_bell() {
@@ -75,7 +80,7 @@ void Connection::post_bell() {
 
 void Connection::fail() {
   if (over()) return;
-  end_ = End::corrupt;
+  set_end(End::corrupt);
   (void)socket_send(socket_, &kAccusation, 1, -1);
   reactor_.post(this);
 }
@@ -118,7 +123,7 @@ bool Connection::read_socket() {
       break;
     }
     if (received <= 0) {
-      end_ = End::peer_died;
+      set_end(End::peer_died);
       break;
     }
     understand({bytes, static_cast<size_t>(received)}, passed);
@@ -163,9 +168,9 @@ void Connection::understand(std::span<const std::byte> bytes, int passed) {
     if (byte == kBell) {
       belled_ = true;
     } else if (byte == kClosing) {
-      end_ = End::peer_closed;
+      set_end(End::peer_closed);
     } else if (byte == kAccusation) {
-      end_ = End::accused;
+      set_end(End::accused);
     } else if (byte == kSegment && passed != -1 && descriptors_.size() < kMostDescriptors) {
       // The ring of the blocks says which segment the descriptor is of, by order: so a lost descriptor keeps its place.
       descriptors_.push_back(std::exchange(passed, -1));
@@ -225,6 +230,7 @@ void Connection::close(End why) {
     }
   }
   closed_ = true;
+  for (auto& lane : lanes_) lane->stop_inline();
   stop_polling();
   if (socket_ >= 0) ::close(socket_);
   socket_ = -1;

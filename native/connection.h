@@ -99,6 +99,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Acts on bytes that were read at once, and consumes the descriptor that came with them.
   void understand(std::span<const std::byte> bytes, int passed);
   void stop_polling();
+  void set_end(End why);
   // Ends the connection for a system call that has just failed. Not for the peer's end, of which the poll tells.
   void failed(const char* syscall);
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <uv.h>
 
 #include "connection.h"
@@ -30,6 +31,7 @@ Memory::~Memory() {
   if (owned) std::free(bytes);
 }
 void Memory::lend(std::byte* other) {
+  std::memcpy(other, bytes, size);
   if (owned) std::free(bytes);
   bytes = other;
   owned = false;
@@ -47,7 +49,14 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
       inbox_(make_scratch(kScratchBytes, consumer_.capacity())),
       loop_spin_(spin, cores),
       wait_spin_(spin, cores),
-      idle_since_(wall_clock()) {}
+      idle_since_(wall_clock()) {
+  control_moved();
+}
+
+void Lane::control_moved() {
+  producer_.keep_in(words().producer);
+  consumer_.keep_in(words().consumer);
+}
 
 const std::shared_ptr<Memory>& Lane::grow_outbox(size_t bytes) {
   outbox_ = make_scratch(bytes, producer_.capacity());
@@ -69,13 +78,26 @@ void Lane::note_idle(double now) {
 
 void Lane::note_taken(double now) {
   if (active_) return;
-  will_note_ = false;
+  set_will_note(false);
   note_idle(now);
 }
 
 void Lane::ask_for_note() {
-  will_note_ = true;
+  set_will_note(true);
   connection_.reactor().note(this);
+}
+
+void Lane::set_will_note(bool will) {
+  will_note_ = will;
+  allow_inline_receiving();
+}
+
+// Not where nobody would note that messages were taken.
+void Lane::allow_inline_receiving() { consumer_.allow_inline(will_note_ && !connection_.over()); }
+
+void Lane::stop_inline() {
+  producer_.stop_inline();
+  allow_inline_receiving();
 }
 
 LaneStats Lane::stats() const {

@@ -22,7 +22,7 @@ struct Memory {
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
-  // Frees the memory, and takes in its place what somebody else owns.
+  // Copies the memory to what somebody else owns, takes that in its place, and frees its own.
   void lend(std::byte* other);
   std::byte* bytes;
   size_t size;
@@ -46,6 +46,8 @@ struct ControlWords {
   int32_t watching;
   int32_t kind;    // of what is sent one by one: kMessage, unless it comes with blocks
   double timeout;  // milliseconds; infinite for no limit
+  EndWords producer;
+  EndWords consumer;
 };
 
 struct LaneStats {
@@ -69,6 +71,8 @@ class Lane {
   // Send and drain, but block the thread up to `timeout`.
   void send_wait();
   void drain_wait();
+  // Wakes the consumer where it sleeps, after JavaScript has published.
+  void wake_peer();
 
   // `demand` has become kDemand.
   void watch();
@@ -81,6 +85,8 @@ class Lane {
   const std::shared_ptr<Memory>& outbox() const { return outbox_; }
   const std::shared_ptr<Memory>& inbox() const { return inbox_; }
   const std::shared_ptr<Memory>& control() const { return control_; }
+  // The control words lie elsewhere from now on.
+  void control_moved();
   LaneStats stats() const;
   // How long messages waited until they were taken: those of the peer, as this side has measured, and ours, as the peer says.
   uint32_t received_latency(unsigned bucket) const { return consumer_.latency(bucket); }
@@ -106,6 +112,8 @@ class Lane {
   void rescue();
   // Notes that messages were taken until now, unless the reactor polls the lane: then the lane's sleep notes it.
   void note_taken(double now);
+  // The connection is over: JavaScript touches the rings no more.
+  void stop_inline();
   // When polling began to be in vain; 0 until the reactor has looked at the clock.
   uint64_t idle_from = 0;
   // How long the event loop polls for this lane. Where that adapts, one policy serves all lanes of the loop (reactor.h).
@@ -122,8 +130,10 @@ class Lane {
 
   ControlWords& words() const { return *reinterpret_cast<ControlWords*>(control_->bytes); }
   void set_active(bool active, bool parked);
+  void set_will_note(bool will);
+  void allow_inline_receiving();
   Sighting sight();
-  void report() { wake_producer(consumer_.report()); }
+  void report();
   void wake_consumer(Parked where);
   void wake_producer(Parked where);
   void look_for_room();

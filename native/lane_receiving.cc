@@ -29,6 +29,7 @@ void Lane::drain() {
       control.result = static_cast<int32_t>(count);
       if (consumer_.found_mark(count)) [[unlikely]] consumer_.count_latency(uv_hrtime());
       if (!will_note_) ask_for_note();
+      if (consumer_.at_the_limit()) allow_inline_receiving();
       break;
     case Take::too_small:
       control.needed = static_cast<int32_t>(needed);
@@ -100,6 +101,11 @@ void Lane::sleep_on_the_futex(uint64_t now, uint64_t deadline) {
     futex_wait(consumer_.state(), static_cast<uint32_t>(Parked::futex), std::min(deadline - now, kLookAround));
   }
   consumer_.withdraw();
+}
+
+void Lane::report() {
+  wake_producer(consumer_.report());
+  allow_inline_receiving();
 }
 
 void Lane::wake_producer(Parked where) {

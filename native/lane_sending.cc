@@ -64,6 +64,10 @@ void Lane::send_batch() {
   control.result = static_cast<int32_t>(accepted);
 }
 
+void Lane::wake_peer() {
+  if (!connection_.over()) wake_consumer(producer_.wake_consumer());
+}
+
 void Lane::wake_consumer(Parked where) {
   if (where == Parked::awake) return;
   producer_.mark_woken();
@@ -75,6 +79,8 @@ void Lane::wake_consumer(Parked where) {
 
 void Lane::met_full() {
   ++full_count_;
+  // A shorter record may still fit. It comes here, to be seen to end the blocking.
+  producer_.stop_inline();
   if (blocked_since_ == 0) blocked_since_ = wall_clock();
   // The same caller would never hear that the peer has gone.
   if (full_count_ % kFullsAClock == 0) {

@@ -23,7 +23,7 @@ void Lane::watch() {
 void Lane::set_active(bool active, bool parked) {
   active_ = active;
   parked_ = parked;
-  will_note_ = active;
+  set_will_note(active);
   words().watching = active || parked ? 1 : 0;
 }
 

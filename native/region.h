@@ -28,6 +28,7 @@ class Region {
   std::byte* data(uint32_t lane, uint32_t ring) const;
   // The cells of both sides, the listener's first.
   std::span<std::byte> cells() const { return {memory_ + cells_offset(lanes_), 2 * cells_bytes(lanes_)}; }
+  std::span<std::byte> memory() const { return {memory_, bytes_}; }
   // Capacities and their number were agreed in the handshake; they are never taken from shared memory.
   std::span<const uint64_t> capacities() const { return {capacities_, lanes_}; }
   uint32_t lanes() const { return lanes_; }

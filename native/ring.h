@@ -66,6 +66,65 @@ inline void copy_fields(std::byte* to, const std::byte* from, uint64_t bytes) {
 inline constexpr unsigned kScratchKindShift = 16;
 // A consumer reports its position once it has taken this part of the ring: an eighth.
 inline constexpr uint64_t kReportShare = 8;
+// The inline way takes at most so many bytes before a visit to native code.
+inline constexpr uint64_t kInlineStretch = 32 * 1024;
+
+// What an end shares with the inline way (lib/transport/shm/inline-producer.ts, inline-consumer.ts): JavaScript that sends and takes
+// plain short records without coming here. The words lie in memory of this side alone. Both ways may be taken in any order.
+struct EndWords {
+  uint64_t position;  // how far this end has come
+  // The inline way goes as far as this, and nowhere from a position that is not below it.
+  uint64_t limit;
+  // The lower half of the number of messages.
+  uint32_t messages;
+  // Of the payloads of those that native code has not counted yet. Where each has `bytes_each`, the inline way leaves `bytes` alone.
+  uint32_t bytes;
+  uint32_t bytes_each;
+  uint32_t unused;
+};
+
+// The position of an end, and how much has passed it.
+class Progress {
+ public:
+  Progress() = default;
+  Progress(const Progress& other) : Progress() { *this = other; }
+  Progress& operator=(const Progress& other) {
+    *words_ = *other.words_;
+    messages_ = other.messages_;
+    bytes_ = other.bytes_;
+    return *this;
+  }
+  // The words there have the same values already.
+  void move_to(EndWords& words) { words_ = &words; }
+
+  uint64_t position() const { return words_->position; }
+  void go_to(uint64_t position) { words_->position = position; }
+  uint64_t limit() const { return words_->limit; }
+  void set_limit(uint64_t limit) { words_->limit = limit; }
+  uint64_t messages() const { return messages_ + inline_messages(); }
+  uint64_t bytes() const { return bytes_ + inline_bytes(); }
+  void count(uint64_t messages, uint64_t bytes) {
+    if (inline_messages() != 0) [[unlikely]] take_over();
+    messages_ += messages;
+    bytes_ += bytes;
+    words_->messages = static_cast<uint32_t>(messages_);
+  }
+
+ private:
+  // Of the inline way, since the last count. Between two calls it goes less far than a ring is long, so its halves never come round unseen.
+  uint32_t inline_messages() const { return words_->messages - static_cast<uint32_t>(messages_); }
+  uint64_t inline_bytes() const { return uint64_t{inline_messages()} * words_->bytes_each + words_->bytes; }
+  void take_over() {
+    bytes_ += inline_bytes();
+    messages_ += inline_messages();
+    words_->bytes = 0;
+  }
+
+  EndWords own_{};
+  EndWords* words_ = &own_;
+  uint64_t messages_ = 0;
+  uint64_t bytes_ = 0;
+};
 
 enum class Push { ok, full, too_large, corrupt };
 enum class Take { ok, empty, too_small, corrupt };
@@ -100,7 +159,8 @@ class Producer : public Ring {
   // `wake_consumer()`.
   Push push(const std::byte* payload, uint64_t length, uint32_t kind = kMessage) {
     if (length > longest_payload(capacity()) || !is_message(kind)) return Push::too_large;
-    const Place place = place_at(produced_, record_bytes(length));
+    const uint64_t produced = this->produced();
+    const Place place = place_at(produced, record_bytes(length));
     if (const Push room = make_room(place.end); room != Push::ok) return room;
 
     // The header after this record, so that the consumer, done with this one, does not take what a former lap left there.
@@ -109,13 +169,12 @@ class Producer : public Ring {
     copy_fields(payload_at(place.start), payload, length);
     if (place.padding != 0) {
       header_at(place.start).store(make_header(length, kind), std::memory_order_relaxed);
-      publish(produced_, make_header(place.padding - kHeaderBytes, kPadding));
+      publish(produced, make_header(place.padding - kHeaderBytes, kPadding));
     } else {
-      publish(produced_, make_header(length, kind));
+      publish(produced, make_header(length, kind));
     }
-    produced_ = place.end;
-    ++messages_;
-    bytes_ += length;
+    progress_.go_to(place.end);
+    progress_.count(1, length);
     return Push::ok;
   }
 
@@ -124,7 +183,9 @@ class Producer : public Ring {
   // peer's position was impossible. After a count above 0 the caller passes `wake_consumer()`.
   uint32_t push_batch(const std::byte* packed, uint64_t available, uint32_t count, bool& corrupt) {
     corrupt = false;
-    uint64_t position = produced_;
+    const uint64_t produced = this->produced();
+    uint64_t position = produced;
+    uint64_t payload = 0;
     uint64_t first_header = 0;
     uint64_t read = 0;
     uint32_t accepted = 0;
@@ -140,30 +201,30 @@ class Producer : public Ring {
       copy_bytes(payload_at(place.start), packed + read + kHeaderBytes, length);
       const uint64_t header = make_header(length, kMessage);
       const uint64_t padding = make_header(place.padding - kHeaderBytes, kPadding);
-      if (position == produced_) {
+      if (position == produced) {
         // The first header is held back: nothing behind it can be seen before it is published.
         first_header = place.padding != 0 ? padding : header;
       } else if (place.padding != 0) {
         header_at(position).store(padding, std::memory_order_relaxed);
       }
-      if (place.start != produced_) header_at(place.start).store(header, std::memory_order_relaxed);
+      if (place.start != produced) header_at(place.start).store(header, std::memory_order_relaxed);
       position = place.end;
       read += record_bytes(length);
       // The padding after the last record may be missing in private memory.
       if (read > available) read = available;
-      bytes_ += length;
+      payload += length;
     }
     if (accepted == 0) return 0;
-    messages_ += accepted;
     header_at(position).store(0, std::memory_order_relaxed);
-    publish(produced_, first_header);
-    produced_ = position;
+    publish(produced, first_header);
+    progress_.go_to(position);
+    progress_.count(accepted, payload);
     return accepted;
   }
 
   // Notes that what was published last wakes the consumer now. A system call follows: beside it the clock costs nothing.
   void mark_woken() {
-    if (clock_ != nullptr) mark(messages_, produced_);
+    if (clock_ != nullptr) mark(messages(), produced());
   }
   // How long the consumer says that marked messages took.
   uint32_t latency(unsigned bucket) const { return control_->latency[bucket].load(std::memory_order_relaxed); }
@@ -177,7 +238,7 @@ class Producer : public Ring {
     // there again. Sequentially consistent, because a producer that has announced that it sleeps must not read a
     // position from before its announcement (parking.h).
     const uint64_t consumed = control_->consumed.load(std::memory_order_seq_cst);
-    if (consumed < consumed_ || consumed > produced_) return false;
+    if (consumed < consumed_ || consumed > produced()) return false;
     consumed_ = consumed;
     return true;
   }
@@ -189,17 +250,21 @@ class Producer : public Ring {
   std::atomic<uint32_t>& state() { return control_->producer_state; }
   std::atomic<uint32_t>& consumer_state() { return control_->consumer_state; }
 
-  uint64_t produced() const { return produced_; }
+  uint64_t produced() const { return progress_.position(); }
   // As of the last look.
   uint64_t consumed() const { return consumed_; }
-  uint64_t fill() const { return produced_ - consumed_; }
+  uint64_t fill() const { return produced() - consumed_; }
   // As of now, for people; what the peer says is not checked but bounded.
   uint64_t latest_fill() const {
-    const uint64_t fill = produced_ - control_->consumed.load(std::memory_order_relaxed);
+    const uint64_t fill = produced() - control_->consumed.load(std::memory_order_relaxed);
     return fill <= capacity() ? fill : capacity();
   }
-  uint64_t messages() const { return messages_; }
-  uint64_t bytes() const { return bytes_; }
+  uint64_t messages() const { return progress_.messages(); }
+  uint64_t bytes() const { return progress_.bytes(); }
+
+  void keep_in(EndWords& words) { progress_.move_to(words); }
+  // The next record comes here, and not the inline way. One that finds room opens that again.
+  void stop_inline() { progress_.set_limit(produced()); }
 
  private:
   struct Place {
@@ -216,7 +281,7 @@ class Producer : public Ring {
 
   // Room up to `end` and for the cleared header after it.
   Push make_room(uint64_t end) {
-    if (end + kHeaderBytes <= granted_) return Push::ok;
+    if (end + kHeaderBytes <= progress_.limit()) return Push::ok;
     return make_more_room(end + kHeaderBytes);
   }
 
@@ -226,7 +291,7 @@ class Producer : public Ring {
       if (end - consumed_ > capacity()) return Push::full;
     }
     if (end > limit_) raise_limit(end);
-    granted_ = std::min(consumed_ + capacity(), limit_);
+    progress_.set_limit(std::min(consumed_ + capacity(), limit_));
     return Push::ok;
   }
 
@@ -238,13 +303,13 @@ class Producer : public Ring {
     // A full barrier: no byte that is written from here on may be seen before the limit. (A fence of <atomic> would do; with it, GCC
     // refuses to compile for ThreadSanitizer.)
     __sync_synchronize();
-    control_->anchor.store(produced_, std::memory_order_relaxed);
-    control_->anchor_messages.store(messages_, std::memory_order_relaxed);
+    control_->anchor.store(produced(), std::memory_order_relaxed);
+    control_->anchor_messages.store(messages(), std::memory_order_relaxed);
     control_->anchor_limit.store(limit_, std::memory_order_release);
     // Here the clock is looked at for none but this message. A mark stays until it is taken: with much in the ring, later ones would
     // replace each before the consumer comes to it.
     if (clock_ != nullptr && control_->consumed.load(std::memory_order_relaxed) >= marked_end_) {
-      mark(messages_ + 1, produced_ + kHeaderBytes);
+      mark(messages() + 1, produced() + kHeaderBytes);
     }
   }
 
@@ -264,16 +329,13 @@ class Producer : public Ring {
     header_at(position).store(header, std::memory_order_seq_cst);
   }
 
-  uint64_t produced_ = 0;
+  // The limit of the inline way: up to there is room, and it is within what was said in `limit`.
+  Progress progress_;
   uint64_t consumed_ = 0;
   // What was last said in `limit`.
   uint64_t limit_ = 0;
-  // Up to here there is room, and it is within the limit.
-  uint64_t granted_ = 0;
   uint64_t marked_end_ = 0;
   uint64_t (*clock_)();
-  uint64_t messages_ = 0;
-  uint64_t bytes_ = 0;
 };
 
 class Consumer : public Ring {
@@ -285,12 +347,15 @@ class Consumer : public Ring {
   // none before it. The positions of what was copied are taken; the producer learns of them by `report`.
   Take drain(std::byte* into, uint64_t room, uint32_t max, uint32_t& count, uint64_t& needed) {
     uint64_t written = 0;
+    uint64_t payload = 0;
+    uint64_t position = consumed();
     count = 0;
     while (count < max) {
       uint64_t header;
-      const Take next = this->next(header);
+      const Take next = this->next(position, header);
       if (next == Take::corrupt) {
-        messages_ += count;
+        progress_.go_to(position);
+        progress_.count(count, payload);
         return Take::corrupt;
       }
       if (next == Take::empty) break;
@@ -299,33 +364,36 @@ class Consumer : public Ring {
       if (size > room - written) {
         if (count > 0) break;
         needed = size;
+        progress_.go_to(position);
         return Take::too_small;
       }
       std::memcpy(into + written, &length, sizeof length);
       const uint32_t word = kind_of(header) << kScratchKindShift;
       std::memcpy(into + written + sizeof length, &word, sizeof word);
       // The producer may go on writing here if it is hostile; we copy once and look at the copy only.
-      copy_bytes(into + written + kHeaderBytes, payload_at(consumed_), length);
+      copy_bytes(into + written + kHeaderBytes, payload_at(position), length);
       written += size;
-      consumed_ += size;
-      bytes_ += length;
+      position += size;
+      payload += length;
       ++count;
     }
-    messages_ += count;
-    return count > 0 ? Take::ok : Take::empty;
+    progress_.go_to(position);
+    if (count == 0) return Take::empty;
+    progress_.count(count, payload);
+    return Take::ok;
   }
 
   // Whether a record (or padding, or rubbish) is there.
   bool ready() const {
     // Sequentially consistent: pairs with Producer::publish; a consumer that has announced that it sleeps must not see
     // the header from before its announcement. On x86-64 and ARM64 it costs no more than the acquire.
-    return is_published(header_at(consumed_).load(std::memory_order_seq_cst));
+    return is_published(header_at(consumed()).load(std::memory_order_seq_cst));
   }
 
   // Whether the producer should hear of our position now: an eighth of the ring was taken since, or it waits and there is
   // nothing more to take. Laziness keeps the line with the position out of the way of small messages.
   bool should_report() const {
-    const uint64_t unreported = consumed_ - reported_;
+    const uint64_t unreported = consumed() - reported_;
     if (unreported >= capacity() / kReportShare) return true;
     return unreported > 0 && producer_waits() && !ready();
   }
@@ -335,11 +403,11 @@ class Consumer : public Ring {
     // Release: pairs with Producer::refresh; our reads of the records end before the producer reuses them. Sequentially
     // consistent: the load of the producer's state in claim_wake must not pass it, or a producer about to sleep reads the old
     // position while we read that it is awake.
-    control_->consumed.store(consumed_, std::memory_order_seq_cst);
-    reported_ = consumed_;
+    control_->consumed.store(consumed(), std::memory_order_seq_cst);
+    reported_ = consumed();
     return claim_wake(control_->producer_state);
   }
-  bool unreported() const { return consumed_ != reported_; }
+  bool unreported() const { return consumed() != reported_; }
   // Relaxed: a hint. A producer that announces itself right after rings, or looks again after our next report.
   bool producer_waits() const { return control_->producer_state.load(std::memory_order_relaxed) != 0; }
 
@@ -354,23 +422,32 @@ class Consumer : public Ring {
 
   // Bytes of published records that have not been taken, for people: walks at most `limit` headers and trusts none.
   uint64_t fill(unsigned limit = 65536) const {
-    uint64_t position = consumed_;
+    uint64_t position = consumed();
     for (; limit > 0; --limit) {
       const uint64_t header = header_at(position).load(std::memory_order_acquire);
       const uint64_t size = record_bytes(length_of(header));
-      if (!is_published(header) || size > to_the_end(position) || position + size - consumed_ > capacity()) break;
+      if (!is_published(header) || size > to_the_end(position) || position + size - consumed() > capacity()) break;
       position += size;
     }
-    return position - consumed_;
+    return position - consumed();
   }
-  uint64_t messages() const { return messages_; }
-  uint64_t bytes() const { return bytes_; }
+  uint64_t consumed() const { return progress_.position(); }
+  uint64_t messages() const { return progress_.messages(); }
+  uint64_t bytes() const { return progress_.bytes(); }
+
+  void keep_in(EndWords& words) { progress_.move_to(words); }
+  // Whether the inline way has come to its end, or is past it.
+  bool at_the_limit() const { return consumed() >= progress_.limit(); }
+  // Whether records may be taken the inline way: until a report is due, and not for long without a visit here.
+  void allow_inline(bool allow) {
+    progress_.set_limit(allow ? std::min(reported_ + capacity() / kReportShare, consumed() + kInlineStretch) : consumed());
+  }
 
   // Whether the message that the producer has marked last is among the `count` that were drained last. The line is in the cache:
   // should_report looks at it as well.
   bool found_mark(uint32_t count) const {
     // Acquire: pairs with Producer::mark.
-    return messages_ - control_->marked.load(std::memory_order_acquire) < count;
+    return messages() - control_->marked.load(std::memory_order_acquire) < count;
   }
   // Counts how long the marked message has waited. The time is the producer's claim: one in the future is left out.
   void count_latency(uint64_t now) {
@@ -382,18 +459,18 @@ class Consumer : public Ring {
   uint32_t latency(unsigned bucket) const { return latency_[bucket]; }
 
  private:
-  // The header of the next record that is no padding, checked.
-  Take next(uint64_t& header) {
+  // The header of the next record that is no padding, checked. `position` goes past the padding.
+  Take next(uint64_t& position, uint64_t& header) const {
     for (;;) {
       // Acquire: pairs with Producer::publish; the payload is there if the header is.
-      header = header_at(consumed_).load(std::memory_order_acquire);
+      header = header_at(position).load(std::memory_order_acquire);
       if (!is_published(header)) return Take::empty;
       const uint64_t size = record_bytes(length_of(header));
-      const uint64_t rest = to_the_end(consumed_);
+      const uint64_t rest = to_the_end(position);
       if (kind_of(header) == kPadding) {
         // Ends exactly at the end, and never fills a whole lap: so this loop ends.
         if (size != rest || rest == capacity()) return Take::corrupt;
-        consumed_ += size;
+        position += size;
         continue;
       }
       if (!is_message(kind_of(header)) || size > rest || length_of(header) > longest_payload(capacity())) return Take::corrupt;
@@ -401,10 +478,8 @@ class Consumer : public Ring {
     }
   }
 
-  uint64_t consumed_ = 0;
+  Progress progress_;
   uint64_t reported_ = 0;
-  uint64_t messages_ = 0;
-  uint64_t bytes_ = 0;
   uint32_t latency_[kLatencyBuckets]{};
 };
 

@@ -10,7 +10,7 @@ export const FAULTS = [
     cases: "a publication",
     file: "ring.h",
     from: "    copy_fields(payload_at(place.start), payload, length);",
-    to: `    if (place.padding == 0) publish(produced_, make_header(length, kind));
+    to: `    if (place.padding == 0) publish(produced, make_header(length, kind));
     copy_fields(payload_at(place.start), payload, length);`,
   },
   {
@@ -21,8 +21,8 @@ export const FAULTS = [
     copy_fields`,
     to: "    copy_fields",
     also: {
-      from: "    produced_ = place.end;\n    ++messages_;",
-      to: "    header_at(place.end).store(0, std::memory_order_relaxed);\n    produced_ = place.end;\n    ++messages_;",
+      from: "    progress_.go_to(place.end);",
+      to: "    header_at(place.end).store(0, std::memory_order_relaxed);\n    progress_.go_to(place.end);",
     },
   },
   {
@@ -30,8 +30,8 @@ export const FAULTS = [
     cases: "a publication",
     file: "ring.h",
     from: `      header_at(place.start).store(make_header(length, kind), std::memory_order_relaxed);
-      publish(produced_, make_header(place.padding - kHeaderBytes, kPadding));`,
-    to: `      publish(produced_, make_header(place.padding - kHeaderBytes, kPadding));
+      publish(produced, make_header(place.padding - kHeaderBytes, kPadding));`,
+    to: `      publish(produced, make_header(place.padding - kHeaderBytes, kPadding));
       header_at(place.start).store(make_header(length, kind), std::memory_order_relaxed);`,
   },
   {
@@ -64,9 +64,9 @@ export const FAULTS = [
     name: "position within a record",
     cases: "a consumer",
     file: "ring.h",
-    from: "    control_->consumed.store(consumed_, std::memory_order_seq_cst);",
-    to: `    control_->consumed.store(consumed_ - kHeaderBytes, std::memory_order_seq_cst);
-    control_->consumed.store(consumed_, std::memory_order_seq_cst);`,
+    from: "    control_->consumed.store(consumed(), std::memory_order_seq_cst);",
+    to: `    control_->consumed.store(consumed() - kHeaderBytes, std::memory_order_seq_cst);
+    control_->consumed.store(consumed(), std::memory_order_seq_cst);`,
   },
 ];
 

@@ -1,5 +1,6 @@
 import { KIB, MIB } from "../lib/memory.mjs";
 import { pair } from "../lib/pair.mjs";
+import { alone } from "./alone.mjs";
 import { cold } from "./cold.mjs";
 import { idle } from "./idle.mjs";
 
@@ -71,6 +72,7 @@ function push(name, bytes, title) {
 /** @type {readonly Row[]} */
 export const ROWS = [
   paired("poll", "round trip, both polling by trySend and tryReceive", here("./polling.mjs")),
+  lone("alone", "trySend and tryReceive, both ends in one process", "ns", alone),
   paired("sync", "round trip, sendSync and receiveSync", SYNC),
   paired("loop", "round trip, event loops", LOOP),
   paired("json", "round trip, event loops, json()", LOOP, { codec: "json" }),

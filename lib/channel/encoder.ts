@@ -1,5 +1,6 @@
 import type { Block } from "../bulk/block.js";
 import { type Codec, NO_ROOM, Scratch } from "../codec/codec.js";
+import { type InlineEncode, inlineOf, NOT_INLINE } from "../codec/inline.js";
 import { EncodeError, MessageTooLargeError } from "../errors.js";
 import type { TransportBulk, TransportLane } from "../transport/contract.js";
 import { RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
@@ -23,6 +24,8 @@ export class Encoder<Send> {
   declare private readonly lane: TransportLane;
   declare private readonly bulk: TransportBulk;
   declare private readonly codec: Codec<Send, unknown>;
+  /** Sends short messages without the place. It needs no `busy`: it looks for room when it has read the whole message. */
+  declare private readonly inline: InlineEncode | undefined;
   /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
   private blocks: Block[] = [];
   /**
@@ -54,17 +57,28 @@ export class Encoder<Send> {
     // for.
     const threshold = bulk.limit < lane.maxBytes ? lane.maxBytes : bulkThreshold;
     this.inRing = Math.min(this.limit, lane.maxBytes, threshold);
+    const inline = inlineOf(codec);
+    this.inline =
+      lane.inline !== undefined && inline !== undefined && inline.bytes <= this.inRing
+        ? inline.encode
+        : undefined;
+    if (this.inline !== undefined) lane.inline!.out.expect(inline!.bytes);
   }
 
   /**
    * Encodes a message. Returns its length in bytes if it stands alone at the place, as nearly all messages
-   * do. Returns a Parcel for any other, and undefined if there is no memory for it now. `waits`: the message
-   * gets a block even if it can't be sent now. Hot.
+   * do, and GONE if it has gone out already. Returns a Parcel for any other, and undefined if there is no memory for it now. `waits`: the
+   * message gets a block even if it can't be sent now. Hot.
    */
   encode(message: Send, waits: boolean): number | Parcel | undefined {
     const { place } = this.lane;
     // Code of the program sends from within encoding.
     if (this.busy !== undefined) return this.encodeWith(message, [], waits);
+    const { inline } = this;
+    if (inline !== undefined && this.lane.isInline) {
+      const bytes = inline(message, this.lane.inline!.out);
+      if (bytes !== NOT_INLINE) return bytes;
+    }
     // The straight line of `encodeWith`, spelled out and short, so that the engine makes one piece of it and its caller.
     const { scratch, at } = place;
     const blocks = this.blocks;

@@ -79,7 +79,7 @@ export class ReceivingHalf<Receive> {
 
   tryReceive(): Receive | undefined {
     this.mustBeFree();
-    return this.inbox.fill() ? this.inbox.next() : undefined;
+    return this.inbox.tryNext();
   }
 
   receiveMany(max: number): Receive[] {
@@ -94,6 +94,8 @@ export class ReceivingHalf<Receive> {
   receiveSync(timeout: number): Receive | undefined {
     const lane = blockingLane(this.lane);
     this.mustBeFree();
+    const message = this.inbox.lookInRing();
+    if (message !== undefined) return message;
     return this.fillSync(lane, timeout) ? this.inbox.next() : undefined;
   }
 

@@ -1,5 +1,6 @@
 import { now } from "../clock.js";
 import type { Codec } from "../codec/codec.js";
+import { GONE } from "../codec/inline.js";
 import { codecToSend, type Outgoing } from "../codec/lane-codec.js";
 import type { Ending } from "../ending.js";
 import { ClosedError, MessageTooLargeError, type RingbellError } from "../errors.js";
@@ -66,6 +67,7 @@ export class SendingHalf<Send> {
     this.bulk = bulk;
     this.encoder = new Encoder(lane, bulk, codecToSend(codec, this.outgoing(lane)), limits);
     this.queue = new WaitingSends(lane, this.encoder, () => this.advance());
+    if (lane.inline !== undefined) lane.inline.out.earlier = this.queue;
     this.flushes = new Flushes(lane);
     this.ending = ending;
     this.events = events;
@@ -94,6 +96,7 @@ export class SendingHalf<Send> {
     if (this.ending.error !== undefined) throw this.ending.error;
     if (this.queue.length > 0) return this.full(FULL);
     const encoded = this.encoder.encode(message, false);
+    if (encoded === GONE) return true;
     // A message that was sent from within encoding may wait, and goes first.
     if (typeof encoded !== "number" || this.queue.length > 0) return this.trySendEncoded(encoded);
     const status = this.lane.send(encoded);
@@ -115,6 +118,7 @@ export class SendingHalf<Send> {
     if (this.ending.error !== undefined) throw this.ending.error;
     if (this.queue.length > 0 && !this.sendQueueSync(lane, timeout)) return false;
     const encoded = this.encoder.encode(message, false);
+    if (encoded === GONE) return true;
     if (typeof encoded !== "number" || this.queue.length > 0)
       return this.sendEncodedSync(lane, message, encoded, timeout);
     const status = lane.sendWait(encoded, timeout);
@@ -315,13 +319,11 @@ export class SendingHalf<Send> {
     encoded: number | Parcel | undefined,
     abort: Abort | undefined,
   ): Promise<void> {
+    if (encoded === GONE) return this.hasGone();
     let status: SendStatus = FULL;
     if (this.queue.length === 0) {
       status = typeof encoded === "number" ? this.lane.send(encoded) : this.sendParcel(encoded);
-      if (status === SENT) {
-        const written = this.lane.written?.();
-        return ++this.streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.afterStreak(written);
-      }
+      if (status === SENT) return this.hasGone();
       if (status === ENDED) {
         if (typeof encoded === "object") encoded.body?.release();
         return rejected(this.whyEnded());
@@ -372,6 +374,12 @@ export class SendingHalf<Send> {
     // Nothing stays queued. (After it was sent, an abort has no effect.)
     late.abort();
     return sent;
+  }
+
+  /** Returns what `send` returns for a message that has gone out. */
+  private hasGone(): Promise<void> {
+    const written = this.lane.written?.();
+    return ++this.streak < LONGEST_STREAK ? (written ?? ON_ITS_WAY) : this.afterStreak(written);
   }
 
   /** Like `Encoder.send`, without waiting. Returns NO_MEMORY for a message that found none. */

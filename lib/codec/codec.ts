@@ -15,11 +15,11 @@ export class Scratch {
   /** Bytes in the scratch. */
   declare length: number;
 
-  constructor(memory: ArrayBuffer) {
-    this.buffer = Buffer.from(memory);
-    this.view = new DataView(memory);
-    this.words = new Int32Array(memory, 0, memory.byteLength >>> 2);
-    this.length = memory.byteLength;
+  constructor(memory: ArrayBuffer, at = 0, length = memory.byteLength) {
+    this.buffer = Buffer.from(memory, at, length);
+    this.view = new DataView(memory, at, length);
+    this.words = new Int32Array(memory, at, length >>> 2);
+    this.length = length;
   }
 
   /** Looks at other memory from now on. */

@@ -19,7 +19,7 @@ import { encodeErrorOf } from "./refusal.js";
 import { writeText } from "./utf8.js";
 
 /** Where each message begins. */
-const START: Place = { base: "offset", at: 0 };
+export const START: Place = { base: "offset", at: 0 };
 
 /**
  * Generates the encoder of a struct or union. `makeRoom` is asked where there is none. The file is longer than others: it has one
@@ -291,13 +291,13 @@ function writerOf(code: Code, shape: Shape, v: string, place: Place): () => void
   return () => putNumber(code, shape.type, v, place);
 }
 
-function checkNumber(code: Code, type: NumberType, v: string): void {
+export function checkNumber(code: Code, type: NumberType, v: string): void {
   if (type === "u53") code.fail(`!Number.isSafeInteger(${v}) || ${v} < 0`);
   else if (type === "i53") code.fail(`!Number.isSafeInteger(${v})`);
   else code.fail(numbers[type].unfit(v));
 }
 
-function putNumber(code: Code, type: NumberType, v: string, place: Place): void {
+export function putNumber(code: Code, type: NumberType, v: string, place: Place): void {
   if (type === "u53" || type === "i53") {
     code.line(`view.setUint32(${show(place)}, ${v} >>> 0, true);`);
     code.line(`view.setInt32(${show(plus(place, 4))}, Math.floor(${v} / 4294967296), true);`);
@@ -330,8 +330,8 @@ function writeArray(code: Code, shape: ArrayShape, v: string, place: Place): voi
 }
 
 /** Writes zeros where no member is, so that nothing of an earlier message goes out. */
-function clearGap(code: Code, place: Place, from: number, to: number): void {
-  if (to - from > 16) {
+export function clearGap(code: Code, place: Place, from: number, to: number, longest = 16): void {
+  if (to - from > longest) {
     code.line(`clear(scratch, ${show(plus(place, from))}, ${show(plus(place, to))});`);
     return;
   }

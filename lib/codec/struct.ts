@@ -14,7 +14,9 @@ import {
 import { checkSize, shapeOf } from "./fields.js";
 import { generateDecoder } from "./generate-decoder.js";
 import { generateEncoder } from "./generate-encoder.js";
+import { inlineOfShape } from "./generate-inline.js";
 import { roomFor } from "./growth.js";
+import { goesInline } from "./inline.js";
 import { isIdentifier } from "./path.js";
 import { closureDecoder } from "./readers.js";
 import { closureEncoder } from "./writers.js";
@@ -109,7 +111,7 @@ export function struct<F extends StructFields>(fields: F): StructCodec<StructOf<
 /** Makes the codec of a struct; `generated`: by generated code, else by closures. */
 export function makeStruct<T>(shape: StructShape, generated: boolean): StructCodec<T> {
   const codec = { ...makeCodec<T>(shape, generated), name: "struct", size: shape.size } as const;
-  return Object.freeze(codec);
+  return goesInline(Object.freeze(codec), inlineOfShape(shape, generated));
 }
 
 /** The parts that the codecs of structs and unions have in common. */

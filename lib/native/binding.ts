@@ -168,6 +168,8 @@ export interface NativeLane {
   growOutbox(bytes: number): ArrayBuffer;
   growInbox(bytes: number): ArrayBuffer;
   send(): void;
+  /** Wakes the peer if it sleeps, after a record was published. */
+  wakePeer(): void;
   sendBatch(): void;
   sendWait(): void;
   drain(): void;
@@ -215,10 +217,13 @@ export interface NativeConnection {
   throwFailure(): void;
   /**
    * Returns an ArrayBuffer over the cells of both sides, the listener's first; undefined where the runtime forbids such buffers. It keeps
-   * the region mapped until `dropCells` detaches it. Called once, before `close`.
+   * the region mapped until `dropView` detaches it. Called once, before `close`.
    */
   cells(): ArrayBuffer | undefined;
-  dropCells(cells: ArrayBuffer): void;
+  /** Like `cells`, but over the whole region, in which the cells and the rings of all lanes lie: `Layout.region`. */
+  memory(): ArrayBuffer | undefined;
+  /** Detaches the ArrayBuffer that `cells` or `memory` has returned. */
+  dropView(view: ArrayBuffer): void;
   /** Ends the connection because the peer broke the protocol. `onEnd` comes from the event loop. */
   fail(): void;
 }

@@ -21,6 +21,26 @@ export interface Layout {
     readonly kind: number;
     /** In: how long `sendWait` and `drainWait` block, in ms; Infinity: no limit. */
     readonly timeout: number;
+    /** Both ways: the words of the end that sends, and of the one that receives: `endWords`. */
+    readonly producer: number;
+    readonly consumer: number;
+  };
+  /**
+   * The words of an end that native code and the inline way share (native/ring.h): indices of 32-bit integers from the first one on.
+   * `position` and `limit` have 64 bits; of these the lower ones are meant.
+   */
+  readonly endWords: {
+    /** How far this end has come. */
+    readonly position: number;
+    /** How far the inline way may go. */
+    readonly limit: number;
+    /** The lower half of the number of messages, and of the bytes of their payloads. */
+    readonly messages: number;
+    readonly bytes: number;
+    /** The bytes of each payload, if they are all alike; then the inline way leaves `bytes` alone. Else 0. */
+    readonly bytesEach: number;
+    /** The number of words. */
+    readonly words: number;
   };
   /** The values of the control word `demand`: records are not wanted, wanted as they come, or looked for when a bell rings. */
   readonly demand: { readonly none: number; readonly records: number; readonly atTheBell: number };
@@ -114,6 +134,9 @@ export interface Layout {
     readonly controlBytes: number;
     readonly ringsALane: number;
     readonly dataAlignment: number;
+    /** The offsets in the region's header of the version, and of the number of lanes. */
+    readonly versionAt: number;
+    readonly lanesAt: number;
     /** The offset in a ring's control of the 64-bit position that the consumer has reported. */
     readonly consumed: number;
     /** The offset in a ring's control of the 32-bit word that says whether the consumer sleeps, one of `parked`. */
@@ -126,6 +149,8 @@ export interface Layout {
     readonly anchor: number;
     readonly anchorMessages: number;
     readonly anchorLimit: number;
+    /** The offset in a ring's control of the 64-bit number of a message whose latency is measured, from 1 on. */
+    readonly marked: number;
   };
   /** Histograms of latency: the number of buckets. The first one has what is below 2^firstBits ns, each further one twice as much. */
   readonly latency: { readonly buckets: number; readonly firstBits: number };

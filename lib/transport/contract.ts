@@ -1,4 +1,6 @@
 import type { Block } from "../bulk/block.js";
+import type { Scratch } from "../codec/codec.js";
+import type { InlinePlace } from "../codec/inline.js";
 import type { Ending } from "../ending.js";
 import type { LatencyHistogram } from "./latency.js";
 import type { RecordCursor } from "./records/cursor.js";
@@ -24,6 +26,29 @@ export interface LaneHandler {
   onRoom(): void;
   /** Called once for each `wantTaken()`, when the peer has taken all that was sent before. */
   onTaken(): void;
+}
+
+/**
+ * The rings of a lane in shared memory, for codecs whose messages may be written and read where they are (codec/inline.ts). A message that
+ * finds no way here goes by the methods of the lane; both ways may be taken in any order.
+ */
+export interface InlineWays {
+  readonly out: InlinePlace & {
+    /** Messages that wait for room: none may overtake them. The owner of the lane sets it. */
+    earlier: { readonly length: number };
+    /** Says that all messages will have so many bytes. */
+    expect(bytes: number): void;
+  };
+  readonly incoming: {
+    /** The ring. */
+    readonly data: Scratch;
+    /**
+     * Takes the next record, if it is a message of `bytes` bytes and the cursor has none left. Returns where it stands in the ring, until the
+     * next call of the lane; the peer could change it there. Returns 0 if nothing has arrived, and -1 if `drainSome` must look.
+     */
+    take(bytes: number): number;
+    expect(bytes: number): void;
+  };
 }
 
 /** A pair of rings, or its equivalent over a stream. */
@@ -87,6 +112,14 @@ export interface TransportLane {
    * The cursor then stands before the first. Returns the number of records.
    */
   drain(max: number): number;
+  /** Like `drain` without a limit, but may leave records for the next call: the fastest way to a single one. */
+  drainSome(): number;
+  /** Undefined over a stream. */
+  readonly inline: InlineWays | undefined;
+  /** Whether `inline` is open at the moment. It opens when the lane has been used for some time, and never where views of shared memory are forbidden. */
+  readonly isInline: boolean;
+  /** Called when `inline.incoming.take` has returned 0. Returns false if `drainSome` must look, because it has other work as well. */
+  foundNothing(): boolean;
   /** Has the next `drain` put records elsewhere: the memory of the cursor's scratch belongs to the caller. The cursor has none left. */
   moveRecords(): void;
   /** Switches on or off whether `onRecords` is called as records arrive. Off at first. Cheap to switch. */

@@ -131,7 +131,15 @@ napi_value connection_cells(napi_env env, napi_callback_info info) {
   return view_of(env, cells.data(), cells.size(), region);
 }
 
-napi_value connection_drop_cells(napi_env env, napi_callback_info info) {
+// An ArrayBuffer over the whole region, as for the cells.
+napi_value connection_memory(napi_env env, napi_callback_info info) {
+  const std::shared_ptr<Region>& region = connection_of(env, info).shared_region();
+  if (region == nullptr) return nullptr;
+  const std::span<std::byte> memory = region->memory();
+  return view_of(env, memory.data(), memory.size(), region);
+}
+
+napi_value connection_drop_view(napi_env env, napi_callback_info info) {
   const Call<ConnectionHolder, 1> call(env, info);
   (void)napi_detach_arraybuffer(env, call.arguments[0]);
   return nullptr;
@@ -164,7 +172,8 @@ napi_value make_connection(napi_env env, ConnectionHolder* holder, napi_value ow
   set_method(env, object, "look", connection_look, holder, owner);
   set_method(env, object, "ring", connection_ring, holder, owner);
   set_method(env, object, "cells", connection_cells, holder, owner);
-  set_method(env, object, "dropCells", connection_drop_cells, holder, owner);
+  set_method(env, object, "memory", connection_memory, holder, owner);
+  set_method(env, object, "dropView", connection_drop_view, holder, owner);
   set_method(env, object, "fail", connection_fail, holder, owner);
   set_method(env, object, "throwFailure", connection_throw_failure, holder, owner);
   return object;

@@ -53,12 +53,14 @@ napi_value lane_latencies(napi_env env, napi_callback_info info) {
 napi_value make_lane(napi_env env, Lane* lane, napi_value owner) {
   napi_value object = make_object(env);
   set(env, object, "control", make_buffer(env, lane->control()));
+  lane->control_moved();
   set(env, object, "outbox", make_buffer(env, lane->outbox()));
   set(env, object, "inbox", make_buffer(env, lane->inbox()));
   const std::pair<const char*, napi_callback> methods[] = {
       {"send", lane_call<&Lane::send>},
       {"sendBatch", lane_call<&Lane::send_batch>},
       {"drain", lane_call<&Lane::drain>},
+      {"wakePeer", lane_call<&Lane::wake_peer>},
       {"drainMore", lane_call<&Lane::drain_more>},
       {"watch", lane_call<&Lane::watch>},
       {"wantRoom", lane_call<&Lane::want_room>},

@@ -52,7 +52,18 @@ napi_value control(napi_env env) {
                       {"needed", word(offsetof(ControlWords, needed))},
                       {"watching", word(offsetof(ControlWords, watching))},
                       {"kind", word(offsetof(ControlWords, kind))},
-                      {"timeout", static_cast<double>(offsetof(ControlWords, timeout) / sizeof(double))}});
+                      {"timeout", static_cast<double>(offsetof(ControlWords, timeout) / sizeof(double))},
+                      {"producer", word(offsetof(ControlWords, producer))},
+                      {"consumer", word(offsetof(ControlWords, consumer))}});
+}
+
+napi_value end(napi_env env) {
+  return frozen(env, {{"position", word(offsetof(EndWords, position))},
+                      {"limit", word(offsetof(EndWords, limit))},
+                      {"messages", word(offsetof(EndWords, messages))},
+                      {"bytes", word(offsetof(EndWords, bytes))},
+                      {"bytesEach", word(offsetof(EndWords, bytes_each))},
+                      {"words", word(sizeof(EndWords))}});
 }
 
 napi_value record(napi_env env) {
@@ -88,13 +99,16 @@ napi_value region(napi_env env) {
                       {"controlBytes", of(sizeof(RingControl))},
                       {"ringsALane", of(kRingsALane)},
                       {"dataAlignment", of(kDataAlignment)},
+                      {"versionAt", of(offsetof(RegionHeader, version))},
+                      {"lanesAt", of(offsetof(RegionHeader, lanes))},
                       {"consumed", of(offsetof(RingControl, consumed))},
                       {"consumerState", of(offsetof(RingControl, consumer_state))},
                       {"producerState", of(offsetof(RingControl, producer_state))},
                       {"limit", of(offsetof(RingControl, limit))},
                       {"anchor", of(offsetof(RingControl, anchor))},
                       {"anchorMessages", of(offsetof(RingControl, anchor_messages))},
-                      {"anchorLimit", of(offsetof(RingControl, anchor_limit))}});
+                      {"anchorLimit", of(offsetof(RingControl, anchor_limit))},
+                      {"marked", of(offsetof(RingControl, marked))}});
 }
 
 }  // namespace
@@ -103,6 +117,7 @@ void export_layout(Napi::Object exports) {
   const Napi::Env env = exports.Env();
   napi_value layout = make_object(env);
   set(env, layout, "control", control(env));
+  set(env, layout, "endWords", end(env));
   set(env, layout, "demand",
       frozen(env, {{"none", of(kNoDemand)}, {"records", of(kDemand)}, {"atTheBell", of(kAtTheBell)}}));
   set(env, layout, "sent",

@@ -54,7 +54,7 @@ describe("options of the comparison of builds", () => {
     [[], "--base is missing"],
     [["--base", "old", "--olny", "loop"], "--olny"],
     [["--base", "old", "loop"], "loop"],
-    [["--base", "old", "--only", "loop,lop"], '--only takes names of rows, not "lop": poll, sync,'],
+    [["--base", "old", "--only", "loop,lop"], '--only takes names of rows, not "lop": poll, alone, sync,'],
     [["--base", "old", "--only", ","], '--only takes names of rows, not ""'],
     [["--base", "old", "--rounds", "0"], '--rounds takes a whole number from 1 to 999, not "0"'],
     [["--base", "old", "--rounds", "1.5"], "--rounds takes"],

@@ -82,19 +82,20 @@ export interface Peer {
 
 /**
  * A channel to a child process that runs `code`, an async function body with `channel`, `ringbell` (the module) and
- * `report(text)` in scope. The child uses dist/.
+ * `report(text)` in scope. The child uses dist/. `codec`: its codec, an expression.
  */
 export async function peer(
   transport: TransportName,
   code: string,
   options: ListenOptions<unknown, unknown> = {},
   environment: Record<string, string> = {},
+  codec = "ringbell.json()",
 ): Promise<Peer> {
   const directory = privateDirectory();
   const server = await listen("peer", { transport, directory, ...options });
   servers.push(server);
   const { child, ended } = script(
-    `const channel = await ringbell.connect("peer", { directory: ${JSON.stringify(directory)} });\n${code}`,
+    `const channel = await ringbell.connect("peer", { directory: ${JSON.stringify(directory)}, codec: ${codec} });\n${code}`,
     environment,
   );
   const connected = first(server);

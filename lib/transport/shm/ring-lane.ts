@@ -18,6 +18,9 @@ import {
 } from "../records/record-layout.js";
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
+import { InlineConsumer, NOTHING } from "./inline-consumer.js";
+import { InlineProducer } from "./inline-producer.js";
+import type { InlineRings } from "./inline-rings.js";
 
 /** The most records to ask the addon for at once: the largest number that fits its 32-bit word. */
 export const MOST_RECORDS = 0x7fff_ffff;
@@ -37,6 +40,10 @@ export const SLICE = 5;
  */
 const FULL_DRAINS = 256;
 const VAIN_TRIES = 1024;
+/** A call of the addon after messages that were taken inline counts as so many drains. */
+const DRAINS_A_STRETCH = 16;
+/** After so many single messages a lane makes itself views of its rings. A channel that is used little goes without. */
+const CALLS_UNTIL_OPEN = 64;
 
 /** The part of the connection's blocks that a lane uses. */
 export interface BlockTraffic extends Shipping {
@@ -53,8 +60,8 @@ export interface BlockTraffic extends Shipping {
 }
 
 /**
- * A pair of rings in shared memory, driven by the addon. Numbers go through control words, so that calls have no arguments. Longer
- * than other files: the words are private to it, and each call of the addon reads or writes some of them.
+ * A pair of rings in shared memory, driven by the addon, and inline for plain short records. Numbers go through control words, so that
+ * calls have no arguments. Longer than other files: the words are private to it, and each call of the addon reads or writes some of them.
  */
 export class RingLane implements BlockingLane {
   // No #members: see "The straight line" in docs/architecture.md.
@@ -84,13 +91,28 @@ export class RingLane implements BlockingLane {
   private readonly callDrainMore: () => void;
   private readonly callDrainWait: () => void;
   private readonly blocks: () => BlockTraffic;
+  private readonly rings: (() => ReturnType<InlineRings["of"]>) | undefined;
+  declare readonly inline: { readonly out: InlineProducer; readonly incoming: InlineConsumer };
+  /** The calls of the addon that are left until the inline way opens; 0 once it has, or never will. */
+  private untilOpen = CALLS_UNTIL_OPEN;
+  isInline = false;
   private fullDrains = FULL_DRAINS;
   private vainTries = VAIN_TRIES;
   /** When a try in vain may do the work of the event loop again (ms). */
   private attendAgain = 0;
 
-  /** `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. */
-  constructor(geometry: LaneGeometry, native: NativeLane, layout: Layout, blocks: () => BlockTraffic) {
+  /**
+   * `blocks` returns the connection's blocks. It is a function, because the blocks themselves are made of a lane. `rings` returns views
+   * of this lane's rings. A lane without goes by the addon alone.
+   */
+  constructor(
+    geometry: LaneGeometry,
+    native: NativeLane,
+    layout: Layout,
+    blocks: () => BlockTraffic,
+    rings?: () => ReturnType<InlineRings["of"]>,
+  ) {
+    this.rings = rings;
     this.blocks = blocks;
     this.name = geometry.name;
     this.capacity = geometry.capacity;
@@ -107,6 +129,10 @@ export class RingLane implements BlockingLane {
     this.kind = word(kind);
     this.timeout = new Float64Array(native.control, timeout * 8, 1);
     this.native = native;
+    this.inline = {
+      out: new InlineProducer(native.control, layout.control.producer, this.place, native.wakePeer),
+      incoming: new InlineConsumer(native.control, layout.control.consumer),
+    };
     this.layout = layout;
     this.counters = new Float64Array(layout.laneStats.count);
     this.callSend = native.send;
@@ -128,6 +154,11 @@ export class RingLane implements BlockingLane {
   }
 
   send(bytes: number): SendStatus {
+    return this.isInline && this.inline.out.copy(bytes) ? SENT : this.sendNative(bytes);
+  }
+
+  private sendNative(bytes: number): SendStatus {
+    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
     this.argument[0] = bytes;
     this.callSend();
     return this.result[0] as SendStatus;
@@ -140,6 +171,7 @@ export class RingLane implements BlockingLane {
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
+    if (this.kind[0] === PLAIN && this.inline.out.copy(bytes)) return SENT;
     const status = this.sendBlocked(bytes, Math.min(timeout, SLICE));
     if (status !== FULL || timeout <= SLICE) return status;
     return this.sendOn(bytes, timeout - SLICE);
@@ -160,6 +192,23 @@ export class RingLane implements BlockingLane {
 
   takeBlocks(records: RecordCursor): Delivery | undefined {
     return this.blocks().receive(records);
+  }
+
+  drainSome(): number {
+    if (this.isInline) {
+      const took = this.inline.incoming.copy(this.records.scratch);
+      if (took > 0) return this.records.begin(1);
+      if (took === NOTHING && this.foundNothing()) return 0;
+      // The inline way comes here at intervals only, after many messages.
+      this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
+    } else if (this.untilOpen > 0 && --this.untilOpen === 0) {
+      this.openInline();
+    }
+    return this.drain(MOST_RECORDS);
+  }
+
+  foundNothing(): boolean {
+    return --this.vainTries > 0;
   }
 
   drain(max: number): number {
@@ -216,6 +265,24 @@ export class RingLane implements BlockingLane {
 
   waitMemory(timeout: number): void {
     this.blocks().waitMemory(timeout);
+  }
+
+  /** Opens the inline way, if this process can have it. */
+  openInline(): void {
+    this.untilOpen = 0;
+    const rings = this.rings?.();
+    if (rings === undefined) return;
+    this.inline.out.open(rings.out);
+    this.inline.incoming.open(rings.incoming);
+    this.isInline = true;
+  }
+
+  /** Closes the inline way for good: the memory is about to go. */
+  leave(): void {
+    this.inline.out.leave();
+    this.inline.incoming.leave();
+    this.untilOpen = 0;
+    this.isInline = false;
   }
 
   wantRecords(on: boolean): void {
@@ -281,7 +348,7 @@ export class RingLane implements BlockingLane {
     const { scratch, at } = this.place;
     const length = writeTable(scratch, at, bytes, shipment.handles, shipment.count);
     this.kind[0] = kind;
-    const status = timeout > 0 ? this.sendWait(length, timeout) : this.send(length);
+    const status = timeout > 0 ? this.sendWait(length, timeout) : this.sendNative(length);
     this.kind[0] = PLAIN;
     if (status === SENT) shipment.commit();
     else shipment.abandon();

@@ -26,8 +26,20 @@ import { ENDED, FULL, SENT } from "../records/send-status.js";
 import { ownFailure } from "../wire/own-failure.js";
 import type { Wire } from "../wire/wire.js";
 import { SharedCells } from "./cells.js";
+import { InlineRings, type RingUse, ringUse } from "./inline-rings.js";
+import {
+  AWAKE,
+  BYTES,
+  BYTES_EACH,
+  END_WORDS,
+  LENGTH,
+  LIMIT,
+  MESSAGES,
+  POSITION,
+  PUBLISHED,
+} from "./inline-words.js";
 import { MOST_RECORDS, RingLane } from "./ring-lane.js";
-import { BULK_CAPACITY } from "./rings.js";
+import { BULK_CAPACITY, ringCapacities } from "./rings.js";
 import { SharedBulk } from "./shared-bulk.js";
 
 /**
@@ -44,6 +56,8 @@ export interface ShmOptions {
   readonly bulkBytes: number;
   /** Whether segments are made by shm_open; the peer can resize those. Otherwise they are sealed. */
   readonly named: boolean;
+  /** How short messages go. Default: as RINGBELL_RING says. */
+  readonly ring?: RingUse;
   /** The peer's process, for the texts of errors; undefined if it is not known. */
   readonly pid?: number | undefined;
 }
@@ -76,10 +90,21 @@ function checkNumbers(layout: Layout): void {
   assertLayout(layout, {
     sent: { sent: SENT, full: FULL, ended: ENDED },
     batch: { most: MOST_RECORDS },
+    endWords: {
+      position: POSITION,
+      limit: LIMIT,
+      messages: MESSAGES,
+      bytes: BYTES,
+      bytesEach: BYTES_EACH,
+      words: END_WORDS,
+    },
+    parked: { awake: AWAKE },
     latency: { buckets: LATENCY_BUCKETS, firstBits: Math.log2(FIRST_LATENCY) },
     record: {
       headerBytes: RECORD_HEADER,
       alignment: recordBytes(1) - recordBytes(0),
+      published: PUBLISHED >>> 0,
+      lengthMask: LENGTH,
       kindWord: 1,
       scratchKindShift: KIND_SHIFT,
       kinds: { message: PLAIN, withBlocks: WITH_BLOCKS, inBlock: IN_BLOCK },
@@ -112,6 +137,7 @@ class ShmConnection implements Connection {
   #cellsBuffer: ArrayBuffer | undefined;
   #cells: SharedCells | undefined;
   readonly #descriptor: number;
+  readonly #rings: InlineRings;
 
   constructor(
     binding: Binding,
@@ -119,7 +145,7 @@ class ShmConnection implements Connection {
     region: Region,
     geometry: readonly LaneGeometry[],
     listener: boolean,
-    { spin, bulkBytes, named, pid }: ShmOptions,
+    { spin, bulkBytes, named, pid, ring = ringUse() }: ShmOptions,
     pending: Uint8Array,
     passed: number,
   ) {
@@ -158,7 +184,12 @@ class ShmConnection implements Connection {
         if (!this.#closed) this.#handler?.onMemory();
       },
     });
-    this.lanes = geometry.map((lane, i) => new RingLane(lane, this.#native.lanes[i]!, layout, blocks));
+    const capacities = ringCapacities(geometry);
+    this.#rings = new InlineRings(this.#native, layout, listener, capacities, region.bytes, ring);
+    this.lanes = geometry.map(
+      (lane, i) => new RingLane(lane, this.#native.lanes[i]!, layout, blocks, () => this.#rings.of(i)),
+    );
+    if (ring === "inline") for (const lane of this.lanes) lane.openInline();
   }
 
   /** Made for those that ask: most channels have no use for them. */
@@ -186,6 +217,8 @@ class ShmConnection implements Connection {
       this.bulk.close();
       this.#closed = true;
       this.#leaveCells();
+      for (const lane of this.lanes) lane.leave();
+      this.#rings.close();
       const { corrupt, closed } = this.#layout.close;
       this.#native.close(this.ending.reason === "protocol-error" ? corrupt : closed);
     }
@@ -240,7 +273,7 @@ class ShmConnection implements Connection {
 
   #leaveCells(): void {
     this.#cells?.leave();
-    if (this.#cellsBuffer !== undefined) this.#native.dropCells(this.#cellsBuffer);
+    if (this.#cellsBuffer !== undefined) this.#native.dropView(this.#cellsBuffer);
     this.#cellsBuffer = undefined;
   }
 

@@ -31,6 +31,8 @@ export class WindowLane implements TransportLane {
   readonly capacity: number;
   readonly maxBytes: number;
   /** A thread can't wait for the peer: what arrives comes by the event loop. */
+  readonly inline = undefined;
+  readonly isInline = false;
   readonly blocking = undefined;
   readonly triedInVain = undefined;
   readonly written = (): Promise<void> | undefined => this.#host.outlet.written();
@@ -131,6 +133,14 @@ export class WindowLane implements TransportLane {
       .next()
       ?.map((arrival, i) => bulk.take(arrival, records.kind === IN_BLOCK && i === 0));
     return blocks && deliveryOf(records, records.bytes, blocks);
+  }
+
+  foundNothing(): boolean {
+    return false;
+  }
+
+  drainSome(): number {
+    return this.drain(Number.MAX_SAFE_INTEGER);
   }
 
   drain(max: number): number {

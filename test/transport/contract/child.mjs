@@ -120,7 +120,7 @@ switch (task) {
     break;
   case "echo-try":
     for (let i = 0; i < Number(count); i++) {
-      while (lane.drain(1) === 0);
+      while (lane.drainSome() === 0);
       const [bytes] = inbox();
       while (lane.send(put(bytes)) !== SENT);
     }

@@ -1,42 +1,24 @@
 import { randomBytes } from "node:crypto";
-import { openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { loadBinding } from "../../../lib/native/load.js";
-import type { Connection, LaneGeometry } from "../../../lib/transport/contract.js";
+import type { LaneGeometry } from "../../../lib/transport/contract.js";
+import type { RingUse } from "../../../lib/transport/shm/inline-rings.js";
 import { ringCapacities } from "../../../lib/transport/shm/rings.js";
 import { createShm } from "../../../lib/transport/shm/shm.js";
 import { transportContract } from "../contract/suite.js";
-import { acceptNative, nativePair } from "../wire/wires.js";
+import { acceptNative } from "../wire/wires.js";
+import { shmPair } from "./pair.js";
 
 const binding = loadBinding();
 const fixture = (name: string) => fileURLToPath(new URL(`../contract/${name}`, import.meta.url));
 
-async function pair(
+const pair = (
   lanes: readonly LaneGeometry[],
   bulkBytes: number,
   name: string,
   spin: number | "adaptive",
-): Promise<readonly [Connection, Connection]> {
-  const [a, b] = await nativePair(binding);
-  const capacities = ringCapacities(lanes);
-  const region = binding.regionCreate(capacities, name);
-  const other =
-    name === ""
-      ? binding.regionOpen(capacities, "", reopen(region.descriptor))
-      : binding.regionOpen(capacities, name, -1);
-  if (name !== "") binding.regionUnlink(name);
-  region.closeDescriptor();
-  const options = { spin, bulkBytes, named: name !== "" };
-  return [
-    createShm(binding, a, region, lanes, true, options),
-    createShm(binding, b, other, lanes, false, options),
-  ];
-}
-
-/** A second descriptor of the same memory, as if it had been passed. */
-function reopen(descriptor: number): number {
-  return openSync(`/proc/self/fd/${descriptor}`, "r+");
-}
+  rings?: readonly [RingUse, RingUse],
+) => shmPair(lanes, { bulkBytes, name, spin, ...(rings && { rings }) }).then(({ ends }) => ends);
 
 const processes = {
   join: fixture("join-shm.mjs"),
@@ -71,3 +53,11 @@ transportContract(
     tries: true,
   },
 );
+const ends: readonly RingUse[] = ["native", "inline"];
+for (const rings of ends.flatMap((a) => ends.map((b) => [a, b] as const))) {
+  transportContract(
+    `shared memory, from ${rings[0]} to ${rings[1]} ends`,
+    (lanes, bulk) => pair(lanes, bulk, "", "adaptive", rings),
+    { blocking: true, tries: true },
+  );
+}

@@ -1,0 +1,28 @@
+/*
+ * What the inline way knows of a ring's bits without asking the addon: constants cost nothing there. `checkNumbers` (shm.ts) compares them
+ * with the addon's layout.
+ */
+
+/** The indices of the words that an end shares with native code: `Layout.endWords`. */
+export const POSITION = 0;
+export const LIMIT = 2;
+export const MESSAGES = 4;
+export const BYTES = 5;
+export const BYTES_EACH = 6;
+export const END_WORDS = 8;
+
+/** In a record's first word: the bit that publishes. */
+export const PUBLISHED = -0x8000_0000;
+/** In a record's first word: the bits of the payload's length. */
+export const LENGTH = 0x7fff_ffff;
+/** The state of a peer that does not sleep. */
+export const AWAKE = 0;
+
+/** The longest payload, in bytes, that is copied by JavaScript. Beyond it a call of the addon costs less. */
+export const LONGEST_COPY = 128;
+
+/**
+ * Whether this processor sees the loads of a thread in their order. Then a plain load does for an acquire, and, behind an `Atomics.store`,
+ * which is a full barrier here, also for a sequentially consistent one. `Atomics.load` is a call in V8, and costs 5 ns more.
+ */
+export const ORDERED_LOADS = process.arch === "x64";
