@@ -95,6 +95,50 @@ export class InlineConsumer {
     return at + RECORD_HEADER;
   }
 
+  // ---- for batches
+
+  /**
+   * Returns how many of the next records have payloads of `bytes` bytes and can be read where they are, at most `most`; `at` is the first. They
+   * are not taken. Returns NOT_INLINE if there is none but the addon must look. Hot.
+   */
+  ready(bytes: number, most: number): number {
+    const { own, words, mask } = this;
+    const position = own[POSITION]!;
+    const first = position & mask;
+    const size = recordBytes(bytes);
+    // The bounds are those of `take`. The comparison with 0 is for lower halves.
+    const room = Math.min(this.end - first, (own[LIMIT]! - position) | 0) - 1;
+    const marked = (this.peer[this.marked]! - own[MESSAGES]!) | 0;
+    let count = room < size ? 0 : Math.min(most, Math.floor(room / size));
+    if (marked > 0 && marked <= count) count = marked - 1;
+    const step = size >> 2;
+    let word = first >> 2;
+    let ready = 0;
+    // Acquire: as in `take`.
+    for (; ready < count; ready++, word += step) {
+      const header = ORDERED_LOADS ? words[word]! : Atomics.load(words, word);
+      if (header !== (bytes | PUBLISHED) || words[word + 1] !== 0) break;
+    }
+    if (ready > 0) return this.peer[0] === AWAKE ? ready : NOT_INLINE;
+    const header = ORDERED_LOADS ? words[first >> 2]! : Atomics.load(words, first >> 2);
+    return header >= 0 ? this.nothing() : NOT_INLINE;
+  }
+
+  /** Where the payload of the next record stands in the ring. */
+  get at(): number {
+    return (this.own[POSITION]! & this.mask) + RECORD_HEADER;
+  }
+
+  /** Takes records that were `ready`. */
+  pass(count: number, bytes: number): void {
+    const { own } = this;
+    own[POSITION] = own[POSITION]! + count * recordBytes(bytes);
+    own[MESSAGES] = (own[MESSAGES]! + count) | 0;
+    if (own[BYTES_EACH] === 0) own[BYTES] = (own[BYTES]! + count * bytes) | 0;
+  }
+
+  // ---- one by one
+
   /** Takes the next record as the only one of a scratch. Returns 1, NOTHING or NOT_INLINE. Hot. */
   copy(scratch: Scratch): number {
     const { own, words } = this;

@@ -18,6 +18,7 @@ import {
 } from "../records/record-layout.js";
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
+import { InlineBatch } from "./inline-batch.js";
 import { InlineConsumer, NOTHING } from "./inline-consumer.js";
 import { InlineProducer } from "./inline-producer.js";
 import type { InlineRings } from "./inline-rings.js";
@@ -92,7 +93,11 @@ export class RingLane implements BlockingLane {
   private readonly callDrainWait: () => void;
   private readonly blocks: () => BlockTraffic;
   private readonly rings: (() => ReturnType<InlineRings["of"]>) | undefined;
-  declare readonly inline: { readonly out: InlineProducer; readonly incoming: InlineConsumer };
+  declare readonly inline: {
+    readonly out: InlineProducer;
+    readonly batch: InlineBatch;
+    readonly incoming: InlineConsumer;
+  };
   /** The calls of the addon that are left until the inline way opens; 0 once it has, or never will. */
   private untilOpen = CALLS_UNTIL_OPEN;
   isInline = false;
@@ -129,10 +134,15 @@ export class RingLane implements BlockingLane {
     this.kind = word(kind);
     this.timeout = new Float64Array(native.control, timeout * 8, 1);
     this.native = native;
-    this.inline = {
-      out: new InlineProducer(native.control, layout.control.producer, this.place, native.wakePeer),
-      incoming: new InlineConsumer(native.control, layout.control.consumer),
-    };
+    const out = new InlineProducer(
+      native.control,
+      layout.control.producer,
+      this.place,
+      native.wakePeer,
+      (bytes) => this.hasRoom(bytes),
+    );
+    const incoming = new InlineConsumer(native.control, layout.control.consumer);
+    this.inline = { out, batch: new InlineBatch(out), incoming };
     this.layout = layout;
     this.counters = new Float64Array(layout.laneStats.count);
     this.callSend = native.send;
@@ -158,13 +168,20 @@ export class RingLane implements BlockingLane {
   }
 
   private sendNative(bytes: number): SendStatus {
-    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
+    this.countCall();
     this.argument[0] = bytes;
     this.callSend();
     return this.result[0] as SendStatus;
   }
 
+  private hasRoom(bytes: number): boolean {
+    this.argument[0] = bytes;
+    this.native.findRoom();
+    return this.result[0] === SENT;
+  }
+
   sendPacked(): number {
+    this.countCall();
     this.argument[0] = this.place.restart();
     this.native.sendBatch();
     return this.result[0]!;
@@ -201,10 +218,19 @@ export class RingLane implements BlockingLane {
       if (took === NOTHING && this.foundNothing()) return 0;
       // The inline way comes here at intervals only, after many messages.
       this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
-    } else if (this.untilOpen > 0 && --this.untilOpen === 0) {
-      this.openInline();
+    } else {
+      this.countCall();
     }
     return this.drain(MOST_RECORDS);
+  }
+
+  private countCall(): void {
+    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
+  }
+
+  visit(): void {
+    this.native.visit();
+    this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
   }
 
   foundNothing(): boolean {
@@ -280,6 +306,7 @@ export class RingLane implements BlockingLane {
   /** Closes the inline way for good: the memory is about to go. */
   leave(): void {
     this.inline.out.leave();
+    this.inline.batch.leave();
     this.inline.incoming.leave();
     this.untilOpen = 0;
     this.isInline = false;
