@@ -16,12 +16,12 @@ import { MAIN, ringbell, runNode } from "./run.js";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The command, in a directory with an endpoint whose peer sends ten messages a second. */
-async function paged() {
+async function paged(role = "<b>planner</b>") {
   const directory = scratchDirectory();
   const server = await listen("tools", { directory });
   onTestFinished(() => server.close());
   server.on("connection", (channel) => channel.on("message", () => {}));
-  const channel = await connect("tools", { directory, role: "<b>planner</b>" });
+  const channel = await connect("tools", { directory, role });
   const sending = setInterval(() => channel.trySend("x"), 100);
   onTestFinished(() => clearInterval(sending));
   const child = spawn(process.execPath, [MAIN, "top", "--page", "0", "-i", "200", "-d", directory]);
@@ -156,6 +156,23 @@ describe.skipIf(EXECUTABLE === undefined)("the page of ringbell top", { timeout:
     expect(complaints).toEqual([]);
     end();
     await page.locator("#connection[data-state=over], #connection[data-state=reconnecting]").waitFor();
+  });
+
+  it("shows the state of a lane in a window of 1280 pixels, beside a role of any length", async () => {
+    const { link } = await paged("a role that goes on and on and on and on and on and on and on");
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 700 } })).newPage();
+    await page.goto(link);
+    const row = page.locator("tbody tr", { hasText: "active" });
+    await row.waitFor();
+    // In one look, for each new picture makes the table anew.
+    const cut = await page.locator(".scroll").evaluate((one) => one.scrollWidth - one.clientWidth);
+    expect(cut, "columns are out of sight").toBe(0);
+    await page.locator("td[title^='a role that goes']").waitFor();
+    await page.setViewportSize({ width: 390, height: 800 });
+    await row.locator("button").click();
+    const lines = page.locator("#detail");
+    await lines.waitFor();
+    expect(await lines.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
   });
 
   it("lets nobody in without the token", async () => {

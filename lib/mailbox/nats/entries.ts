@@ -3,8 +3,8 @@ import { checkName, checkSettings } from "../settings.js";
 import { token } from "./names.js";
 
 /*
- * What lies under the keys of a bucket. Everybody who may write to the server may write there, and a program with a fault may, too. So only
- * what mailboxes could have written is taken, and the rest is passed over.
+ * The values of a bucket, as they are read. Everybody who may write to the server may write there, and a program with a fault may, too. So
+ * only what mailboxes could have written is taken, and the rest is passed over.
  */
 
 export interface BoxEntry {
