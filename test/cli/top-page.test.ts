@@ -158,15 +158,19 @@ describe.skipIf(EXECUTABLE === undefined)("the page of ringbell top", { timeout:
     await page.locator("#connection[data-state=over], #connection[data-state=reconnecting]").waitFor();
   });
 
-  it("shows the state of a lane in a window of 1280 pixels, beside a role of any length", async () => {
-    const { link } = await paged("a role that goes on and on and on and on and on and on and on");
+  it("shows the state of a lane in a window of 1280 pixels, or of 1110, beside a role of any length", async () => {
+    const { link } = await paged(`a role that goes ${"W".repeat(47)}`);
     const page = await (await browser.newContext({ viewport: { width: 1280, height: 700 } })).newPage();
     await page.goto(link);
     const row = page.locator("tbody tr", { hasText: "active" });
     await row.waitFor();
-    // In one look, for each new picture makes the table anew.
-    const cut = await page.locator(".scroll").evaluate((one) => one.scrollWidth - one.clientWidth);
-    expect(cut, "columns are out of sight").toBe(0);
+    for (const width of [1280, 1110]) {
+      await page.setViewportSize({ width, height: 700 });
+      await page.locator("tbody tr", { hasText: "active" }).waitFor();
+      // In one look, for each new picture makes the table anew.
+      const cut = await page.locator(".scroll").evaluate((one) => one.scrollWidth - one.clientWidth);
+      expect(cut, `columns are out of sight at ${width} pixels`).toBe(0);
+    }
     await page.locator("td[title^='a role that goes']").waitFor();
     await page.setViewportSize({ width: 390, height: 800 });
     await row.locator("button").click();
