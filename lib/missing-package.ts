@@ -8,9 +8,10 @@ export class MissingPackageError extends RingbellError {
   constructor(
     readonly packageName: string,
     what: string,
-    options?: ErrorOptions,
+    { all = [packageName], ...options }: ErrorOptions & { readonly all?: readonly string[] } = {},
   ) {
-    super(`${what}; install it by: npm install ${packageName}`, options);
+    const it = all.length === 1 ? "it" : "them";
+    super(`${what}; install ${it} by: npm install ${all.join(" ")}`, options);
   }
 }
 brand(MissingPackageError, "ERR_RINGBELL_MISSING_PACKAGE");

@@ -145,13 +145,15 @@ export class Bridge implements AsyncDisposable {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const path = pathOf(request);
-    if (path !== this.#settings.path) {
-      if (this.#owns) refuseUpgrade(socket, 404, "Not Found");
+    const isOurs = pathOf(request) === this.#settings.path;
+    // Another listener of the program's server may take it. Without one, nobody would ever answer.
+    if (!isOurs && !this.#owns && this.#server.listenerCount("upgrade") > 1) return;
+    // Node listens no more for errors of this socket. One that fails before it is a WebSocket must not end the process.
+    socket.on("error", () => socket.destroy());
+    if (!isOurs) {
+      refuseUpgrade(socket, 404, "Not Found");
       return;
     }
-    // A socket that fails before it is a WebSocket must not end the process.
-    socket.on("error", () => socket.destroy());
     const why = this.#mayTalk(request);
     if (why !== undefined) {
       this.#refused(`websocket ${request.socket.remoteAddress}`, undefined, why, undefined);

@@ -12,7 +12,7 @@ stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-process.exitCode = await runProgram(
+const code = await runProgram(
   process.argv.slice(2),
   {
     print: (text) => void stdout.write(`${text}\n`),
@@ -21,3 +21,5 @@ process.exitCode = await runProgram(
   },
   (text) => void stderr.write(`${text}\n`),
 );
+// A command that failed may leave something open that would keep the process alive, such as the socket of a client of NATS that gave up.
+if (code !== 0) process.exit(code);

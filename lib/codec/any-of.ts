@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "../errors.js";
 import type { Codec } from "./codec.js";
-import { type AnyOf, type CodecOption, type Codecs, resolveCodecs } from "./resolve.js";
+import { type AnyOf, assertCodec, type CodecOption, type Codecs, resolveCodecs } from "./resolve.js";
 
 /** The most codecs of one choice. */
 const MOST_CHOICES = 4;
@@ -19,10 +19,10 @@ export function anyOf<Send, Receive>(
   }
   const known = new Set<string>();
   for (const [at, codec] of choices.entries()) {
-    const { send } = resolveCodecs(codec, `choices[${at}]`);
-    const identity = JSON.stringify([send.name, send.fingerprint]);
+    assertCodec(codec, `choices[${at}]`);
+    const identity = JSON.stringify([codec.name, codec.fingerprint]);
     if (known.has(identity))
-      throw new InvalidArgumentError(`choices[${at}]`, "a codec that is not there yet", send.name);
+      throw new InvalidArgumentError(`choices[${at}]`, "a codec that is not there yet", codec.name);
     known.add(identity);
   }
   return Object.freeze({ choices: Object.freeze([...choices]) });

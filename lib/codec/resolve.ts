@@ -29,9 +29,10 @@ export interface Codecs<Send, Receive> {
  * @throws InvalidArgumentError (`ERR_RINGBELL_INVALID_ARGUMENT`) that names the part that is missing.
  */
 export function assertCodec(value: unknown, argument = "codec"): asserts value is Codec<unknown> {
-  if (typeof value !== "object" || value === null) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new InvalidArgumentError(argument, "a codec such as json() or struct({…})", value);
   }
+  if ("choices" in value) throw new InvalidArgumentError(argument, "one codec; anyOf(…) stands alone", value);
   const codec = value as Partial<Record<keyof Codec<unknown>, unknown>>;
   const check = (key: keyof Codec<unknown>, fits: boolean, expected: string) => {
     if (!fits) throw new InvalidArgumentError(`${argument}.${key}`, expected, codec[key]);

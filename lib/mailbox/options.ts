@@ -112,7 +112,7 @@ function checkNats(options: MailboxesOptions): NatsSettings {
   checkOptions(options, KNOWN_NATS, "options");
   const { servers = SERVER, connection = {}, name = "mailbox", namespace = defaultNamespace() } = options;
   const list = typeof servers === "string" ? [servers] : servers;
-  if (!Array.isArray(list) || list.length === 0 || !list.every((one) => typeof one === "string")) {
+  if (!Array.isArray(list) || list.length === 0 || !list.every(isServer)) {
     throw new InvalidArgumentError("options.servers", "HOST:PORT, or an array of these", servers);
   }
   if (typeof connection !== "object" || connection === null) {
@@ -128,6 +128,11 @@ function checkNats(options: MailboxesOptions): NatsSettings {
     replicas: checkInteger(options.replicas ?? 1, "options.replicas", 1, 5),
     silence: checkInteger(options.silence ?? SILENCE, "options.silence", 1000, 300_000),
   };
+}
+
+/** Whether a text names a server of NATS: HOST:PORT, perhaps behind `nats://`. */
+function isServer(value: unknown): boolean {
+  return typeof value === "string" && URL.canParse(`http://${value.replace(/^[a-z]+:\/\//, "")}`);
 }
 
 function checkLocal(options: MailboxesOptions): LocalSettings {

@@ -1,12 +1,14 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { connect as netConnect } from "node:net";
 import { join } from "node:path";
 import { serveBridge } from "ringbell/bridge";
 import { Session } from "ringbell/session";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
+import { runCode } from "../cli/run.js";
 import { ending, privateDirectory, until } from "../session/setup.js";
 import { bridged, ORIGIN, Raw, TOKENS } from "./setup.js";
 
@@ -58,6 +60,41 @@ describe("a bridge looks at who comes", () => {
     expect((await fetch(`${http}/health`, { headers: { origin: "null" } })).status).toBe(403);
     const health = await fetch(`${http}/health`, { headers: { origin: ORIGIN } });
     expect([health.status, health.headers.get("access-control-allow-origin")]).toEqual([200, ORIGIN]);
+  });
+
+  it("lives when a connection is reset whose upgrade it refuses", async () => {
+    // In a process of its own: an error of a socket that nobody listens for would end it.
+    const { code, stdout, stderr } = await runCode(`
+      import { once } from "node:events";
+      import { connect } from "node:net";
+      import { newToken, serveBridge } from "ringbell/bridge";
+      import { Session } from "ringbell/session";
+      const tokens = { [newToken()]: { name: "a", role: "b" } };
+      const bridge = await serveBridge({ session: new Session(), origins: ["http://localhost"], tokens });
+      const { hostname, port, pathname } = new URL(bridge.url);
+      for (let n = 0; n < 100; n++) {
+        const socket = connect(Number(port), hostname).on("error", () => {});
+        await once(socket, "connect");
+        const path = n % 2 ? "/other" : pathname;
+        socket.write("GET " + path + " HTTP/1.1\\r\\nHost: x\\r\\nConnection: Upgrade\\r\\nUpgrade: websocket\\r\\n\\r\\n");
+        socket.resetAndDestroy();
+      }
+      const health = await fetch(bridge.url.replace("ws", "http") + "/health");
+      console.log(health.status);
+      process.exit();
+    `);
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "200\n", stderr: "" });
+  });
+
+  it("refuses upgrades of a given server where nobody else takes them, and leaves them to others", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { bridge } = await bridged({}, { server });
+    const other = new URL("/other", bridge.url).href;
+    expect(await upgrade(other, {})).toMatch(/^HTTP\/1.1 404/);
+    server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 418 Mine\r\n\r\n"));
+    expect(await upgrade(other, {})).toMatch(/^HTTP\/1.1 418/);
   });
 
   it("refuses to allow the origin null, an origin with a path, and tokens that can be guessed", async () => {

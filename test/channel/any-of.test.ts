@@ -92,6 +92,24 @@ describe("anyOf", () => {
     }
   });
 
+  it("says what it takes, where it is given an array, a pair, or another choice", async () => {
+    const call = anyOf as unknown as (...choices: unknown[]) => unknown;
+    const said = (...choices: unknown[]) => {
+      try {
+        return call(...choices);
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
+    expect(said([json(), packed()])).toMatch(/^choices\[0\] must be a codec such as json\(\)/);
+    expect(said(json(), anyOf(packed()))).toMatch(/^choices\[1\] must be one codec; anyOf\(…\) stands alone/);
+    expect(said({ send: json(), receive: packed() })).toMatch(/^choices\[0\]/);
+    const codec = { send: anyOf(json(), packed()), receive: json() } as never;
+    await expect(listen("x", { directory: scratchDirectory(), codec })).rejects.toThrow(
+      /^options\.codec\.send must be one codec; anyOf\(…\) stands alone/,
+    );
+  });
+
   it("is checked where it is an option, too", async () => {
     const options = { directory: scratchDirectory(), codec: { choices: [{}] } as never };
     await expect(listen("x", options)).rejects.toMatchObject({ code: "ERR_RINGBELL_INVALID_ARGUMENT" });

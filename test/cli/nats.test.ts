@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -38,7 +40,40 @@ describe.skipIf(withoutNats !== undefined)("the command line, for mailboxes in N
   it("says that the server lets nobody in without a token", async () => {
     const refused = await ringbell(["mail", "ls", "--nats", server.servers], { NATS_TOKEN: "" });
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/no server of NATS at 127\.0\.0\.1:\d+: .*[Aa]uthori[sz]ation/);
+    expect(refused.stderr).toMatch(
+      /the server of NATS at 127\.0\.0\.1:\d+ does not let us in .*ERR_RINGBELL_ACCESS/,
+    );
+  });
+
+  it("refuses what is no address, and a priority that there is not", async () => {
+    for (const servers of ["not an address", "", "127.0.0.1:4222,", "127.0.0.1:99999"]) {
+      const { code, stderr } = await ringbell(["mail", "ls", "--nats", servers]);
+      expect({ code, stderr }).toEqual({
+        code: 2,
+        stderr: expect.stringContaining("--nats must be HOST:PORT"),
+      });
+    }
+    expect(await mail("post", "a", "x", "--priority", "high")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--priority must be interrupt, normal, notice"),
+    });
+  });
+
+  it("says of a message whose sender is not known that it is from somebody", async () => {
+    await mail("post", "c", "one");
+    await mail("post", "c", "two", "--from", "alice");
+    expect((await mail("fetch", "c")).stdout).toMatch(
+      / c from somebody\n {2}one\n.* c from alice\n {2}two\n/,
+    );
+  });
+
+  it("ends where something listens that never answers", { timeout: 30_000 }, async () => {
+    const silent = createServer((socket) => socket.on("error", () => {})).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    onTestFinished(() => void silent.close());
+    const { port } = silent.address() as { port: number };
+    const { code, stderr } = await ringbell(["mail", "ls", "--nats", `127.0.0.1:${port}`]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("no server of NATS at") });
   });
 
   it("serves the tool ipc over it", async () => {

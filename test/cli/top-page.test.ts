@@ -1,20 +1,27 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { cpSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { request } from "node:http";
+import { connect as netConnect } from "node:net";
+import { dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
 import { type Browser, chromium } from "playwright-core";
 import { connect, listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { EXECUTABLE } from "../bridge/devtools.js";
 import { scratchDirectory } from "../transport/scratch.js";
-import { MAIN, ringbell } from "./run.js";
+import { MAIN, ringbell, runNode } from "./run.js";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The command, in a directory with an endpoint whose peer sends ten messages a second. */
-async function paged() {
+async function paged(role = "<b>planner</b>") {
   const directory = scratchDirectory();
   const server = await listen("tools", { directory });
   onTestFinished(() => server.close());
   server.on("connection", (channel) => channel.on("message", () => {}));
-  const channel = await connect("tools", { directory, role: "<b>planner</b>" });
+  const channel = await connect("tools", { directory, role });
   const sending = setInterval(() => channel.trySend("x"), 100);
   onTestFinished(() => clearInterval(sending));
   const child = spawn(process.execPath, [MAIN, "top", "--page", "0", "-i", "200", "-d", directory]);
@@ -23,6 +30,24 @@ async function paged() {
   const [printed] = await once(child.stdout, "data");
   const link = String(printed).trim();
   return { link, end: () => child.kill("SIGINT"), ended };
+}
+
+/** The link that a command prints, in a directory without endpoints. */
+async function linkOf(main: string): Promise<string> {
+  const child = spawn(process.execPath, [main, "top", "--page", "0", "-d", scratchDirectory()]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const [printed] = await once(child.stdout, "data");
+  return String(printed).trim();
+}
+
+/** The package as it is installed, with some packages beside it. Returns the path of the command. */
+function installed(...beside: string[]): string {
+  const place = scratchDirectory();
+  cpSync(join(ROOT, "dist"), join(place, "dist"), { recursive: true });
+  cpSync(join(ROOT, "package.json"), join(place, "package.json"));
+  mkdirSync(join(place, "node_modules"));
+  for (const name of beside) symlinkSync(join(ROOT, "node_modules", name), join(place, "node_modules", name));
+  return join(place, "dist/cli/main.js");
 }
 
 /** The status of an answer, and its headers. */
@@ -45,18 +70,54 @@ describe("ringbell top --page", () => {
     expect((await got(link, "/../../../package.json")).status).toBe(404);
     expect((await got(link, "/", "example.com")).status).toBe(421);
     expect((await got(link, "/", undefined, "POST")).status).toBe(405);
+    expect((await got(link, "/?again")).status).toBe(200);
+    for (const path of ["/ringbell", "/ringbell/", "/ringbell/page", "/ringbells"]) {
+      expect((await got(link, path)).status, path).toBe(404);
+    }
+    expect((await got(link, "/ringbell/health?x")).status).toBe(200);
     end();
     expect((await ended)[0]).toBe(0);
   });
 });
 
-describe("ringbell top --page with what is no port", () => {
-  it("says what a port is", async () => {
-    const { code, stderr } = await ringbell(["top", "--page", "x"]);
-    expect({ code, stderr: stderr.trim() }).toEqual({
-      code: 2,
-      stderr: 'ringbell: --page must be a port from 0 to 65535; it is "x"',
-    });
+describe("the server of ringbell top --page", () => {
+  it("answers an upgrade that is not the bridge's, and lives when the connection is reset meanwhile", async () => {
+    const link = await linkOf(MAIN);
+    const { hostname, port } = new URL(link);
+    const head = `GET /other HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    const dial = () => netConnect(Number(port), hostname).on("error", () => {});
+    expect(await text(dial().end(head))).toMatch(/^HTTP\/1.1 404 /);
+    for (let n = 0; n < 200; n++) {
+      const socket = dial();
+      await once(socket, "connect");
+      socket.write(head);
+      socket.resetAndDestroy();
+    }
+    expect((await got(link, "/")).status).toBe(200);
+  });
+
+  it("ends with the reason where ws is not installed", async () => {
+    const { code, stderr } = await runNode([installed(), "top", "--page", "0"]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("npm install ws") });
+  });
+
+  it("serves its page also when the package is replaced meanwhile", async () => {
+    const main = installed("ws");
+    const link = await linkOf(main);
+    rmSync(join(dirname(main), "top"), { recursive: true });
+    expect((await got(link, "/style.css")).status).toBe(200);
+  });
+
+  it("says what a port is, and what does not go with a page", async () => {
+    const said = async (...args: string[]) => {
+      const { code, stderr } = await ringbell(["top", ...args]);
+      expect(code).toBe(2);
+      return stderr.trim();
+    };
+    expect(await said("--page", "x")).toBe('ringbell: --page must be a port from 0 to 65535; it is "x"');
+    expect(await said("--page", "1.5")).toBe('ringbell: --page must be a whole number; it is "1.5"');
+    expect(await said("--page", "0", "--json")).toBe("ringbell: --page does not go with --json");
+    expect(await said("--page", "0", "-c", "3")).toBe("ringbell: --page does not go with --count");
   });
 });
 
@@ -95,6 +156,27 @@ describe.skipIf(EXECUTABLE === undefined)("the page of ringbell top", { timeout:
     expect(complaints).toEqual([]);
     end();
     await page.locator("#connection[data-state=over], #connection[data-state=reconnecting]").waitFor();
+  });
+
+  it("shows the state of a lane in a window of 1280 pixels, or of 1110, beside a role of any length", async () => {
+    const { link } = await paged(`a role that goes ${"W".repeat(47)}`);
+    const page = await (await browser.newContext({ viewport: { width: 1280, height: 700 } })).newPage();
+    await page.goto(link);
+    const row = page.locator("tbody tr", { hasText: "active" });
+    await row.waitFor();
+    for (const width of [1280, 1110]) {
+      await page.setViewportSize({ width, height: 700 });
+      await page.locator("tbody tr", { hasText: "active" }).waitFor();
+      // In one look, for each new picture makes the table anew.
+      const cut = await page.locator(".scroll").evaluate((one) => one.scrollWidth - one.clientWidth);
+      expect(cut, `columns are out of sight at ${width} pixels`).toBe(0);
+    }
+    await page.locator("td[title^='a role that goes']").waitFor();
+    await page.setViewportSize({ width: 390, height: 800 });
+    await row.locator("button").click();
+    const lines = page.locator("#detail");
+    await lines.waitFor();
+    expect(await lines.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
   });
 
   it("lets nobody in without the token", async () => {

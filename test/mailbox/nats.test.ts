@@ -2,6 +2,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { Kvm } from "@nats-io/kv";
 import { headers, connect as natsConnect } from "@nats-io/transport-node";
 import { type MailboxesOptions, mailboxes } from "ringbell/mailbox";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
@@ -194,6 +196,46 @@ describe.skipIf(withoutNats !== undefined)("processes with mailboxes in NATS", (
     await expect(mail.box("a").fetch({ limit: 1 })).rejects.toMatchObject({ code: "ERR_RINGBELL_DECODE" });
     expect(bodies(await mail.fetch("a"))).toEqual(["theirs", "bare"]);
   });
+
+  it("pass over what others have put among the names, settings and subscriptions of boxes", async () => {
+    const options = fresh({ name: "books" });
+    const mail = await opened(options);
+    await mail.box("a").configure({ maxAttempts: 7 });
+    await mail.box("a").subscribe("news.>");
+    const nats = await natsConnect({ servers: server.servers });
+    onTestFinished(() => nats.close());
+    const kv = await new Kvm(nats).open("RINGBELL-BOXES_n-books");
+    const settings = { maxMessages: "many", lease: -1, maxAttempts: 7, policy: {}, other: 1 };
+    await kv.put("n-a", JSON.stringify({ name: "a", settings }));
+    for (const name of [5, null, "other", { a: 1 }]) await kv.put("n-b", JSON.stringify({ name }));
+    for (const text of ["{", "null", "[]", "7"]) await kv.put(`n-${text.length}`, text);
+    await kv.put("n-a.counts", '{"refused":"x","dropped":-1}');
+    const patterns = [5, null, ["a"], ["a", {}], [1, 2], ["a", "news.>"]];
+    await kv.put("topics", JSON.stringify({ patterns }));
+    const other = await opened(options);
+    const { boxes } = await other.status();
+    expect(boxes.map(({ name }) => name)).toEqual(["a"]);
+    expect(boxes[0]).toMatchObject({ refused: 0, dropped: 0 });
+    expect(boxes[0]!.settings).toMatchObject({ maxMessages: 1_000_000, maxAttempts: 7, policy: "reject" });
+    expect(await other.publish("news.today", "x")).toMatchObject({ boxes: 1 });
+    expect((await other.wait("a"))!.body).toBe("x");
+  });
+
+  it("refuse a stream of theirs that others have made, by its name", async () => {
+    const nats = await natsConnect({ servers: server.servers });
+    onTestFinished(() => nats.close());
+    const { streams } = await jetstreamManager(nats);
+    await streams.add({ name: "RINGBELL+n-taken+n-a", subjects: ["ringbell.n-taken.n-a.*"] });
+    await streams.add({ name: "RINGBELL+n-taken+n-b", subjects: ["another"] });
+    await streams.add({ name: "FOREIGN", subjects: ["ringbell.n-taken.n-c.>"] });
+    const mail = await opened(fresh({ name: "taken" }));
+    for (const box of ["a", "b", "c"]) {
+      await expect(mail.post(box, "x")).rejects.toMatchObject({
+        code: "ERR_RINGBELL_STORE",
+        message: expect.stringContaining(`the stream RINGBELL+n-taken+n-${box}`),
+      });
+    }
+  });
 });
 
 describe.skipIf(withoutNats !== undefined)("a server of NATS that is killed", () => {
@@ -279,18 +321,22 @@ describe("mailboxes in NATS that can't be opened", () => {
     writeFileSync(join(place, "package.json"), '{ "type": "module" }');
     const opening =
       'import("./dist/mailbox/index.js").then(({ mailboxes }) => mailboxes({ engine: "nats" }))';
-    const code = `${opening}.catch(({ code, packageName }) => console.log(code, packageName))`;
+    const code = `${opening}.catch(({ code, packageName, message }) => console.log(code, packageName, message.split(": ").at(-1)))`;
     const { stdout } = spawnSync(process.execPath, ["-e", code], { cwd: place, encoding: "utf8" });
-    expect(stdout).toBe("ERR_RINGBELL_MISSING_PACKAGE @nats-io/transport-node\n");
+    const all = "npm install @nats-io/transport-node @nats-io/jetstream @nats-io/kv";
+    expect(stdout).toBe(`ERR_RINGBELL_MISSING_PACKAGE @nats-io/transport-node ${all}\n`);
   });
 
   it("refuse options of a broker", async () => {
     const refused = mailboxes({ engine: "nats", durability: "disk" });
     await expect(refused).rejects.toMatchObject({ code: "ERR_RINGBELL_UNKNOWN_OPTION" });
     await expect(mailboxes({ servers: "x" })).rejects.toMatchObject({ code: "ERR_RINGBELL_UNKNOWN_OPTION" });
-    await expect(mailboxes({ engine: "nats", servers: [] })).rejects.toMatchObject({
-      code: "ERR_RINGBELL_INVALID_ARGUMENT",
-    });
+    for (const servers of [[], "", "no address", ["127.0.0.1:4222", "127.0.0.1:99999"]]) {
+      await expect(mailboxes({ engine: "nats", servers })).rejects.toMatchObject({
+        code: "ERR_RINGBELL_INVALID_ARGUMENT",
+        argument: "options.servers",
+      });
+    }
   });
 
   it.skipIf(withoutNats !== undefined)(

@@ -28,6 +28,7 @@ export interface Action {
 /** How often `--watch` and `tail` look, in ms. */
 const LOOK = 250;
 const PAGE = 1000;
+const PRIORITIES: readonly string[] = ["interrupt", "normal", "notice"];
 const CLEAR = "\u001b[H\u001b[J";
 
 const ls: Action = {
@@ -61,11 +62,15 @@ const post: Action = {
     { name: "priority", value: "KIND", text: "post: interrupt, normal or notice (default: normal)" },
   ],
   async run({ mail, values, operands: [box, given], output, json }) {
+    const priority = text(values, "priority");
+    if (priority !== undefined && !PRIORITIES.includes(priority)) {
+      throw new UsageError(`--priority must be ${PRIORITIES.join(", ")}; it is "${priority}"`);
+    }
     const body = given ?? (await readAll(process.stdin));
     const receipt = await mail.post(box!, body, {
       from: text(values, "from"),
       id: text(values, "id"),
-      priority: text(values, "priority") as "normal" | undefined,
+      priority: priority as "normal" | undefined,
     });
     const { position, duplicate, readers } = receipt;
     const note = readers === "never" ? " (nobody has ever read this box)" : "";

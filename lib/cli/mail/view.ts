@@ -84,15 +84,20 @@ function noteOf(box: Box): string[] {
 /** A message for people: who and when, and then the text. */
 export function showMessage(message: Message | StoredMessage, { style }: Output): string {
   const { box, position, from, posted, attempt, body } = message;
-  const sender = from.name === "" ? `process ${from.pid ?? "?"}` : `${safe(from.name)} (${from.pid ?? "?"})`;
   const state = "state" in message && message.state !== "queued" ? `, ${message.state}` : "";
   const reason = "reason" in message && message.reason !== undefined ? `: ${safe(message.reason)}` : "";
   const again = attempt > 1 ? `, attempt ${attempt}` : "";
   const time = new Date(posted).toISOString();
-  const head = style.dim(`${position} ${time} ${safe(box)} from ${sender}${again}${state}${reason}`);
+  const head = style.dim(`${position} ${time} ${safe(box)} from ${senderOf(from)}${again}${state}${reason}`);
   const text = typeof body === "string" ? body : JSON.stringify(body);
   const shown = text.length > LONGEST ? `${text.slice(0, LONGEST)}… (${text.length} characters)` : text;
   return `${head}\n  ${shown.split("\n").map(safe).join("\n  ")}`;
+}
+
+/** Over NATS nobody says which process it was. */
+function senderOf({ name, pid }: Message["from"]): string {
+  if (name === "") return pid === undefined ? "somebody" : `process ${pid}`;
+  return pid === undefined ? safe(name) : `${safe(name)} (${pid})`;
 }
 
 /** A message as a line of JSON. Lines sort by `seq`, the position with leading zeros. */

@@ -3,6 +3,7 @@ import { isOn } from "../arguments.js";
 import { ALL, type Command, DIRECTORY, JSON_OPTION, NAMESPACE, type Output } from "../command.js";
 import { INTERVAL, intervalOf, lookOf, numberOf, repeat, TIMEOUT } from "../looking.js";
 import { type Key, Screen } from "../screen.js";
+import { UsageError } from "../usage-error.js";
 import { servePage } from "./serve-page.js";
 import { type Choice, FIRST_CHOICE, press, rowsOf } from "./state.js";
 import { draw, snapshot } from "./view.js";
@@ -40,6 +41,10 @@ export const top: Command = {
     const interval = intervalOf(values);
     if (values.page !== undefined) {
       const port = numberOf(values, "page", 0, 0, 65_535, "a port");
+      const other = ["count", "json"].find((name) => values[name] !== undefined);
+      if (!Number.isInteger(port))
+        throw new UsageError(`--page must be a whole number; it is "${values.page}"`);
+      if (other !== undefined) throw new UsageError(`--page does not go with --${other}`);
       await servePage(wanted, interval, port, output);
       return 0;
     }

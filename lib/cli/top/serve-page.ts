@@ -8,12 +8,16 @@ import type { Output } from "../command.js";
 import { repeat } from "../looking.js";
 import { packageDirectory } from "../package.js";
 
-/** Every file that is served, by its path: its name, and its type. */
+/** The files of the page, by their paths: the name, and the type. */
 const FILES: Readonly<Record<string, readonly [name: string, type: string]>> = {
   "/": ["index.html", "text/html; charset=utf-8"],
   "/main.js": ["main.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
 };
+/** What the bridge answers itself. */
+const BRIDGE = ["/ringbell/health", "/ringbell/ticket", "/ringbell/events"];
+
+type Served = ReadonlyMap<string, { readonly type: string; readonly body: Buffer }>;
 
 /**
  * Serves the picture as a page of a bridge, on the loopback, until Ctrl+C. Prints the link with its token. While no page is attached, nothing is
@@ -30,47 +34,58 @@ export async function servePage(
     import("../../session/index.js"),
   ]);
   const hosts: string[] = [];
-  const server = createServer((request, response) => void answer(request, response, hosts));
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  const { port: bound } = server.address() as AddressInfo;
-  hosts.push(`127.0.0.1:${bound}`, `localhost:${bound}`);
-  const token = newToken();
-  await using session = new Session<never, null>({ snapshot: () => null });
-  const origins = hosts.map((host) => `http://${host}`);
-  const tokens = { [token]: { name: "top", role: "viewer" } };
-  await using bridge = await serveBridge({ session, server, origins, tokens });
-  print(`http://${hosts[0]}/#${token}`);
-  const meter = new Meter();
-  await repeat(interval, async () => {
-    if (bridge.clients.size === 0) return;
-    session.retain("figures", meter.take(await look(wanted)) satisfies Figures);
-  });
-  server.close();
-  server.closeAllConnections();
+  const served = await load();
+  const server = createServer((request, response) => answer(request, response, served, hosts));
+  try {
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+    const { port: bound } = server.address() as AddressInfo;
+    hosts.push(`127.0.0.1:${bound}`, `localhost:${bound}`);
+    const token = newToken();
+    await using session = new Session<never, null>({ snapshot: () => null });
+    const origins = hosts.map((host) => `http://${host}`);
+    const tokens = { [token]: { name: "top", role: "viewer" } };
+    await using bridge = await serveBridge({ session, server, origins, tokens });
+    print(`http://${hosts[0]}/#${token}`);
+    const meter = new Meter();
+    await repeat(interval, async () => {
+      if (bridge.clients.size === 0) return;
+      session.retain("figures", meter.take(await look(wanted)) satisfies Figures);
+    });
+  } finally {
+    server.close();
+    server.closeAllConnections();
+  }
 }
 
-async function answer(
-  request: IncomingMessage,
+/** The files are read once: those of the package may be replaced while the page is open. */
+async function load(): Promise<Served> {
+  const directory = join(packageDirectory(), "dist", "cli", "top", "page");
+  const read = async ([path, [name, type]]: [string, readonly [string, string]]) =>
+    [path, { type, body: await readFile(join(directory, name)) }] as const;
+  return new Map(await Promise.all(Object.entries(FILES).map(read)));
+}
+
+function answer(
+  { url = "", method, headers }: IncomingMessage,
   response: ServerResponse,
+  served: Served,
   hosts: readonly string[],
-): Promise<void> {
-  const { url = "", method, headers } = request;
-  // The bridge answers below its own path.
-  if (url.startsWith("/ringbell")) return;
-  const file = Object.hasOwn(FILES, url) ? FILES[url] : undefined;
+): void {
+  const path = url.split("?")[0]!;
+  if (BRIDGE.includes(path)) return;
+  const file = served.get(path);
   // A name of a stranger that leads to this machine is not ours.
   if (!hosts.includes(headers.host ?? "")) response.statusCode = 421;
   else if (method !== "GET" && method !== "HEAD") response.statusCode = 405;
   else if (file === undefined) response.statusCode = 404;
   else {
-    const [name, type] = file;
-    response.setHeader("content-type", type);
+    response.setHeader("content-type", file.type);
     response.setHeader("cache-control", "no-store");
     response.setHeader("x-content-type-options", "nosniff");
     response.setHeader("referrer-policy", "no-referrer");
     response.setHeader("content-security-policy", policy(headers.host!));
-    response.end(await readFile(join(packageDirectory(), "dist", "cli", "top", "page", name)));
+    response.end(file.body);
     return;
   }
   response.end();

@@ -2,6 +2,7 @@ import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import type { Msg, NatsConnection } from "@nats-io/transport-node";
 import { delay, now } from "../../clock.js";
 import {
+  AccessError,
   ClosedError,
   InvalidArgumentError,
   NoSpaceError,
@@ -77,7 +78,7 @@ export class Link {
     return this.#connection?.info?.version ?? "?";
   }
 
-  /** Connects, and looks whether the server can do what is needed. Rejects with a NotFoundError, StoreError or InvalidArgumentError. */
+  /** Connects, and looks whether the server can do what is needed. Rejects with a NotFoundError, AccessError, StoreError or InvalidArgumentError. */
   async begin(): Promise<void> {
     this.#connection = await this.#connect();
     try {
@@ -109,11 +110,16 @@ export class Link {
         const denied = [AuthorizationError, UserAuthenticationExpiredError].some(
           (type) => cause instanceof type,
         );
-        if (!denied && now() - begin < stall) {
+        const at = servers.join(", ");
+        if (denied) {
+          const why = `the server of NATS at ${at} does not let us in by this user, password or token`;
+          throw new AccessError(`${why} (${String(cause)})`, servers[0]!, { cause });
+        }
+        if (now() - begin < stall) {
           await delay(PAUSE);
           continue;
         }
-        const message = `no server of NATS at ${servers.join(", ")}: ${String(cause)}`;
+        const message = `no server of NATS at ${at}: ${String(cause)}`;
         throw new NotFoundError(message, servers[0]!, { cause });
       }
     }
@@ -234,20 +240,21 @@ export class Link {
     return error instanceof this.#packages.jetstream.JetStreamApiError ? error.code : undefined;
   }
 
-  /** Makes an error of ours of one of JetStream. */
-  errorOf(error: unknown): unknown {
+  /** Makes an error of ours of one of JetStream. `stream`: what it was asked about. */
+  errorOf(error: unknown, stream?: string): unknown {
     if (this.codeOf(error) === undefined) return error;
     const { message } = error as Error;
     if (/insufficient|no space|resources/i.test(message)) {
       return new NoSpaceError(`nothing was stored: NATS says "${message}"`, 0);
     }
-    return new StoreError(`NATS says "${message}"`, this.nats.getServer(), { cause: error });
+    const about = stream === undefined ? "" : ` about the stream ${stream}`;
+    return new StoreError(`NATS says "${message}"${about}`, this.nats.getServer(), { cause: error });
   }
 
   #stalled(ms: number, cause: unknown): BrokerStalledError {
     const at = this.#settings.servers.join(", ");
     return new BrokerStalledError(
-      `the servers of NATS at ${at} have not answered for ${ms} ms. What was asked may have been done`,
+      `the servers of NATS at ${at} have not answered for ${ms} ms${cause === undefined ? "" : ` (${String(cause)})`}. What was asked may have been done`,
       undefined,
       { cause },
     );

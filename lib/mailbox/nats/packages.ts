@@ -16,10 +16,15 @@ export async function loadPackages(): Promise<Packages> {
   };
 }
 
+const ALL = ["@nats-io/transport-node", "@nats-io/jetstream", "@nats-io/kv"];
+
 async function load<T>(name: string, from: () => Promise<T>): Promise<T> {
   try {
     return await from();
   } catch (cause) {
-    throw new MissingPackageError(name, `mailboxes over NATS need the package ${name}`, { cause });
+    throw new MissingPackageError(name, `mailboxes over NATS need three packages, and ${name} is missing`, {
+      all: ALL,
+      cause,
+    });
   }
 }

@@ -2,6 +2,15 @@ import { now } from "../../clock.js";
 import type { BoxSettings } from "../message.js";
 import { DEFAULT_SETTINGS } from "../settings.js";
 import { matches } from "../topics.js";
+import {
+  type BoxEntry,
+  type Counts,
+  countsIn,
+  nameUnder,
+  patternsIn,
+  settingsIn,
+  type Topics,
+} from "./entries.js";
 import type { Keys } from "./keys.js";
 import { token } from "./names.js";
 
@@ -9,20 +18,6 @@ import { token } from "./names.js";
 const FRESH = 1000;
 /** The key of all subscriptions. Keys of boxes begin with `n-` or `h-`. */
 const TOPICS = "topics";
-
-interface BoxEntry {
-  readonly name: string;
-  readonly settings: Partial<BoxSettings>;
-}
-
-interface Topics {
-  readonly patterns: readonly (readonly [box: string, pattern: string])[];
-}
-
-export interface Counts {
-  readonly refused: number;
-  readonly dropped: number;
-}
 
 /** What all processes have to know of boxes, in a bucket of keys: their names and settings, subscriptions, and what they have refused. */
 export class Registry {
@@ -44,9 +39,7 @@ export class Registry {
   }
 
   #reads(name: string): Promise<BoxEntry> {
-    const entry = this.#keys
-      .get<BoxEntry>(token(name))
-      .then((found) => found?.value ?? { name, settings: {} });
+    const entry = this.#keys.get(token(name)).then((found) => ({ name, settings: settingsIn(found?.value) }));
     this.#read.set(name, { at: now(), entry });
     entry.catch(() => this.#read.delete(name));
     return entry;
@@ -63,7 +56,7 @@ export class Registry {
   }
 
   async #change(name: string, more: Partial<BoxSettings>): Promise<void> {
-    const next = (before: BoxEntry | undefined) => ({ name, settings: { ...before?.settings, ...more } });
+    const next = (before: BoxEntry | undefined) => ({ name, settings: { ...settingsIn(before), ...more } });
     const entry = await this.#keys.change<BoxEntry>(token(name), next);
     this.#read.set(name, { at: now(), entry: Promise.resolve(entry) });
   }
@@ -73,17 +66,14 @@ export class Registry {
   }
 
   async names(): Promise<string[]> {
-    const entries = await Promise.all(
-      (await this.#keys.keys("*"))
-        .filter((key) => key !== TOPICS)
-        .map((key) => this.#keys.get<BoxEntry>(key)),
-    );
-    return entries.flatMap((entry) => (entry === undefined ? [] : [entry.value.name])).sort();
+    const keys = (await this.#keys.keys("*")).filter((key) => key !== TOPICS);
+    const names = keys.map(async (key) => nameUnder(key, (await this.#keys.get(key))?.value));
+    return (await Promise.all(names)).filter((name) => name !== undefined).sort();
   }
 
   async remove(name: string): Promise<void> {
     await this.#keys.change<Topics>(TOPICS, (topics) => ({
-      patterns: (topics?.patterns ?? []).filter(([box]) => box !== name),
+      patterns: patternsIn(topics).filter(([box]) => box !== name),
     }));
     await this.#keys.forget(`${token(name)}.counts`);
     await this.#keys.forget(token(name));
@@ -92,7 +82,7 @@ export class Registry {
 
   async subscribe(name: string, pattern: string): Promise<void> {
     await this.#keys.change<Topics>(TOPICS, (topics) => {
-      const patterns = topics?.patterns ?? [];
+      const patterns = patternsIn(topics);
       const has = patterns.some(([box, one]) => box === name && one === pattern);
       return { patterns: has ? patterns : [...patterns, [name, pattern] as const] };
     });
@@ -101,7 +91,7 @@ export class Registry {
   async unsubscribe(name: string, pattern: string): Promise<boolean> {
     let had = false;
     await this.#keys.change<Topics>(TOPICS, (topics) => {
-      const patterns = topics?.patterns ?? [];
+      const patterns = patternsIn(topics);
       const rest = patterns.filter(([box, one]) => box !== name || one !== pattern);
       had = rest.length < patterns.length;
       return { patterns: rest };
@@ -110,14 +100,16 @@ export class Registry {
   }
 
   async patterns(name: string): Promise<string[]> {
-    const topics = await this.#keys.get<Topics>(TOPICS);
-    return (topics?.value.patterns ?? []).filter(([box]) => box === name).map(([, pattern]) => pattern);
+    const topics = await this.#keys.get(TOPICS);
+    return patternsIn(topics?.value)
+      .filter(([box]) => box === name)
+      .map(([, pattern]) => pattern);
   }
 
   /** The boxes that subscribe to a topic, each once. */
   async subscribed(topic: string): Promise<string[]> {
-    const topics = await this.#keys.get<Topics>(TOPICS);
-    const found = (topics?.value.patterns ?? []).filter(([, pattern]) => matches(pattern, topic));
+    const topics = await this.#keys.get(TOPICS);
+    const found = patternsIn(topics?.value).filter(([, pattern]) => matches(pattern, topic));
     return [...new Set(found.map(([box]) => box))];
   }
 
@@ -139,17 +131,16 @@ export class Registry {
     while (counting.add.refused + counting.add.dropped > 0) {
       const { refused, dropped } = counting.add;
       counting.add = { refused: 0, dropped: 0 };
-      await this.#keys.change<Counts>(`${token(name)}.counts`, (counts) => ({
-        refused: (counts?.refused ?? 0) + refused,
-        dropped: (counts?.dropped ?? 0) + dropped,
-      }));
+      await this.#keys.change<Counts>(`${token(name)}.counts`, (before) => {
+        const counts = countsIn(before);
+        return { refused: counts.refused + refused, dropped: counts.dropped + dropped };
+      });
     }
   }
 
   /** The counts of a box, those included that this process is about to write. */
   async counts(name: string): Promise<Counts> {
     await this.#counting.get(name)?.written.catch(() => {});
-    const counts = await this.#keys.get<Counts>(`${token(name)}.counts`);
-    return { refused: counts?.value.refused ?? 0, dropped: counts?.value.dropped ?? 0 };
+    return countsIn((await this.#keys.get(`${token(name)}.counts`))?.value);
   }
 }

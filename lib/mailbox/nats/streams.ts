@@ -1,4 +1,5 @@
-import type { ConsumerInfo, StoredMsg, StreamInfo } from "@nats-io/jetstream";
+import type { ConsumerInfo, RetentionPolicy, StoredMsg, StreamInfo } from "@nats-io/jetstream";
+import { StoreError } from "../errors.js";
 import type { BoxSettings } from "../message.js";
 import { envelopeOf, HEADER, type Stored } from "./envelope.js";
 import type { Link } from "./link.js";
@@ -60,7 +61,7 @@ export class Streams {
     return once(this.#boxes, box, async () => {
       await this.#registry.add(box);
       const settings = await this.#registry.settings(box);
-      await this.#make(() => this.#link.manager.streams.add(this.#boxConfig(box, settings)));
+      await this.#makeStream(this.#boxConfig(box, settings));
     });
   }
 
@@ -71,7 +72,8 @@ export class Streams {
       let silence = this.#silence;
       for (const rank of RANKS) {
         const known = await this.consumer(box, rank);
-        if (known === undefined) await this.#make(() => this.#addConsumer(box, rank));
+        if (known === undefined)
+          await this.#make(() => this.#addConsumer(box, rank), this.#names.stream(box));
         else silence = known.config.ack_wait! / NANO;
       }
       return silence;
@@ -109,7 +111,7 @@ export class Streams {
   dead(box: string): Promise<void> {
     return once(this.#dead, box, async () => {
       const settings = await this.#registry.settings(box);
-      await this.#make(() => this.#link.manager.streams.add(this.#deadConfig(box, settings)));
+      await this.#makeStream(this.#deadConfig(box, settings));
     });
   }
 
@@ -142,13 +144,34 @@ export class Streams {
     };
   }
 
-  async #make(what: () => Promise<unknown>): Promise<void> {
+  /** Makes a stream. Rejects with a StoreError if there is one of this name that no mailboxes have made. */
+  async #makeStream(config: {
+    readonly name: string;
+    readonly subjects: string[];
+    readonly retention: RetentionPolicy;
+  }): Promise<void> {
+    const { name, subjects, retention } = config;
+    if (await this.#make(() => this.#link.manager.streams.add(config), name)) return;
+    const found = (await this.#infoOf(name))?.config;
+    const describe = (how: string, which: readonly string[] = []) =>
+      `${how} of ${[...which].sort().join(", ")}`;
+    const expected = describe(retention, subjects);
+    if (found === undefined || describe(found.retention, found.subjects) === expected) return;
+    throw new StoreError(
+      `the stream ${name} of NATS was not made by mailboxes: expected ${expected}; it is ${describe(found.retention, found.subjects)}`,
+      name,
+    );
+  }
+
+  /** Resolves with false if it is there already: another process was faster, perhaps with other settings of its own. */
+  async #make(what: () => Promise<unknown>, name: string): Promise<boolean> {
     try {
       await this.#link.call(what);
+      return true;
     } catch (error) {
       const code = this.#link.codeOf(error);
-      // Another process was faster, perhaps with other settings of its own.
-      if (code === undefined || !EXISTS.includes(code)) throw this.#link.errorOf(error);
+      if (code !== undefined && EXISTS.includes(code)) return false;
+      throw this.#link.errorOf(error, name);
     }
   }
 

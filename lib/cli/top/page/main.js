@@ -8,6 +8,8 @@ import { fieldsOf } from "../fields.ts";
 import { FIRST_CHOICE, press, rowsOf } from "../state.ts";
 
 const WORDS = { attached: "Live", connecting: "Connecting", reconnecting: "Coming back" };
+/** Of the lines about a row, in pixels: the padding beside them, and a letter. */
+const [PADDING, LETTER] = [34, 7.6];
 const by = (id) => document.getElementById(id);
 /** Makes an element. Text is always text: what peers call themselves never becomes markup. */
 const element = (name, attributes = {}, ...children) => {
@@ -20,8 +22,8 @@ const element = (name, attributes = {}, ...children) => {
   return made;
 };
 
-/** Whether there is room for all columns. */
-const wide = matchMedia("(min-width: 1100px)");
+/** Whether there is room for all columns, the state at their end included. */
+const wide = matchMedia("(min-width: 1420px)");
 wide.addEventListener("change", () => show());
 
 let choice = FIRST_CHOICE;
@@ -50,9 +52,14 @@ function show() {
   const row = choice.open ? rows.find(({ key }) => key === choice.at) : undefined;
   by("detail").hidden = row === undefined;
   if (row !== undefined) {
-    const text = detail(row, figures, { style: PLAIN, width: 100 }).join("\n");
+    const text = detail(row, figures, { style: PLAIN, width: lettersOf(by("detail")) }).join("\n");
     by("detail").replaceChildren(element("pre", {}, text));
   }
+}
+
+/** How many letters of its one width stand beside each other. */
+function lettersOf({ clientWidth }) {
+  return Math.max(40, Math.min(100, Math.floor((clientWidth - PADDING) / LETTER)));
 }
 
 function showFigures() {
@@ -120,12 +127,13 @@ function cell(row, field, index, now) {
     return element(
       "th",
       { scope: "row" },
-      element("button", { type: "button", "data-focus": `row ${row.key}` }, text),
+      element("button", { type: "button", "data-focus": `row ${row.key}`, title: text }, text),
     );
   }
   const stalled = row.stalled && (field.title === "FILL" || field.title === "STATE");
   const look = [field.align, stalled ? "stalled" : undefined].filter(Boolean).join(" ");
-  if (field.title !== "FILL") return element("td", { class: look }, text);
+  if (field.title !== "FILL")
+    return element("td", { class: look, title: field.align ? undefined : text }, text);
   const inner = element("i", { class: row.fill > 0.7 ? "high" : undefined });
   inner.style.width = `${Math.round(row.fill * 100)}%`;
   return element(
