@@ -19,6 +19,8 @@ import { NO_RING, type RingViews } from "./ring-views.js";
 export const NOTHING = 0;
 /** The addon must look. */
 export const NOT_INLINE = -1;
+/** The addon must take the record, which is too long to be copied here. */
+export const TOO_LONG = -2;
 
 /**
  * Takes plain short records that are published, without a call of the addon: what `Consumer::drain` of native/ring.h does with such a
@@ -139,15 +141,16 @@ export class InlineConsumer {
 
   // ---- one by one
 
-  /** Takes the next record as the only one of a scratch. Returns 1, NOTHING or NOT_INLINE. Hot. */
+  /** Takes the next record as the only one of a scratch. Returns 1, NOTHING, NOT_INLINE or TOO_LONG. Hot. */
   copy(scratch: Scratch): number {
     const { own, words } = this;
     const word = (own[POSITION]! & this.mask) >> 2;
     const header = ORDERED_LOADS ? words[word]! : Atomics.load(words, word);
     if (header >= 0) return this.nothing();
     const bytes = header & LENGTH;
+    if (bytes > LONGEST_COPY) return TOO_LONG;
     const each = own[BYTES_EACH];
-    if (bytes > LONGEST_COPY || (each !== 0 && each !== bytes)) return NOT_INLINE;
+    if (each !== 0 && each !== bytes) return NOT_INLINE;
     const at = this.take(bytes);
     if (at < 0) return at;
     const to = scratch.words;

@@ -19,7 +19,7 @@ import {
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
 import { InlineBatch } from "./inline-batch.js";
-import { InlineConsumer, NOTHING } from "./inline-consumer.js";
+import { InlineConsumer, NOTHING, TOO_LONG } from "./inline-consumer.js";
 import { InlineProducer } from "./inline-producer.js";
 import type { InlineRings } from "./inline-rings.js";
 
@@ -216,8 +216,8 @@ export class RingLane implements BlockingLane {
       const took = this.inline.incoming.copy(this.records.scratch);
       if (took > 0) return this.records.begin(1);
       if (took === NOTHING && this.foundNothing()) return 0;
-      // The inline way comes here at intervals only, after many messages.
-      this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
+      // The inline way comes here at intervals only, after many messages; but with each that is too long for it.
+      if (took !== TOO_LONG) this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
     } else {
       this.countCall();
     }
