@@ -238,6 +238,7 @@ function goTo({ out, into }: Made, records: number): void {
   for (let i = 0; i < records; i++) {
     post(out, payload(i, 16));
     into.drain(1);
+    into.records.skip();
   }
 }
 
