@@ -73,10 +73,6 @@ class Lane {
   void drain_wait();
   // Wakes the consumer where it sleeps, after JavaScript has published.
   void wake_peer();
-  // Looks for room for a record of `argument` bytes, header included, that would not wrap. `result`: a Sent.
-  void find_room();
-  // Reports what was taken, so that the inline way may go on.
-  void visit();
 
   // `demand` has become kDemand.
   void watch();

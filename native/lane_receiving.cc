@@ -103,13 +103,6 @@ void Lane::sleep_on_the_futex(uint64_t now, uint64_t deadline) {
   consumer_.withdraw();
 }
 
-void Lane::visit() {
-  if (connection_.over()) return;
-  if (!will_note_) ask_for_note();
-  if (consumer_.unreported()) return report();
-  allow_inline_receiving();
-}
-
 void Lane::report() {
   wake_producer(consumer_.report());
   allow_inline_receiving();

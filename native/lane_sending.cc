@@ -68,22 +68,6 @@ void Lane::wake_peer() {
   if (!connection_.over()) wake_consumer(producer_.wake_consumer());
 }
 
-void Lane::find_room() {
-  ControlWords& control = words();
-  control.result = static_cast<int32_t>(Sent::ended);
-  if (connection_.over()) return;
-  switch (producer_.find_room(static_cast<uint32_t>(control.argument))) {
-    case Push::ok:
-      blocked_since_ = 0;
-      control.result = static_cast<int32_t>(Sent::sent);
-      break;
-    case Push::corrupt:
-      return connection_.fail();
-    default:
-      control.result = static_cast<int32_t>(Sent::full);
-  }
-}
-
 void Lane::wake_consumer(Parked where) {
   if (where == Parked::awake) return;
   producer_.mark_woken();

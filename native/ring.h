@@ -75,12 +75,8 @@ struct EndWords {
   uint64_t position;  // how far this end has come
   // The inline way goes as far as this, and nowhere from a position that is not below it.
   uint64_t limit;
-  // The lower half of the number of messages.
-  uint32_t messages;
-  // Of the payloads of those that native code has not counted yet. Where each has `bytes_each`, the inline way leaves `bytes` alone.
-  uint32_t bytes;
-  uint32_t bytes_each;
-  uint32_t unused;
+  uint32_t messages;    // the lower half of their number
+  uint32_t bytes_each;  // of the payloads that go the inline way
 };
 
 // The position of an end, and how much has passed it.
@@ -113,11 +109,10 @@ class Progress {
  private:
   // Of the inline way, since the last count. Between two calls it goes less far than a ring is long, so its halves never come round unseen.
   uint32_t inline_messages() const { return words_->messages - static_cast<uint32_t>(messages_); }
-  uint64_t inline_bytes() const { return uint64_t{inline_messages()} * words_->bytes_each + words_->bytes; }
+  uint64_t inline_bytes() const { return uint64_t{inline_messages()} * words_->bytes_each; }
   void take_over() {
     bytes_ += inline_bytes();
     messages_ += inline_messages();
-    words_->bytes = 0;
   }
 
   EndWords own_{};
@@ -221,9 +216,6 @@ class Producer : public Ring {
     progress_.count(accepted, payload);
     return accepted;
   }
-
-  // Looks for room for a record of `size` bytes that would not wrap, so that the inline way can go on.
-  Push find_room(uint64_t size) { return make_room(produced() + size); }
 
   // Notes that what was published last wakes the consumer now. A system call follows: beside it the clock costs nothing.
   void mark_woken() {

@@ -1,6 +1,6 @@
 import type { Block } from "../bulk/block.js";
 import { type Codec, NO_ROOM, Scratch } from "../codec/codec.js";
-import { GONE, type InlineEncode, inlineOf, NOT_INLINE } from "../codec/inline.js";
+import { type InlineEncode, inlineOf, NOT_INLINE } from "../codec/inline.js";
 import { EncodeError, MessageTooLargeError } from "../errors.js";
 import type { TransportBulk, TransportLane } from "../transport/contract.js";
 import { RECORD_HEADER, recordBytes } from "../transport/records/record-layout.js";
@@ -26,8 +26,6 @@ export class Encoder<Send> {
   declare private readonly codec: Codec<Send, unknown>;
   /** Sends short messages without the place. It needs no `busy`: it looks for room when it has read the whole message. */
   declare private readonly inline: InlineEncode | undefined;
-  /** The same for batches. */
-  declare private readonly inlineOfMany: () => InlineEncode | undefined;
   /** An empty list for the blocks of the next message. A list that a codec has put blocks on belongs to that message. */
   private blocks: Block[] = [];
   /**
@@ -64,7 +62,6 @@ export class Encoder<Send> {
       lane.inline !== undefined && inline !== undefined && inline.bytes <= this.inRing
         ? inline.encode
         : undefined;
-    this.inlineOfMany = inline?.encodeOfMany ?? none;
     if (this.inline !== undefined) lane.inline!.out.expect(inline!.bytes);
   }
 
@@ -140,12 +137,8 @@ export class Encoder<Send> {
   sendBatch(messages: readonly Send[], from: number, waits: boolean): number {
     const { lane } = this;
     const { place } = lane;
-    if (this.busy !== undefined) {
-      this.freePlace();
-    } else if (this.inline !== undefined && lane.isInline) {
-      const sent = this.sendInRing(messages, from);
-      if (sent > 0 || this.rest !== undefined) return sent;
-    }
+    if (place.packed > 0) this.publish();
+    if (place.scratch === this.busy) lane.movePlace();
     const { scratch } = place;
     const { words } = scratch;
     const { inRing, codec, busy, sent, allSent } = this;
@@ -189,34 +182,6 @@ export class Encoder<Send> {
     return count;
   }
 
-  /**
-   * Writes messages from index `from` on to the ring, and publishes them. Returns how many went out. `takeRest` has the message behind them if
-   * that one found no room, or can't be read. Returns 0, and has none, if the first one is not for this way. Hot.
-   */
-  private sendInRing(messages: readonly Send[], from: number): number {
-    const { place, inline } = this.lane;
-    const { batch } = inline!;
-    const encode = this.inlineOfMany()!;
-    let rest: Rest<Send> | undefined;
-    batch.begin();
-    // Already when a message is read: an element of the array may be a getter, which sends.
-    this.busy = place.scratch;
-    try {
-      for (let next = from; next < messages.length; next++) {
-        const message = messages[next]!;
-        const bytes = encode(message, batch);
-        if (bytes === GONE) continue;
-        if (bytes !== NOT_INLINE) rest = { message, encoded: bytes };
-        break;
-      }
-    } catch (error) {
-      rest = { error };
-    }
-    this.busy = undefined;
-    this.rest = rest;
-    return batch.finish();
-  }
-
   /** Returns the message that stopped the last batch, once. It stands at the place until something else is encoded. */
   takeRest(): Rest<Send> | undefined {
     const rest = this.rest;
@@ -227,8 +192,6 @@ export class Encoder<Send> {
   /** Makes the place usable for a message that is sent while another one is being encoded. */
   freePlace(): void {
     const lane = this.lane;
-    // What an unfinished batch has written: the next message goes behind it.
-    lane.inline?.batch.publishAll();
     if (lane.place.packed > 0) this.publish();
     if (lane.place.scratch === this.busy) lane.movePlace();
   }
@@ -414,5 +377,3 @@ function scratchOver(bytes: Uint8Array): Scratch {
   scratch.length = bytes.byteOffset + bytes.byteLength;
   return scratch;
 }
-
-function none(): undefined {}

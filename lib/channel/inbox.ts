@@ -17,9 +17,6 @@ import type { Delivery } from "../transport/records/shipment.js";
 /** The number of records to ask the transport for. The transport returns as many as fit its scratch. */
 const MOST = 0x7fff_ffff;
 
-/** The number of records to drain where only one is in the way: one that wraps, or whose latency is measured. */
-const FEW = 16;
-
 /** Private memory for a long message is kept for the next one if it has at most this many bytes. */
 const KEPT_BYTES = 1024 * 1024;
 
@@ -118,59 +115,6 @@ export class Inbox<Receive> {
     } catch (error) {
       throw this.failed(error, this.reading);
     }
-  }
-
-  /**
-   * Takes up to `max` messages where they stand in the ring, some at least. Returns none if none has arrived, and undefined if they must be
-   * drained, as with most codecs. Calls `bad` for each bad one. Hot.
-   */
-  takeInRing(max: number, bad: (error: unknown) => void): Receive[] | undefined {
-    const bytes = this.inlineBytes;
-    const { lane } = this;
-    if (bytes === 0 || this.records.left > 0 || !lane.isInline || this.reading !== undefined)
-      return undefined;
-    const { incoming } = lane.inline!;
-    for (;;) {
-      let count = incoming.ready(bytes, max);
-      if (count < 0) {
-        lane.visit();
-        count = incoming.ready(bytes, max);
-      }
-      if (count < 0) return undefined;
-      if (count === 0) return lane.foundNothing() ? [] : undefined;
-      const messages = this.decodeRun(count);
-      incoming.pass(count, bytes);
-      if (this.bad.length > 0) for (const error of this.bad.splice(0)) bad(error);
-      if (messages.length > 0) return messages;
-    }
-  }
-
-  /** Decodes the next `count` messages of the ring, and leaves out the bad ones. */
-  private decodeRun(count: number): Receive[] {
-    const { codec, inlineBytes: bytes } = this;
-    const { data, at: first } = this.lane.inline!.incoming;
-    const step = recordBytes(bytes);
-    const messages = new Array<Receive>(count);
-    let taken = 0;
-    for (let i = 0, at = first; i < count; i++, at += step) {
-      try {
-        messages[taken] = codec.decode(data, at, bytes, NO_BLOCKS);
-        taken++;
-      } catch (error) {
-        this.badMessages++;
-        this.bad.push(error);
-      }
-    }
-    messages.length = taken;
-    return messages;
-  }
-
-  /** Drains a few messages, so that the next ones can be taken in the ring again. Where they can't, drains all. Returns whether there is one. */
-  fillFew(): boolean {
-    if (this.inlineBytes === 0 || !this.lane.isInline || this.over) return this.fill();
-    if (this.records.left > 0) return true;
-    if (this.reading !== undefined) this.spareReader();
-    return this.lane.drain(FEW) > 0;
   }
 
   /** Like `fill`, but the transport may leave messages for the next call. */

@@ -84,9 +84,7 @@ export class ReceivingHalf<Receive> {
 
   receiveMany(max: number): Receive[] {
     this.mustBeFree();
-    const inRing = this.inbox.takeInRing(max, this.bad);
-    if (inRing !== undefined) return inRing;
-    while (this.inbox.fillFew()) {
+    while (this.inbox.fill()) {
       const messages = this.inbox.takeMany(max, this.bad);
       if (messages.length > 0) return messages;
     }
@@ -104,8 +102,6 @@ export class ReceivingHalf<Receive> {
   receiveManySync(max: number, timeout: number): Receive[] {
     const lane = blockingLane(this.lane);
     this.mustBeFree();
-    const inRing = this.inbox.takeInRing(max, this.bad);
-    if (inRing !== undefined && inRing.length > 0) return inRing;
     const until = timeout < Number.POSITIVE_INFINITY ? now() + timeout : timeout;
     for (let left = timeout; this.fillSync(lane, left); left = Math.max(0, until - now())) {
       const messages = this.inbox.takeMany(max, this.bad);

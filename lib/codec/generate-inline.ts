@@ -12,13 +12,7 @@ const LONGEST = 256;
 export function inlineOfShape(shape: RootShape, generated: boolean): Inline | undefined {
   if (shape.kind !== "struct" || shape.variable || shape.size === 0 || shape.size > LONGEST) return undefined;
   const encode = generated ? generateInlineEncoder(shape) : undefined;
-  let second: InlineEncode | undefined;
-  // Made when it is needed: most lanes send no batches.
-  const encodeOfMany = () => {
-    if (encode !== undefined) second ??= generateInlineEncoder(shape);
-    return second;
-  };
-  return { bytes: shape.size, encode, encodeOfMany, decodes: readsOnce(shape) };
+  return { bytes: shape.size, encode, decodes: readsOnce(shape) };
 }
 
 /**

@@ -30,8 +30,6 @@ export interface Inline {
   readonly bytes: number;
   /** Reads and checks the whole message before it claims room and writes: a getter of the message may send. Undefined if the codec can't. */
   readonly encode: InlineEncode | undefined;
-  /** The same function again, for messages that are published together: V8 compiles each for the place that it meets. */
-  readonly encodeOfMany: () => InlineEncode | undefined;
   /** Whether `Codec.decode` may read where the peer can write: see `readsOnce` (reads-once.ts). */
   readonly decodes: boolean;
 }

@@ -170,10 +170,6 @@ export interface NativeLane {
   send(): void;
   /** Wakes the peer if it sleeps, after a record was published. */
   wakePeer(): void;
-  /** Looks for room for a record of `argument` bytes, header included, that would not wrap. `result`: a send status. */
-  findRoom(): void;
-  /** Reports to the producer what was taken, and lets the inline way go on. */
-  visit(): void;
   sendBatch(): void;
   sendWait(): void;
   drain(): void;

@@ -34,10 +34,9 @@ export interface Layout {
     readonly position: number;
     /** How far the inline way may go. */
     readonly limit: number;
-    /** The lower half of the number of messages, and of the bytes of their payloads. */
+    /** The lower half of the number of messages. */
     readonly messages: number;
-    readonly bytes: number;
-    /** The bytes of each payload, if they are all alike; then the inline way leaves `bytes` alone. Else 0. */
+    /** The bytes of each payload that goes the inline way. */
     readonly bytesEach: number;
     /** The number of words. */
     readonly words: number;

@@ -39,14 +39,6 @@ export interface InlineWays {
     /** Says that all messages will have so many bytes. */
     expect(bytes: number): void;
   };
-  /** Messages that are published together. */
-  readonly batch: InlinePlace & {
-    begin(): void;
-    /** Publishes what was written. Must be called before anything else is sent on the lane. */
-    publishAll(): void;
-    /** The same, and returns how many were published since `begin`. */
-    finish(): number;
-  };
   readonly incoming: {
     /** The ring. */
     readonly data: Scratch;
@@ -55,14 +47,6 @@ export interface InlineWays {
      * next call of the lane; the peer could change it there. Returns 0 if nothing has arrived, and -1 if `drainSome` must look.
      */
     take(bytes: number): number;
-    /**
-     * Returns how many of the next records are messages of `bytes` bytes, at most `most`, and takes none. The first stands at `at` of the ring,
-     * the others behind it. Returns 0 if nothing has arrived, and -1 if the lane must `visit` the addon.
-     */
-    ready(bytes: number, most: number): number;
-    readonly at: number;
-    /** Takes `count` messages that were ready. */
-    pass(count: number, bytes: number): void;
     expect(bytes: number): void;
   };
 }
@@ -136,8 +120,6 @@ export interface TransportLane {
   readonly isInline: boolean;
   /** Called when `inline.incoming.take` has returned 0. Returns false if `drainSome` must look, because it has other work as well. */
   foundNothing(): boolean;
-  /** Called when `inline.incoming.ready` has returned -1: reports what was taken, so that more may be. */
-  visit(): void;
   /** Has the next `drain` put records elsewhere: the memory of the cursor's scratch belongs to the caller. The cursor has none left. */
   moveRecords(): void;
   /** Switches on or off whether `onRecords` is called as records arrive. Off at first. Cheap to switch. */

@@ -61,8 +61,6 @@ napi_value make_lane(napi_env env, Lane* lane, napi_value owner) {
       {"sendBatch", lane_call<&Lane::send_batch>},
       {"drain", lane_call<&Lane::drain>},
       {"wakePeer", lane_call<&Lane::wake_peer>},
-      {"findRoom", lane_call<&Lane::find_room>},
-      {"visit", lane_call<&Lane::visit>},
       {"drainMore", lane_call<&Lane::drain_more>},
       {"watch", lane_call<&Lane::watch>},
       {"wantRoom", lane_call<&Lane::want_room>},

@@ -61,7 +61,6 @@ napi_value end(napi_env env) {
   return frozen(env, {{"position", word(offsetof(EndWords, position))},
                       {"limit", word(offsetof(EndWords, limit))},
                       {"messages", word(offsetof(EndWords, messages))},
-                      {"bytes", word(offsetof(EndWords, bytes))},
                       {"bytesEach", word(offsetof(EndWords, bytes_each))},
                       {"words", word(sizeof(EndWords))}});
 }

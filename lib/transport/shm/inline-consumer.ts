@@ -2,12 +2,9 @@ import type { Scratch } from "../../codec/codec.js";
 import { RECORD_HEADER, recordBytes } from "../records/record-layout.js";
 import {
   AWAKE,
-  BYTES,
   BYTES_EACH,
   END_WORDS,
-  LENGTH,
   LIMIT,
-  LONGEST_COPY,
   MESSAGES,
   ORDERED_LOADS,
   POSITION,
@@ -19,8 +16,6 @@ import { NO_RING, type RingViews } from "./ring-views.js";
 export const NOTHING = 0;
 /** The addon must look. */
 export const NOT_INLINE = -1;
-/** The addon must take the record, which is too long to be copied here. */
-export const TOO_LONG = -2;
 
 /**
  * Takes plain short records that are published, without a call of the addon: what `Consumer::drain` of native/ring.h does with such a
@@ -60,9 +55,14 @@ export class InlineConsumer {
     this.lookAt(NO_RING);
   }
 
-  /** Says that all messages have so many bytes: then they are counted by their number. */
+  /** Says how many bytes each message has that is taken here. They are counted by their number. */
   expect(bytes: number): void {
     this.own[BYTES_EACH] = bytes;
+  }
+
+  /** Whether messages are taken here. Most codecs have them drained. */
+  get isUsed(): boolean {
+    return this.own[BYTES_EACH] !== 0;
   }
 
   /**
@@ -93,84 +93,19 @@ export class InlineConsumer {
     // No carry into the upper half: the record ends within the same lap of the ring.
     own[POSITION] = position + size;
     own[MESSAGES] = messages;
-    if (own[BYTES_EACH] === 0) own[BYTES] = (own[BYTES]! + bytes) | 0;
     return at + RECORD_HEADER;
   }
 
-  // ---- for batches
-
-  /**
-   * Returns how many of the next records have payloads of `bytes` bytes and can be read where they are, at most `most`; `at` is the first. They
-   * are not taken. Returns NOT_INLINE if there is none but the addon must look. Hot.
-   */
-  ready(bytes: number, most: number): number {
-    const { own, words, mask } = this;
-    const position = own[POSITION]!;
-    const first = position & mask;
-    const size = recordBytes(bytes);
-    // The bounds are those of `take`. The comparison with 0 is for lower halves.
-    const room = Math.min(this.end - first, (own[LIMIT]! - position) | 0) - 1;
-    const marked = (this.peer[this.marked]! - own[MESSAGES]!) | 0;
-    let count = room < size ? 0 : Math.min(most, Math.floor(room / size));
-    if (marked > 0 && marked <= count) count = marked - 1;
-    const step = size >> 2;
-    let word = first >> 2;
-    let ready = 0;
-    // Acquire: as in `take`.
-    for (; ready < count; ready++, word += step) {
-      const header = ORDERED_LOADS ? words[word]! : Atomics.load(words, word);
-      if (header !== (bytes | PUBLISHED) || words[word + 1] !== 0) break;
-    }
-    if (ready > 0) return this.peer[0] === AWAKE ? ready : NOT_INLINE;
-    const header = ORDERED_LOADS ? words[first >> 2]! : Atomics.load(words, first >> 2);
-    return header >= 0 ? this.nothing() : NOT_INLINE;
-  }
-
-  /** Where the payload of the next record stands in the ring. */
-  get at(): number {
-    return (this.own[POSITION]! & this.mask) + RECORD_HEADER;
-  }
-
-  /** Takes records that were `ready`. */
-  pass(count: number, bytes: number): void {
-    const { own } = this;
-    own[POSITION] = own[POSITION]! + count * recordBytes(bytes);
-    own[MESSAGES] = (own[MESSAGES]! + count) | 0;
-    if (own[BYTES_EACH] === 0) own[BYTES] = (own[BYTES]! + count * bytes) | 0;
-  }
-
-  // ---- one by one
-
-  /** Takes the next record as the only one of a scratch. Returns 1, NOTHING, NOT_INLINE or TOO_LONG. Hot. */
-  copy(scratch: Scratch): number {
-    const { own, words } = this;
-    const word = (own[POSITION]! & this.mask) >> 2;
-    const header = ORDERED_LOADS ? words[word]! : Atomics.load(words, word);
-    if (header >= 0) return this.nothing();
-    const bytes = header & LENGTH;
-    if (bytes > LONGEST_COPY) return TOO_LONG;
-    const each = own[BYTES_EACH];
-    if (each !== 0 && each !== bytes) return NOT_INLINE;
-    const at = this.take(bytes);
-    if (at < 0) return at;
-    const to = scratch.words;
-    to[0] = bytes;
-    to[1] = 0;
-    const ahead = (RECORD_HEADER - at) >> 2;
-    const end = (at + bytes) >> 2;
-    for (let i = at >> 2; i < end; i++) to[i + ahead] = words[i]!;
-    if ((bytes & 3) !== 0) this.copyRest(scratch, at, bytes);
-    return 1;
+  /** Whether nothing has arrived that the addon would find. Hot. */
+  isEmpty(): boolean {
+    const word = (this.own[POSITION]! & this.mask) >> 2;
+    const header = ORDERED_LOADS ? this.words[word]! : Atomics.load(this.words, word);
+    return header >= 0 && this.nothing() === NOTHING;
   }
 
   /** Not while the producer waits: it must hear how far this end has come. */
   private nothing(): number {
     return this.peer[0] === AWAKE ? NOTHING : NOT_INLINE;
-  }
-
-  private copyRest(scratch: Scratch, at: number, bytes: number): void {
-    const from = this.data.buffer;
-    for (let i = bytes & ~3; i < bytes; i++) scratch.buffer[RECORD_HEADER + i] = from[at + i]!;
   }
 
   private lookAt({ data, peer, marked }: RingViews): void {

@@ -1,14 +1,11 @@
-import type { Scratch } from "../../codec/codec.js";
 import type { InlinePlace } from "../../codec/inline.js";
 import type { Place } from "../records/place.js";
 import { RECORD_HEADER, recordBytes } from "../records/record-layout.js";
 import {
   AWAKE,
-  BYTES,
   BYTES_EACH,
   END_WORDS,
   LIMIT,
-  LONGEST_COPY,
   MESSAGES,
   ORDERED_LOADS,
   POSITION,
@@ -35,29 +32,17 @@ export class InlineProducer implements InlinePlace {
   earlier: { readonly length: number } = [];
   declare private readonly own: Int32Array;
   declare private readonly wakePeer: () => void;
-  declare private readonly roomFor: (bytes: number) => boolean;
-  declare private data: Scratch;
   declare private words: Int32Array;
   declare private peer: Int32Array;
   /** The bytes of the ring, and the bits of a position that count within it; 0 while there is no ring. */
   private end = 0;
   private mask = 0;
 
-  /**
-   * `control`: the lane's control words. `at`: the index of the first word of this end. `roomFor` asks the addon to look for room for a
-   * record, and to raise the limit.
-   */
-  constructor(
-    control: ArrayBuffer,
-    at: number,
-    place: Place,
-    wakePeer: () => void,
-    roomFor: (bytes: number) => boolean,
-  ) {
+  /** `control`: the lane's control words. `at`: the index of the first word of this end. */
+  constructor(control: ArrayBuffer, at: number, place: Place, wakePeer: () => void) {
     this.own = new Int32Array(control, at * Int32Array.BYTES_PER_ELEMENT, END_WORDS);
     this.place = place;
     this.wakePeer = wakePeer;
-    this.roomFor = roomFor;
     this.lookAt(NO_RING);
   }
 
@@ -73,7 +58,7 @@ export class InlineProducer implements InlinePlace {
     this.lookAt(NO_RING);
   }
 
-  /** Says that all messages have so many bytes: then they are counted by their number. */
+  /** Says how many bytes each message has that is sent here. They are counted by their number. */
   expect(bytes: number): void {
     this.own[BYTES_EACH] = bytes;
   }
@@ -92,7 +77,7 @@ export class InlineProducer implements InlinePlace {
 
   /** Publishes the payload of `bytes` bytes that was written at `at`, where `claim` has put it. Hot. */
   publish(at: number, bytes: number): void {
-    const { own, words } = this;
+    const { own, words, peer } = this;
     const size = recordBytes(bytes);
     const header = (at - RECORD_HEADER) >> 2;
     const next = header + (size >> 2);
@@ -102,82 +87,14 @@ export class InlineProducer implements InlinePlace {
     // No carry into the upper half: the record ends within the same lap of the ring.
     own[POSITION] = own[POSITION]! + size;
     own[MESSAGES] = (own[MESSAGES]! + 1) | 0;
-    if (own[BYTES_EACH] === 0) own[BYTES] = (own[BYTES]! + bytes) | 0;
-    this.release(header, bytes);
-  }
-
-  private release(header: number, bytes: number): void {
-    const { peer } = this;
     // Release: pairs with the acquire load in Consumer::next, or in InlineConsumer.take; the payload and the cleared header come first.
     // Sequentially consistent: pairs with Consumer::ready after its announcement, as in Producer::publish.
-    Atomics.store(this.words, header, bytes | PUBLISHED);
+    Atomics.store(words, header, bytes | PUBLISHED);
     // Sequentially consistent: pairs with `announce` of the peer's consumer (native/parking.h). The addon takes the word back.
     if ((ORDERED_LOADS ? peer[0] : Atomics.load(peer, 0)) !== AWAKE) this.wakePeer();
   }
 
-  // ---- for batches
-
-  /** The words of the ring. */
-  get ringWords(): Int32Array {
-    return this.words;
-  }
-
-  /** Where the next record goes. */
-  get offset(): number {
-    return this.own[POSITION]! & this.mask;
-  }
-
-  /** The bytes of records that find room there, without the header behind them, which must not stand at the ring's beginning. */
-  get room(): number {
-    const { own, end } = this;
-    return Math.min((own[LIMIT]! - own[POSITION]!) | 0, end - this.offset) - RECORD_HEADER;
-  }
-
-  /** Looks for room for a record that would not wrap. Returns false if there is none, and if the addon must send the record. */
-  findRoom(bytes: number): boolean {
-    const size = recordBytes(bytes);
-    return this.offset + size < this.end && this.earlier.length === 0 && this.roomFor(size);
-  }
-
-  /**
-   * Publishes records that stand from `first` to `next`, of which the first has `firstBytes` bytes. `bytes`: of all payloads.
-   */
-  publishRun(first: number, firstBytes: number, next: number, count: number, bytes: number): void {
-    const { own, words } = this;
-    words[next >> 2] = 0;
-    words[(next >> 2) + 1] = 0;
-    own[POSITION] = own[POSITION]! + (next - first);
-    own[MESSAGES] = (own[MESSAGES]! + count) | 0;
-    if (own[BYTES_EACH] === 0) own[BYTES] = (own[BYTES]! + bytes) | 0;
-    this.release(first >> 2, firstBytes);
-  }
-
-  // ---- one by one
-
-  /** Sends the message of `bytes` bytes that stands alone at the place. Returns false, and does nothing, if the addon must do it. Hot. */
-  copy(bytes: number): boolean {
-    const each = this.own[BYTES_EACH];
-    if (bytes > LONGEST_COPY || (each !== 0 && each !== bytes)) return false;
-    const to = this.claim(bytes);
-    if (to < 0) return false;
-    const { words, place } = this;
-    const from = place.scratch.words;
-    const ahead = (to - place.at) >> 2;
-    const end = (place.at + bytes) >> 2;
-    for (let i = place.at >> 2; i < end; i++) words[i + ahead] = from[i]!;
-    if ((bytes & 3) !== 0) this.copyRest(to, bytes);
-    this.publish(to, bytes);
-    return true;
-  }
-
-  /** Copies the bytes behind the last whole word. Not the word: what stands behind the message is not the peer's business. */
-  private copyRest(to: number, bytes: number): void {
-    const { scratch, at } = this.place;
-    for (let i = bytes & ~3; i < bytes; i++) this.data.buffer[to + i] = scratch.buffer[at + i]!;
-  }
-
   private lookAt({ data, peer }: RingViews): void {
-    this.data = data;
     this.words = data.words;
     this.view = data.view;
     this.peer = peer;

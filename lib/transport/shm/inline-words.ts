@@ -7,9 +7,8 @@
 export const POSITION = 0;
 export const LIMIT = 2;
 export const MESSAGES = 4;
-export const BYTES = 5;
-export const BYTES_EACH = 6;
-export const END_WORDS = 8;
+export const BYTES_EACH = 5;
+export const END_WORDS = 6;
 
 /** In a record's first word: the bit that publishes. */
 export const PUBLISHED = -0x8000_0000;
@@ -17,9 +16,6 @@ export const PUBLISHED = -0x8000_0000;
 export const LENGTH = 0x7fff_ffff;
 /** The state of a peer that does not sleep. */
 export const AWAKE = 0;
-
-/** The longest payload, in bytes, that is copied by JavaScript. Beyond it a call of the addon costs less. */
-export const LONGEST_COPY = 128;
 
 /**
  * Whether this processor sees the loads of a thread in their order. Then a plain load does for an acquire, and, behind an `Atomics.store`,

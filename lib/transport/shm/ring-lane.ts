@@ -18,8 +18,7 @@ import {
 } from "../records/record-layout.js";
 import { FULL, SENT, type SendStatus } from "../records/send-status.js";
 import { type Delivery, LENGTH_BYTES, type Shipping, writeLength } from "../records/shipment.js";
-import { InlineBatch } from "./inline-batch.js";
-import { InlineConsumer, NOTHING, TOO_LONG } from "./inline-consumer.js";
+import { InlineConsumer } from "./inline-consumer.js";
 import { InlineProducer } from "./inline-producer.js";
 import type { InlineRings } from "./inline-rings.js";
 
@@ -93,11 +92,7 @@ export class RingLane implements BlockingLane {
   private readonly callDrainWait: () => void;
   private readonly blocks: () => BlockTraffic;
   private readonly rings: (() => ReturnType<InlineRings["of"]>) | undefined;
-  declare readonly inline: {
-    readonly out: InlineProducer;
-    readonly batch: InlineBatch;
-    readonly incoming: InlineConsumer;
-  };
+  declare readonly inline: { readonly out: InlineProducer; readonly incoming: InlineConsumer };
   /** The calls of the addon that are left until the inline way opens; 0 once it has, or never will. */
   private untilOpen = CALLS_UNTIL_OPEN;
   isInline = false;
@@ -134,15 +129,10 @@ export class RingLane implements BlockingLane {
     this.kind = word(kind);
     this.timeout = new Float64Array(native.control, timeout * 8, 1);
     this.native = native;
-    const out = new InlineProducer(
-      native.control,
-      layout.control.producer,
-      this.place,
-      native.wakePeer,
-      (bytes) => this.hasRoom(bytes),
-    );
-    const incoming = new InlineConsumer(native.control, layout.control.consumer);
-    this.inline = { out, batch: new InlineBatch(out), incoming };
+    this.inline = {
+      out: new InlineProducer(native.control, layout.control.producer, this.place, native.wakePeer),
+      incoming: new InlineConsumer(native.control, layout.control.consumer),
+    };
     this.layout = layout;
     this.counters = new Float64Array(layout.laneStats.count);
     this.callSend = native.send;
@@ -164,31 +154,19 @@ export class RingLane implements BlockingLane {
   }
 
   send(bytes: number): SendStatus {
-    return this.isInline && this.inline.out.copy(bytes) ? SENT : this.sendNative(bytes);
-  }
-
-  private sendNative(bytes: number): SendStatus {
-    this.countCall();
+    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
     this.argument[0] = bytes;
     this.callSend();
     return this.result[0] as SendStatus;
   }
 
-  private hasRoom(bytes: number): boolean {
-    this.argument[0] = bytes;
-    this.native.findRoom();
-    return this.result[0] === SENT;
-  }
-
   sendPacked(): number {
-    this.countCall();
     this.argument[0] = this.place.restart();
     this.native.sendBatch();
     return this.result[0]!;
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
-    if (this.kind[0] === PLAIN && this.inline.out.copy(bytes)) return SENT;
     const status = this.sendBlocked(bytes, Math.min(timeout, SLICE));
     if (status !== FULL || timeout <= SLICE) return status;
     return this.sendOn(bytes, timeout - SLICE);
@@ -213,24 +191,14 @@ export class RingLane implements BlockingLane {
 
   drainSome(): number {
     if (this.isInline) {
-      const took = this.inline.incoming.copy(this.records.scratch);
-      if (took > 0) return this.records.begin(1);
-      if (took === NOTHING && this.foundNothing()) return 0;
-      // The inline way comes here at intervals only, after many messages; but with each that is too long for it.
-      if (took !== TOO_LONG) this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
-    } else {
-      this.countCall();
+      const { incoming } = this.inline;
+      if (incoming.isEmpty() && this.foundNothing()) return 0;
+      // The inline way comes here at intervals only, after many messages.
+      if (incoming.isUsed) this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
+    } else if (this.untilOpen > 0 && --this.untilOpen === 0) {
+      this.openInline();
     }
     return this.drain(MOST_RECORDS);
-  }
-
-  private countCall(): void {
-    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
-  }
-
-  visit(): void {
-    this.native.visit();
-    this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
   }
 
   foundNothing(): boolean {
@@ -306,7 +274,6 @@ export class RingLane implements BlockingLane {
   /** Closes the inline way for good: the memory is about to go. */
   leave(): void {
     this.inline.out.leave();
-    this.inline.batch.leave();
     this.inline.incoming.leave();
     this.untilOpen = 0;
     this.isInline = false;
@@ -375,7 +342,7 @@ export class RingLane implements BlockingLane {
     const { scratch, at } = this.place;
     const length = writeTable(scratch, at, bytes, shipment.handles, shipment.count);
     this.kind[0] = kind;
-    const status = timeout > 0 ? this.sendWait(length, timeout) : this.sendNative(length);
+    const status = timeout > 0 ? this.sendWait(length, timeout) : this.send(length);
     this.kind[0] = PLAIN;
     if (status === SENT) shipment.commit();
     else shipment.abandon();

@@ -29,7 +29,6 @@ import { SharedCells } from "./cells.js";
 import { InlineRings, type RingUse, ringUse } from "./inline-rings.js";
 import {
   AWAKE,
-  BYTES,
   BYTES_EACH,
   END_WORDS,
   LENGTH,
@@ -94,7 +93,6 @@ function checkNumbers(layout: Layout): void {
       position: POSITION,
       limit: LIMIT,
       messages: MESSAGES,
-      bytes: BYTES,
       bytesEach: BYTES_EACH,
       words: END_WORDS,
     },

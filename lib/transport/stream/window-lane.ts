@@ -139,8 +139,6 @@ export class WindowLane implements TransportLane {
     return false;
   }
 
-  visit(): void {}
-
   drainSome(): number {
     return this.drain(Number.MAX_SAFE_INTEGER);
   }

@@ -42,6 +42,8 @@ async function made(...rings: readonly [RingUse, RingUse]) {
   const handler = { onRecords: () => false, onRoom() {}, onTaken() {} };
   for (const end of pair.ends) end.start({ onEnd() {}, onMemory() {} }, [handler]);
   const lane = (end: Connection) => end.lanes[0] as RingLane;
+  lane(a).inline.out.expect(inlineOf(Tick)!.bytes);
+  lane(b).inline.incoming.expect(inlineOf(Tick)!.bytes);
   return { memory: pair.memory, a, b, out: lane(a), into: lane(b) };
 }
 type Made = Awaited<ReturnType<typeof made>>;
@@ -116,8 +118,6 @@ describe("messages that are written to the ring and read there", () => {
 type Operation =
   | { readonly do: "send"; readonly bytes: number }
   | { readonly do: "tick"; readonly i: number }
-  | { readonly do: "ticks"; readonly count: number }
-  | { readonly do: "takeMany"; readonly max: number }
   | { readonly do: "batch"; readonly lengths: readonly number[] }
   | { readonly do: "take" }
   | { readonly do: "wish" }
@@ -134,61 +134,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
       lengths: fc.array(fc.nat(300), { minLength: 1, maxLength: 8 }),
     }),
   },
-  {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant("ticks" as const), count: fc.integer({ min: 1, max: 60 }) }),
-  },
   { weight: 7, arbitrary: fc.constant({ do: "take" as const }) },
-  {
-    weight: 2,
-    arbitrary: fc.record({ do: fc.constant("takeMany" as const), max: fc.integer({ min: 1, max: 60 }) }),
-  },
   { weight: 1, arbitrary: fc.constant({ do: "wish" as const }) },
   {
     weight: 1,
     arbitrary: fc.record({ do: fc.constant("drain" as const), max: fc.integer({ min: 1, max: 5 }) }),
   },
 );
-
-/** Sends ticks as long as there is room, and returns how many went out. */
-function sendTicks(out: RingLane, count: number): number {
-  const { batch } = out.inline;
-  const encode = inlineOf(Tick)!.encodeOfMany()!;
-  let sent = 0;
-  while (sent < count) {
-    let bytes = NOT_INLINE;
-    if (out.isInline) {
-      batch.begin();
-      let i = sent;
-      do bytes = encode(tick(i), batch);
-      while (bytes === GONE && ++i < count);
-      sent += batch.finish();
-      if (sent === count) break;
-    }
-    if (bytes < 0) bytes = Tick.encode(tick(sent), out.place.scratch, out.place.at, []);
-    if (out.send(bytes) !== 0) break;
-    sent++;
-  }
-  return sent;
-}
-
-/** Takes up to `max` records, in the ring as far as they can be. */
-function takeMany(into: RingLane, max: number): Buffer[] {
-  const { incoming } = into.inline;
-  const { bytes } = inlineOf(Tick)!;
-  const taken: Buffer[] = [];
-  while (taken.length < max) {
-    const count = into.isInline ? incoming.ready(bytes, max - taken.length) : NOT_INLINE;
-    for (let i = 0; i < count; i++) {
-      const at = incoming.at + i * (bytes + 8);
-      taken.push(Buffer.from(incoming.data.buffer.subarray(at, at + bytes)));
-    }
-    if (count > 0) incoming.pass(count, bytes);
-    else if (into.drain(1) === 0) break;
-    else taken.push(...readRecords(into.records).map((record) => Buffer.from(record)));
-  }
-  return taken;
-}
 
 /** Does an operation, by the inline way as far as the ends have it. Returns what can be seen of it. */
 function run({ out, into }: Made, operation: Operation, n: number): unknown {
@@ -201,10 +153,6 @@ function run({ out, into }: Made, operation: Operation, n: number): unknown {
       if (bytes === GONE) return 0;
       return out.send(bytes >= 0 ? bytes : Tick.encode(message, out.place.scratch, out.place.at, []));
     }
-    case "ticks":
-      return sendTicks(out, operation.count);
-    case "takeMany":
-      return takeMany(into, operation.max);
     case "batch":
       pack(
         out,
@@ -212,9 +160,11 @@ function run({ out, into }: Made, operation: Operation, n: number): unknown {
       );
       return out.sendPacked();
     case "take": {
-      const took = into.isInline ? into.inline.incoming.copy(into.records.scratch) : NOT_INLINE;
-      if (took > 0) into.records.begin(1);
-      else into.drain(1);
+      const { incoming } = into.inline;
+      const { bytes } = inlineOf(Tick)!;
+      const at = into.isInline ? incoming.take(bytes) : NOT_INLINE;
+      if (at > 0) return [Buffer.from(incoming.data.buffer.subarray(at, at + bytes))];
+      into.drain(1);
       return readRecords(into.records);
     }
     case "wish":
@@ -320,26 +270,6 @@ describe("a peer that writes what it likes", () => {
           await new Promise((resolve) => setImmediate(resolve));
           expect([undefined, "protocol-error"]).toContain(b.ending.reason);
           if (plain) expect(b.ending.reason).toBe(undefined);
-        },
-      ),
-      { numRuns: 100 },
-    );
-  });
-
-  it("into headers of many records has none taken inline that is not plain, of the right length, and before the ring's end", async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.integer({ min: 1, max: 169 }),
-        fc.nat(40),
-        fc.integer(),
-        async (before, nth, header) => {
-          const { into, out, memory, at } = await victim(before, 16);
-          for (let i = 0; i < 40; i++) post(out, payload(i, bytes));
-          const lie = at + nth * (bytes + 8);
-          const fits = Math.floor((dataOf(0) + CAPACITY - 1 - at) / (bytes + 8));
-          if (lie + 8 <= dataOf(0) + CAPACITY) writeSync(memory, word(header), 0, 4, lie);
-          const ready = into.inline.incoming.ready(bytes, 100);
-          expect(ready).toBeLessThanOrEqual(Math.max(0, Math.min(nth, fits, 40)));
         },
       ),
       { numRuns: 100 },
