@@ -96,13 +96,6 @@ export class InlineConsumer {
     return at + RECORD_HEADER;
   }
 
-  /** Whether nothing has arrived that the addon would find. Hot. */
-  isEmpty(): boolean {
-    const word = (this.own[POSITION]! & this.mask) >> 2;
-    const header = ORDERED_LOADS ? this.words[word]! : Atomics.load(this.words, word);
-    return header >= 0 && this.nothing() === NOTHING;
-  }
-
   /** Not while the producer waits: it must hear how far this end has come. */
   private nothing(): number {
     return this.peer[0] === AWAKE ? NOTHING : NOT_INLINE;

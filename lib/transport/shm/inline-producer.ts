@@ -63,6 +63,11 @@ export class InlineProducer implements InlinePlace {
     this.own[BYTES_EACH] = bytes;
   }
 
+  /** Whether messages are sent here. Those of most codecs are not. */
+  get isUsed(): boolean {
+    return this.own[BYTES_EACH] !== 0;
+  }
+
   /** Returns the place in the ring for a payload of `bytes` bytes, or -1. Hot. */
   claim(bytes: number): number {
     const { own } = this;

@@ -154,7 +154,7 @@ export class RingLane implements BlockingLane {
   }
 
   send(bytes: number): SendStatus {
-    if (this.untilOpen > 0 && --this.untilOpen === 0) this.openInline();
+    if (this.untilOpen > 0) this.countCall();
     this.argument[0] = bytes;
     this.callSend();
     return this.result[0] as SendStatus;
@@ -190,15 +190,19 @@ export class RingLane implements BlockingLane {
   }
 
   drainSome(): number {
-    if (this.isInline) {
-      const { incoming } = this.inline;
-      if (incoming.isEmpty() && this.foundNothing()) return 0;
+    if (this.isInline && this.inline.incoming.isUsed) {
       // The inline way comes here at intervals only, after many messages.
-      if (incoming.isUsed) this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
-    } else if (this.untilOpen > 0 && --this.untilOpen === 0) {
-      this.openInline();
+      this.fullDrains = Math.max(this.fullDrains - DRAINS_A_STRETCH, 1);
+    } else if (this.untilOpen > 0) {
+      this.countCall();
     }
     return this.drain(MOST_RECORDS);
+  }
+
+  /** Opens the inline way after many calls for single messages, if the lane's codec can use it. */
+  private countCall(): void {
+    const { out, incoming } = this.inline;
+    if (--this.untilOpen === 0 && (out.isUsed || incoming.isUsed)) this.openInline();
   }
 
   foundNothing(): boolean {
