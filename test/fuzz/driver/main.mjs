@@ -25,8 +25,11 @@ for (const seed of seeds()) {
   const bytes = Buffer.from(seed);
   writeFileSync(join(corpus, createHash("sha1").update(bytes).digest("hex")), bytes);
 }
-const dictionary = join(folder, "words");
-writeFileSync(dictionary, words.map((word) => `${quote(word)}\n`).join(""));
+if (words.length > 0) {
+  const dictionary = join(folder, "words");
+  writeFileSync(dictionary, words.map((word) => `${quote(word)}\n`).join(""));
+  options.push(`-dict=${dictionary}`);
+}
 
 const unhandled = [];
 process.on("unhandledRejection", (reason) => unhandled.push(reason));
@@ -39,7 +42,7 @@ setImmediate(() => {
     run(input);
     if (unhandled.length > 0) throw unhandled[0];
   };
-  fuzz(call, counters.bytes, counters.entries, counters.used, [...options, `-dict=${dictionary}`]);
+  fuzz(call, counters.bytes, counters.entries, counters.used, options);
 });
 
 /** Has code that the library generates count as well. */
