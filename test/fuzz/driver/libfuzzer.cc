@@ -2,7 +2,7 @@
 //
 // `call` gets each input as a Buffer that it may not keep, and throws if it found something. `counters` is a Uint8Array in which instrumented
 // code counts, `entries` says which counters stand at the beginning of a function, and `used` how many there are. `options` are those of
-// libFuzzer's command line. The call returns when libFuzzer has done its work; a finding ends the process.
+// libFuzzer's command line, after the command that starts this program again. The call returns when libFuzzer has done its work; a finding ends the process.
 #include <node_api.h>
 
 #include <cstdint>
@@ -61,7 +61,7 @@ int one(const uint8_t* bytes, size_t length) {
 std::vector<std::string> texts(napi_value array) {
   uint32_t count = 0;
   must(napi_get_array_length(env, array, &count), "options");
-  std::vector<std::string> all{"fuzz"};
+  std::vector<std::string> all;
   for (uint32_t i = 0; i < count; ++i) {
     napi_value element;
     size_t length = 0;

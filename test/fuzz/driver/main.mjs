@@ -42,7 +42,9 @@ setImmediate(() => {
     run(input);
     if (unhandled.length > 0) throw unhandled[0];
   };
-  fuzz(call, counters.bytes, counters.entries, counters.used, options);
+  // libFuzzer starts itself again where it merges corpora.
+  const command = [process.execPath, ...process.execArgv, ...process.argv.slice(1, 5)].join(" ");
+  fuzz(call, counters.bytes, counters.entries, counters.used, [command, ...options]);
 });
 
 /** Has code that the library generates count as well. */

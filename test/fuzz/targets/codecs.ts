@@ -1,7 +1,7 @@
 // Every decoder on any bytes, and its answer under three surroundings of the record.
 //
 // A decoder gives a value, or throws its typed error. What stands around the record must make no difference: a decoder that reads outside
-// would show it. A value is encoded again; what comes back is the same. Generated code and closures agree.
+// would show it. A value is encoded again; what comes back is the same. Generated code and closures agree. Tables of blocks are a part of it.
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import type { Codec } from "../../../lib/codec/codec.js";
@@ -35,6 +35,8 @@ import {
 import { codecToReceive } from "../../../lib/codec/lane-codec.js";
 import { EncodeError, RingbellError } from "../../../lib/errors.js";
 import { blockOf, encode, OFFSET, scratchOf } from "../../codec/support.js";
+import { reset } from "../driver/virtual-clock.js";
+import { exchangeBlocks } from "./block-books.js";
 import { check, Input } from "./input.js";
 
 type AnyCodec = Codec<unknown>;
@@ -133,6 +135,8 @@ const CHOICES: readonly Choice[] = [
 ];
 /** The number of the choice that reads several records as one lane does. */
 const LANE = CHOICES.length;
+/** The number of the choice that is about blocks. */
+const BLOCKS = LANE + 1;
 
 interface Outcome {
   readonly value?: unknown;
@@ -211,10 +215,12 @@ function lane(input: Input): void {
 }
 
 export function run(bytes: Uint8Array): void {
+  reset();
   const input = new Input(bytes);
-  const number = input.below(LANE + 1);
-  if (number === LANE) {
-    lane(input);
+  const number = input.below(BLOCKS + 1);
+  if (number >= LANE) {
+    if (number === LANE) lane(input);
+    else exchangeBlocks(input);
     return;
   }
   const choice = CHOICES[number]!;
@@ -227,6 +233,9 @@ export function* seeds(): Iterable<Uint8Array> {
   for (const [number, { codec, samples }] of CHOICES.entries()) {
     for (const sample of samples) yield Buffer.concat([Buffer.of(number, 0), encode(codec, sample)]);
     yield Buffer.of(number, 2);
+  }
+  for (const step of [3, 5, 7, 11]) {
+    yield Buffer.from([BLOCKS, ...Array.from({ length: 200 }, (_, at) => (at * step) % 29)]);
   }
   const [one, two] = [encode(packed() as AnyCodec, rich[6]), encode(packed() as AnyCodec, rich[4])];
   yield Buffer.concat([Buffer.of(LANE, one.length), one, Buffer.of(two.length), two]);
