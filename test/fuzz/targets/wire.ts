@@ -1,7 +1,7 @@
 // The handshake of either side, and the frames of a stream behind it, by a peer that says what the input says, cut anywhere.
 //
 // A handshake ends with a connection or a typed error, at the latest when the peer hangs up. A channel ends with a typed error, or goes on;
-// none of its records lies outside its memory, and every block that came is released.
+// and what waits for a program that takes nothing is bounded.
 import { Channel } from "../../../lib/channel/channel.js";
 import { json, packed } from "../../../lib/codec/index.js";
 import { releaseBlocks } from "../../../lib/codec/release-blocks.js";
@@ -150,7 +150,7 @@ function greeting(input: Input, usual: object): Uint8Array {
 const TYPES = [RECORD, TAKEN, ASK, CLOSING, REFUSED, BLOCK, CHUNK, FREED];
 
 function frame(length: number, lane: number, type: number, kind: number, payload: Uint8Array): Uint8Array {
-  const bytes = Buffer.alloc(8 + Math.ceil(payload.length / 8) * 8);
+  const bytes = Buffer.alloc(8 + padded(payload.length));
   bytes.writeUInt32LE(length >>> 0, 0);
   bytes.writeUInt32LE(frameWord(type, lane, kind) >>> 0, 4);
   bytes.set(payload, 8);
@@ -192,6 +192,12 @@ function streamFrame(input: Input): Uint8Array {
     }
     case 4:
       return frame(0, lane, input.pick([ASK, CLOSING, REFUSED]), 0, new Uint8Array());
+    case 5: {
+      // A long record, which is JSON.
+      const payload = Buffer.alloc(1 + input.below(2200), " ");
+      payload[payload.length - 1] = 0x31;
+      return frame(payload.length, lane, RECORD, 0, payload);
+    }
     default:
       return streamRecord(input, lane, input.below(6) === 0 ? input.below(5) : 0);
   }
@@ -207,6 +213,15 @@ function streamRecord(input: Input, lane: number, kind: number): Uint8Array {
   const length = input.below(12) === 0 ? input.number() : payload.length;
   return frame(length, lane, RECORD, kind, payload);
 }
+
+/** The lane of a record that is whole, and its bytes on the wire; 0 bytes if it is none. */
+function recordIn(bytes: Uint8Array): { readonly lane: number; readonly size: number } {
+  const isWhole = bytes.length >= 8 && bytes[5] === RECORD && bytes.length === 8 + padded(u32(bytes));
+  return { lane: bytes[4] ?? 0, size: isWhole ? bytes.length : 0 };
+}
+
+const u32 = (bytes: Uint8Array): number => Buffer.from(bytes.subarray(0, 4)).readUInt32LE();
+const padded = (length: number): number => Math.ceil(length / 8) * 8;
 
 /** Sends chunks to the wire, cut where the input says. */
 function say(input: Input, wire: InputWire, bytes: Uint8Array): void {
@@ -231,9 +246,11 @@ function converse(input: Input, wire: InputWire, connection: Connection, names: 
     reason = info.reason;
     check(info.error === undefined || info.error instanceof RingbellError, `a typed end; ${info.error}`);
   });
+  const isIdle = input.below(4) === 0;
+  const come = names.map(() => 0);
   for (const name of names) {
     const lane = channel.lane(name);
-    lane.on("message", (message: unknown) => releaseBlocks(message));
+    if (!isIdle) lane.on("message", (message: unknown) => releaseBlocks(message));
     lane.on("error", (error: Error) => check(error instanceof RingbellError, `a typed error; ${error.stack}`));
   }
   settle();
@@ -249,10 +266,17 @@ function converse(input: Input, wire: InputWire, connection: Connection, names: 
       case 1:
         advance(input.below(200));
         break;
-      default:
-        say(input, wire, streamFrame(input));
+      default: {
+        const bytes = streamFrame(input);
+        say(input, wire, bytes);
+        const { lane, size } = recordIn(bytes);
+        if (lane < come.length) come[lane]! += size;
+      }
     }
     settle();
+    // A program that takes nothing: its memory is bounded.
+    const isBounded = come.every((bytes) => bytes <= CAPACITY);
+    check(!isIdle || isBounded || reason !== undefined, `${come.join(" and ")} bytes wait`);
   }
   wire.hangUp();
   settle();
@@ -334,6 +358,7 @@ export function* seeds(): Iterable<Uint8Array> {
   for (const mode of [0, 1, 2]) {
     for (const more of [0, 3, 5, 9]) {
       yield Buffer.concat([Buffer.of(mode, 1), Buffer.alloc(60, more)]);
+      yield Buffer.concat([Buffer.of(mode, 0, 0), Buffer.from(Array.from({ length: 40 }, () => [7, 1, 0, 5, 0, 3, 232]).flat())]);
       yield Buffer.concat([Buffer.of(mode, 1), Buffer.from(Array.from({ length: 90 }, (_, at) => (at * more) % 11))]);
     }
   }
