@@ -74,7 +74,7 @@ class InputPort extends EventPort {
 }
 
 const theirs = contract("theirs", {
-  ask: request(z.unknown(), z.object({ n: z.number() }), { progress: z.number() }),
+  ask: request(z.unknown(), z.object({ n: z.number() }), { progress: z.number(), input: z.number() }),
   feed: stream(z.unknown(), z.number()),
 });
 const ours = contract("ours", {
@@ -145,7 +145,7 @@ const handlers = {
     throw params === 1 ? new CallError(7, "seven", { params }) : new TypeError("no");
   },
   back: (params: unknown, { client, signal }: Call) =>
-    counted(() => client.ask(params, { signal, timeout: 50 })),
+    counted(() => client.ask({ params }, { signal, timeout: 50 })),
 };
 
 function message(input: Input, asked: readonly unknown[]): unknown {
@@ -200,9 +200,10 @@ function call(input: Input, id: unknown): unknown {
 /** What this side asks the peer. */
 function ask(input: Input, client: Client): void {
   const typed = (error: unknown) => check(error instanceof RingbellError, `a typed error; ${(error as Error).stack}`);
-  const options = input.below(2) === 0 ? {} : { timeout: 1 + input.below(100), onProgress: () => {} };
-  if (input.below(2) === 0) client.ask(input.number(), options).catch(typed);
-  else void drink(client.feed(1, options), input.below(20)).catch(typed);
+  const more = input.below(2) === 0 ? { input: [1, 2, 3] } : {};
+  const options = input.below(2) === 0 ? {} : { timeout: 1 + input.below(100), onProgress: () => {}, ...more };
+  if (input.below(2) === 0) client.ask({ n: input.number() }, options).catch(typed);
+  else void drink(client.feed({}, options), input.below(20)).catch(typed);
 }
 
 async function drink(items: AsyncIterable<unknown>, most: number): Promise<void> {
@@ -297,7 +298,18 @@ export function run(bytes: Uint8Array): void {
   check(running === 0, `handlers end with their connection; ${running} run`);
 }
 
+/** Bytes for `ask`: a request or a stream with a time-out, reports, and perhaps an input. */
+const asking = (isStream: number, more: number) => [0, more, 1, 90, isStream, 8, ...(isStream ? [] : [1])];
+/** Bytes for a message about the first call that was asked. */
+const about = (extension: string) => [4, 1, 1, 2, 0, 0, 8, 1, 1, 8, 1, 8, 1, EXTENSIONS.indexOf(extension), 1, 1, 1, 1];
+/** Bytes for the answer to it. */
+const answering = [4, 1, 1, 1, 1, 0, 0, 0, 1, 1];
+
 export function* seeds(): Iterable<Uint8Array> {
+  for (const more of [0, 1]) {
+    yield Buffer.from([0, 2, 3, 0, ...asking(0, more), ...about(INPUT_CREDIT), ...about(PROGRESS), ...answering]);
+    yield Buffer.from([0, 2, 3, 0, ...asking(1, more), ...about(ITEMS), ...about(PROGRESS), ...about(ITEMS), ...answering]);
+  }
   const plain = [
     { jsonrpc: "2.0", id: 1, method: "echo", params: { a: 1 } },
     { jsonrpc: "2.0", id: 2, method: "count", params: { to: 3 }, credit: 2 },
