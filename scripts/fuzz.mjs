@@ -59,7 +59,8 @@ function run(command, args, options = {}) {
 
 async function compile(args) {
   const { code, text } = await run(CLANG, args);
-  if (code !== 0) throw new Failure(`${CLANG} failed; fuzzing needs ${PACKAGES}\n${text}`, code === -1 ? 2 : 1);
+  if (code !== 0)
+    throw new Failure(`${CLANG} failed; fuzzing needs ${PACKAGES}\n${text}`, code === -1 ? 2 : 1);
 }
 
 const includes = () => hostIncludes(root, console.error).flatMap((folder) => ["-isystem", folder]);
@@ -80,7 +81,10 @@ async function build(target, folder) {
 async function buildAddon() {
   const { stdout } = spawnSync(CLANG, ["-print-resource-dir"], { encoding: "utf8" });
   const arch = process.arch === "arm64" ? "aarch64" : "x86_64";
-  const places = [`lib/linux/libclang_rt.fuzzer_no_main-${arch}.a`, `lib/${arch}-pc-linux-gnu/libclang_rt.fuzzer_no_main.a`];
+  const places = [
+    `lib/linux/libclang_rt.fuzzer_no_main-${arch}.a`,
+    `lib/${arch}-pc-linux-gnu/libclang_rt.fuzzer_no_main.a`,
+  ];
   const runtime = places.map((place) => join((stdout ?? "").trim(), place)).find(existsSync);
   if (stdout === null || runtime === undefined) throw new Failure(`fuzzing needs ${PACKAGES}`, 2);
   const source = join(fuzz, "driver", "libfuzzer.cc");
@@ -122,7 +126,9 @@ async function fuzzOne(target, { seconds, resume, save }) {
       `  ${covered} of ${branches} branches, ${features} features, ${inputs} inputs`,
   );
   if (code !== 0) {
-    console.log(`${text.split("\n").slice(-60).join("\n")}\nended with ${code}; the input is in ${found}; repeat it by`);
+    console.log(
+      `${text.split("\n").slice(-60).join("\n")}\nended with ${code}; the input is in ${found}; repeat it by`,
+    );
     console.log(`  npm run fuzz -- --only ${target.name} --input ${found}/…`);
     return false;
   }
@@ -158,7 +164,10 @@ function options() {
   const names = values.only?.split(",") ?? TARGETS.map(({ name }) => name);
   const targets = names.map((name) => TARGETS.find((target) => target.name === name));
   if (targets.includes(undefined) || (values.input !== undefined && targets.length !== 1)) {
-    throw new Failure(`--only takes ${TARGETS.map(({ name }) => name).join(", ")}; --input wants one of them`, 2);
+    throw new Failure(
+      `--only takes ${TARGETS.map(({ name }) => name).join(", ")}; --input wants one of them`,
+      2,
+    );
   }
   const seconds = Number(values.seconds);
   if (!(seconds >= 1)) throw new Failure("--seconds takes a number from 1 on", 2);
@@ -173,13 +182,17 @@ async function main() {
   if (given.input !== undefined) return (await repeat(given.targets[0], given.input)) ? 0 : 1;
   // The native ones are quick: together they take the place of one.
   const native = given.targets.filter((target) => target.native !== undefined);
-  const waiting = [native, ...given.targets.filter((target) => !native.includes(target)).map((target) => [target])];
+  const waiting = [
+    native,
+    ...given.targets.filter((target) => !native.includes(target)).map((target) => [target]),
+  ];
   let failed = 0;
   const one = async (target) => {
     if (!(await fuzzOne(target, given))) failed += 1;
   };
   const worker = async () => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await Promise.all(next.map(one));
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift())
+      await Promise.all(next.map(one));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return failed === 0 ? 0 : 1;

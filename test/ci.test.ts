@@ -10,7 +10,9 @@ const parts = [
 
 describe(".ci/run", () => {
   it("begins with the README's test command, and runs every kind of check", () => {
-    const commands = parts.map(({ command }) => command).filter((command) => !command.startsWith(".ci/packages"));
+    const commands = parts
+      .map(({ command }) => command)
+      .filter((command) => !command.startsWith(".ci/packages"));
     expect(readFileSync(join(root, "README.md"), "utf8")).toContain(commands.slice(0, 2).join(" && "));
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       scripts: Record<string, string>;

@@ -20,7 +20,10 @@ function tableBytes(input: Input): Uint8Array {
     slot: input.byte(),
     flags: input.below(2),
     bytes: input.below(4) === 0 ? input.number() : input.byte(),
-  })).map((handle) => ({ ...handle, bytes: Math.min(Math.max(0, Math.floor(handle.bytes)), Number.MAX_SAFE_INTEGER) }));
+  })).map((handle) => ({
+    ...handle,
+    bytes: Math.min(Math.max(0, Math.floor(handle.bytes)), Number.MAX_SAFE_INTEGER),
+  }));
   const length = writeTable(scratch, OFFSET, payload, handles, handles.length);
   const bytes = Uint8Array.from(scratch.buffer.subarray(OFFSET, OFFSET + length));
   for (let flips = input.below(3); flips > 0; flips--) bytes[input.below(length)]! ^= 1 << input.below(8);
@@ -36,7 +39,10 @@ function readTable(bytes: Uint8Array, table: ArrivedTable): void {
     check(wrong.startsWith("malformed block table"), wrong);
     return;
   }
-  check(table.count > 0 && tabledBytes(table.bytes, table.count) === bytes.length, "its numbers fit its length");
+  check(
+    table.count > 0 && tabledBytes(table.bytes, table.count) === bytes.length,
+    "its numbers fit its length",
+  );
   const again = scratchOf(OFFSET + bytes.length);
   again.buffer.set(bytes, OFFSET);
   const length = writeTable(again, OFFSET, table.bytes, table.handles, table.count);
@@ -64,7 +70,10 @@ class Books {
     const { id, slots, slotBytes, shared } = announcement;
     if (this.#holdings.refuses(announcement) !== undefined) return;
     const bytes = this.#holdings.bytesOf(announcement);
-    check(!this.#known.has(id) && slots > 0 && bytes >= slots * slotBytes && bytes <= LIMIT, "what was not refused");
+    check(
+      !this.#known.has(id) && slots > 0 && bytes >= slots * slotBytes && bytes <= LIMIT,
+      "what was not refused",
+    );
     this.#holdings.add(announcement, fakeSegment(bytes));
     this.#known.set(id, { slots, slotBytes, bytes, shared, holders: new Array(slots).fill(0) });
   }
@@ -105,7 +114,10 @@ class Books {
   audit(): void {
     const mapped = [...this.#known.values()].reduce((sum, { bytes }) => sum + bytes, 0);
     check(this.#holdings.held === this.#leases.length, "as many blocks are held");
-    check(this.#holdings.mappedBytes === mapped && mapped <= LIMIT, "as much memory is mapped, and no more than agreed");
+    check(
+      this.#holdings.mappedBytes === mapped && mapped <= LIMIT,
+      "as much memory is mapped, and no more than agreed",
+    );
   }
 
   end(): void {
@@ -125,7 +137,8 @@ export function exchangeBlocks(input: Input): void {
       case 1:
         readTable(tableBytes(input), table);
         // The ledger decides whether what a table says is true.
-        for (const handle of table.handles.slice(0, table.count)) books.take(handle.segment, handle.slot, handle.bytes);
+        for (const handle of table.handles.slice(0, table.count))
+          books.take(handle.segment, handle.slot, handle.bytes);
         break;
       case 2:
         books.announce({
@@ -138,7 +151,11 @@ export function exchangeBlocks(input: Input): void {
         break;
       case 3:
       case 4:
-        books.take(input.below(8), input.below(5), input.below(4) === 0 ? Math.floor(Math.abs(input.number())) : input.below(200));
+        books.take(
+          input.below(8),
+          input.below(5),
+          input.below(4) === 0 ? Math.floor(Math.abs(input.number())) : input.below(200),
+        );
         break;
       case 5:
         books.letGo(input.byte(), input.below(2) === 0);

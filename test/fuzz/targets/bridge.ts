@@ -4,8 +4,6 @@
 // The gate agrees with JSON.parse on what is too deep. A client that has not said who it is gets nothing done, a viewer calls nothing, and
 // the client never has more bytes in its window than it may. All that is sent is JSON-RPC, and the session goes on.
 import { z } from "zod";
-import { text } from "../../../lib/codec/index.js";
-import { RingbellError } from "../../../lib/errors.js";
 import { ChannelClient } from "../../../lib/bridge/channel-client.js";
 import { FrameCache } from "../../../lib/bridge/frame-cache.js";
 import { isDeeperThan } from "../../../lib/bridge/guard.js";
@@ -15,6 +13,8 @@ import { SessionClient } from "../../../lib/bridge/session-client.js";
 import type { ClientHost, SocketClient } from "../../../lib/bridge/socket-client.js";
 import { Terminal } from "../../../lib/bridge/terminal.js";
 import type { WebSocket } from "../../../lib/bridge/web-socket.js";
+import { text } from "../../../lib/codec/index.js";
+import { RingbellError } from "../../../lib/errors.js";
 import { memoryPair } from "../../../lib/memory-pair.js";
 import { contract, request, stream } from "../../../lib/rpc/contract.js";
 import { servedBy } from "../../../lib/rpc/handlers.js";
@@ -23,15 +23,15 @@ import { Service } from "../../../lib/rpc/service.js";
 import { SESSION_PROTOCOL } from "../../../lib/session/control.js";
 import { Session } from "../../../lib/session/session.js";
 import { advance, reset, settle } from "../driver/virtual-clock.js";
-import { check, Input } from "./input.js";
+import { check, Input, split } from "./input.js";
 
 const TOKENS = { boss: "b".repeat(32), viewer: "v".repeat(32) };
 const WINDOW = 2000;
-const METHODS = ["attach", "input", "ack", "ping", "snapshot", "terminal", "approve", "count", "send", "rpc.x", "boom"];
+const METHODS = split("attach input ack ping snapshot terminal approve count send rpc.x boom");
 const ABOUT = [CANCEL, CREDIT, INPUT, INPUT_END, PING];
 const KEYS = [
-  ...["jsonrpc", "id", "method", "params", "protocol", "client", "instance", "from", "last", "cursor", "token", "count"],
-  ...["name", "offset", "key", "seen", "timeout", "credit", "input", "message", "items", "live", "snapshot", "__proto__"],
+  ...split("jsonrpc id method params protocol client instance from last cursor token count session epoch"),
+  ...split("number acked name offset key seen timeout credit input message items live snapshot __proto__"),
 ];
 
 type Heard = { [event: string]: (...values: unknown[]) => void };
@@ -99,7 +99,9 @@ function options(input: Input): Partial<BridgeOptions> {
     case 1: {
       const served = servedBy(calls, handlers, { concurrency: 2, queue: 3 });
       const service = new Service(served, contract("none"), { path: undefined, close: async () => {} });
-      service.on("peerError", (error) => check(error instanceof RingbellError, `a typed report; ${error.stack}`));
+      service.on("peerError", (error) =>
+        check(error instanceof RingbellError, `a typed report; ${error.stack}`),
+      );
       return { service: service as never, roles: { operator: ["approve", "count", "boom"], viewer: [] } };
     }
     default:
@@ -112,6 +114,7 @@ function session(): Session {
     snapshot: () => ({ called }),
     inputs: contract("inputs", { approve: request(z.object({ count: z.number() }), z.unknown()) }),
     handlers: { approve: handlers.approve },
+    roles: { operator: { inputs: "all" }, viewer: { inputs: [] } },
     log: { maxEvents: 20 },
   } as never);
   made.on("peerError", (error) => check(error instanceof RingbellError, `a typed report; ${error.stack}`));
@@ -126,7 +129,17 @@ function page(): object {
   return one;
 }
 
-function message(input: Input): unknown {
+/** What the session told the client of itself when it attached. */
+function welcomeIn(sent: readonly (string | Uint8Array)[]): Record<string, unknown> {
+  for (const one of sent) {
+    if (typeof one !== "string") continue;
+    const { result } = JSON.parse(one);
+    if (typeof result === "object" && result !== null && "epoch" in result) return result;
+  }
+  return {};
+}
+
+function message(input: Input, { session, epoch }: Record<string, unknown>): unknown {
   const id = input.below(6) === 0 ? input.json(KEYS, 1) : input.below(20);
   switch (input.below(9)) {
     case 0:
@@ -144,11 +157,17 @@ function message(input: Input): unknown {
     case 2:
       return { jsonrpc: "2.0", method: "ack", params: { count: input.below(5) === 0 ? input.number() : 1 } };
     case 3: {
-      const params = { method: input.pick(["approve", "boom"]), params: { count: 1 }, key: input.text(5) };
+      const params = {
+        ...{ session, epoch, number: 1 + input.below(4), acked: input.below(3) },
+        ...{ method: input.below(6) === 0 ? input.pick(METHODS) : "approve", params: { count: 1 } },
+      };
       return input.spoil({ jsonrpc: "2.0", id, method: "input", params: input.spoil(params, KEYS) }, KEYS);
     }
     case 4:
-      return input.spoil({ jsonrpc: "2.0", id, method: "terminal", params: { name: "main", offset: 0 } }, KEYS);
+      return input.spoil(
+        { jsonrpc: "2.0", id, method: "terminal", params: { name: "main", offset: 0 } },
+        KEYS,
+      );
     case 5: {
       const params = { id: input.below(20), count: input.number(), items: [1] };
       return input.spoil({ jsonrpc: "2.0", method: input.pick(ABOUT), params }, KEYS);
@@ -174,7 +193,8 @@ function compareDepth(text: string): void {
   } catch {
     return;
   }
-  for (const most of [1, 3, 8]) check(isDeeperThan(text, most) === depthOf(value) > most, `the depth of ${text}`);
+  for (const most of [1, 3, 8])
+    check(isDeeperThan(text, most) === depthOf(value) > most, `the depth of ${text}`);
 }
 
 function judge(sent: readonly (string | Uint8Array)[]): void {
@@ -184,7 +204,10 @@ function judge(sent: readonly (string | Uint8Array)[]): void {
     if (!text.startsWith("{")) continue;
     const { jsonrpc, id, method, result, error } = JSON.parse(text);
     check(jsonrpc === "2.0", "what is sent is JSON-RPC");
-    check(method !== undefined || (id !== undefined && (result === undefined) !== (error === undefined)), "an answer");
+    check(
+      method !== undefined || (id !== undefined && (result === undefined) !== (error === undefined)),
+      "an answer",
+    );
   }
 }
 
@@ -245,7 +268,7 @@ export function run(bytes: Uint8Array): void {
         else socket.heard.pong!();
         break;
       default: {
-        const usual = JSON.stringify(message(input));
+        const usual = JSON.stringify(message(input, welcomeIn(socket.sent)));
         compareDepth(usual);
         socket.heard.message!(Buffer.from(usual), false);
       }
@@ -265,7 +288,17 @@ export function run(bytes: Uint8Array): void {
 export function* seeds(): Iterable<Uint8Array> {
   for (const target of [0, 1, 2]) {
     for (const token of [0, 1, 2]) {
-      yield Buffer.from([target, token, 9, 1, 1, 0, 1, 1, ...Array.from({ length: 150 }, (_, at) => (at * 7) % 19)]);
+      yield Buffer.from([
+        target,
+        token,
+        9,
+        1,
+        1,
+        0,
+        1,
+        1,
+        ...Array.from({ length: 150 }, (_, at) => (at * 7) % 19),
+      ]);
       const attach = { jsonrpc: "2.0", id: 1, method: "ping", params: {} };
       const text = Buffer.from(JSON.stringify(attach));
       yield Buffer.concat([Buffer.from([target, token, 4, text.length]), text]);

@@ -84,19 +84,35 @@ interface Choice {
   readonly samples: readonly unknown[];
 }
 
-const objects = [
+const objects: readonly unknown[] = [
   { id: 1, to: "a", tags: ["x", "y"] },
   [1, -0, 1.5, "é€😀", null, true, { a: { b: [] } }],
   { __proto__: null, constructor: 1 },
   "text",
 ];
-const rich = [
+const rich: readonly unknown[] = [
   ...objects,
-  { date: new Date(5), map: new Map([[1, { x: 1 }]]), set: new Set(["a"]), big: -(2n ** 70n), none: undefined },
+  {
+    date: new Date(5),
+    map: new Map([[1, { x: 1 }]]),
+    set: new Set(["a"]),
+    big: -(2n ** 70n),
+    none: undefined,
+  },
   { floats: new Float64Array([1, Number.NaN]), memory: new ArrayBuffer(3), bytes: new Uint8Array([1, 2, 3]) },
   Array.from({ length: 5 }, (_, id) => ({ id, name: `name ${id}`, at: id * 1e9 })),
 ];
-const fixedSample = { a: 1, b: -2, c: 3, d: 4.5, e: true, f: "yy", g: "abc", h: new Uint8Array(4), i: 2 ** 50 };
+const fixedSample = {
+  a: 1,
+  b: -2,
+  c: 3,
+  d: 4.5,
+  e: true,
+  f: "yy",
+  g: "abc",
+  h: new Uint8Array(4),
+  i: 2 ** 50,
+};
 const variableSample = {
   name: "n",
   data: new Uint8Array([1, 2, 3]),
@@ -144,7 +160,13 @@ interface Outcome {
 }
 
 /** Decodes bytes among others. `behind`: how many there are behind them. */
-function decodeAmong(codec: AnyCodec, record: Uint8Array, fill: number, behind: number, blocks: number): Outcome {
+function decodeAmong(
+  codec: AnyCodec,
+  record: Uint8Array,
+  fill: number,
+  behind: number,
+  blocks: number,
+): Outcome {
   const scratch = new Scratch(new ArrayBuffer(OFFSET + record.length + behind));
   scratch.buffer.fill(fill);
   scratch.buffer.set(record, OFFSET);

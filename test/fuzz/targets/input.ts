@@ -96,7 +96,7 @@ export class Input {
 
   /** Changes some of the fields of a valid object: takes some away, and gives others another value. */
   spoil<T extends object>(fields: T, keys: readonly string[]): Record<string, unknown> {
-    const spoilt: Record<string, unknown> = { ...fields };
+    const spoilt: Record<string, unknown> = { ...(fields as Record<string, unknown>) };
     for (let changes = this.below(4) === 0 ? 1 + this.below(3) : 0; changes > 0; changes--) {
       const key = this.pick([...Object.keys(fields), ...keys]);
       if (this.below(4) === 0) delete spoilt[key];
@@ -109,4 +109,9 @@ export class Input {
 /** Fails the run. */
 export function check(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(`does not hold: ${what}`);
+}
+
+/** The words of a text. */
+export function split(text: string): string[] {
+  return text.split(" ");
 }

@@ -12,13 +12,14 @@ import { steadyTime } from "../../../lib/mailbox/steady.js";
 import { MemoryTables } from "../../../lib/mailbox/store/memory-tables.js";
 import type { AnswerFrame } from "../../../lib/mailbox/wire.js";
 import { advance, reset, settle } from "../driver/virtual-clock.js";
-import { check, Input } from "./input.js";
+import { check, Input, split } from "./input.js";
 
 const KEYS = [
-  ...["op", "tag", "version", "client", "held", "path", "to", "from", "body", "json", "id", "rank", "key", "ttl", "delay"],
-  ...["number", "again", "topic", "box", "most", "lease", "wait", "how", "claims", "reason", "settings", "pattern"],
-  ...["state", "after", "positions", "what", "policy", "maxMessages", "maxBytes", "maxAttempts", "duplicateWindow"],
-  ...["a", "b", "a.b", "a.*", "a.>", "ack", "box", "dead", "latest", "__proto__"],
+  ...split("op tag version client held path to from body json id rank key ttl delay number again topic box"),
+  ...split(
+    "most lease wait how claims reason settings pattern state after positions what policy maxMessages",
+  ),
+  ...split("maxBytes maxAttempts duplicateWindow a b a.b a.* a.> ack box dead latest __proto__"),
 ];
 const BOXES = ["a", "b", "c.d"];
 const PATTERNS = ["a", "a.*", "a.>", "*", "c.d"];
@@ -71,7 +72,8 @@ class Client {
       this.asked.delete(tag);
       check(op !== "steal" || refusal !== undefined, "nobody settles what another client has claimed");
       check((value === undefined) !== (refusal === undefined), `${op} is answered by a value or a refusal`);
-      if (refusal !== undefined) check(refusal.code.startsWith("ERR_RINGBELL"), `a typed refusal; ${refusal.code}`);
+      if (refusal !== undefined)
+        check(refusal.code.startsWith("ERR_RINGBELL"), `a typed refusal; ${refusal.code}`);
       if (op === "take" && Array.isArray(value)) {
         for (const { position, token } of value) this.deliveries.push([position, token]);
         for (const message of value) read(() => messageOf(message));
@@ -108,7 +110,13 @@ function usual(input: Input, client: Client, others: readonly (readonly [number,
       return { op: "publish", topic: input.pick(["a", "a.b", "c.d"]), ...posted };
     case 1:
     case 2:
-      return { op: "take", box, most: 1 + input.below(5), wait: input.below(2) === 0, lease: 1 + input.below(100) };
+      return {
+        op: "take",
+        box,
+        most: 1 + input.below(5),
+        wait: input.below(2) === 0,
+        lease: 1 + input.below(100),
+      };
     case 3:
     case 4:
       return {
@@ -151,8 +159,13 @@ function usual(input: Input, client: Client, others: readonly (readonly [number,
 
 function say(input: Input, client: Client, other: Client): void {
   if (input.below(24) === 0) {
-    client.say(input.below(2) === 0 ? input.json(KEYS) : { requests: input.json(KEYS), unanswered: input.number() });
-    check(client.error === undefined || client.error instanceof CorruptError, "a client is cut off for what is no frame");
+    client.say(
+      input.below(2) === 0 ? input.json(KEYS) : { requests: input.json(KEYS), unanswered: input.number() },
+    );
+    check(
+      client.error === undefined || client.error instanceof CorruptError,
+      "a client is cut off for what is no frame",
+    );
     return;
   }
   const requests = Array.from({ length: 1 + input.below(3) }, () => {
@@ -201,7 +214,9 @@ function audit(broker: Broker): void {
     settle();
     return answers[tag];
   };
-  const status = ask({ op: "status" }) as { boxes?: { name: string; [state: string]: unknown }[] } | undefined;
+  const status = ask({ op: "status" }) as
+    | { boxes?: { name: string; [state: string]: unknown }[] }
+    | undefined;
   for (const box of status?.boxes ?? []) {
     for (const [state, name] of ["queued", "claimed", "delayed", "dead"].entries()) {
       const rows = ask({ op: "list", box: box.name, state, after: 0, most: 1000 }) as unknown[];
@@ -261,7 +276,11 @@ function broker(input: Input): void {
 /** What stands in stores and comes from other processes. */
 function readers(input: Input): void {
   const text = input.below(2) === 0 ? input.text(200) : JSON.stringify(input.json(KEYS));
-  const wire = wireOf("a", { position: 1, stored: 1, body: text, envelope: envelopeOf(text) }, { attempt: 1, state: 0 });
+  const wire = wireOf(
+    "a",
+    { position: 1, stored: 1, body: text, envelope: envelopeOf(text) },
+    { attempt: 1, state: 0 },
+  );
   read(() => messageOf(wire));
   read(() => storedOf({ ...wire, json: input.below(2) === 0 }));
   const pulled = pulledOf({ reply: input.text(100), string: () => text, headers: undefined } as never);
@@ -280,7 +299,10 @@ export function run(bytes: Uint8Array): void {
 
 export function* seeds(): Iterable<Uint8Array> {
   yield Buffer.of(7, 1);
-  yield Buffer.concat([Buffer.of(7, 0, 60), Buffer.from('{"from":"a","json":true,"rank":2,"dead":{"position":1}}')]);
+  yield Buffer.concat([
+    Buffer.of(7, 0, 60),
+    Buffer.from('{"from":"a","json":true,"rank":2,"dead":{"position":1}}'),
+  ]);
   for (const step of [3, 5, 7, 11, 13]) {
     yield Buffer.from([0, 1, 1, ...Array.from({ length: 300 }, (_, at) => (at * step) % 17)]);
   }

@@ -9,7 +9,7 @@ import { RpcConnection } from "../../../lib/rpc/connection.js";
 import { contract, notification, request, stream } from "../../../lib/rpc/contract.js";
 import { CallError } from "../../../lib/rpc/errors.js";
 import { EventPort, textOf } from "../../../lib/rpc/event-port.js";
-import { type Deframer, deframer, framed, type Framing } from "../../../lib/rpc/framing.js";
+import { type Deframer, deframer, type Framing, framed } from "../../../lib/rpc/framing.js";
 import { servedBy } from "../../../lib/rpc/handlers.js";
 import {
   CANCEL,
@@ -22,15 +22,15 @@ import {
   PROGRESS,
 } from "../../../lib/rpc/message.js";
 import { advance, reset, settle } from "../driver/virtual-clock.js";
-import { check, Input } from "./input.js";
+import { check, Input, split } from "./input.js";
 
 const FRAMINGS: readonly Framing[] = ["lines", "length", "content-length"];
 const LONGEST = 4096;
-const METHODS = ["echo", "hang", "count", "sum", "report", "log", "fail", "back", "rpc.unknown", "constructor"];
+const METHODS = split("echo hang count sum report log fail back rpc.unknown constructor");
 const EXTENSIONS = [CANCEL, CREDIT, INPUT, INPUT_CREDIT, INPUT_END, ITEMS, PING, PROGRESS];
 const KEYS = [
-  ...["jsonrpc", "id", "method", "params", "timeout", "credit", "input", "result", "error", "code", "message"],
-  ...["data", "value", "items", "count", "to", "line", "cause", "name", "2.0", "__proto__"],
+  ...split("jsonrpc id method params timeout credit input result error code message data value items count"),
+  ...split("to line cause name 2.0 __proto__"),
 ];
 
 /** A port whose other side is the input. */
@@ -159,7 +159,11 @@ function message(input: Input, asked: readonly unknown[]): unknown {
       const answer =
         input.below(2) === 0
           ? { jsonrpc: "2.0", id: to, result: input.pick([{ n: 1 }, null, 5, "x"]) }
-          : { jsonrpc: "2.0", id: to, error: { code: input.number(), message: "m", data: input.json(KEYS, 1) } };
+          : {
+              jsonrpc: "2.0",
+              id: to,
+              error: { code: input.number(), message: "m", data: input.json(KEYS, 1) },
+            };
       return input.spoil(answer, KEYS);
     }
     case 2:
@@ -199,9 +203,11 @@ function call(input: Input, id: unknown): unknown {
 
 /** What this side asks the peer. */
 function ask(input: Input, client: Client): void {
-  const typed = (error: unknown) => check(error instanceof RingbellError, `a typed error; ${(error as Error).stack}`);
+  const typed = (error: unknown) =>
+    check(error instanceof RingbellError, `a typed error; ${(error as Error).stack}`);
   const more = input.below(2) === 0 ? { input: [1, 2, 3] } : {};
-  const options = input.below(2) === 0 ? {} : { timeout: 1 + input.below(100), onProgress: () => {}, ...more };
+  const options =
+    input.below(2) === 0 ? {} : { timeout: 1 + input.below(100), onProgress: () => {}, ...more };
   if (input.below(2) === 0) client.ask({ n: input.number() }, options).catch(typed);
   else void drink(client.feed({}, options), input.below(20)).catch(typed);
 }
@@ -218,7 +224,10 @@ function judge(sent: readonly unknown[], ids: readonly unknown[]): void {
   for (const message of sent.flat() as Record<string, unknown>[]) {
     check(message.jsonrpc === "2.0", "what is sent is JSON-RPC");
     if ("method" in message) continue;
-    check("id" in message && "result" in message !== "error" in message, "an answer has one of result and error");
+    check(
+      "id" in message && "result" in message !== "error" in message,
+      "an answer has one of result and error",
+    );
     // Without an id that can be read, the answer has null.
     if (message.id === null) continue;
     const id = JSON.stringify(message.id);
@@ -263,7 +272,9 @@ export function run(bytes: Uint8Array): void {
   const ids: unknown[] = [];
   let isRaw = false;
   const asked = () =>
-    (port.sent.flat() as Record<string, unknown>[]).filter((one) => "method" in one && "id" in one).map(({ id }) => id);
+    (port.sent.flat() as Record<string, unknown>[])
+      .filter((one) => "method" in one && "id" in one)
+      .map(({ id }) => id);
   while (input.more) {
     switch (input.below(12)) {
       case 0:
@@ -301,14 +312,52 @@ export function run(bytes: Uint8Array): void {
 /** Bytes for `ask`: a request or a stream with a time-out, reports, and perhaps an input. */
 const asking = (isStream: number, more: number) => [0, more, 1, 90, isStream, 8, ...(isStream ? [] : [1])];
 /** Bytes for a message about the first call that was asked. */
-const about = (extension: string) => [4, 1, 1, 2, 0, 0, 8, 1, 1, 8, 1, 8, 1, EXTENSIONS.indexOf(extension), 1, 1, 1, 1];
+const about = (extension: string) => [
+  4,
+  1,
+  1,
+  2,
+  0,
+  0,
+  8,
+  1,
+  1,
+  8,
+  1,
+  8,
+  1,
+  EXTENSIONS.indexOf(extension),
+  1,
+  1,
+  1,
+  1,
+];
 /** Bytes for the answer to it. */
 const answering = [4, 1, 1, 1, 1, 0, 0, 0, 1, 1];
 
 export function* seeds(): Iterable<Uint8Array> {
   for (const more of [0, 1]) {
-    yield Buffer.from([0, 2, 3, 0, ...asking(0, more), ...about(INPUT_CREDIT), ...about(PROGRESS), ...answering]);
-    yield Buffer.from([0, 2, 3, 0, ...asking(1, more), ...about(ITEMS), ...about(PROGRESS), ...about(ITEMS), ...answering]);
+    yield Buffer.from([
+      0,
+      2,
+      3,
+      0,
+      ...asking(0, more),
+      ...about(INPUT_CREDIT),
+      ...about(PROGRESS),
+      ...answering,
+    ]);
+    yield Buffer.from([
+      0,
+      2,
+      3,
+      0,
+      ...asking(1, more),
+      ...about(ITEMS),
+      ...about(PROGRESS),
+      ...about(ITEMS),
+      ...answering,
+    ]);
   }
   const plain = [
     { jsonrpc: "2.0", id: 1, method: "echo", params: { a: 1 } },
@@ -322,8 +371,14 @@ export function* seeds(): Iterable<Uint8Array> {
     const texts = plain.map((one) => Buffer.from(framed(framing, JSON.stringify(one))));
     const parts = texts.flatMap((text) => [Buffer.of(3, Math.min(60, text.length)), text.subarray(0, 60)]);
     yield Buffer.concat([Buffer.of(at, 2, 3, 0), ...parts]);
-    yield Buffer.concat([Buffer.of(at, 2, 3, 0), Buffer.from(Array.from({ length: 200 }, (_, n) => (n * 7) % 23))]);
-    yield Buffer.concat([Buffer.of(at, 1, 1, 1), Buffer.from(Array.from({ length: 200 }, (_, n) => (n * 5) % 13))]);
+    yield Buffer.concat([
+      Buffer.of(at, 2, 3, 0),
+      Buffer.from(Array.from({ length: 200 }, (_, n) => (n * 7) % 23)),
+    ]);
+    yield Buffer.concat([
+      Buffer.of(at, 1, 1, 1),
+      Buffer.from(Array.from({ length: 200 }, (_, n) => (n * 5) % 13)),
+    ]);
   }
 }
 

@@ -5,12 +5,23 @@
 import { Channel } from "../../../lib/channel/channel.js";
 import { json, packed } from "../../../lib/codec/index.js";
 import { releaseBlocks } from "../../../lib/codec/release-blocks.js";
-import { RingbellError } from "../../../lib/errors.js";
+import {
+  LaneMismatchError,
+  NoSpaceError,
+  NotSameMemoryError,
+  RefusedError,
+  RingbellError,
+  SchemaMismatchError,
+  TransportError,
+  UnknownRoleError,
+  VersionError,
+} from "../../../lib/errors.js";
 import type { Connection } from "../../../lib/transport/contract.js";
 import { introduce } from "../../../lib/transport/handshake/connector.js";
+import { errorFrame } from "../../../lib/transport/handshake/error-frames.js";
 import { type CodecIdentities, goFrame, presentCodec } from "../../../lib/transport/handshake/greetings.js";
-import { acceptPeer } from "../../../lib/transport/handshake/listener.js";
 import { encodeFrame, type Frame } from "../../../lib/transport/handshake/json-frames.js";
+import { acceptPeer } from "../../../lib/transport/handshake/listener.js";
 import {
   ASK,
   BLOCK,
@@ -28,7 +39,7 @@ import { PROTOCOL_VERSION } from "../../../lib/transport/wire/protocol.js";
 import type { Wire } from "../../../lib/transport/wire/wire.js";
 import { encode } from "../../codec/support.js";
 import { advance, reset, settle } from "../driver/virtual-clock.js";
-import { check, Input } from "./input.js";
+import { check, Input, split } from "./input.js";
 
 const CAPACITY = 4096;
 const BULK = 1 << 16;
@@ -77,7 +88,10 @@ class InputWire extends WireBase implements Wire {
 }
 
 const codecs = [json(), packed()];
-const identities: CodecIdentities[] = codecs.map((codec) => ({ send: presentCodec(codec), receive: presentCodec(codec) }));
+const identities: CodecIdentities[] = codecs.map((codec) => ({
+  send: presentCodec(codec),
+  receive: presentCodec(codec),
+}));
 const common = {
   binding: undefined,
   transport: "auto",
@@ -121,14 +135,22 @@ const OTHERS: readonly Frame[] = [
   { t: "ready", failed: "ERR_RINGBELL_TRANSPORT", message: "no" },
   goFrame("stream"),
   goFrame("shm"),
-  { t: "error", code: "ERR_RINGBELL_SCHEMA", message: "m", ours: "a", theirs: "b" },
-  { t: "error", code: "ERR_RINGBELL_REFUSED", message: "m" },
+  ...[
+    new SchemaMismatchError("m", "a", "b"),
+    new LaneMismatchError(["a"], ["main"]),
+    new UnknownRoleError("r", ["a"]),
+    new NoSpaceError("m", 5),
+    new RefusedError("m"),
+    new VersionError(1, 2),
+    new TransportError("m"),
+    new NotSameMemoryError("m"),
+  ].map(errorFrame),
   { t: "show", id: "x" },
 ];
 const KEYS = [
   ...Object.keys(hello),
-  ...["t", "region", "backing", "id", "nonce", "failed", "message", "transport", "code", "ours", "theirs", "name"],
-  ...["send", "receive", "fingerprint", "schema", "limit", "asked", "offered", "error", "json", "stream", "main"],
+  ...split("t region backing id nonce failed message transport code ours theirs name send receive"),
+  ...split("fingerprint schema limit asked offered error json stream main"),
 ];
 
 /** One frame of the handshake, more or less as it should be. */
@@ -137,7 +159,9 @@ function greeting(input: Input, usual: object): Uint8Array {
     case 0:
       return input.bytes(64);
     case 1:
-      return Buffer.from(input.pick(["status\n", "{", "[1]\n", "GET / HTTP/1.1\r\n", "00000002{}", "0001ffff{"]));
+      return Buffer.from(
+        input.pick(["status\n", "{", "[1]\n", "GET / HTTP/1.1\r\n", "00000002{}", "0001ffff{"]),
+      );
     case 2:
       return encodeFrame(input.spoil(input.pick(OTHERS), KEYS))!;
     case 3:
@@ -251,7 +275,9 @@ function converse(input: Input, wire: InputWire, connection: Connection, names: 
   for (const name of names) {
     const lane = channel.lane(name);
     if (!isIdle) lane.on("message", (message: unknown) => releaseBlocks(message));
-    lane.on("error", (error: Error) => check(error instanceof RingbellError, `a typed error; ${error.stack}`));
+    lane.on("error", (error: Error) =>
+      check(error instanceof RingbellError, `a typed error; ${error.stack}`),
+    );
   }
   settle();
   while (input.more && reason === undefined) {
@@ -358,8 +384,14 @@ export function* seeds(): Iterable<Uint8Array> {
   for (const mode of [0, 1, 2]) {
     for (const more of [0, 3, 5, 9]) {
       yield Buffer.concat([Buffer.of(mode, 1), Buffer.alloc(60, more)]);
-      yield Buffer.concat([Buffer.of(mode, 0, 0), Buffer.from(Array.from({ length: 40 }, () => [7, 1, 0, 5, 0, 3, 232]).flat())]);
-      yield Buffer.concat([Buffer.of(mode, 1), Buffer.from(Array.from({ length: 90 }, (_, at) => (at * more) % 11))]);
+      yield Buffer.concat([
+        Buffer.of(mode, 0, 0),
+        Buffer.from(Array.from({ length: 40 }, () => [7, 1, 0, 5, 0, 3, 232]).flat()),
+      ]);
+      yield Buffer.concat([
+        Buffer.of(mode, 1),
+        Buffer.from(Array.from({ length: 90 }, (_, at) => (at * more) % 11)),
+      ]);
     }
   }
 }
