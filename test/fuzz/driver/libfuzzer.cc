@@ -3,6 +3,7 @@
 // `call` gets each input as a Buffer that it may not keep, and throws if it found something. `counters` is a Uint8Array in which instrumented
 // code counts, `entries` says which counters stand at the beginning of a function, and `used` how many there are. `options` are those of
 // libFuzzer's command line, after the command that starts this program again. The call returns when libFuzzer has done its work; a finding ends the process.
+// jazzer.js does as much, and more; its binaries want a newer C library (glibc 2.38) than Debian 12 has.
 #include <node_api.h>
 
 #include <cstdint>
