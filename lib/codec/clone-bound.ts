@@ -59,8 +59,7 @@ export function boundArrays(buffer: Buffer, start: number, bytes: number): void 
   const most = SPARE_PLACES + bytes;
   const end = start + bytes;
   // Any byte may be one of a text. Only where all that look like arrays would be too many it matters which ones are.
-  const guess =
-    placesAfter(buffer, start, end, BEGIN_SPARSE_ARRAY) + placesAfter(buffer, start, end, BEGIN_DENSE_ARRAY);
+  const guess = bytes > SHORT ? guessLong(buffer, start, end) : guessShort(buffer, start, end);
   if (guess > most && placesOf(buffer, start, end) > most)
     throw new DecodeError(`the arrays of a message of ${bytes} bytes have more than ${most} places`, "");
 }
@@ -70,23 +69,37 @@ export function placesOf(buffer: Buffer, start: number, end: number): number {
   return new Walk(buffer, start, end).places();
 }
 
-/** The sum of the lengths that stand behind each byte that is `tag`. */
-function placesAfter(buffer: Buffer, start: number, end: number, tag: number): number {
+/** The sum of the lengths behind all bytes that may begin an array. */
+function guessShort(buffer: Buffer, start: number, end: number): number {
   let sum = 0;
-  const next = (from: number): number => {
-    if (end - start > SHORT) return buffer.indexOf(tag, from);
-    let at = from;
-    while (at < end && buffer[at] !== tag) at++;
-    return at < end ? at : -1;
-  };
-  for (let at = next(start); at >= 0 && at < end; at = next(at + 1)) {
-    let shift = 1;
-    for (let from = at + 1; from < end && shift < 2 ** 32; from++, shift *= 128) {
-      sum += (buffer[from]! & 0x7f) * shift;
-      if (buffer[from]! < 0x80) break;
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at]!;
+    if (byte === BEGIN_SPARSE_ARRAY || byte === BEGIN_DENSE_ARRAY) sum += lengthAt(buffer, at + 1, end);
+  }
+  return sum;
+}
+
+function guessLong(buffer: Buffer, start: number, end: number): number {
+  let sum = 0;
+  for (const tag of [BEGIN_SPARSE_ARRAY, BEGIN_DENSE_ARRAY]) {
+    let at = buffer.indexOf(tag, start);
+    while (at >= 0 && at < end) {
+      sum += lengthAt(buffer, at + 1, end);
+      at = buffer.indexOf(tag, at + 1);
     }
   }
   return sum;
+}
+
+/** The number at a place, or more: it may have bits beyond 32. */
+function lengthAt(buffer: Buffer, from: number, end: number): number {
+  let length = 0;
+  for (let at = from, scale = 1; at < end && scale < 2 ** 32; at++, scale *= 128) {
+    const byte = buffer[at]!;
+    length += (byte & 0x7f) * scale;
+    if (byte < 0x80) break;
+  }
+  return length;
 }
 
 /** What stands behind a tag: numbers of any length. Tags that begin or end something else, or hold bytes, are no part of it. */
