@@ -1,6 +1,7 @@
 import type { Block } from "../bulk/block.js";
 import { DecodeError, UnsupportedPlatformError } from "../errors.js";
 import { attachBlocks, releasing } from "./blocks.js";
+import { boundArrays } from "./clone-bound.js";
 import { CloneReader } from "./clone-reader.js";
 import { FORMAT } from "./clone-tags.js";
 import { CloneWriter } from "./clone-writer.js";
@@ -86,6 +87,7 @@ function deserialize(
   blocks: (Block | undefined)[],
 ): unknown {
   try {
+    boundArrays(scratch.buffer, offset, bytes);
     const reader = new CloneReader(scratch, offset, bytes, blocks);
     reader.readHeader();
     const message: unknown = reader.readValue();

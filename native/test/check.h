@@ -52,11 +52,17 @@ class Case {
   Case* next_ = nullptr;
 };
 
+// How a failed check ends the program. A fuzzer sets another way, in which the input is kept.
+inline void (*give_up)() = [] {
+  // Without destructors and exit handlers: another thread may be in the middle of anything.
+  _exit(1);
+};
+
 [[noreturn]] inline void fail(const char* what, const std::source_location where = std::source_location::current()) {
   std::fprintf(stderr, "%s:%u: in \"%s\": %s\n", where.file_name(), static_cast<unsigned>(where.line()), running, what);
   std::fflush(stderr);
-  // Without destructors and exit handlers: another thread may be in the middle of anything.
-  _exit(1);
+  give_up();
+  std::abort();
 }
 
 inline void check(bool holds, const char* what = "check failed",
