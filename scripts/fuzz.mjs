@@ -1,10 +1,10 @@
 // Fuzzes with libFuzzer: native code under AddressSanitizer and UndefinedBehaviorSanitizer, and TypeScript with counters of its own.
 //
-//   npm run fuzz -- [--only NAME[,NAME]] [--seconds N] [--resume] [--save] [--input FILE]
+//   npm run fuzz -- [--only NAME[,NAME]] [--seconds N] [--seed N] [--resume] [--save] [--input FILE]
 //
 // Each target of test/fuzz/targets.mjs runs for N seconds (60), two at a time; the native ones count as one. It begins with the committed corpus; with --resume it goes on
 // with what earlier runs have found in build/fuzz/NAME/corpus as well. --save puts what covers new ground into the committed corpus. --input
-// runs one target on one file, such as one from build/fuzz/NAME/found. Exit code 1: something was found. 2: clang is missing.
+// runs one target on one file, such as one from build/fuzz/NAME/found. --seed makes runs alike, as CI wants them: a change is not refused by chance. Exit code 1: something was found. 2: clang is missing.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -103,7 +103,7 @@ function figuresOf(text) {
   };
 }
 
-async function fuzzOne(target, { seconds, resume, save }) {
+async function fuzzOne(target, { seconds, seed, resume, save }) {
   const folder = join(output, target.name);
   const [corpus, found] = [join(folder, "corpus"), join(folder, "found")];
   if (!resume) rmSync(corpus, { recursive: true, force: true });
@@ -113,6 +113,7 @@ async function fuzzOne(target, { seconds, resume, save }) {
   const options = [
     ...[corpus, `-max_total_time=${seconds}`, `-max_len=${target.longest}`, `-timeout=${HANG_S}`],
     ...[`-rss_limit_mb=${MOST_MEMORY_MB}`, `-artifact_prefix=${found}/`, "-print_final_stats=1"],
+    ...(seed === undefined ? [] : [`-seed=${seed}`]),
   ];
   const start = performance.now();
   const timeout = (seconds + GRACE_S) * 1000;
@@ -159,7 +160,14 @@ function options() {
   const string = { type: /** @type {const} */ ("string") };
   const flag = { type: /** @type {const} */ ("boolean"), default: false };
   const { values } = parseArgs({
-    options: { only: string, seconds: { ...string, default: "60" }, resume: flag, save: flag, input: string },
+    options: {
+      only: string,
+      seconds: { ...string, default: "60" },
+      seed: string,
+      resume: flag,
+      save: flag,
+      input: string,
+    },
   });
   const names = values.only?.split(",") ?? TARGETS.map(({ name }) => name);
   const targets = names.map((name) => TARGETS.find((target) => target.name === name));
@@ -171,6 +179,8 @@ function options() {
   }
   const seconds = Number(values.seconds);
   if (!(seconds >= 1)) throw new Failure("--seconds takes a number from 1 on", 2);
+  if (values.seed !== undefined && !/^[1-9]\d{0,8}$/.test(values.seed))
+    throw new Failure("--seed takes a whole number from 1 on", 2);
   return { ...values, seconds, targets };
 }
 

@@ -19,7 +19,8 @@ describe(".ci/run", () => {
     };
     for (const check of ["test", "test:bench", "fuzz", "lint", "typecheck"]) {
       expect(scripts[check], check).toBeDefined();
-      expect(commands).toContain(check === "test" ? "npm test" : `npm run ${check}`);
+      const command = check === "test" ? "npm test" : `npm run ${check}`;
+      expect(commands.some((one) => `${one} `.startsWith(`${command} `))).toBe(true);
     }
     const natively = [scripts.test, ...commands].join("\n").matchAll(/test:native -- --only (\w+)/g);
     expect([...natively].map(([, variant]) => variant).sort()).toEqual(["asan", "plain", "tsan"]);
