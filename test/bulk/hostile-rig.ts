@@ -209,6 +209,8 @@ export async function duel(
             passed,
           );
           hostile = new Hostile(native, socket);
+          // No view of the rings: the connection that would drop it is never closed.
+          native.memory = () => undefined;
           return native;
         },
       }),
