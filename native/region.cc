@@ -62,7 +62,7 @@ bool Region::map(int descriptor, Failure& failure) {
 std::shared_ptr<Region> Region::create(std::span<const uint64_t> capacities, const std::string& name,
                                        Failure& failure) {
   std::shared_ptr<Region> region(new Region(capacities));
-  const int descriptor = memory_file_create(region->bytes_, name, failure);
+  const int descriptor = memory_file_create(region->bytes_, name, Allocation::on_use, failure);
   if (descriptor < 0) return nullptr;
   region->descriptor_ = descriptor;
   memory_file_close_seals(descriptor);
