@@ -16,7 +16,8 @@ class Connection;
 // The outcome of a send.
 enum class Sent : int32_t { sent = 0, full = 1, ended = 2, too_large = 3 };
 
-// Zeroed private memory, shared with the ArrayBuffer that JavaScript sees. It lives until the last of both lets go.
+// Zeroed private memory, shared with the ArrayBuffer that JavaScript sees. It lives until the last of both lets go. A page of it that was
+// never touched takes nothing.
 struct Memory {
   explicit Memory(size_t size);
   ~Memory();
@@ -24,9 +25,22 @@ struct Memory {
   Memory& operator=(const Memory&) = delete;
   // Copies the memory to what somebody else owns, takes that in its place, and frees its own.
   void lend(std::byte* other);
+  // Forgets what stands in whole pages from `at` on; they are zero again, and take nothing. A hint: some memory takes none.
+  void give_back(size_t at);
   std::byte* bytes;
   size_t size;
   bool owned = true;
+
+ private:
+  void release();
+};
+
+// A part of such memory: where records are encoded, or drained to.
+struct Scratch {
+  std::byte* bytes() const { return memory->bytes + at; }
+  std::shared_ptr<Memory> memory;
+  size_t at = 0;
+  size_t size = 0;
 };
 
 // Values of `demand`: whether records are looked for, or only a look is wanted whenever the bell rings.
@@ -82,8 +96,9 @@ class Lane {
 
   const std::shared_ptr<Memory>& grow_outbox(size_t bytes);
   const std::shared_ptr<Memory>& grow_inbox(size_t bytes);
-  const std::shared_ptr<Memory>& outbox() const { return outbox_; }
-  const std::shared_ptr<Memory>& inbox() const { return inbox_; }
+  const Scratch& outbox() const { return outbox_; }
+  const Scratch& inbox() const { return inbox_; }
+  // The control words. The outbox, and a small inbox, stand behind them.
   const std::shared_ptr<Memory>& control() const { return control_; }
   // The control words lie elsewhere from now on.
   void control_moved();
@@ -158,8 +173,9 @@ class Lane {
   Producer producer_;
   Consumer consumer_;
   std::shared_ptr<Memory> control_;
-  std::shared_ptr<Memory> outbox_;
-  std::shared_ptr<Memory> inbox_;
+  Scratch outbox_;
+  Scratch inbox_;
+  size_t inbox_room_ = 0;  // of the inbox, what is used; 0: the next record needs a larger one
   SpinPolicy loop_spin_;
   SpinPolicy wait_spin_;
   bool active_ = false;  // in the reactor's list of rings to poll

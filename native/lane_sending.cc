@@ -20,10 +20,10 @@ void Lane::send() {
   const auto length = static_cast<uint32_t>(control.argument);
   Sent result = Sent::ended;
   if (!connection_.over()) {
-    if (length > outbox_->size - kHeaderBytes) {
+    if (length > outbox_.size - kHeaderBytes) {
       result = Sent::too_large;
     } else {
-      switch (producer_.push(outbox_->bytes + kHeaderBytes, length, static_cast<uint32_t>(control.kind))) {
+      switch (producer_.push(outbox_.bytes() + kHeaderBytes, length, static_cast<uint32_t>(control.kind))) {
         case Push::ok:
           result = Sent::sent;
           blocked_since_ = 0;
@@ -51,7 +51,7 @@ void Lane::send_batch() {
   control.result = 0;
   if (connection_.over()) return;
   bool corrupt = false;
-  const uint32_t accepted = producer_.push_batch(outbox_->bytes, outbox_->size, count, corrupt);
+  const uint32_t accepted = producer_.push_batch(outbox_.bytes(), outbox_.size, count, corrupt);
   if (accepted > 0) {
     blocked_since_ = 0;
     wake_consumer(producer_.wake_consumer());

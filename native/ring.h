@@ -362,8 +362,8 @@ class Consumer : public Ring {
       const uint32_t length = length_of(header);
       const uint64_t size = record_bytes(length);
       if (size > room - written) {
-        if (count > 0) break;
         needed = size;
+        if (count > 0) break;
         progress_.go_to(position);
         return Take::too_small;
       }
