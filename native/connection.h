@@ -34,6 +34,8 @@ class Events {
   virtual void records(uint32_t lane) = 0;
   virtual void room(uint32_t lane) = 0;
   virtual void taken(uint32_t lane) = 0;
+  // The lane has had no traffic for some seconds, and has a large inbox, which may be given back (Lane::give_back_inbox).
+  virtual void quiet(uint32_t lane) = 0;
   virtual void ended(End why) = 0;
 };
 

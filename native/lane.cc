@@ -87,6 +87,7 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
   inbox_room_ = inbox_.size;
   outbox_ = {control_, out, out_bytes};
   control_moved();
+  producer_.stir(connection_.reactor().stirred());
 }
 
 void Lane::control_moved() {
@@ -104,7 +105,39 @@ const std::shared_ptr<Memory>& Lane::grow_inbox(size_t bytes) {
   const size_t size = within(std::max(bytes, kScratchBytes), consumer_.capacity());
   inbox_ = {std::make_shared<Memory>(size), 0, size};
   inbox_room_ = size;
+  connection_.reactor().stir();
   return inbox_.memory;
+}
+
+bool Lane::give_back(bool rings, bool scratch) {
+  if (connection_.over()) return false;
+  const bool quiet = traffic_before_ == traffic();
+  traffic_before_ = traffic();
+  const uint64_t produced = producer_.produced();
+  if (rings && (!ring_is_left_ || used_from_ != produced)) {
+    // What the peer says of its position is judged where it is needed.
+    if (!producer_.refresh()) return false;
+    const Producer::Span span = producer_.leave(used_from_);
+    const uint64_t capacity = producer_.capacity();
+    std::byte* const data = producer_.data();
+    const uint64_t begin = span.from & (capacity - 1);
+    const uint64_t end = begin + (span.to - span.from);
+    connection_.region().give_back(data + begin, data + std::min(end, capacity));
+    if (end > capacity) connection_.region().give_back(data, data + (end - capacity));
+    ring_is_left_ = used_from_ == produced && producer_.fill() == 0;
+    used_from_ = produced;
+  }
+  if (scratch && quiet && given_back_at_ != traffic()) {
+    given_back_at_ = traffic();
+    // No message stands in the outbox when JavaScript does not run: one that waits for room has memory of its own.
+    if (outbox_.memory != nullptr) outbox_.memory->give_back(outbox_.at);
+    if (inbox_.memory != control_) connection_.events().quiet(index_);
+  }
+  return !ring_is_left_ || given_back_at_ != traffic();
+}
+
+void Lane::give_back_inbox() {
+  if (inbox_.memory != control_) inbox_.memory->give_back(0);
 }
 
 SpinPolicy& Lane::spin() { return loop_spin_.adaptive() ? connection_.reactor().spin() : loop_spin_; }

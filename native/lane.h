@@ -127,6 +127,11 @@ class Lane {
   void rescue();
   // Notes that messages were taken until now, unless the reactor polls the lane: then the lane's sleep notes it.
   void note_taken(double now);
+  // Gives back the memory of the ring, if `rings`, that was not used since the last call. With `scratch` also that of the outbox and inbox,
+  // if the lane has been quiet since then; only where no function of JavaScript is running. Returns whether there may be more to give back.
+  bool give_back(bool rings, bool scratch);
+  // JavaScript has taken all that is in the inbox.
+  void give_back_inbox();
   // The connection is over: JavaScript touches the rings no more.
   void stop_inline();
   // When polling began to be in vain; 0 until the reactor has looked at the clock.
@@ -185,6 +190,10 @@ class Lane {
   Sighting sighting_;    // what the watchdog saw at its last look
   uint64_t looked_at_ = 0;           // when an attempt to send last looked at the socket, in ns
   uint64_t vain_wait_ = UINT64_MAX;  // `traffic` when a waiting thread last went to sleep
+  uint64_t used_from_ = 0;         // what had been produced when memory was last given back
+  uint64_t given_back_at_ = 0;     // `traffic` when the scratches were given back
+  uint64_t traffic_before_ = 0;    // `traffic` at the last look for memory to give back
+  bool ring_is_left_ = true;       // nothing more can be given back until more is produced
   uint64_t asked_ = 0;   // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;
   uint64_t taken_mark_ = 0;

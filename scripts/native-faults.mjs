@@ -57,7 +57,7 @@ export const FAULTS = [
     name: "limit never raised",
     cases: "a publication",
     file: "ring.h",
-    from: "    control_->limit.store(limit_, std::memory_order_relaxed);",
+    from: "    control_->limit.store(limit, std::memory_order_relaxed);",
     to: "",
   },
   {

@@ -158,6 +158,8 @@ export interface NativeHandlers {
   onTaken(lane: number): void;
   /** `why`: one of `Layout.end`, except `none`. */
   onEnd(why: number): void;
+  /** Called once after traffic that made the lane's inbox large, when there was none for some seconds. */
+  onQuiet?(lane: number): void;
 }
 
 /** One side of a lane. Its functions are those of all lanes: `calls`. */
@@ -185,6 +187,8 @@ export interface LaneCalls {
   /** Makes a new outbox, or inbox, of so many bytes at least, or as many as the lane can use. */
   growOutbox(bytes: number): ArrayBuffer;
   growInbox(bytes: number): ArrayBuffer;
+  /** Gives the memory of a large inbox back until it is used again: nothing in it is needed any more. */
+  giveBackInbox(): void;
   send(): void;
   /** Wakes the peer if it sleeps, after a record was published. */
   wakePeer(): void;

@@ -33,7 +33,7 @@ struct ConnectionHolder : Holder<Connection> {
 class JsEvents final : public Events {
  public:
   JsEvents(Instance& instance, napi_value handlers) : instance_(instance) {
-    static constexpr const char* names[] = {"onRecords", "onRoom", "onTaken", "onEnd"};
+    static constexpr const char* names[] = {"onRecords", "onRoom", "onTaken", "onEnd", "onQuiet"};
     for (size_t i = 0; i < std::size(names); ++i) {
       napi_value function = nullptr;
       if (napi_get_named_property(instance.env, handlers, names[i], &function) != napi_ok) continue;
@@ -48,6 +48,7 @@ class JsEvents final : public Events {
   void records(uint32_t lane) override { call_with(0, static_cast<int32_t>(lane)); }
   void room(uint32_t lane) override { call_with(1, static_cast<int32_t>(lane)); }
   void taken(uint32_t lane) override { call_with(2, static_cast<int32_t>(lane)); }
+  void quiet(uint32_t lane) override { call_with(4, static_cast<int32_t>(lane)); }
   void ended(End why) override { call_with(3, static_cast<int32_t>(why)); }
 
  private:
@@ -62,7 +63,7 @@ class JsEvents final : public Events {
   }
 
   Instance& instance_;
-  napi_ref functions_[4] = {};
+  napi_ref functions_[5] = {};
 };
 
 // A call of a method: `connection` is null only where the method was called on another object.

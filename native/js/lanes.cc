@@ -66,6 +66,7 @@ constexpr std::pair<const char*, napi_callback> kLaneCalls[] = {
     {"wantTaken", lane_call<&Lane::want_taken>},
     {"sendWait", lane_call<&Lane::send_wait>},
     {"drainWait", lane_call<&Lane::drain_wait>},
+    {"giveBackInbox", lane_call<&Lane::give_back_inbox>},
     {"growOutbox", lane_grow<&Lane::grow_outbox>},
     {"growInbox", lane_grow<&Lane::grow_inbox>},
     {"stats", lane_stats},

@@ -22,6 +22,7 @@ struct Told final : Events {
   void room(uint32_t) override { ++rooms; }
   void taken(uint32_t) override {}
   void ended(End) override { check(false, "the connection has ended"); }
+  void quiet(uint32_t) override {}
   unsigned batches = 0;
   unsigned rooms = 0;
 };

@@ -275,6 +275,11 @@ export class RingLane implements BlockingLane {
     return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
   }
 
+  /** Called when there was no traffic for some seconds. */
+  onQuiet(): void {
+    if (this.records.left === 0) this.calls.giveBackInbox();
+  }
+
   /** Begins at the records that the addon drained before it called `onRecords`. Returns their number. */
   drained(): number {
     // The addon returns 0 if a record needs a larger inbox.
