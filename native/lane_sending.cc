@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "futex.h"
 #include "lane.h"
+#include "reactor.h"
 #include "waiting.h"
 
 namespace ringbell {

@@ -86,7 +86,6 @@ export class RingLane implements BlockingLane {
   /** One word, for all lanes of the thread: a call of the addon is for the lane whose number stands there. */
   declare private readonly selected: Int32Array;
   declare private readonly layout: Layout;
-  declare private readonly counters: Float64Array;
   // The functions are read once: a property of a property costs on the hot path.
   private readonly callSend: () => void;
   private readonly callDrain: () => void;
@@ -141,7 +140,6 @@ export class RingLane implements BlockingLane {
       incoming: new InlineConsumer(native.control, layout.control.consumer),
     };
     this.layout = layout;
-    this.counters = new Float64Array(layout.laneStats.count);
     this.callSend = native.calls.send;
     this.callDrain = native.calls.drain;
     this.callSendWait = native.calls.sendWait;
@@ -332,7 +330,7 @@ export class RingLane implements BlockingLane {
   }
 
   stats(): LaneStats {
-    const counters = this.counters;
+    const counters = new Float64Array(this.layout.laneStats.count);
     this.calls.stats(counters);
     const at = this.layout.laneStats;
     return {
