@@ -151,6 +151,7 @@ class Lane {
   ControlWords& words() const { return *reinterpret_cast<ControlWords*>(control_->bytes); }
   void set_active(bool active, bool parked);
   void set_will_note(bool will);
+  bool may_have_records() const;
   void allow_inline_receiving();
   Sighting sight();
   void report();

@@ -421,6 +421,9 @@ class Consumer : public Ring {
     return is_published(header_at(consumed()).load(std::memory_order_seq_cst));
   }
 
+  // Whether the producer says that it has written anything. A producer may leave it unsaid. Unlike `ready` it touches no memory of records.
+  bool is_used() const { return control_->limit.load(std::memory_order_relaxed) != 0; }
+
   // Whether the producer should hear of our position now: an eighth of the ring was taken since, or it waits and there is
   // nothing more to take. Laziness keeps the line with the position out of the way of small messages.
   bool should_report() const {

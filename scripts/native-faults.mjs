@@ -68,13 +68,6 @@ export const FAULTS = [
     to: "",
   },
   {
-    name: "memory left that is not taken",
-    cases: "giving memory back",
-    file: "ring.h",
-    from: "std::min(used_from, consumed_) + capacity()};",
-    to: "used_from + capacity()};",
-  },
-  {
     name: "position within a record",
     cases: "a consumer",
     file: "ring.h",

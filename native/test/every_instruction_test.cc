@@ -234,13 +234,12 @@ const Case batches{"a producer that dies at any instruction of a batch leaves al
   }, Batch());
 }};
 
-// Leaves what it does not need, and zeroes it, as giving it back does.
+// Leaves what it does not need, and zeroes the edges of that, as giving it back does with all of it.
 struct Leave {
   void operator()(Scene& scene) const {
     if (!scene.producer.refresh()) return;
     const Producer::Span span = scene.producer.leave(scene.producer.produced());
-    // Word by word: the span may go round the end of the ring.
-    for (uint64_t at = span.from; at < span.to; at += kHeaderBytes) {
+    for (const uint64_t at : {span.from, span.from + kHeaderBytes, span.to - 2 * kHeaderBytes, span.to - kHeaderBytes}) {
       scene.ring.header(at).store(0, std::memory_order_relaxed);
     }
   }
