@@ -10,7 +10,7 @@ const COUNT = `
   const own = () => {
     for (let i = 0; i < 3; i++) gc();
     const field = (name) => Number(new RegExp("^" + name + ":\\\\s+(\\\\d+) kB$", "m").exec(readFileSync("/proc/self/smaps_rollup", "utf8"))[1]);
-    return field("Private_Dirty") - field("Pss_Shmem");
+    return field("Anonymous");
   };
   const regions = () => readdirSync("/proc/self/fd")
     .filter((fd) => { try { return readlinkSync("/proc/self/fd/" + fd).startsWith("/memfd:ringbell"); } catch { return false; } })
@@ -91,10 +91,10 @@ describe.runIf(process.platform === "linux")("the memory of a channel", () => {
     const seen = JSON.stringify({ idle, full, later });
     // Control words and the ring of either direction, a page each, and a page where the lane of the blocks was looked at.
     expect(idle.shared, seen).toBeLessThanOrEqual(20);
-    expect(idle.own, seen).toBeLessThanOrEqual(100);
+    expect(idle.own, seen).toBeLessThanOrEqual(64);
     expect(full.shared, seen).toBeGreaterThanOrEqual(100);
     // Twice as many channels had the burst as are counted.
     expect(later.shared, seen).toBeLessThanOrEqual(idle.shared + 20);
-    expect(later.own, seen).toBeLessThanOrEqual(2 * 140);
+    expect(later.own, seen).toBeLessThanOrEqual(140);
   }, 60_000);
 });
