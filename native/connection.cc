@@ -138,6 +138,7 @@ void Connection::look() {
   read_socket();
   const double now = wall_clock();
   for (auto& lane : lanes_) lane->note_taken(now);
+  reactor_.give_back_if_due(uv_hrtime());
 }
 
 int Connection::pass(int descriptor) {

@@ -34,6 +34,8 @@ class Events {
   virtual void records(uint32_t lane) = 0;
   virtual void room(uint32_t lane) = 0;
   virtual void taken(uint32_t lane) = 0;
+  // The lane has had no traffic for some seconds, and has a large inbox, which may be given back (Lane::give_back_inbox).
+  virtual void quiet(uint32_t lane) = 0;
   virtual void ended(End why) = 0;
 };
 
@@ -85,6 +87,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   int take_descriptor();
   // Tells lanes and JavaScript of bells and of the end. To be called from the event loop.
   void process();
+  // Whether descriptors were passed to us that nobody has taken yet.
+  bool has_descriptors() const { return !descriptors_.empty(); }
   bool has_news() const { return belled_ || (end_ != End::none && !end_told_); }
   // As if a bell had come: what this call has found is told from the event loop, not from within.
   void post_bell();

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "connection.h"
@@ -17,24 +19,54 @@ namespace {
 // Scratch for a batch: what the second-level cache takes easily. A scratch grows where one message needs more.
 constexpr size_t kScratchBytes = 64 * 1024;
 
-std::shared_ptr<Memory> make_scratch(size_t bytes, uint64_t capacity) {
-  return std::make_shared<Memory>(std::clamp<size_t>(bytes, kHeaderBytes, capacity / kRecordShare));
+// What a lane begins with is one piece of memory: the control words, a small inbox, and the outbox. Of that a lane with short messages
+// touches one page. The inbox grows when more is there than it holds.
+constexpr size_t kInboxAt = 128;
+constexpr size_t kOutboxAt = 2048;
+// The lane of the blocks sends records of up to 24 bytes, one by one, and most channels have none. It does with less than a page.
+constexpr size_t kBulkOutboxAt = 512;
+constexpr size_t kBulkOutboxBytes = 128;
+static_assert(sizeof(ControlWords) <= kInboxAt);
+
+size_t within(size_t bytes, uint64_t capacity) {
+  return std::clamp<size_t>(bytes, kHeaderBytes, capacity / kRecordShare);
+}
+
+// Memory of a page or more is mapped, so that each page of it comes when it is used, and can be given back.
+size_t page_bytes() {
+  static const auto bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+std::byte* allocate(size_t size) {
+  void* bytes = size < page_bytes()
+                    ? std::calloc(size, 1)
+                    : mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // As operator new does without exceptions, and V8 where memory is out.
+  if (bytes == nullptr || bytes == MAP_FAILED) std::abort();
+  return static_cast<std::byte*>(bytes);
 }
 
 }  // namespace
 
-Memory::Memory(size_t size) : bytes(static_cast<std::byte*>(std::calloc(size, 1))), size(size) {
-  // As operator new does without exceptions, and V8 where memory is out.
-  if (bytes == nullptr) std::abort();
-}
-Memory::~Memory() {
-  if (owned) std::free(bytes);
+Memory::Memory(size_t size) : bytes(allocate(size)), size(size) {}
+Memory::~Memory() { release(); }
+void Memory::release() {
+  if (!owned) return;
+  if (size < page_bytes()) std::free(bytes);
+  else munmap(bytes, size);
 }
 void Memory::lend(std::byte* other) {
   std::memcpy(other, bytes, size);
-  if (owned) std::free(bytes);
+  release();
   bytes = other;
   owned = false;
+}
+void Memory::give_back([[maybe_unused]] size_t at) {
+#if defined(__linux__)
+  const size_t first = align_up(at, page_bytes());
+  if (owned && size >= page_bytes() && first < size) (void)madvise(bytes + first, size - first, MADV_DONTNEED);
+#endif
 }
 
 Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, unsigned cores)
@@ -44,13 +76,18 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
                 connection.region().capacities()[index], uv_hrtime),
       consumer_(connection.region().control(index, listener ? 1 : 0), connection.region().data(index, listener ? 1 : 0),
                 connection.region().capacities()[index]),
-      control_(std::make_shared<Memory>(sizeof(ControlWords))),
-      outbox_(make_scratch(kScratchBytes, producer_.capacity())),
-      inbox_(make_scratch(kScratchBytes, consumer_.capacity())),
       loop_spin_(spin, cores),
       wait_spin_(spin, cores),
       idle_since_(wall_clock()) {
+  const bool blocks = index > 0 && index + 1 == connection.region().lanes();
+  const size_t out = blocks ? kBulkOutboxAt : kOutboxAt;
+  const size_t out_bytes = within(blocks ? kBulkOutboxBytes : kScratchBytes, producer_.capacity());
+  control_ = std::make_shared<Memory>(out + out_bytes);
+  inbox_ = {control_, kInboxAt, within(out - kInboxAt, consumer_.capacity())};
+  inbox_room_ = inbox_.size;
+  outbox_ = {control_, out, out_bytes};
   control_moved();
+  producer_.stir(connection_.reactor().stirred());
 }
 
 void Lane::control_moved() {
@@ -59,13 +96,48 @@ void Lane::control_moved() {
 }
 
 const std::shared_ptr<Memory>& Lane::grow_outbox(size_t bytes) {
-  outbox_ = make_scratch(bytes, producer_.capacity());
-  return outbox_;
+  const size_t size = within(bytes, producer_.capacity());
+  outbox_ = {std::make_shared<Memory>(size), 0, size};
+  return outbox_.memory;
 }
 
 const std::shared_ptr<Memory>& Lane::grow_inbox(size_t bytes) {
-  inbox_ = make_scratch(bytes, consumer_.capacity());
-  return inbox_;
+  const size_t size = within(std::max(bytes, kScratchBytes), consumer_.capacity());
+  inbox_ = {std::make_shared<Memory>(size), 0, size};
+  inbox_room_ = size;
+  connection_.reactor().stir();
+  return inbox_.memory;
+}
+
+bool Lane::give_back(bool rings, bool scratch) {
+  if (connection_.over()) return false;
+  const bool quiet = traffic_before_ == traffic();
+  traffic_before_ = traffic();
+  const uint64_t produced = producer_.produced();
+  if (rings && (!ring_is_left_ || used_from_ != produced)) {
+    // What the peer says of its position is judged where it is needed.
+    if (!producer_.refresh()) return false;
+    const Producer::Span span = producer_.leave(used_from_);
+    const uint64_t capacity = producer_.capacity();
+    std::byte* const data = producer_.data();
+    const uint64_t begin = span.from & (capacity - 1);
+    const uint64_t end = begin + (span.to - span.from);
+    connection_.region().give_back(data + begin, data + std::min(end, capacity));
+    if (end > capacity) connection_.region().give_back(data, data + (end - capacity));
+    ring_is_left_ = used_from_ == produced && producer_.fill() == 0;
+    used_from_ = produced;
+  }
+  if (scratch && quiet && given_back_at_ != traffic()) {
+    given_back_at_ = traffic();
+    // No message stands in the outbox when JavaScript does not run: one that waits for room has memory of its own.
+    if (outbox_.memory != nullptr) outbox_.memory->give_back(outbox_.at);
+    if (inbox_.memory != control_) connection_.events().quiet(index_);
+  }
+  return !ring_is_left_ || given_back_at_ != traffic();
+}
+
+void Lane::give_back_inbox() {
+  if (inbox_.memory != control_) inbox_.memory->give_back(0);
 }
 
 SpinPolicy& Lane::spin() { return loop_spin_.adaptive() ? connection_.reactor().spin() : loop_spin_; }

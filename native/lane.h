@@ -16,7 +16,8 @@ class Connection;
 // The outcome of a send.
 enum class Sent : int32_t { sent = 0, full = 1, ended = 2, too_large = 3 };
 
-// Zeroed private memory, shared with the ArrayBuffer that JavaScript sees. It lives until the last of both lets go.
+// Zeroed private memory, shared with the ArrayBuffer that JavaScript sees. It lives until the last of both lets go. A page of it that was
+// never touched takes nothing.
 struct Memory {
   explicit Memory(size_t size);
   ~Memory();
@@ -24,9 +25,22 @@ struct Memory {
   Memory& operator=(const Memory&) = delete;
   // Copies the memory to what somebody else owns, takes that in its place, and frees its own.
   void lend(std::byte* other);
+  // Forgets what stands in whole pages from `at` on; they are zero again, and take nothing. A hint: some memory takes none.
+  void give_back(size_t at);
   std::byte* bytes;
   size_t size;
   bool owned = true;
+
+ private:
+  void release();
+};
+
+// A part of such memory: where records are encoded, or drained to.
+struct Scratch {
+  std::byte* bytes() const { return memory->bytes + at; }
+  std::shared_ptr<Memory> memory;
+  size_t at = 0;
+  size_t size = 0;
 };
 
 // Values of `demand`: whether records are looked for, or only a look is wanted whenever the bell rings.
@@ -82,8 +96,9 @@ class Lane {
 
   const std::shared_ptr<Memory>& grow_outbox(size_t bytes);
   const std::shared_ptr<Memory>& grow_inbox(size_t bytes);
-  const std::shared_ptr<Memory>& outbox() const { return outbox_; }
-  const std::shared_ptr<Memory>& inbox() const { return inbox_; }
+  const Scratch& outbox() const { return outbox_; }
+  const Scratch& inbox() const { return inbox_; }
+  // The control words. The outbox, and a small inbox, stand behind them.
   const std::shared_ptr<Memory>& control() const { return control_; }
   // The control words lie elsewhere from now on.
   void control_moved();
@@ -112,6 +127,11 @@ class Lane {
   void rescue();
   // Notes that messages were taken until now, unless the reactor polls the lane: then the lane's sleep notes it.
   void note_taken(double now);
+  // Gives back the memory of the ring, if `rings`, that was not used since the last call. With `scratch` also that of the outbox and inbox,
+  // if the lane has been quiet since then; only where no function of JavaScript is running. Returns whether there may be more to give back.
+  bool give_back(bool rings, bool scratch);
+  // JavaScript has taken all that is in the inbox.
+  void give_back_inbox();
   // The connection is over: JavaScript touches the rings no more.
   void stop_inline();
   // When polling began to be in vain; 0 until the reactor has looked at the clock.
@@ -131,6 +151,7 @@ class Lane {
   ControlWords& words() const { return *reinterpret_cast<ControlWords*>(control_->bytes); }
   void set_active(bool active, bool parked);
   void set_will_note(bool will);
+  bool may_have_records() const;
   void allow_inline_receiving();
   Sighting sight();
   void report();
@@ -158,8 +179,9 @@ class Lane {
   Producer producer_;
   Consumer consumer_;
   std::shared_ptr<Memory> control_;
-  std::shared_ptr<Memory> outbox_;
-  std::shared_ptr<Memory> inbox_;
+  Scratch outbox_;
+  Scratch inbox_;
+  size_t inbox_room_ = 0;  // of the inbox, what is used; 0: the next record needs a larger one
   SpinPolicy loop_spin_;
   SpinPolicy wait_spin_;
   bool active_ = false;  // in the reactor's list of rings to poll
@@ -169,6 +191,10 @@ class Lane {
   Sighting sighting_;    // what the watchdog saw at its last look
   uint64_t looked_at_ = 0;           // when an attempt to send last looked at the socket, in ns
   uint64_t vain_wait_ = UINT64_MAX;  // `traffic` when a waiting thread last went to sleep
+  uint64_t used_from_ = 0;         // what had been produced when memory was last given back
+  uint64_t given_back_at_ = 0;     // `traffic` when the scratches were given back
+  uint64_t traffic_before_ = 0;    // `traffic` at the last look for memory to give back
+  bool ring_is_left_ = true;       // nothing more can be given back until more is produced
   uint64_t asked_ = 0;   // what had been produced when drain_more last looked for an answer
   uint64_t room_mark_ = 0;
   uint64_t taken_mark_ = 0;

@@ -4,6 +4,7 @@
 #include "connection.h"
 #include "futex.h"
 #include "lane.h"
+#include "reactor.h"
 #include "waiting.h"
 
 namespace ringbell {
@@ -12,6 +13,8 @@ namespace {
 
 // One attempt in so many that find the ring full looks at the clock, and once in kLookAround at the socket.
 constexpr uint64_t kFullsAClock = 1024;
+// Of a ring that nobody gives back, at most so many bytes are in use behind the last record.
+constexpr uint64_t kQuietBytes = 4096;
 
 }  // namespace
 
@@ -20,10 +23,10 @@ void Lane::send() {
   const auto length = static_cast<uint32_t>(control.argument);
   Sent result = Sent::ended;
   if (!connection_.over()) {
-    if (length > outbox_->size - kHeaderBytes) {
+    if (length > outbox_.size - kHeaderBytes) {
       result = Sent::too_large;
     } else {
-      switch (producer_.push(outbox_->bytes + kHeaderBytes, length, static_cast<uint32_t>(control.kind))) {
+      switch (producer_.push(outbox_.bytes() + kHeaderBytes, length, static_cast<uint32_t>(control.kind))) {
         case Push::ok:
           result = Sent::sent;
           blocked_since_ = 0;
@@ -51,7 +54,7 @@ void Lane::send_batch() {
   control.result = 0;
   if (connection_.over()) return;
   bool corrupt = false;
-  const uint32_t accepted = producer_.push_batch(outbox_->bytes, outbox_->size, count, corrupt);
+  const uint32_t accepted = producer_.push_batch(outbox_.bytes(), outbox_.size, count, corrupt);
   if (accepted > 0) {
     blocked_since_ = 0;
     wake_consumer(producer_.wake_consumer());
@@ -71,6 +74,8 @@ void Lane::wake_peer() {
 void Lane::wake_consumer(Parked where) {
   if (where == Parked::awake) return;
   producer_.mark_woken();
+  // Beside the system call that follows, this costs nothing.
+  if (producer_.produced() - used_from_ > kQuietBytes) connection_.reactor().stir();
   if (where == Parked::loop) return connection_.ring();
   futex_wake(producer_.consumer_state());
 }

@@ -82,13 +82,19 @@ void Lane::wake() {
   if (reactor.has_time(now) && poll() == Poll::gone) reactor.deactivate(this);
 }
 
+// A look at the lane of the blocks takes a page, which most channels never need. The peer sends there only after it has passed a
+// descriptor, or about a segment of which this side has told.
+bool Lane::may_have_records() const {
+  return consumer_.is_used() || consumer_.consumed() > 0 || producer_.produced() > 0 || connection_.has_descriptors();
+}
+
 void Lane::bell() {
   // The announcement was taken back, perhaps for a record that was drained before we parked: it is made again, or the next
   // publication would ring for nobody.
   if (parked_ && !consumer_.ready()) consumer_.announce(Parked::loop);
   wake();
   if (connection_.over()) return;
-  if (words().demand == kAtTheBell && consumer_.ready()) {
+  if (words().demand == kAtTheBell && may_have_records() && consumer_.ready()) {
     words().argument = kPolledRecords;
     drain();
     if (words().result != 0 || words().needed != 0) connection_.events().records(index_);

@@ -51,12 +51,13 @@ bool has_room(int descriptor, uint64_t bytes) {
 }
 #endif
 
-bool allocate(int descriptor, uint64_t bytes, Failure& failure) {
+bool allocate(int descriptor, uint64_t bytes, Allocation allocation, Failure& failure) {
 #if defined(__linux__)
   if (!has_room(descriptor, bytes)) return fail(failure, "posix_fallocate", ENOSPC);
 #endif
   if (ftruncate(descriptor, static_cast<off_t>(bytes)) != 0) return fail(failure, "ftruncate");
 #if defined(__linux__)
+  if (allocation == Allocation::on_use) return true;
   // In pieces: many kernels undo the whole call when a signal comes, so that under a profiler's timer a large one would never end.
   for (uint64_t from = 0; from < bytes; from += kPiece) {
     const auto piece = static_cast<off_t>(std::min(kPiece, bytes - from));
@@ -67,6 +68,7 @@ bool allocate(int descriptor, uint64_t bytes, Failure& failure) {
   }
 #endif
   // macOS backs shared memory by swap and has no file system of its own that could be full.
+  (void)allocation;
   return true;
 }
 
@@ -94,10 +96,24 @@ bool fail(Failure& failure, const char* syscall, int error) {
 }
 bool fail(Failure& failure, const char* syscall) { return fail(failure, syscall, errno); }
 
-int memory_file_create(uint64_t bytes, const std::string& name, Failure& failure) {
+bool memory_comes_on_use() {
+#if defined(__linux__)
+  const int file = ::open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  char mode = 0;
+  const ssize_t got = ::read(file, &mode, 1);
+  ::close(file);
+  return got == 1 && (mode == '0' || mode == '1');
+#else
+  return false;
+#endif
+}
+
+int memory_file_create(uint64_t bytes, const std::string& name, Allocation allocation, Failure& failure) {
   const int descriptor = open_new(name, failure);
   if (descriptor < 0) return -1;
-  bool ok = allocate(descriptor, bytes, failure);
+  const bool later = allocation == Allocation::on_use && name.empty() && memory_comes_on_use();
+  bool ok = allocate(descriptor, bytes, later ? Allocation::on_use : Allocation::at_once, failure);
 #if defined(__linux__)
   if (ok && name.empty() && fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) != 0) ok = fail(failure, "fcntl");
 #endif

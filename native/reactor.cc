@@ -1,6 +1,7 @@
 #include "reactor.h"
 
 #include <algorithm>
+#include <utility>
 #include <uv.h>
 
 #if defined(__linux__)
@@ -8,6 +9,7 @@
 #endif
 
 #include "connection.h"
+#include "memory_file.h"
 #include "waiting.h"
 
 namespace ringbell {
@@ -29,6 +31,9 @@ constexpr unsigned kHurriedPasses = 16;
 // A lane that has had nothing for so long is put to sleep though the loop goes on polling for others.
 constexpr uint64_t kForgotten = 10'000'000;
 constexpr uint64_t kWatchdogMilliseconds = 100;
+// Memory that was not used for this long is given back. Where the peer has not taken what lies there the time doubles, up to the last.
+constexpr uint64_t kUnusedMilliseconds = 2000;
+constexpr uint64_t kLongestUnused = 64'000;
 
 template <typename Handle>
 Handle* make_handle(void* data) {
@@ -84,12 +89,15 @@ unsigned usable_cores(pid_t peer) {
 Reactor::Reactor(uv_loop_t* loop, bool watchdog)
     : loop_(loop),
       prepare_(make_handle<uv_prepare_t>(this)),
-      idle_(make_handle<uv_idle_t>(this)) {
+      idle_(make_handle<uv_idle_t>(this)),
+      giving_back_(make_handle<uv_timer_t>(this)) {
   uv_prepare_init(loop, prepare_);
   uv_prepare_start(prepare_, [](uv_prepare_t* handle) { static_cast<Reactor*>(handle->data)->turn(); });
   uv_unref(as_handle(prepare_));
   uv_idle_init(loop, idle_);
   uv_unref(as_handle(idle_));
+  uv_timer_init(loop, giving_back_);
+  uv_unref(as_handle(giving_back_));
   if (!watchdog) return;
   watchdog_ = make_handle<uv_timer_t>(this);
   uv_timer_init(loop, watchdog_);
@@ -109,6 +117,7 @@ void Reactor::shut_down(void (*done)(void*), void* argument) {
   auto* closing = new Closing{0, done, argument};
   close_handle(prepare_, closing);
   close_handle(idle_, closing);
+  close_handle(giving_back_, closing);
   if (watchdog_ != nullptr) close_handle(watchdog_, closing);
 }
 
@@ -182,6 +191,47 @@ void Reactor::turn() {
   note_taken();
   release_removed();
   schedule();
+  if (stirred_ && give_back_after_ == 0) [[unlikely]] plan_giving_back();
+}
+
+void Reactor::plan_giving_back() {
+  give_back_after_ = kUnusedMilliseconds;
+  start_giving_back();
+}
+
+void Reactor::start_giving_back() {
+  give_back_due_ = 0;
+  if (stopping_) return;
+  uv_timer_start(
+      giving_back_, [](uv_timer_t* handle) { static_cast<Reactor*>(handle->data)->give_back(true); }, give_back_after_, 0);
+}
+
+void Reactor::give_back(bool scratch) {
+  const bool stirred = std::exchange(stirred_, false);
+  const bool rings = memory_comes_on_use();
+  bool more = false;
+  // The handlers of JavaScript may close connections.
+  const std::vector<std::shared_ptr<Connection>> connections = connections_;
+  for (const auto& connection : connections) {
+    for (auto& lane : connection->lanes()) more = lane->give_back(rings, scratch) || more;
+  }
+  if (!more && !stirred_) {
+    give_back_after_ = 0;
+    return;
+  }
+  give_back_after_ = stirred || stirred_ ? kUnusedMilliseconds : std::max(give_back_after_ * 2, kUnusedMilliseconds);
+  if (give_back_after_ > kLongestUnused) give_back_after_ = 0;
+  else start_giving_back();
+}
+
+void Reactor::give_back_if_due(uint64_t now) {
+  if (!stirred_ && give_back_after_ == 0) return;
+  if (give_back_due_ == 0) {
+    give_back_due_ = now + kUnusedMilliseconds * 1'000'000;
+  } else if (now >= give_back_due_) {
+    give_back_due_ = 0;
+    give_back(false);
+  }
 }
 
 void Reactor::note_taken() {

@@ -58,6 +58,13 @@ class Reactor {
 
   uv_loop_t* loop() { return loop_; }
 
+  // Lanes have used memory that they may give back when it is not used any more. This is looked at after some seconds, and then again,
+  // until no lane has more. A loop without traffic is woken by it a few times, and then no more.
+  void stir() { stirred_ = true; }
+  bool& stirred() { return stirred_; }
+  // The same for a thread that does not come to its loop.
+  void give_back_if_due(uint64_t now);
+
  private:
   void turn();
   void poll_active();
@@ -70,11 +77,18 @@ class Reactor {
   // the time of its last look, so a timer that fell due since then waits for the end of the turn.
   bool others_wait();
   void check_parked();
+  void plan_giving_back();
+  void start_giving_back();
+  void give_back(bool scratch);
 
   uv_loop_t* loop_;
   uv_prepare_t* prepare_;
   uv_idle_t* idle_;
+  uv_timer_t* giving_back_;
   uv_timer_t* watchdog_ = nullptr;
+  bool stirred_ = false;
+  uint64_t give_back_after_ = 0;  // how long until the next look, in ms; 0: none is planned
+  uint64_t give_back_due_ = 0;    // when that is, in ns; 0 until a thread that does not come to its loop asks
   bool idling_ = false;
   bool stopping_ = false;
   std::vector<std::shared_ptr<Connection>> connections_;

@@ -37,8 +37,8 @@ uint64_t region_bytes(std::span<const uint64_t> capacities) {
   return bytes;
 }
 
-Region::Region(std::span<const uint64_t> capacities)
-    : lanes_(static_cast<uint32_t>(capacities.size())), bytes_(region_bytes(capacities)) {
+Region::Region(std::span<const uint64_t> capacities, bool sealed)
+    : lanes_(static_cast<uint32_t>(capacities.size())), bytes_(region_bytes(capacities)), sealed_(sealed) {
   std::memcpy(capacities_, capacities.data(), capacities.size_bytes());
 }
 
@@ -61,8 +61,8 @@ bool Region::map(int descriptor, Failure& failure) {
 
 std::shared_ptr<Region> Region::create(std::span<const uint64_t> capacities, const std::string& name,
                                        Failure& failure) {
-  std::shared_ptr<Region> region(new Region(capacities));
-  const int descriptor = memory_file_create(region->bytes_, name, failure);
+  std::shared_ptr<Region> region(new Region(capacities, name.empty()));
+  const int descriptor = memory_file_create(region->bytes_, name, Allocation::on_use, failure);
   if (descriptor < 0) return nullptr;
   region->descriptor_ = descriptor;
   memory_file_close_seals(descriptor);
@@ -86,7 +86,7 @@ std::shared_ptr<Region> Region::create(std::span<const uint64_t> capacities, con
 
 std::shared_ptr<Region> Region::open(std::span<const uint64_t> capacities, const std::string& name, int descriptor,
                                      Failure& failure) {
-  std::shared_ptr<Region> region(new Region(capacities));
+  std::shared_ptr<Region> region(new Region(capacities, name.empty()));
   if (!name.empty()) {
     descriptor = shm_open(name.c_str(), O_RDWR, 0);
     if (descriptor < 0) {
@@ -132,6 +132,16 @@ std::byte* Region::data(uint32_t lane, uint32_t ring) const {
   uint64_t offset = data_start(lanes_);
   for (uint32_t i = 0; i < lane; ++i) offset += kRingsALane * capacities_[i];
   return memory_ + offset + ring * capacities_[lane];
+}
+
+void Region::give_back([[maybe_unused]] std::byte* from, [[maybe_unused]] std::byte* to) const {
+#if defined(__linux__)
+  static const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t first = align_up(reinterpret_cast<uintptr_t>(from), page);
+  const uintptr_t last = reinterpret_cast<uintptr_t>(to) & ~(page - 1);
+  // It fails where the memory was locked, by mlockall, for example. Then the memory stays.
+  if (sealed_ && first < last) (void)madvise(reinterpret_cast<void*>(first), last - first, MADV_REMOVE);
+#endif
 }
 
 std::string Region::nonce() const {

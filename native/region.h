@@ -34,16 +34,19 @@ class Region {
   uint32_t lanes() const { return lanes_; }
   uint64_t bytes() const { return bytes_; }
   std::string nonce() const;
+  // Gives the whole pages of these bytes back to the system; they are zero from then on. A hint: memory with a name keeps what it has.
+  void give_back(std::byte* from, std::byte* to) const;
   int descriptor() const { return descriptor_; }
   void close_descriptor();
 
  private:
-  Region(std::span<const uint64_t> capacities);
+  Region(std::span<const uint64_t> capacities, bool sealed);
   bool map(int descriptor, Failure& failure);
 
   uint32_t lanes_;
   uint64_t capacities_[kMaxLanes];
   uint64_t bytes_;
+  bool sealed_;
   std::byte* memory_ = nullptr;
   int descriptor_ = -1;
 };

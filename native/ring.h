@@ -142,6 +142,7 @@ class Ring {
 
  public:
   uint64_t capacity() const { return mask_ + 1; }
+  std::byte* data() const { return data_; }
 };
 
 class Producer : public Ring {
@@ -258,6 +259,25 @@ class Producer : public Ring {
   uint64_t bytes() const { return progress_.bytes(); }
 
   void keep_in(EndWords& words) { progress_.move_to(words); }
+  // `flag` becomes true whenever an eighth of the ring was used, about.
+  void stir(bool& flag) { stirred_ = &flag; }
+
+  // Positions, none of them twice in the ring.
+  struct Span {
+    uint64_t from;
+    uint64_t to;
+  };
+  // Where nothing lies that anybody needs: behind the header after the last record, up to where the consumer is one lap earlier, or
+  // `used_from`, where this side was some time ago. What stands there may become zero, which is no record. Watchers are told first, as if
+  // it were written to.
+  Span leave(uint64_t used_from) {
+    const Span span{produced() + kHeaderBytes, std::min(used_from, consumed_) + capacity()};
+    if (span.to <= span.from) return {0, 0};
+    left_ = std::max(left_, span.to);
+    say_limit();
+    return span;
+  }
+
   // The next record comes here, and not the inline way. One that finds room opens that again.
   void stop_inline() { progress_.set_limit(produced()); }
 
@@ -294,18 +314,27 @@ class Producer : public Ring {
   // bytes, and then finds the limit at most a lap ahead of them, knows that they were not overwritten.
   void raise_limit(uint64_t end) {
     limit_ = std::min(end + capacity() / kReportShare, consumed_ + capacity());
-    control_->limit.store(limit_, std::memory_order_relaxed);
-    // A full barrier: no byte that is written from here on may be seen before the limit. (A fence of <atomic> would do; with it, GCC
-    // refuses to compile for ThreadSanitizer.)
-    __sync_synchronize();
-    control_->anchor.store(produced(), std::memory_order_relaxed);
-    control_->anchor_messages.store(messages(), std::memory_order_relaxed);
-    control_->anchor_limit.store(limit_, std::memory_order_release);
+    say_limit();
+    if (stirred_ != nullptr) *stirred_ = true;
     // Here the clock is looked at for none but this message. A mark stays until it is taken: with much in the ring, later ones would
     // replace each before the consumer comes to it.
     if (clock_ != nullptr && control_->consumed.load(std::memory_order_relaxed) >= marked_end_) {
       mark(messages() + 1, produced() + kHeaderBytes);
     }
+  }
+
+  // To those that watch: the limit, which never falls, and where this side is.
+  void say_limit() {
+    const uint64_t limit = std::max(limit_, left_);
+    // Until the anchor is whole: the limit alone does not show it, since it may be what it was.
+    control_->anchor_limit.store(0, std::memory_order_relaxed);
+    control_->limit.store(limit, std::memory_order_relaxed);
+    // A full barrier: no byte that is written from here on may be seen before the limit. (A fence of <atomic> would do; with it, GCC
+    // refuses to compile for ThreadSanitizer.)
+    __sync_synchronize();
+    control_->anchor.store(produced(), std::memory_order_relaxed);
+    control_->anchor_messages.store(messages(), std::memory_order_relaxed);
+    control_->anchor_limit.store(limit, std::memory_order_release);
   }
 
   // Notes when the message of this number is published, for the consumer to see how long it took. Once it has been taken, the consumer
@@ -327,9 +356,11 @@ class Producer : public Ring {
   // The limit of the inline way: up to there is room, and it is within what was said in `limit`.
   Progress progress_;
   uint64_t consumed_ = 0;
-  // What was last said in `limit`.
+  // How far the ring may be written to before `limit` is said again. What was said is more where memory was left (`leave`).
   uint64_t limit_ = 0;
+  uint64_t left_ = 0;
   uint64_t marked_end_ = 0;
+  bool* stirred_ = nullptr;
   uint64_t (*clock_)();
 };
 
@@ -357,8 +388,8 @@ class Consumer : public Ring {
       const uint32_t length = length_of(header);
       const uint64_t size = record_bytes(length);
       if (size > room - written) {
-        if (count > 0) break;
         needed = size;
+        if (count > 0) break;
         progress_.go_to(position);
         return Take::too_small;
       }
@@ -384,6 +415,9 @@ class Consumer : public Ring {
     // the header from before its announcement. On x86-64 and ARM64 it costs no more than the acquire.
     return is_published(header_at(consumed()).load(std::memory_order_seq_cst));
   }
+
+  // Whether the producer says that it has written anything. A producer may leave it unsaid. Unlike `ready` it touches no memory of records.
+  bool is_used() const { return control_->limit.load(std::memory_order_relaxed) != 0; }
 
   // Whether the producer should hear of our position now: an eighth of the ring was taken since, or it waits and there is
   // nothing more to take. Laziness keeps the line with the position out of the way of small messages.

@@ -34,7 +34,7 @@ bool Segment::map(int flags, Failure& failure) {
 }
 
 std::shared_ptr<Segment> Segment::create(uint64_t bytes, const std::string& name, Failure& failure) {
-  const int descriptor = memory_file_create(bytes, name, failure);
+  const int descriptor = memory_file_create(bytes, name, Allocation::at_once, failure);
   if (descriptor < 0) return nullptr;
   // A segment is passed by its descriptor.
   if (!name.empty()) shm_unlink(name.c_str());

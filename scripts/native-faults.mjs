@@ -57,7 +57,14 @@ export const FAULTS = [
     name: "limit never raised",
     cases: "a publication",
     file: "ring.h",
-    from: "    control_->limit.store(limit_, std::memory_order_relaxed);",
+    from: "    control_->limit.store(limit, std::memory_order_relaxed);",
+    to: "",
+  },
+  {
+    name: "memory left before watchers are told",
+    cases: "giving memory back",
+    file: "ring.h",
+    from: "    left_ = std::max(left_, span.to);\n    say_limit();",
     to: "",
   },
   {

@@ -26,6 +26,18 @@ const native = join(root, "native");
 const tests = join(native, "test");
 const output = join(root, "build", "native-test");
 const RUN_LIMIT_MS = 120_000;
+/** What a reactor with connections is made of. */
+const REACTOR = [
+  "connection.cc",
+  "lane.cc",
+  "lane_receiving.cc",
+  "lane_sending.cc",
+  "lane_sleeping.cc",
+  "memory_file.cc",
+  "reactor.cc",
+  "region.cc",
+  "socket.cc",
+];
 /** The files that a test is linked with; most need headers only. */
 const LINKED = {
   every_instruction_blocks: ["memory_file.cc", "segment.cc", "socket.cc"],
@@ -34,24 +46,15 @@ const LINKED = {
   segment_immutable: ["memory_file.cc", "segment.cc"],
   segment_peer: ["memory_file.cc", "segment.cc"],
   socket: ["socket.cc"],
-  watchdog: [
-    "connection.cc",
-    "lane.cc",
-    "lane_receiving.cc",
-    "lane_sending.cc",
-    "lane_sleeping.cc",
-    "memory_file.cc",
-    "reactor.cc",
-    "region.cc",
-    "socket.cc",
-  ],
+  giving_back: REACTOR,
+  watchdog: REACTOR,
 };
 /** Tests that step processes: a sanitizer multiplies the instructions, and sees nothing in a process that is killed. */
 const STEPPING = ["every_instruction", "every_instruction_blocks"];
 /** Tests that must fail with each fault of native-faults.mjs. */
 const FAULTY = ["every_instruction"];
 /** Tests that need libuv's header, which comes with Node's; they have a loop of their own. */
-const ON_LIBUV = ["watchdog"];
+const ON_LIBUV = ["giving_back", "watchdog"];
 const BUILDS_AT_ONCE = 2;
 /** The targets whose programs are static, and so need no library of that system here. */
 const STATIC = TARGETS.filter(({ libc }) => libc === "musl");

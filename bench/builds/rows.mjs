@@ -101,6 +101,9 @@ export const ROWS = [
   ),
   lone("cold", "a cold process: import to first reply", "ns", cold),
   lone("idle", "memory of an idle channel, both processes", "memoryBytes", idle),
+  lone("idle-burst", "the same, 10 s after a burst that filled its rings", "memoryBytes", idle, {
+    burst: true,
+  }),
 ];
 
 /**
@@ -108,14 +111,15 @@ export const ROWS = [
  * @param {string} title
  * @param {string} figure
  * @param {typeof cold} contender
+ * @param {Record<string, unknown>} [options]
  * @returns {Row}
  */
-function lone(name, title, figure, contender) {
+function lone(name, title, figure, contender, options = {}) {
   return {
     name,
     title,
     figure,
     contender: (endpoint, library) =>
-      contender({ name: endpoint, title, options: { codec: "struct", library } }),
+      contender({ name: endpoint, title, options: { codec: "struct", library, ...options } }),
   };
 }

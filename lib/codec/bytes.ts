@@ -124,9 +124,10 @@ export function copyBytes(scratch: Scratch, at: number, end: number): Uint8Array
   return copy;
 }
 
-/** By way of the DataView, which begins where the memory does: `buffer` and `byteOffset` of a Buffer take 23 ns more. */
+/** By way of the DataView: `buffer` and `byteOffset` of a Buffer take 23 ns more. The scratch may be a part of its memory. */
 export function viewBytes(scratch: Scratch, at: number, end: number): Uint8Array {
-  return new Uint8Array(scratch.view.buffer, at, end - at);
+  const { view } = scratch;
+  return new Uint8Array(view.buffer, view.byteOffset + at, end - at);
 }
 
 /** Clears the bytes from `from` to `to`. */

@@ -158,15 +158,37 @@ export interface NativeHandlers {
   onTaken(lane: number): void;
   /** `why`: one of `Layout.end`, except `none`. */
   onEnd(why: number): void;
+  /** Called once after traffic that made the lane's inbox large, when there was none for some seconds. */
+  onQuiet?(lane: number): void;
 }
 
+/** One side of a lane. Its functions are those of all lanes: `calls`. */
 export interface NativeLane {
-  /** The control words, by which JavaScript and the addon pass numbers without arguments: `Layout.control`. */
+  /** The number that selects this lane for a call. */
+  readonly number: number;
+  readonly calls: LaneCalls;
+  /**
+   * Memory that begins with the control words, by which JavaScript and the addon pass numbers without arguments: `Layout.control`. The
+   * outbox, and the first inbox, are parts of it.
+   */
   readonly control: ArrayBuffer;
-  readonly outbox: ArrayBuffer;
-  readonly inbox: ArrayBuffer;
+  readonly outboxAt: number;
+  readonly outboxBytes: number;
+  readonly inboxAt: number;
+  readonly inboxBytes: number;
+}
+
+/**
+ * The functions of all lanes of this thread. Each call is for the lane whose number was written to `selected` before. A function takes
+ * memory: functions of its own would be most of what an idle lane takes.
+ */
+export interface LaneCalls {
+  readonly selected: ArrayBuffer;
+  /** Makes a new outbox, or inbox, of so many bytes at least, or as many as the lane can use. */
   growOutbox(bytes: number): ArrayBuffer;
   growInbox(bytes: number): ArrayBuffer;
+  /** Gives the memory of a large inbox back until it is used again: nothing in it is needed any more. */
+  giveBackInbox(): void;
   send(): void;
   /** Wakes the peer if it sleeps, after a record was published. */
   wakePeer(): void;

@@ -5,7 +5,7 @@ import { type Attempt, explain } from "./load-error.js";
 import { searchFor } from "./search.js";
 
 /** The version of the addon's interface: kInterfaceVersion of native/js/numbers.h. An addon of another version is refused. */
-const INTERFACE_VERSION = 5;
+const INTERFACE_VERSION = 6;
 
 type Failure = AddonError | UnsupportedPlatformError;
 

@@ -17,12 +17,23 @@ namespace ringbell::js {
 
 namespace {
 
-using ConnectionHolder = Holder<Connection>;
+// The lanes of a connection have their numbers for as long as JavaScript has the connection.
+struct ConnectionHolder : Holder<Connection> {
+  explicit ConnectionHolder(std::shared_ptr<LaneTable> lanes) : table(std::move(lanes)) {}
+  ~ConnectionHolder() {
+    for (const uint32_t lane_number : numbers) table->remove(lane_number);
+  }
+  ConnectionHolder(const ConnectionHolder&) = delete;
+  ConnectionHolder& operator=(const ConnectionHolder&) = delete;
+
+  std::shared_ptr<LaneTable> table;
+  std::vector<uint32_t> numbers;
+};
 
 class JsEvents final : public Events {
  public:
   JsEvents(Instance& instance, napi_value handlers) : instance_(instance) {
-    static constexpr const char* names[] = {"onRecords", "onRoom", "onTaken", "onEnd"};
+    static constexpr const char* names[] = {"onRecords", "onRoom", "onTaken", "onEnd", "onQuiet"};
     for (size_t i = 0; i < std::size(names); ++i) {
       napi_value function = nullptr;
       if (napi_get_named_property(instance.env, handlers, names[i], &function) != napi_ok) continue;
@@ -37,6 +48,7 @@ class JsEvents final : public Events {
   void records(uint32_t lane) override { call_with(0, static_cast<int32_t>(lane)); }
   void room(uint32_t lane) override { call_with(1, static_cast<int32_t>(lane)); }
   void taken(uint32_t lane) override { call_with(2, static_cast<int32_t>(lane)); }
+  void quiet(uint32_t lane) override { call_with(4, static_cast<int32_t>(lane)); }
   void ended(End why) override { call_with(3, static_cast<int32_t>(why)); }
 
  private:
@@ -51,44 +63,52 @@ class JsEvents final : public Events {
   }
 
   Instance& instance_;
-  napi_ref functions_[4] = {};
+  napi_ref functions_[5] = {};
 };
 
-Connection& connection_of(napi_env env, napi_callback_info info) {
-  return *Call<ConnectionHolder>(env, info).data().value;
-}
+// A call of a method: `connection` is null only where the method was called on another object.
+template <size_t Count = 0>
+struct ConnectionCall : CallOnHandle<Connection, Count> {
+  ConnectionCall(napi_env env, napi_callback_info info) : CallOnHandle<Connection, Count>(env, info), connection(this->value()) {}
+  Connection* connection;
+};
 
 napi_value connection_close(napi_env env, napi_callback_info info) {
-  const Call<ConnectionHolder, 1> call(env, info);
+  const ConnectionCall<1> call(env, info);
+  if (call.connection == nullptr) return nullptr;
   int32_t why = 0;
   napi_get_value_int32(env, call.arguments[0], &why);
-  call.data().value->close(why == static_cast<int32_t>(Close::closed) ? End::peer_closed : End::corrupt);
+  call.connection->close(why == static_cast<int32_t>(Close::closed) ? End::peer_closed : End::corrupt);
   return nullptr;
 }
 
 template <bool Ref>
 napi_value connection_ref(napi_env env, napi_callback_info info) {
-  connection_of(env, info).set_ref(Ref);
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  connection->set_ref(Ref);
   return nullptr;
 }
 
 napi_value connection_stats(napi_env env, napi_callback_info info) {
-  const Call<ConnectionHolder, 1> call(env, info);
+  const ConnectionCall<1> call(env, info);
+  if (call.connection == nullptr) return nullptr;
   const std::span<double> into = doubles_of(env, call.arguments[0]);
   if (into.size() < std::size(kConnectionCounters)) return nullptr;
-  for (size_t i = 0; i < std::size(kConnectionCounters); ++i) into[i] = kConnectionCounters[i].of(*call.data().value);
+  for (size_t i = 0; i < std::size(kConnectionCounters); ++i) into[i] = kConnectionCounters[i].of(*call.connection);
   return nullptr;
 }
 
 napi_value connection_pass(napi_env env, napi_callback_info info) {
-  const Call<ConnectionHolder, 1> call(env, info);
+  const ConnectionCall<1> call(env, info);
+  if (call.connection == nullptr) return nullptr;
   const Holder<Segment>* held = held_by<Segment>(env, call.arguments[0]);
   const Segment* segment = held == nullptr ? nullptr : held->value.get();
   int error = EBADF;
   if (segment != nullptr && segment->descriptor() >= 0) {
     // From here on the file is in other hands, too.
     memory_file_close_seals(segment->descriptor());
-    error = call.data().value->pass(segment->descriptor());
+    error = call.connection->pass(segment->descriptor());
   }
   if (error != 0 && error != EAGAIN) {
     throw_error(env, error, "sendmsg");
@@ -98,7 +118,9 @@ napi_value connection_pass(napi_env env, napi_callback_info info) {
 }
 
 napi_value connection_take_descriptor(napi_env env, napi_callback_info info) {
-  const int descriptor = connection_of(env, info).take_descriptor();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  const int descriptor = connection->take_descriptor();
   if (descriptor == kLost) {
     throw_error(env, EMFILE, "recvmsg");
     return nullptr;
@@ -107,17 +129,23 @@ napi_value connection_take_descriptor(napi_env env, napi_callback_info info) {
 }
 
 napi_value connection_look(napi_env env, napi_callback_info info) {
-  connection_of(env, info).look();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  connection->look();
   return nullptr;
 }
 
 napi_value connection_ring(napi_env env, napi_callback_info info) {
-  connection_of(env, info).ring();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  connection->ring();
   return nullptr;
 }
 
 napi_value connection_throw_failure(napi_env env, napi_callback_info info) {
-  const Failure& failure = connection_of(env, info).failure();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  const Failure& failure = connection->failure();
   if (failure) throw_error(env, failure.error, failure.syscall);
   return nullptr;
 }
@@ -125,7 +153,9 @@ napi_value connection_throw_failure(napi_env env, napi_callback_info info) {
 // An ArrayBuffer over the cells of both sides, which keeps the region mapped until it is detached or collected. Undefined where the
 // runtime forbids such buffers, and after the end.
 napi_value connection_cells(napi_env env, napi_callback_info info) {
-  const std::shared_ptr<Region>& region = connection_of(env, info).shared_region();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  const std::shared_ptr<Region>& region = connection->shared_region();
   if (region == nullptr) return nullptr;
   const std::span<std::byte> cells = region->cells();
   return view_of(env, cells.data(), cells.size(), region);
@@ -133,49 +163,60 @@ napi_value connection_cells(napi_env env, napi_callback_info info) {
 
 // An ArrayBuffer over the whole region, as for the cells.
 napi_value connection_memory(napi_env env, napi_callback_info info) {
-  const std::shared_ptr<Region>& region = connection_of(env, info).shared_region();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  const std::shared_ptr<Region>& region = connection->shared_region();
   if (region == nullptr) return nullptr;
   const std::span<std::byte> memory = region->memory();
   return view_of(env, memory.data(), memory.size(), region);
 }
 
 napi_value connection_drop_view(napi_env env, napi_callback_info info) {
-  const Call<ConnectionHolder, 1> call(env, info);
+  const ConnectionCall<1> call(env, info);
+  if (call.connection == nullptr) return nullptr;
   (void)napi_detach_arraybuffer(env, call.arguments[0]);
   return nullptr;
 }
 
 napi_value connection_fail(napi_env env, napi_callback_info info) {
-  connection_of(env, info).fail();
+  Connection* connection = ConnectionCall<>(env, info).connection;
+  if (connection == nullptr) return nullptr;
+  connection->fail();
   return nullptr;
 }
 
-napi_value make_lanes(napi_env env, Connection& connection, napi_value owner) {
-  const auto& lanes = connection.lanes();
+napi_value make_lanes(Instance& instance, ConnectionHolder& holder, napi_value owner) {
+  const napi_env env = instance.env;
+  const auto& lanes = holder.value->lanes();
   napi_value array = nullptr;
   if (napi_create_array_with_length(env, lanes.size(), &array) != napi_ok) return nullptr;
   for (uint32_t i = 0; i < lanes.size(); ++i) {
-    (void)napi_set_element(env, array, i, make_lane(env, lanes[i].get(), owner));
+    const uint32_t table_number = holder.table->add(lanes[i].get());
+    holder.numbers.push_back(table_number);
+    (void)napi_set_element(env, array, i, make_lane(instance, lanes[i].get(), table_number, owner));
   }
   return array;
 }
 
-napi_value make_connection(napi_env env, ConnectionHolder* holder, napi_value owner) {
-  napi_value object = make_object(env);
-  set(env, object, "lanes", make_lanes(env, *holder->value, owner));
-  set_method(env, object, "close", connection_close, holder, owner);
-  set_method(env, object, "ref", connection_ref<true>, holder, owner);
-  set_method(env, object, "unref", connection_ref<false>, holder, owner);
-  set_method(env, object, "stats", connection_stats, holder, owner);
-  set_method(env, object, "pass", connection_pass, holder, owner);
-  set_method(env, object, "takeDescriptor", connection_take_descriptor, holder, owner);
-  set_method(env, object, "look", connection_look, holder, owner);
-  set_method(env, object, "ring", connection_ring, holder, owner);
-  set_method(env, object, "cells", connection_cells, holder, owner);
-  set_method(env, object, "memory", connection_memory, holder, owner);
-  set_method(env, object, "dropView", connection_drop_view, holder, owner);
-  set_method(env, object, "fail", connection_fail, holder, owner);
-  set_method(env, object, "throwFailure", connection_throw_failure, holder, owner);
+constexpr Method kConnectionMethods[] = {
+    {"close", connection_close},
+    {"ref", connection_ref<true>},
+    {"unref", connection_ref<false>},
+    {"stats", connection_stats},
+    {"pass", connection_pass},
+    {"takeDescriptor", connection_take_descriptor},
+    {"look", connection_look},
+    {"ring", connection_ring},
+    {"cells", connection_cells},
+    {"memory", connection_memory},
+    {"dropView", connection_drop_view},
+    {"fail", connection_fail},
+    {"throwFailure", connection_throw_failure},
+};
+
+napi_value make_connection(Instance& instance, ConnectionHolder& holder, napi_value owner) {
+  napi_value object = make_of_kind(instance.env, instance.connections_kind, "NativeConnection", kConnectionMethods, owner);
+  set(instance.env, object, "lanes", make_lanes(instance, holder, owner));
   return object;
 }
 
@@ -187,9 +228,10 @@ napi_value connect(const Napi::CallbackInfo& info) {
   if (region == nullptr || region->value == nullptr) return throw_error(env, EINVAL, "connect");
   const double spin = double_at(info, 3);
   instance.disown(descriptor);
-  auto* holder = new ConnectionHolder{std::make_shared<Connection>(
-      instance.running(), descriptor, region->value, bool_at(info, 2),
-      spin < 0 ? -1 : static_cast<int64_t>(spin * 1000), std::make_unique<JsEvents>(instance, info[5]))};
+  auto* holder = new ConnectionHolder(instance.lanes);
+  holder->value = std::make_shared<Connection>(instance.running(), descriptor, region->value, bool_at(info, 2),
+                                               spin < 0 ? -1 : static_cast<int64_t>(spin * 1000),
+                                               std::make_unique<JsEvents>(instance, info[5]));
   napi_value external = make_external(env, holder);
   if (external == nullptr) return nullptr;
   const int passed = info[6].IsNumber() ? int_at(info, 6) : -1;
@@ -199,7 +241,7 @@ napi_value connect(const Napi::CallbackInfo& info) {
     holder->value->release();
     return throw_error(env, -error, "uv_poll_start");
   }
-  return make_connection(env, holder, external);
+  return make_connection(instance, *holder, external);
 }
 
 }  // namespace

@@ -31,6 +31,22 @@ void shut_down(napi_async_cleanup_hook_handle, void* data) {
 
 }  // namespace
 
+uint32_t LaneTable::add(Lane* lane) {
+  if (free_.empty()) {
+    lanes_.push_back(lane);
+    return static_cast<uint32_t>(lanes_.size() - 1);
+  }
+  const uint32_t number = free_.back();
+  free_.pop_back();
+  lanes_[number] = lane;
+  return number;
+}
+
+void LaneTable::remove(uint32_t number) {
+  lanes_[number] = nullptr;
+  free_.push_back(number);
+}
+
 Instance::~Instance() {
   if (passed >= 0) ::close(passed);
   for (const int descriptor : descriptors) ::close(descriptor);

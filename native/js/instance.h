@@ -1,16 +1,39 @@
 // Instance: all that belongs to one environment of JavaScript, which is the main thread or a worker.
 #pragma once
 
+#include <cstring>
 #include <memory>
 #include <napi.h>
 #include <unordered_map>
 #include <unordered_set>
+#include <vector>
 
+#include "../lane.h"
 #include "../reactor.h"
 
 namespace ringbell::js {
 
 class Watcher;
+
+// The lanes of an environment, by numbers that JavaScript has. It writes the number of a lane to a word, and then calls a function that is
+// the same for all lanes: functions of its own would take a lane more memory than all else that it has.
+class LaneTable {
+ public:
+  uint32_t add(Lane* lane);
+  void remove(uint32_t number);
+  // The lane of which the word has the number, or null.
+  Lane* selected() const {
+    uint32_t number;
+    std::memcpy(&number, word->bytes, sizeof number);
+    return number < lanes_.size() ? lanes_[number] : nullptr;
+  }
+
+  const std::shared_ptr<Memory> word = std::make_shared<Memory>(sizeof(int32_t));
+
+ private:
+  std::vector<Lane*> lanes_;
+  std::vector<uint32_t> free_;
+};
 
 struct Instance {
   explicit Instance(napi_env env) : env(env) {}
@@ -33,6 +56,10 @@ struct Instance {
   napi_async_cleanup_hook_handle hook = nullptr;
   Reactor* reactor = nullptr;
   std::unordered_map<Watcher*, std::shared_ptr<Watcher>> watchers;  // the open ones
+  // Also of what JavaScript holds, which may go later.
+  const std::shared_ptr<LaneTable> lanes = std::make_shared<LaneTable>();
+  napi_ref lane_calls = nullptr;  // the functions of all lanes
+  napi_ref connections_kind = nullptr, regions_kind = nullptr, watchers_kind = nullptr;  // see make_of_kind
   int passed = -1;  // the descriptor that came with the last read of a socket, until it is asked for
   std::unordered_set<int> descriptors;
 };

@@ -7,7 +7,9 @@
 
 namespace ringbell::js {
 
-// `owner`: what keeps the lane in memory, as a value of JavaScript.
-napi_value make_lane(napi_env env, Lane* lane, napi_value owner);
+struct Instance;
+
+// `table_number`: the lane's in the table of the instance. `owner`: what keeps the lane in memory, as a value of JavaScript.
+napi_value make_lane(Instance& instance, Lane* lane, uint32_t table_number, napi_value owner);
 
 }  // namespace ringbell::js

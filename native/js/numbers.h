@@ -10,7 +10,7 @@ namespace ringbell::js {
 
 // Goes up when lib/native/binding.ts needs something that an older addon lacks or does otherwise. The version that two peers compare is
 // kAbiVersion (layout.h).
-inline constexpr uint32_t kInterfaceVersion = 5;
+inline constexpr uint32_t kInterfaceVersion = 6;
 
 // Why JavaScript closes a connection.
 enum class Close : int32_t { closed = 0, corrupt = 1 };

@@ -38,28 +38,28 @@ bool are_capacities(const std::vector<uint64_t>& capacities) {
 }
 
 napi_value region_close_descriptor(napi_env env, napi_callback_info info) {
-  const Call<Holder<Region>> call(env, info);
-  if (call.data().value != nullptr) call.data().value->close_descriptor();
+  const CallOnHandle<Region> call(env, info);
+  if (call.value() != nullptr) call.value()->close_descriptor();
   set(env, call.self, "descriptor", number(env, -1));
   return nullptr;
 }
 
 napi_value region_close(napi_env env, napi_callback_info info) {
-  Call<Holder<Region>>(env, info).data().value.reset();
+  Holder<Region>* holder = CallOnHandle<Region>(env, info).holder;
+  if (holder != nullptr) holder->value.reset();
   return nullptr;
 }
+
+constexpr Method kRegionMethods[] = {{"closeDescriptor", region_close_descriptor}, {"close", region_close}};
 
 napi_value make_region(Napi::Env env, std::shared_ptr<Region> region) {
   auto* holder = new Holder<Region>{std::move(region)};
   napi_value external = make_external(env, holder);
   if (external == nullptr) return nullptr;
-  napi_value object = make_object(env);
+  napi_value object = make_of_kind(env, instance_of(env).regions_kind, "Region", kRegionMethods, external);
   set(env, object, "nonce", text(env, holder->value->nonce()));
   set(env, object, "bytes", number(env, static_cast<double>(holder->value->bytes())));
   set(env, object, "descriptor", number(env, holder->value->descriptor()));
-  set(env, object, "handle", external);
-  set_method(env, object, "closeDescriptor", region_close_descriptor, holder, external);
-  set_method(env, object, "close", region_close, holder, external);
   return object;
 }
 

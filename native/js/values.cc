@@ -1,6 +1,7 @@
 #include "values.h"
 
 #include <uv.h>
+#include <vector>
 
 namespace ringbell::js {
 
@@ -102,6 +103,28 @@ void set_method(napi_env env, napi_value object, const char* name, napi_callback
   property.utf8name = "owner";
   property.value = owner;
   if (napi_define_properties(env, function, 1, &property) == napi_ok) set(env, object, name, function);
+}
+
+napi_value make_of_kind(napi_env env, napi_ref& kind, const char* name, std::span<const Method> methods, napi_value handle) {
+  napi_value constructor = nullptr;
+  if (kind == nullptr) {
+    std::vector<napi_property_descriptor> properties;
+    for (const Method& method : methods) {
+      properties.push_back({method.name, nullptr, method.callback, nullptr, nullptr, nullptr, napi_default_method, nullptr});
+    }
+    const auto construct = [](napi_env environment, napi_callback_info info) { return Call<void>(environment, info).self; };
+    if (napi_define_class(env, name, NAPI_AUTO_LENGTH, construct, nullptr, properties.size(), properties.data(),
+                          &constructor) != napi_ok) {
+      return nullptr;
+    }
+    (void)napi_create_reference(env, constructor, 1, &kind);
+  } else {
+    (void)napi_get_reference_value(env, kind, &constructor);
+  }
+  napi_value object = nullptr;
+  if (constructor == nullptr || napi_new_instance(env, constructor, 0, nullptr, &object) != napi_ok) return nullptr;
+  set(env, object, "handle", handle);
+  return object;
 }
 
 std::span<double> doubles_of(napi_env env, napi_value value) {

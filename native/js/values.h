@@ -45,7 +45,9 @@ struct Call {
     size_t count = Count;
     (void)napi_get_cb_info(env, info, &count, Count > 0 ? arguments : nullptr, &self, &data_);
   }
-  T& data() const { return *static_cast<T*>(data_); }
+  // (A template, so that a call without data is one, too.)
+  template <typename U = T>
+  U& data() const { return *static_cast<U*>(data_); }
 
   napi_value arguments[Count > 0 ? Count : 1] = {};
   napi_value self = nullptr;
@@ -57,15 +59,18 @@ struct Call {
 // A C++ object that methods of a JavaScript object act on. The latter owns the holder.
 template <typename T>
 struct Holder {
+  using Base = Holder;
   std::shared_ptr<T> value;
 };
 
-// Hands the holder to JavaScript, which deletes it with the last reference. On failure the holder is deleted, and null returned.
-template <typename T>
-napi_value make_external(napi_env env, Holder<T>* holder) {
+// Hands the holder, or what is derived from one, to JavaScript, which deletes it with the last reference. On failure the holder is
+// deleted, and null returned.
+template <typename H>
+napi_value make_external(napi_env env, H* holder) {
+  using Base = typename H::Base;
   napi_value external = nullptr;
-  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<Holder<T>*>(data); };
-  if (napi_create_external(env, holder, finalize, nullptr, &external) == napi_ok) return external;
+  const auto finalize = [](napi_env, void* data, void*) { delete static_cast<H*>(static_cast<Base*>(data)); };
+  if (napi_create_external(env, static_cast<Base*>(holder), finalize, nullptr, &external) == napi_ok) return external;
   delete holder;
   return nullptr;
 }
@@ -82,6 +87,23 @@ Holder<T>* held_by(napi_env env, napi_value object) {
 
 // Gives the object a method that finds `data`, and that keeps `owner` alive: a native function has no other tie to its data.
 void set_method(napi_env env, napi_value object, const char* name, napi_callback callback, void* data, napi_value owner);
+
+// A function takes V8 some 700 bytes. So objects of which there are many, and which live long, share their methods by a prototype.
+struct Method {
+  const char* name;
+  napi_callback callback;
+};
+// An object that has the methods and carries `handle`. `kind` keeps the class of such objects, and is null before the first one.
+napi_value make_of_kind(napi_env env, napi_ref& kind, const char* name, std::span<const Method> methods, napi_value handle);
+
+// The holder that the object of the call carries as `handle`, and up to `Count` arguments, for methods on a prototype.
+template <typename T, size_t Count = 0>
+struct CallOnHandle : Call<void, Count> {
+  CallOnHandle(napi_env env, napi_callback_info info) : Call<void, Count>(env, info), holder(held_by<T>(env, this->self)) {}
+  // Null where the function was called on another object, and after the end of the value.
+  T* value() const { return holder == nullptr ? nullptr : holder->value.get(); }
+  Holder<T>* holder;
+};
 
 // The numbers of a Float64Array; none if the value is something else.
 std::span<double> doubles_of(napi_env env, napi_value value);

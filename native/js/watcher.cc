@@ -79,23 +79,31 @@ bool is_true(napi_env env, napi_value value) {
 }
 
 napi_value watcher_set(napi_env env, napi_callback_info info) {
-  const Call<Holder<Watcher>, 2> call(env, info);
+  const CallOnHandle<Watcher, 2> call(env, info);
+  if (call.value() == nullptr) return nullptr;
   const auto& [readable, writable] = call.arguments;
-  call.data().value->set((is_true(env, readable) ? UV_READABLE | UV_DISCONNECT : 0) |
+  call.value()->set((is_true(env, readable) ? UV_READABLE | UV_DISCONNECT : 0) |
                          (is_true(env, writable) ? UV_WRITABLE : 0));
   return nullptr;
 }
 
 template <bool Ref>
 napi_value watcher_ref(napi_env env, napi_callback_info info) {
-  Call<Holder<Watcher>>(env, info).data().value->set_ref(Ref);
+  if (Watcher* watcher = CallOnHandle<Watcher>(env, info).value(); watcher != nullptr) watcher->set_ref(Ref);
   return nullptr;
 }
 
 napi_value watcher_close(napi_env env, napi_callback_info info) {
-  Call<Holder<Watcher>>(env, info).data().value->close();
+  if (Watcher* watcher = CallOnHandle<Watcher>(env, info).value(); watcher != nullptr) watcher->close();
   return nullptr;
 }
+
+constexpr Method kWatcherMethods[] = {
+    {"set", watcher_set},
+    {"ref", watcher_ref<true>},
+    {"unref", watcher_ref<false>},
+    {"close", watcher_close},
+};
 
 napi_value watch(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -104,12 +112,7 @@ napi_value watch(const Napi::CallbackInfo& info) {
   if (external == nullptr) return nullptr;
   const int error = Watcher::open(instance_of(env), int_at(info, 0), info[1].As<Napi::Function>(), holder->value);
   if (error != 0) return throw_error(env, -error, "uv_poll_init");
-  napi_value object = make_object(env);
-  set_method(env, object, "set", watcher_set, holder, external);
-  set_method(env, object, "ref", watcher_ref<true>, holder, external);
-  set_method(env, object, "unref", watcher_ref<false>, holder, external);
-  set_method(env, object, "close", watcher_close, holder, external);
-  return object;
+  return make_of_kind(env, instance_of(env).watchers_kind, "Watcher", kWatcherMethods, external);
 }
 
 }  // namespace

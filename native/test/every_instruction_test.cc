@@ -234,6 +234,27 @@ const Case batches{"a producer that dies at any instruction of a batch leaves al
   }, Batch());
 }};
 
+// Leaves what it does not need, and zeroes the edges of that, as giving it back does with all of it.
+struct Leave {
+  void operator()(Scene& scene) const {
+    if (!scene.producer.refresh()) return;
+    const Producer::Span span = scene.producer.leave(scene.producer.produced());
+    for (const uint64_t at : {span.from, span.from + kHeaderBytes, span.to - 2 * kHeaderBytes, span.to - kHeaderBytes}) {
+      scene.ring.header(at).store(0, std::memory_order_relaxed);
+    }
+  }
+  uint64_t operator()(Scene&, uint64_t) const { return 0; }
+};
+
+const Case leaving{"a producer that dies at any instruction of giving memory back has told watchers before, and took no record away", [] {
+  kill_producer("memory is left, and all was taken", [](Scene& scene) { return scene.age(1, 3), Publication{0, 0}; }, Leave());
+  kill_producer("memory is left, while records wait to be taken", [](Scene& scene) {
+    scene.age(2, 1);
+    for (int i = 0; i < 100; ++i) scene.push(kLength);
+    return Publication{100, 0};
+  }, Leave());
+}};
+
 const Case full{"a producer that dies at any instruction at a full ring overwrites nothing", [] {
   // All but one place is taken, and the one is free.
   const auto nearly = [](Scene& scene) {

@@ -34,13 +34,20 @@ class FakeLoop {
   }
   // The phase of timers, as if the time of each had come.
   void fire_timers() {
-    for (uv_timer_t* handle : std::vector(timers)) handle->timer_cb(handle);
+    for (const Timer& timer : std::exchange(timers, {})) {
+      if (timer.repeats) timers.push_back(timer);
+      timer.handle->timer_cb(timer.handle);
+    }
   }
   // Lets go of handles that were closed.
   void close_handles() {
     for (const auto& [handle, callback] : std::exchange(closing, {})) callback(handle);
   }
 
+  struct Timer {
+    uv_timer_t* handle;
+    bool repeats;
+  };
   struct Poll {
     uv_poll_t* handle;
     int descriptor;
@@ -51,7 +58,7 @@ class FakeLoop {
     uv_close_cb callback;
   };
   std::vector<uv_prepare_t*> prepares;
-  std::vector<uv_timer_t*> timers;
+  std::vector<Timer> timers;
   std::vector<Poll> polls;
   std::vector<Closing> closing;
 
@@ -89,9 +96,11 @@ int uv_idle_start(uv_idle_t*, uv_idle_cb) { return 0; }
 int uv_idle_stop(uv_idle_t*) { return 0; }
 
 int uv_timer_init(uv_loop_t* loop, uv_timer_t* handle) { return test::begin(loop, handle); }
-int uv_timer_start(uv_timer_t* handle, uv_timer_cb callback, uint64_t, uint64_t) {
+int uv_timer_start(uv_timer_t* handle, uv_timer_cb callback, uint64_t, uint64_t repeat) {
   handle->timer_cb = callback;
-  test::FakeLoop::of(handle->loop).timers.push_back(handle);
+  auto& timers = test::FakeLoop::of(handle->loop).timers;
+  std::erase_if(timers, [=](const auto& timer) { return timer.handle == handle; });
+  timers.push_back({handle, repeat > 0});
   return 0;
 }
 
@@ -110,7 +119,7 @@ void uv_close(uv_handle_t* handle, uv_close_cb callback) {
   auto& loop = test::FakeLoop::of(handle->loop);
   const auto is_same = [=](const auto* entry) { return static_cast<const void*>(entry) == handle; };
   std::erase_if(loop.prepares, is_same);
-  std::erase_if(loop.timers, is_same);
+  std::erase_if(loop.timers, [&](const auto& entry) { return is_same(entry.handle); });
   std::erase_if(loop.polls, [&](const auto& entry) { return is_same(entry.handle); });
   loop.closing.push_back({handle, callback});
 }

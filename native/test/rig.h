@@ -98,6 +98,10 @@ class SharedRing {
   Producer producer() { return Producer(control, data, capacity); }
   Consumer consumer() { return Consumer(control, data, capacity); }
 
+  std::atomic<uint64_t>& header(uint64_t position) {
+    return *reinterpret_cast<std::atomic<uint64_t>*>(data + (position & (capacity - 1)));
+  }
+
   const uint64_t capacity;
 
  private:

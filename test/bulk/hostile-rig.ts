@@ -2,7 +2,7 @@ import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { type Channel, listen } from "ringbell";
 import { onTestFinished } from "vitest";
-import type { NativeConnection, NativeLane, Segment } from "../../lib/native/binding.js";
+import type { NativeConnection, Segment } from "../../lib/native/binding.js";
 import { introduce } from "../../lib/transport/handshake/connector.js";
 import { tabledBytes } from "../../lib/transport/records/handle-table.js";
 import { connectNative } from "../../lib/transport/wire/addon-wire.js";
@@ -64,6 +64,8 @@ export class Hostile {
   /** Why its side ended: 4 when it was accused. */
   why: number | undefined;
   readonly #segments: Segment[] = [];
+  readonly #outboxes: Uint8Array[] = [];
+  readonly #inboxes: Buffer[] = [];
 
   constructor(native: NativeConnection, socket: number) {
     this.native = native;
@@ -72,14 +74,32 @@ export class Hostile {
 
   /** Sends a record; whether it went. */
   record(lane: number, kind: number, payload: Uint8Array): boolean {
-    const { control, outbox, send } = this.native.lanes[lane]!;
-    const words = new Int32Array(control);
-    new Uint8Array(outbox).set(payload, 8);
+    const { control, calls } = this.native.lanes[lane]!;
+    const words = new Int32Array(control, 0, 8);
+    const outbox = this.#outboxOf(lane, payload.length + 8);
+    outbox.set(payload, 8);
     words[binding.layout.control.argument] = payload.length;
     words[binding.layout.control.kind] = kind;
-    send();
+    this.#select(lane);
+    calls.send();
     words[binding.layout.control.kind] = 0;
     return words[binding.layout.control.result] === 0;
+  }
+
+  #select(lane: number): void {
+    const { calls, number } = this.native.lanes[lane]!;
+    new Int32Array(calls.selected)[0] = number;
+  }
+
+  /** The outbox of a lane, with room for so many bytes if the lane can have it. */
+  #outboxOf(lane: number, bytes: number): Uint8Array {
+    const { control, outboxAt, outboxBytes, calls } = this.native.lanes[lane]!;
+    this.#outboxes[lane] ??= new Uint8Array(control, outboxAt, outboxBytes);
+    if (this.#outboxes[lane].length < bytes) {
+      this.#select(lane);
+      this.#outboxes[lane] = new Uint8Array(calls.growOutbox(bytes));
+    }
+    return this.#outboxes[lane];
   }
 
   /** A record of the lane of the blocks. */
@@ -135,11 +155,13 @@ export class Hostile {
 
   /** Takes what has come over a lane, as raw records. */
   drain(lane: number): { kind: number; content: Buffer }[] {
-    const { control, inbox, drain } = this.native.lanes[lane] as NativeLane;
-    const words = new Int32Array(control);
+    const { control, calls } = this.native.lanes[lane]!;
+    const words = new Int32Array(control, 0, 8);
     words[binding.layout.control.argument] = 1000;
-    drain();
-    const buffer = Buffer.from(inbox);
+    this.#select(lane);
+    this.#inboxes[lane] ??= Buffer.from(calls.growInbox(1));
+    calls.drain();
+    const buffer = this.#inboxes[lane];
     const records = [];
     for (let i = 0, at = 0; i < words[binding.layout.control.result]!; i++) {
       const length = buffer.readUInt32LE(at);

@@ -2,7 +2,7 @@ import type { Block } from "../../bulk/block.js";
 import { now } from "../../clock.js";
 import { Scratch } from "../../codec/codec.js";
 import { MessageTooLargeError } from "../../errors.js";
-import type { Layout, NativeLane } from "../../native/binding.js";
+import type { LaneCalls, Layout, NativeLane } from "../../native/binding.js";
 import type { BlockingLane, LaneGeometry, LaneStats } from "../contract.js";
 import { latencyOf } from "../latency.js";
 import { RecordCursor } from "../records/cursor.js";
@@ -82,8 +82,10 @@ export class RingLane implements BlockingLane {
   declare private readonly kind: Int32Array;
   declare private readonly timeout: Float64Array;
   declare private readonly native: NativeLane;
+  declare private readonly number: number;
+  /** One word, for all lanes of the thread: a call of the addon is for the lane whose number stands there. */
+  declare private readonly selected: Int32Array;
   declare private readonly layout: Layout;
-  declare private readonly counters: Float64Array;
   // The functions are read once: a property of a property costs on the hot path.
   private readonly callSend: () => void;
   private readonly callDrain: () => void;
@@ -117,8 +119,10 @@ export class RingLane implements BlockingLane {
     this.name = geometry.name;
     this.capacity = geometry.capacity;
     this.maxBytes = longestPayload(geometry.capacity);
-    this.place = new Place(new Scratch(native.outbox));
-    this.records = new RecordCursor(new Scratch(native.inbox));
+    this.number = native.number;
+    this.selected = selectedOf(native.calls);
+    this.place = new Place(new Scratch(native.control, native.outboxAt, native.outboxBytes));
+    this.records = new RecordCursor(new Scratch(native.control, native.inboxAt, native.inboxBytes));
     const word = (index: number) => new Int32Array(native.control, index * 4, 1);
     const { argument, result, demand, needed, watching, kind, timeout } = layout.control;
     this.argument = word(argument);
@@ -130,39 +134,47 @@ export class RingLane implements BlockingLane {
     this.timeout = new Float64Array(native.control, timeout * 8, 1);
     this.native = native;
     this.inline = {
-      out: new InlineProducer(native.control, layout.control.producer, this.place, native.wakePeer),
+      out: new InlineProducer(native.control, layout.control.producer, this.place, () =>
+        this.calls.wakePeer(),
+      ),
       incoming: new InlineConsumer(native.control, layout.control.consumer),
     };
     this.layout = layout;
-    this.counters = new Float64Array(layout.laneStats.count);
-    this.callSend = native.send;
-    this.callDrain = native.drain;
-    this.callSendWait = native.sendWait;
-    this.callDrainMore = native.drainMore;
-    this.callDrainWait = native.drainWait;
+    this.callSend = native.calls.send;
+    this.callDrain = native.calls.drain;
+    this.callSendWait = native.calls.sendWait;
+    this.callDrainMore = native.calls.drainMore;
+    this.callDrainWait = native.calls.drainWait;
+  }
+
+  /** The functions of the addon, for this lane until another one is selected. The hot ways do the same with functions of their own. */
+  private get calls(): LaneCalls {
+    this.selected[0] = this.number;
+    return this.native.calls;
   }
 
   grow(bytes: number): void {
     const needed = recordBytes(bytes);
     const { scratch } = this.place;
-    if (needed > scratch.length) scratch.replace(this.native.growOutbox(needed));
+    if (needed > scratch.length) scratch.replace(this.calls.growOutbox(needed));
   }
 
   movePlace(): void {
     const { place } = this;
-    place.scratch = new Scratch(this.native.growOutbox(place.scratch.length));
+    place.scratch = new Scratch(this.calls.growOutbox(place.scratch.length));
   }
 
   send(bytes: number): SendStatus {
     if (this.untilOpen > 0) this.countCall();
     this.argument[0] = bytes;
+    this.selected[0] = this.number;
     this.callSend();
     return this.result[0] as SendStatus;
   }
 
   sendPacked(): number {
     this.argument[0] = this.place.restart();
-    this.native.sendBatch();
+    this.calls.sendBatch();
     return this.result[0]!;
   }
 
@@ -211,6 +223,7 @@ export class RingLane implements BlockingLane {
 
   drain(max: number): number {
     this.argument[0] = max;
+    this.selected[0] = this.number;
     this.callDrain();
     const count = this.result[0]!;
     if (count === 0) return this.drainEmpty(max);
@@ -224,13 +237,14 @@ export class RingLane implements BlockingLane {
    */
   drainAlone(max: number): number {
     this.argument[0] = max;
+    this.selected[0] = this.number;
     this.callDrain();
     return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
   }
 
   moveRecords(): void {
     const { records } = this;
-    records.scratch = new Scratch(this.native.growInbox(records.scratch.length));
+    records.scratch = new Scratch(this.calls.growInbox(records.scratch.length));
   }
 
   drainWait(max: number, timeout: number): number {
@@ -244,6 +258,7 @@ export class RingLane implements BlockingLane {
   drainBlocked(max: number, timeout: number): number {
     this.argument[0] = max;
     this.timeout[0] = timeout;
+    this.selected[0] = this.number;
     this.callDrainWait();
     return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
   }
@@ -251,8 +266,14 @@ export class RingLane implements BlockingLane {
   /** Like `drain`, but polls for about a microsecond for an answer if a message was sent since the last time. */
   drainMore(): number {
     this.argument[0] = MOST_RECORDS;
+    this.selected[0] = this.number;
     this.callDrainMore();
     return this.needed[0] === 0 ? this.records.begin(this.result[0]!) : this.grown();
+  }
+
+  /** Called when there was no traffic for some seconds. */
+  onQuiet(): void {
+    if (this.records.left === 0) this.calls.giveBackInbox();
   }
 
   /** Begins at the records that the addon drained before it called `onRecords`. Returns their number. */
@@ -286,7 +307,7 @@ export class RingLane implements BlockingLane {
   wantRecords(on: boolean): void {
     const { none, records } = this.layout.demand;
     this.demand[0] = on ? records : none;
-    if (on && this.watching[0] === 0) this.native.watch();
+    if (on && this.watching[0] === 0) this.calls.watch();
   }
 
   /** Makes the loop look for records at a bell only, whatever it rings for. */
@@ -295,7 +316,7 @@ export class RingLane implements BlockingLane {
   }
 
   wantRoom(): void {
-    this.native.wantRoom();
+    this.calls.wantRoom();
   }
 
   triedInVain(): void {
@@ -303,12 +324,12 @@ export class RingLane implements BlockingLane {
   }
 
   wantTaken(): void {
-    this.native.wantTaken();
+    this.calls.wantTaken();
   }
 
   stats(): LaneStats {
-    const counters = this.counters;
-    this.native.stats(counters);
+    const counters = new Float64Array(this.layout.laneStats.count);
+    this.calls.stats(counters);
     const at = this.layout.laneStats;
     return {
       name: this.name,
@@ -330,7 +351,7 @@ export class RingLane implements BlockingLane {
   private latencies(): Pick<LaneStats, "sendLatency" | "receiveLatency"> {
     const { buckets } = this.layout.latency;
     const counts = new Float64Array(2 * buckets);
-    this.native.latencies(counts);
+    this.calls.latencies(counts);
     return {
       sendLatency: latencyOf([...counts.subarray(buckets)]),
       receiveLatency: latencyOf([...counts.subarray(0, buckets)]),
@@ -407,6 +428,7 @@ export class RingLane implements BlockingLane {
   private sendBlocked(bytes: number, timeout: number): SendStatus {
     this.argument[0] = bytes;
     this.timeout[0] = timeout;
+    this.selected[0] = this.number;
     this.callSendWait();
     return this.result[0] as SendStatus;
   }
@@ -426,8 +448,20 @@ export class RingLane implements BlockingLane {
 
   /** Makes the inbox large enough for the record that did not fit, and drains it. */
   private grown(): number {
-    this.records.scratch.replace(this.native.growInbox(this.needed[0]!));
+    this.records.scratch.replace(this.calls.growInbox(this.needed[0]!));
+    this.selected[0] = this.number;
     this.callDrain();
     return this.records.begin(this.result[0]!);
   }
+}
+
+const selectedWords = new WeakMap<LaneCalls, Int32Array>();
+
+/** Returns the word by which all lanes of the thread are selected: one view for all. */
+function selectedOf(calls: LaneCalls): Int32Array {
+  const known = selectedWords.get(calls);
+  if (known !== undefined) return known;
+  const word = new Int32Array(calls.selected);
+  selectedWords.set(calls, word);
+  return word;
 }

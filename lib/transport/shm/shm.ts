@@ -158,6 +158,7 @@ class ShmConnection implements Connection {
         lane === this.#bulkIndex ? this.bulk.onRoom() : this.#laneHandlers[lane]?.onRoom(),
       onTaken: (lane: number) => this.#laneHandlers[lane]?.onTaken(),
       onEnd: (why: number) => this.#onEnd(why),
+      onQuiet: (lane: number) => (lane === this.#bulkIndex ? this.#bulkLane : this.lanes[lane])?.onQuiet(),
     };
     const window = spin === "adaptive" ? -1 : spin;
     this.#listener = listener;
