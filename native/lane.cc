@@ -84,7 +84,6 @@ Lane::Lane(Connection& connection, uint32_t index, bool listener, int64_t spin, 
   const size_t out_bytes = within(blocks ? kBulkOutboxBytes : kScratchBytes, producer_.capacity());
   control_ = std::make_shared<Memory>(out + out_bytes);
   inbox_ = {control_, kInboxAt, within(out - kInboxAt, consumer_.capacity())};
-  inbox_room_ = inbox_.size;
   outbox_ = {control_, out, out_bytes};
   control_moved();
   producer_.stir(connection_.reactor().stirred());
@@ -104,7 +103,6 @@ const std::shared_ptr<Memory>& Lane::grow_outbox(size_t bytes) {
 const std::shared_ptr<Memory>& Lane::grow_inbox(size_t bytes) {
   const size_t size = within(std::max(bytes, kScratchBytes), consumer_.capacity());
   inbox_ = {std::make_shared<Memory>(size), 0, size};
-  inbox_room_ = size;
   connection_.reactor().stir();
   return inbox_.memory;
 }

@@ -181,7 +181,6 @@ class Lane {
   std::shared_ptr<Memory> control_;
   Scratch outbox_;
   Scratch inbox_;
-  size_t inbox_room_ = 0;  // of the inbox, what is used; 0: the next record needs a larger one
   SpinPolicy loop_spin_;
   SpinPolicy wait_spin_;
   bool active_ = false;  // in the reactor's list of rings to poll

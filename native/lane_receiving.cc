@@ -24,11 +24,11 @@ void Lane::drain() {
   if (connection_.unreadable()) return;
   uint32_t count = 0;
   uint64_t needed = 0;
-  switch (consumer_.drain(inbox_.bytes(), inbox_room_, static_cast<uint32_t>(control.argument), count, needed)) {
+  // The first inbox is small. What does not fit there waits for a larger one, which JavaScript makes: no batch is cut short for it.
+  const bool whole = inbox_.memory == control_;
+  switch (consumer_.drain(inbox_.bytes(), inbox_.size, static_cast<uint32_t>(control.argument), count, needed, whole)) {
     case Take::ok:
       control.result = static_cast<int32_t>(count);
-      // Little room ended the batch. Where the inbox can grow, the next record finds none, and asks JavaScript for a larger one.
-      if (needed != 0 && inbox_.memory == control_) [[unlikely]] inbox_room_ = 0;
       if (consumer_.found_mark(count)) [[unlikely]] consumer_.count_latency(uv_hrtime());
       if (!will_note_) ask_for_note();
       if (consumer_.at_the_limit()) allow_inline_receiving();

@@ -370,8 +370,9 @@ class Consumer : public Ring {
 
   // Copies up to `max` records into private memory of `room` bytes, packed as Producer::push_batch reads them, the kind in the
   // upper half of the header's second word. `count` is how many. `too_small`: the next one needs `needed` bytes, and there is
-  // none before it. The positions of what was copied are taken; the producer learns of them by `report`.
-  Take drain(std::byte* into, uint64_t room, uint32_t max, uint32_t& count, uint64_t& needed) {
+  // none before it, or if `whole` is set: then all are taken, or none. The positions of what was copied are taken; the producer learns of
+  // them by `report`.
+  Take drain(std::byte* into, uint64_t room, uint32_t max, uint32_t& count, uint64_t& needed, bool whole = false) {
     uint64_t written = 0;
     uint64_t payload = 0;
     uint64_t position = consumed();
@@ -388,9 +389,10 @@ class Consumer : public Ring {
       const uint32_t length = length_of(header);
       const uint64_t size = record_bytes(length);
       if (size > room - written) {
+        if (count > 0 && !whole) break;
         needed = size;
-        if (count > 0) break;
-        progress_.go_to(position);
+        if (count == 0) progress_.go_to(position);
+        count = 0;
         return Take::too_small;
       }
       std::memcpy(into + written, &length, sizeof length);
