@@ -66,6 +66,8 @@ inline void copy_fields(std::byte* to, const std::byte* from, uint64_t bytes) {
 inline constexpr unsigned kScratchKindShift = 16;
 // A consumer reports its position once it has taken this part of the ring: an eighth.
 inline constexpr uint64_t kReportShare = 8;
+// A quiet ring keeps the last messages for those that watch, if they are no longer than this: the eighth of a ring of the default size.
+inline constexpr uint64_t kKeptForWatchers = 32 * 1024;
 // The inline way takes at most so many bytes before a visit to native code.
 inline constexpr uint64_t kInlineStretch = 32 * 1024;
 
@@ -268,10 +270,11 @@ class Producer : public Ring {
     uint64_t to;
   };
   // Where nothing lies that anybody needs: behind the header after the last record, up to where the consumer is one lap earlier, or
-  // `used_from`, where this side was some time ago. What stands there may become zero, which is no record. Watchers are told first, as if
-  // it were written to.
+  // `used_from`, where this side was some time ago, or what watchers find of the past. What stands there may become zero, which is no record.
+  // Watchers are told first, as if it were written to.
   Span leave(uint64_t used_from) {
-    const Span span{produced() + kHeaderBytes, std::min(used_from, consumed_) + capacity()};
+    if (produced() - anchor_ > kKeptForWatchers) note_anchor();
+    const Span span{produced() + kHeaderBytes, std::min({used_from, consumed_, anchor_}) + capacity()};
     if (span.to <= span.from) return {0, 0};
     left_ = std::max(left_, span.to);
     say_limit();
@@ -314,6 +317,7 @@ class Producer : public Ring {
   // bytes, and then finds the limit at most a lap ahead of them, knows that they were not overwritten.
   void raise_limit(uint64_t end) {
     limit_ = std::min(end + capacity() / kReportShare, consumed_ + capacity());
+    note_anchor();
     say_limit();
     if (stirred_ != nullptr) *stirred_ = true;
     // Here the clock is looked at for none but this message. A mark stays until it is taken: with much in the ring, later ones would
@@ -323,7 +327,12 @@ class Producer : public Ring {
     }
   }
 
-  // To those that watch: the limit, which never falls, and where this side is.
+  void note_anchor() {
+    anchor_ = produced();
+    anchor_messages_ = messages();
+  }
+
+  // To those that watch: the limit, which never falls, and where they find a record that is not overwritten below it.
   void say_limit() {
     const uint64_t limit = std::max(limit_, left_);
     // Until the anchor is whole: the limit alone does not show it, since it may be what it was.
@@ -332,8 +341,8 @@ class Producer : public Ring {
     // A full barrier: no byte that is written from here on may be seen before the limit. (A fence of <atomic> would do; with it, GCC
     // refuses to compile for ThreadSanitizer.)
     __sync_synchronize();
-    control_->anchor.store(produced(), std::memory_order_relaxed);
-    control_->anchor_messages.store(messages(), std::memory_order_relaxed);
+    control_->anchor.store(anchor_, std::memory_order_relaxed);
+    control_->anchor_messages.store(anchor_messages_, std::memory_order_relaxed);
     control_->anchor_limit.store(limit, std::memory_order_release);
   }
 
@@ -359,6 +368,9 @@ class Producer : public Ring {
   // How far the ring may be written to before `limit` is said again. What was said is more where memory was left (`leave`).
   uint64_t limit_ = 0;
   uint64_t left_ = 0;
+  // Where watchers begin to read.
+  uint64_t anchor_ = 0;
+  uint64_t anchor_messages_ = 0;
   uint64_t marked_end_ = 0;
   bool* stirred_ = nullptr;
   uint64_t (*clock_)();

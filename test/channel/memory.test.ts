@@ -70,7 +70,7 @@ async function weigh(): Promise<{ idle: Weight; full: Weight; later: Weight }> {
      }
      const full = less(await weigh(), none);
      let later = full;
-     for (let tries = 0; tries < 100 && later.shared > idle.shared; tries++) {
+     for (let tries = 0; tries < 100 && later.shared > idle.shared + 50; tries++) {
        await delay(100);
        later = less(await weigh(), none);
      }
@@ -93,8 +93,8 @@ describe.runIf(process.platform === "linux")("the memory of a channel", () => {
     expect(idle.shared, seen).toBeLessThanOrEqual(20);
     expect(idle.own, seen).toBeLessThanOrEqual(64);
     expect(full.shared, seen).toBeGreaterThanOrEqual(100);
-    // Twice as many channels had the burst as are counted.
-    expect(later.shared, seen).toBeLessThanOrEqual(idle.shared + 20);
+    // Those that watch find the last messages, up to an eighth of the ring.
+    expect(later.shared, seen).toBeLessThanOrEqual(idle.shared + 50);
     expect(later.own, seen).toBeLessThanOrEqual(140);
   }, 60_000);
 });

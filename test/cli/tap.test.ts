@@ -1,5 +1,5 @@
 import { on } from "node:events";
-import { readFileSync, watch, writeSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, statSync, watch, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { connect } from "../../lib/index.js";
@@ -26,6 +26,12 @@ async function talking(options: object = {}, codec = "json", connecting: object 
   const peer = await connect<unknown>("prices", { directory, role: "agent", ...connecting });
   await talker.says();
   return { directory, talker, peer };
+}
+
+/** The size on disk, in blocks, of the shared memory that a listener holds. */
+function allocated(pid: number): number {
+  const held = readdirSync(`/proc/${pid}/fd`).map((name) => `/proc/${pid}/fd/${name}`);
+  return statSync(held.find((path) => readlinkSync(path).startsWith("/memfd:ringbell"))!).blocks;
 }
 
 /** Runs a command that watches; resolves when it does, with what it says before that. */
@@ -136,6 +142,20 @@ describe.skipIf(process.platform !== "linux" || tryBinding() === undefined)("rin
     expect(stdout).toMatch(/ out #0 \{"i":0,.*\n.* out #1 \{"i":1,.*\n.* out #2 \{"i":2,/);
     await peer.close();
   });
+
+  it("finds the last messages, too, in a ring that was left quiet and has given its memory back", async () => {
+    const { directory, talker, peer } = await talking();
+    peer.on("message", () => {});
+    // More than the ring holds.
+    talker.tell(JSON.stringify({ many: 3000, length: 100 }));
+    await talker.says();
+    const { pid } = talker.process;
+    const full = allocated(pid!);
+    await expect.poll(() => allocated(pid!), { timeout: 20_000 }).toBeLessThan(full / 2);
+    const { stdout } = await ringbell(["tap", "prices", "-d", directory, "--history", "--count", "2"]);
+    expect(stdout).toMatch(/ out #2\d{3} \{"i":2\d{3},.*\n.* out #2\d{3} /);
+    await peer.close();
+  }, 60_000);
 
   it.each([
     ["text", "text", "grüße\u001b[2J", '"text"', "grüße?[2J"],
