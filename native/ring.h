@@ -71,8 +71,8 @@ inline constexpr uint64_t kKeptForWatchers = 32 * 1024;
 // The inline way takes at most so many bytes before a visit to native code.
 inline constexpr uint64_t kInlineStretch = 32 * 1024;
 
-// What an end shares with the inline way (lib/transport/shm/inline-producer.ts, inline-consumer.ts): JavaScript that sends and takes
-// plain short records without coming here. The words lie in memory of this side alone. Both ways may be taken in any order.
+// An end shares these words with the inline way (lib/transport/shm/inline-producer.ts, inline-consumer.ts): JavaScript that sends and
+// takes plain short records without coming here. The words lie in memory of this side alone. Both ways may be taken in any order.
 struct EndWords {
   uint64_t position;  // how far this end has come
   // The inline way goes as far as this, and nowhere from a position that is not below it.

@@ -102,7 +102,7 @@ function lengthAt(buffer: Buffer, from: number, end: number): number {
   return length;
 }
 
-/** What stands behind a tag: numbers of any length. Tags that begin or end something else, or hold bytes, are no part of it. */
+/** How many numbers of any length stand behind a tag. Tags that begin or end something else, or hold bytes, are not here. */
 const NUMBERS: ReadonlyMap<number, number> = new Map([
   ...[UNDEFINED, NULL, TRUE, FALSE, HOLE, TRUE_OBJECT, FALSE_OBJECT].map((tag) => [tag, 0] as const),
   ...[INTEGER, 0x55, REFERENCE].map((tag) => [tag, 1] as const),
@@ -119,7 +119,7 @@ const ENDS: ReadonlyMap<number, number> = new Map([
 const DOUBLES: readonly number[] = [DOUBLE, DATE, NUMBER_OBJECT];
 const UTF8_STRING = 0x53;
 const STRINGS: readonly number[] = [ONE_BYTE_STRING, TWO_BYTE_STRING, UTF8_STRING];
-/** What a view may stand behind: memory, or a reference to some. */
+/** A view may stand behind memory, or behind a reference to some. */
 const MEMORY: readonly number[] = [ARRAY_BUFFER, RESIZABLE_ARRAY_BUFFER, REFERENCE];
 const VIEW = 0x56;
 /** A count that V8 skips, before a value. */

@@ -1,22 +1,9 @@
-import { bool, f64, type ListenOptions, oneOf, struct, u32 } from "ringbell";
+import { struct, u32 } from "ringbell";
 import { expect, it } from "vitest";
-import { pair, peer } from "./setup.js";
+import { pair } from "./setup.js";
+import { child, Step, step } from "./steps.js";
 
 /* Many messages at once, over shared memory. */
-
-const Step = struct({ n: u32, side: oneOf("left", "right"), last: bool, half: f64 });
-const CHILDS_STEP =
-  'ringbell.struct({ n: ringbell.u32, side: ringbell.oneOf("left", "right"), last: ringbell.bool, half: ringbell.f64 })';
-const step = (n: number) => ({
-  n,
-  side: n % 2 ? ("left" as const) : ("right" as const),
-  last: false,
-  half: n / 2,
-});
-
-/** A child that runs `code` with `channel`. */
-const child = (code: string, options: ListenOptions<unknown, unknown> = {}) =>
-  peer("shm", code, { codec: Step as never, ...options }, {}, CHILDS_STEP);
 
 it("a peer that is killed while it sends batches leaves whole messages, in order, and then its end", async () => {
   for (let round = 0; round < 3; round++) {

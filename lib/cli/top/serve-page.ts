@@ -14,7 +14,7 @@ const FILES: Readonly<Record<string, readonly [name: string, type: string]>> = {
   "/main.js": ["main.js", "text/javascript; charset=utf-8"],
   "/style.css": ["style.css", "text/css; charset=utf-8"],
 };
-/** What the bridge answers itself. */
+/** The bridge answers these paths itself. */
 const BRIDGE = ["/ringbell/health", "/ringbell/ticket", "/ringbell/events"];
 
 type Served = ReadonlyMap<string, { readonly type: string; readonly body: Buffer }>;

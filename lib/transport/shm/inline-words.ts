@@ -1,5 +1,5 @@
 /*
- * What the inline way knows of a ring's bits without asking the addon: constants cost nothing there. `checkNumbers` (shm.ts) compares them
+ * The inline way knows these bits of a ring without asking the addon: constants cost nothing there. `checkNumbers` (shm.ts) compares them
  * with the addon's layout.
  */
 
@@ -12,8 +12,6 @@ export const END_WORDS = 6;
 
 /** In a record's first word: the bit that publishes. */
 export const PUBLISHED = -0x8000_0000;
-/** In a record's first word: the bits of the payload's length. */
-export const LENGTH = 0x7fff_ffff;
 /** The state of a peer that does not sleep. */
 export const AWAKE = 0;
 

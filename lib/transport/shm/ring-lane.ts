@@ -179,6 +179,7 @@ export class RingLane implements BlockingLane {
   }
 
   sendWait(bytes: number, timeout: number): SendStatus {
+    if (this.untilOpen > 0) this.countCall();
     const status = this.sendBlocked(bytes, Math.min(timeout, SLICE));
     if (status !== FULL || timeout <= SLICE) return status;
     return this.sendOn(bytes, timeout - SLICE);
@@ -248,6 +249,7 @@ export class RingLane implements BlockingLane {
   }
 
   drainWait(max: number, timeout: number): number {
+    if (this.untilOpen > 0) this.countCall();
     const count = this.drainBlocked(max, Math.min(timeout, SLICE));
     if (count > 0 && --this.fullDrains === 0) this.attend();
     if (count > 0 || timeout <= SLICE) return count;

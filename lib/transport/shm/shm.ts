@@ -27,16 +27,7 @@ import { ownFailure } from "../wire/own-failure.js";
 import type { Wire } from "../wire/wire.js";
 import { SharedCells } from "./cells.js";
 import { InlineRings, type RingUse, ringUse } from "./inline-rings.js";
-import {
-  AWAKE,
-  BYTES_EACH,
-  END_WORDS,
-  LENGTH,
-  LIMIT,
-  MESSAGES,
-  POSITION,
-  PUBLISHED,
-} from "./inline-words.js";
+import { AWAKE, BYTES_EACH, END_WORDS, LIMIT, MESSAGES, POSITION, PUBLISHED } from "./inline-words.js";
 import { MOST_RECORDS, RingLane } from "./ring-lane.js";
 import { BULK_CAPACITY, ringCapacities } from "./rings.js";
 import { SharedBulk } from "./shared-bulk.js";
@@ -102,7 +93,6 @@ function checkNumbers(layout: Layout): void {
       headerBytes: RECORD_HEADER,
       alignment: recordBytes(1) - recordBytes(0),
       published: PUBLISHED >>> 0,
-      lengthMask: LENGTH,
       kindWord: 1,
       scratchKindShift: KIND_SHIFT,
       kinds: { message: PLAIN, withBlocks: WITH_BLOCKS, inBlock: IN_BLOCK },

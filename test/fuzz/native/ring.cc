@@ -24,7 +24,7 @@ uint64_t header() {
   }
 }
 
-// What the peer does to the memory.
+// The peer does something to the memory.
 void scribble() {
   switch (input->below(6)) {
     case 0: ring->header(input->below(kCapacity / 8) * 8).store(header()); break;

@@ -131,7 +131,7 @@ void map_passed(Input& input, Connection& connection) {
   if (immutable) segment->discard();
 }
 
-// What the peer writes into the region: into control words, cells, and rings, but not into the header, which nobody reads again.
+// The peer writes into the region: into control words, cells, and rings, but not into the header, which nobody reads again.
 void scribble(Input& input, const Region& region) {
   const auto lane = static_cast<uint32_t>(input.below(std::size(kLanes)));
   const auto side = static_cast<uint32_t>(input.below(2));
@@ -151,7 +151,7 @@ void scribble(Input& input, const Region& region) {
   }
 }
 
-// What the program does with a lane.
+// The program does something with a lane.
 void use(Input& input, Lane& lane) {
   auto& words = *reinterpret_cast<ControlWords*>(lane.control()->bytes);
   switch (input.below(5)) {

@@ -336,6 +336,10 @@ describe("a peer that writes what it likes", () => {
 
 // ---- where there is no inline way
 
+type Rings = typeof import("../../../lib/transport/shm/inline-rings.js").InlineRings;
+const ringsOf = (Kind: Rings, native: object) =>
+  new Kind(native as never, loadBinding().layout, true, [4096, 4096], 64 * 1024, "inline");
+
 describe("the inline way", () => {
   it("opens when a lane has been used for some time, and closes with the connection", async () => {
     const { a, out, into } = await made("auto", "auto");
@@ -349,6 +353,16 @@ describe("the inline way", () => {
     void a.close();
     expect(out.isInline).toBe(false);
     expect(post(out, payload(0, 16))).toBe(2);
+  });
+
+  it("opens for a lane that is used by blocking calls only", async () => {
+    const { out, into } = await made("auto", "auto");
+    for (let i = 0; i < 100; i++) {
+      expect(out.sendWait(put(out, payload(i, 16)), 0)).toBe(0);
+      expect(into.drainWait(1, 0)).toBe(1);
+      into.records.skip();
+    }
+    expect([out.isInline, into.isInline]).toEqual([true, true]);
   });
 
   it("stays shut with RINGBELL_RING=native, and is open at once with RINGBELL_RING=inline", async () => {
@@ -380,14 +394,7 @@ describe("the inline way", () => {
         memory: () => new ArrayBuffer(64 * 1024),
         dropView: (view: unknown) => dropped.push(view),
       };
-      const rings = new InlineRings(
-        native as never,
-        loadBinding().layout,
-        true,
-        [4096, 4096],
-        64 * 1024,
-        "inline",
-      );
+      const rings = ringsOf(InlineRings, native);
       expect([rings.of(0), dropped.length]).toEqual([undefined, 1]);
     },
   );
@@ -395,14 +402,7 @@ describe("the inline way", () => {
   it("stays shut where a view does not show what native code has written", async () => {
     const { InlineRings } = await import("../../../lib/transport/shm/inline-rings.js");
     const native = { memory: () => new ArrayBuffer(64 * 1024), dropView() {} };
-    const rings = new InlineRings(
-      native as never,
-      loadBinding().layout,
-      true,
-      [4096, 4096],
-      64 * 1024,
-      "inline",
-    );
+    const rings = ringsOf(InlineRings, native);
     expect(rings.of(0)).toBe(undefined);
   });
 });
