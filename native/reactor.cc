@@ -191,7 +191,7 @@ void Reactor::turn() {
   note_taken();
   release_removed();
   schedule();
-  if (stirred_ && give_back_after_ == 0) [[unlikely]] plan_giving_back();
+  if (stirred_ && give_back_after_ != kUnusedMilliseconds) [[unlikely]] plan_giving_back();
 }
 
 void Reactor::plan_giving_back() {

@@ -47,7 +47,7 @@ export function idle({ name, title, options }) {
         async round() {
           await collect();
           const before = memoryOf(pids);
-          const count = options.burst === true ? BURSTING : CHANNELS;
+          const count = options.burst === true ? BURSTING : Number(options.channels ?? CHANNELS);
           await driver.ask("open", count);
           if (options.burst === true) await driver.ask("burst");
           await delay(options.burst === true ? LONG_REST : REST);

@@ -101,6 +101,7 @@ export const ROWS = [
   ),
   lone("cold", "a cold process: import to first reply", "ns", cold),
   lone("idle", "memory of an idle channel, both processes", "memoryBytes", idle),
+  lone("idle-1000", "the same, of a thousand channels", "memoryBytes", idle, { channels: 1000 }),
   lone("idle-burst", "the same, 10 s after a burst that filled its rings", "memoryBytes", idle, {
     burst: true,
   }),

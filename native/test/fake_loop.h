@@ -47,6 +47,7 @@ class FakeLoop {
   struct Timer {
     uv_timer_t* handle;
     bool repeats;
+    uint64_t after;  // ms
   };
   struct Poll {
     uv_poll_t* handle;
@@ -96,11 +97,11 @@ int uv_idle_start(uv_idle_t*, uv_idle_cb) { return 0; }
 int uv_idle_stop(uv_idle_t*) { return 0; }
 
 int uv_timer_init(uv_loop_t* loop, uv_timer_t* handle) { return test::begin(loop, handle); }
-int uv_timer_start(uv_timer_t* handle, uv_timer_cb callback, uint64_t, uint64_t repeat) {
+int uv_timer_start(uv_timer_t* handle, uv_timer_cb callback, uint64_t after, uint64_t repeat) {
   handle->timer_cb = callback;
   auto& timers = test::FakeLoop::of(handle->loop).timers;
   std::erase_if(timers, [=](const auto& timer) { return timer.handle == handle; });
-  timers.push_back({handle, repeat > 0});
+  timers.push_back({handle, repeat > 0, after});
   return 0;
 }
 

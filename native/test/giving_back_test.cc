@@ -219,6 +219,21 @@ const Case untaken{"what the peer has not taken is kept, and is whole when it co
   check_equal(b.drain(), count, "all of it");
 }};
 
+const Case waits_for_another{"a burst is given back in time though another ring waits for its peer, and is looked at ever more rarely", [] {
+  if (!can_give_back()) return;
+  Pair pair;
+  auto& [region, a, b] = pair;
+  check(a.fill() > 200, "filled");
+  // The time between two looks has doubled some times.
+  for (int turns = 0; turns < 5; ++turns) a.turn();
+  check(a.loop.timers.size() == 1 && a.loop.timers[0].after > 4000, "it waits long");
+  check(b.drain() > 200, "taken");
+  check(a.fill() > 200, "a second burst");
+  check(b.drain() > 200, "taken, too");
+  a.loop.prepare();
+  check(a.loop.timers[0].after <= 2000, "it waits as for a first burst");
+}};
+
 const Case liar{"a peer that lies about its position has nothing given back", [] {
   if (!can_give_back()) return;
   Pair pair;
