@@ -71,6 +71,9 @@ export async function first<Send, Receive>(
   throw new Error("the server closed");
 }
 
+/** What children use. */
+const BUILT = new URL("../../dist/index.js", import.meta.url);
+
 export interface Peer {
   readonly child: ChildProcess;
   readonly server: Server;
@@ -82,7 +85,7 @@ export interface Peer {
 
 /**
  * A channel to a child process that runs `code`, an async function body with `channel`, `ringbell` (the module) and
- * `report(text)` in scope. The child uses dist/. `codec`: its codec, an expression.
+ * `report(text)` in scope. The child uses dist/, unless `module` says otherwise. `codec`: its codec, an expression.
  */
 export async function peer(
   transport: TransportName,
@@ -90,6 +93,7 @@ export async function peer(
   options: ListenOptions<unknown, unknown> = {},
   environment: Record<string, string> = {},
   codec = "ringbell.json()",
+  module = BUILT,
 ): Promise<Peer> {
   const directory = privateDirectory();
   const server = await listen("peer", { transport, directory, ...options });
@@ -97,6 +101,8 @@ export async function peer(
   const { child, ended } = script(
     `const channel = await ringbell.connect("peer", { directory: ${JSON.stringify(directory)}, codec: ${codec} });\n${code}`,
     environment,
+    [],
+    module,
   );
   const connected = first(server);
   const channel = await Promise.race([
@@ -114,9 +120,9 @@ export function script(
   code: string,
   environment: Record<string, string> = {},
   nodeOptions: readonly string[] = [],
+  module = BUILT,
 ) {
-  const module = new URL("../../dist/index.js", import.meta.url).href;
-  const source = `import * as ringbell from ${JSON.stringify(module)};
+  const source = `import * as ringbell from ${JSON.stringify(module.href)};
 const report = (text) => process.stdout.write(text + "\\n");
 ${code}`;
   const child = spawn(process.execPath, [...nodeOptions, "--input-type=module", "-e", source], {

@@ -13,6 +13,6 @@ export const step = (n: number) => ({
   half: n / 2,
 });
 
-/** A child that runs `code` with `channel`. */
-export const child = (code: string, options: ListenOptions<unknown, unknown> = {}) =>
-  peer("shm", code, { codec: Step as never, ...options }, {}, CHILDS_STEP);
+/** A child that runs `code` with `channel`. `module`: the library that it takes, dist/ by default. */
+export const child = (code: string, options: ListenOptions<unknown, unknown> = {}, module?: URL) =>
+  peer("shm", code, { codec: Step as never, ...options }, {}, CHILDS_STEP, module);
