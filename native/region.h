@@ -46,7 +46,7 @@ class Region {
   uint32_t lanes_;
   uint64_t capacities_[kMaxLanes];
   uint64_t bytes_;
-  bool sealed_;
+  [[maybe_unused]] bool sealed_;  // only Linux gives memory back
   std::byte* memory_ = nullptr;
   int descriptor_ = -1;
 };
