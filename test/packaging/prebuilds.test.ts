@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +9,7 @@ import { PINS } from "../../scripts/addon/toolchain.mjs";
 import { parseOptions } from "../../scripts/prebuild/options.mjs";
 import { fileOf, sourcesOf, stamp, stateOf } from "../../scripts/prebuild/stamps.mjs";
 import { table } from "../../scripts/prebuild/table.mjs";
-import { LARGEST, tarballFaults } from "../../scripts/prebuild/tarball.mjs";
+import { LARGEST, type Packed, tarballFaults } from "../../scripts/prebuild/tarball.mjs";
 import { run } from "../bench/run-bench.js";
 import { scratchDirectory } from "../transport/scratch.js";
 
@@ -25,6 +26,14 @@ function smallPackage() {
   write("native/one.cc", "int one() { return 1; }\n");
   write("native/js/two.h", "int two();\n");
   write("native/test/one_test.cc", "// A test.\n");
+  const entry = (path: string) => ({ types: `./dist/${path}.d.ts`, default: `./dist/${path}.js` });
+  write(
+    "package.json",
+    JSON.stringify({
+      exports: { ".": entry("index"), "./rpc": entry("rpc/index"), "./prebuilds/*": "./prebuilds/*" },
+      bin: { ringbell: "dist/cli/main.js" },
+    }),
+  );
   for (const target of TARGETS) {
     write(`prebuilds/${target.file}`, target.name);
     stamp(root, target, sourcesOf(root, target));
@@ -131,7 +140,10 @@ describe("the check of the package", () => {
       "LICENSE",
       "dist/index.js",
       "dist/index.d.ts",
+      "dist/rpc/index.js",
+      "dist/rpc/index.d.ts",
       "dist/cli/main.js",
+      "dist/cli/top/page/index.html",
       "dist/chunks/A1.js",
     ],
     [
@@ -155,7 +167,7 @@ describe("the check of the package", () => {
 
   it("fails for each file that is missing, and for each that should not be there", () => {
     const { root } = smallPackage();
-    for (const path of ["prebuilds/darwin-arm64/ringbell.node", "dist/index.js"]) {
+    for (const path of ["prebuilds/darwin-arm64/ringbell.node", "dist/index.js", "dist/rpc/index.js"]) {
       const rest = expected.filter((one) => one !== path);
       expect(tarballFaults(root, packed(rest))).toEqual([`${path} is missing`]);
     }
@@ -167,6 +179,14 @@ describe("the check of the package", () => {
       "bench/main.mjs",
     ])
       expect(tarballFaults(root, packed([...expected, path]))).toEqual([`${path} has no business in it`]);
+  });
+
+  it("finds nothing in this package but binaries that may not have been built", () => {
+    const args = ["pack", "--dry-run", "--json", "--ignore-scripts", "--loglevel=error"];
+    const { stdout } = spawnSync("npm", args, { cwd: ROOT, encoding: "utf8" });
+    const [found] = Object.values(JSON.parse(stdout)) as Packed[];
+    const binaries = new RegExp(`^prebuilds/(${TARGETS.map(({ file }) => file).join("|")}) is `);
+    expect(tarballFaults(ROOT, found!).filter((fault) => !binaries.test(fault))).toEqual([]);
   });
 
   it("fails for a binary that is older than its sources", () => {
