@@ -4,7 +4,7 @@
 //
 // Prints:
 //   1,000 events, from step 0n to step 999n
-//   the last one at 2026-01-01T00:00:00.999Z, Map(1) { 'path' => 'README.md' }
+//   the last one at 2026-01-01T00:00:00.999Z, its Map with the path README.md
 //   fewer bytes than their JSON: true
 
 import { connect, listen, packed } from "ringbell";
@@ -27,7 +27,8 @@ await sending;
 
 const last = arrived[999];
 console.log(`1,000 events, from step ${arrived[0].step}n to step ${last.step}n`);
-console.log("the last one at", `${last.finishedAt.toISOString()},`, last.arguments);
+const path = last.arguments.get("path");
+console.log(`the last one at ${last.finishedAt.toISOString()}, its Map with the path ${path}`);
 
 const json = batch.map((event) =>
   JSON.stringify({ ...event, step: Number(event.step), arguments: { path: "README.md" } }),

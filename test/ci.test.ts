@@ -17,7 +17,7 @@ describe(".ci/run", () => {
     const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
       scripts: Record<string, string>;
     };
-    for (const check of ["test", "test:bench", "fuzz", "lint", "typecheck"]) {
+    for (const check of ["test", "test:bench", "test:runtimes", "fuzz", "lint", "typecheck"]) {
       expect(scripts[check], check).toBeDefined();
       const command = check === "test" ? "npm test" : `npm run ${check}`;
       expect(commands.some((one) => `${one} `.startsWith(`${command} `))).toBe(true);
