@@ -233,7 +233,12 @@ function emulator(target) {
 
 async function execute(job, target) {
   const { environment } = VARIANTS[job.variant] ?? VARIANTS.plain;
-  const options = { env: { ...process.env, ...environment }, timeout: RUN_LIMIT_MS, killSignal: "SIGKILL" };
+  const emulated = emulator(target).length > 0 ? { RINGBELL_TEST_EMULATED: "1" } : {};
+  const options = {
+    env: { ...process.env, ...environment, ...emulated },
+    timeout: RUN_LIMIT_MS,
+    killSignal: "SIGKILL",
+  };
   const start = () => {
     const [first, ...rest] = [
       ...(withoutRandomisation ? ["setarch", "-R"] : []),

@@ -189,7 +189,7 @@ struct Pair {
 #if defined(__linux__)
 
 // Under strict accounting, and on other systems, rings keep their memory.
-bool can_give_back() { return memory_comes_on_use() && sysconf(_SC_PAGESIZE) <= 16384; }
+bool can_give_back() { return memory_comes_on_use() && sysconf(_SC_PAGESIZE) <= 16384 && !emulated(); }
 
 const Case burst{"a ring that a burst has filled and the peer has taken is given back, and the loop comes to rest", [] {
   if (!can_give_back()) return;

@@ -75,6 +75,7 @@ bool advised(const std::byte* address, const std::byte*& end) {
 }
 
 const Case inside{"only the huge pages that are all inside are advised", [] {
+  if (emulated()) return note("not run: /proc tells of the emulator's mappings");
   constexpr size_t kHuge = 2 * kMiB;
   auto* mapping = static_cast<std::byte*>(
       mmap(nullptr, 5 * kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));

@@ -8,7 +8,7 @@
 namespace test {
 
 const Case streams{"two processes, every way to wait: no record lost, torn or doubled, no wake-up lost (S0.33)", [] {
-  for (const Plan& plan : kPlans) {
+  for (const Plan& plan : plans()) {
     SharedRing ring(plan.capacity);
     int bells[2];
     check(socketpair(AF_UNIX, SOCK_STREAM, 0, bells) == 0, "socketpair");
@@ -32,6 +32,7 @@ const Case streams{"two processes, every way to wait: no record lost, torn or do
 }};
 
 const Case both_ways{"two processes answer each other through two rings, asleep in between (S0.33)", [] {
+  if (emulated()) return note("not run: the emulator loses wake-ups");
   constexpr uint64_t kCapacity = kMinCapacity;
   SharedRing there(kCapacity);
   SharedRing back(kCapacity);
