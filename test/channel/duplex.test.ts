@@ -610,7 +610,8 @@ describe.each(transports)("the end of a byte stream over %s", (transport) => {
     await a.closed;
     expect(await readAll(here)).toHaveLength(40_000);
     await whenClosed(here);
-    expect(events).toEqual(["finish", "end", "close"]);
+    // Which of its two sides ends first is a matter of time.
+    expect([events.slice(0, 2).sort(), events[2]]).toEqual([["end", "finish"], "close"]);
   });
 
   it("is no error for the reader, where the writer closes the channel, or is gone, as soon as it has ended", async () => {

@@ -75,6 +75,11 @@ describe("ringbell mail", () => {
     expect((await run("requeue", "a", "2")).stdout).toBe("1 message put back\n");
     expect((await mail.fetch("a")).map(({ body }) => body)).toEqual(["worse"]);
     expect(JSON.parse((await run("requeue", "a", "--json")).stdout)).toEqual({ requeued: 1 });
+    expect(await run("requeue", "a", "99")).toMatchObject({
+      code: 1,
+      stdout: "no dead letter at position 99 of a\n",
+    });
+    expect(await run("requeue", "a")).toMatchObject({ code: 0, stdout: "0 messages put back\n" });
   });
 
   it("follows messages as they are posted, and ends with Ctrl+C", async () => {

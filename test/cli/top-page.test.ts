@@ -11,7 +11,7 @@ import { connect, listen } from "ringbell";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { EXECUTABLE } from "../bridge/devtools.js";
 import { scratchDirectory } from "../transport/scratch.js";
-import { MAIN, ringbell, runNode } from "./run.js";
+import { MAIN, program, ringbell, runNode } from "./run.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -32,9 +32,9 @@ async function paged(role = "<b>planner</b>") {
   return { link, end: () => child.kill("SIGINT"), ended };
 }
 
-/** The link that a command prints, in a directory without endpoints. */
-async function linkOf(main: string): Promise<string> {
-  const child = spawn(process.execPath, [main, "top", "--page", "0", "-d", scratchDirectory()]);
+/** The link that a command prints, in a directory without endpoints by default. */
+async function linkOf(main: string, directory = scratchDirectory()): Promise<string> {
+  const child = spawn(process.execPath, [main, "top", "--page", "0", "-d", directory]);
   onTestFinished(() => void child.kill("SIGKILL"));
   const [printed] = await once(child.stdout, "data");
   return String(printed).trim();
@@ -177,6 +177,15 @@ describe.skipIf(EXECUTABLE === undefined)("the page of ringbell top", { timeout:
     const lines = page.locator("#detail");
     await lines.waitFor();
     expect(await lines.evaluate((one) => one.scrollWidth - one.clientWidth)).toBe(0);
+  });
+
+  it("says how many endpoints are dead, as the terminal does", async () => {
+    const directory = scratchDirectory();
+    const talker = await program("talker.mjs", "gone", JSON.stringify({ directory }));
+    await talker.kill();
+    const page = await (await browser.newContext()).newPage();
+    await page.goto(await linkOf(MAIN, directory));
+    await page.locator("#figures div", { hasText: /^Dead\s*1$/ }).waitFor();
   });
 
   it("lets nobody in without the token", async () => {

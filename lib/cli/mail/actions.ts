@@ -149,7 +149,7 @@ const dead: Action = {
 };
 
 const requeue: Action = {
-  summary: "puts dead letters back: the one at a position, or all",
+  summary: "puts dead letters back: all, or the one at a position; exit code 1 if none is there",
   operands: ["BOX", "[POSITION]"],
   options: [],
   async run({ mail, operands: [box, given], output, json }) {
@@ -158,8 +158,12 @@ const requeue: Action = {
       throw new UsageError(`POSITION must be a number, as mail dead shows it; it is ${given}`);
     }
     const count = await mail.box(box!).requeue(given === undefined ? undefined : [position]);
-    output.print(json ? JSON.stringify({ requeued: count }) : `${plural(count, "message")} put back`);
-    return 0;
+    const none = given !== undefined && count === 0;
+    const said = none
+      ? `no dead letter at position ${given} of ${box}`
+      : `${plural(count, "message")} put back`;
+    output.print(json ? JSON.stringify({ requeued: count }) : said);
+    return none ? 1 : 0;
   },
 };
 

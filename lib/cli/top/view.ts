@@ -5,6 +5,7 @@ import { table } from "../table.js";
 import { detail } from "./detail.js";
 import { type Field, fieldsOf } from "./fields.js";
 import { type Choice, type Row, rowsOf, SORTS } from "./state.js";
+import { troubleOf } from "./trouble.js";
 
 /** From this width on there is room for more columns. */
 const WIDE = 140;
@@ -61,22 +62,13 @@ function head({ figures, choice, interval, style, width }: Picture): string {
   return gap < 2 ? style.strong(left) : `${style.strong(left)}${" ".repeat(gap)}${right}`;
 }
 
-function summary({ processes, flows }: Figures): string {
+function summary(figures: Figures): string {
+  const { processes } = figures;
   const peers = processes.reduce((sum, process) => sum + process.peers, 0);
   const messages = processes.reduce((sum, process) => sum + (process.messagesPerSecond ?? 0), 0);
   const size = processes.reduce((sum, process) => sum + (process.bytesPerSecond ?? 0), 0);
-  const dead = processes.filter(({ state }) => state === "dead").length;
-  const silent = processes.filter(({ state }) => state === "blocked" || state === "lost").length;
-  const stalled = flows.filter((flow) => flow.stalled).length;
-  const trouble = [
-    [silent, "not answering"],
-    [dead, "dead"],
-    [stalled, "stalled"],
-  ]
-    .filter(([number]) => number !== 0)
-    .map(([number, what]) => `, ${number} ${what}`)
-    .join("");
-  return `${plural(processes.length, "endpoint")}, ${plural(peers, "peer")}, ${rate(messages)} msg/s, ${rateOfBytes(size)}${trouble}`;
+  const trouble = troubleOf(figures).map(([what, number]) => `, ${number} ${what}`);
+  return `${plural(processes.length, "endpoint")}, ${plural(peers, "peer")}, ${rate(messages)} msg/s, ${rateOfBytes(size)}${trouble.join("")}`;
 }
 
 function keys({ choice, width }: Picture): string {

@@ -6,6 +6,7 @@ import { PLAIN } from "../../style.ts";
 import { detail } from "../detail.ts";
 import { fieldsOf } from "../fields.ts";
 import { FIRST_CHOICE, press, rowsOf } from "../state.ts";
+import { troubleOf } from "../trouble.ts";
 
 const WORDS = { attached: "Live", connecting: "Connecting", reconnecting: "Coming back" };
 /** Of the lines about a row, in pixels: the padding beside them, and a letter. */
@@ -62,16 +63,17 @@ function lettersOf({ clientWidth }) {
   return Math.max(40, Math.min(100, Math.floor((clientWidth - PADDING) / LETTER)));
 }
 
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
+
 function showFigures() {
-  const { processes, flows } = figures;
+  const { processes } = figures;
   const sum = (field) => processes.reduce((all, one) => all + (one[field] ?? 0), 0);
-  const stalled = flows.filter((flow) => flow.stalled).length;
   const shown = [
     ["Endpoints", String(processes.length)],
     ["Peers", String(sum("peers"))],
     ["Messages", `${rate(sum("messagesPerSecond"))}/s`],
     ["Bytes", rateOfBytes(sum("bytesPerSecond"))],
-    ["Stalled lanes", String(stalled), stalled > 0 ? "bad" : undefined],
+    ...troubleOf(figures).map(([what, number]) => [capital(what), String(number), "bad"]),
   ];
   by("figures").replaceChildren(
     ...shown.map(([name, value, look]) =>
