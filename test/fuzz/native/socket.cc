@@ -33,6 +33,7 @@ struct Heard final : Events {
   void records(uint32_t lane) override { check(lane < std::size(kLanes), "lane"); }
   void room(uint32_t lane) override { check(lane < std::size(kLanes), "lane"); }
   void taken(uint32_t lane) override { check(lane < std::size(kLanes), "lane"); }
+  void quiet(uint32_t lane) override { check(lane < std::size(kLanes), "lane"); }
   void ended(End) override { check(++ends == 1, "the end was told twice"); }
   unsigned ends = 0;
 };
