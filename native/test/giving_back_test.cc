@@ -16,7 +16,7 @@ void wipe(PrivateRing& ring, Producer::Span span) {
   for (uint64_t at = span.from; at < span.to; ++at) ring.data[at & (ring.capacity - 1)] = std::byte{0};
 }
 
-// What those that watch find from the anchor on: all messages up to the last.
+// Checks that a watcher which begins at the anchor finds all messages up to the last.
 void check_past(RingControl& control, std::byte* data, uint64_t capacity, uint64_t produced, uint64_t sent, const Stream& stream) {
   uint64_t position = control.anchor.load();
   uint64_t number = control.anchor_messages.load();

@@ -93,7 +93,7 @@ describe.runIf(process.platform === "linux")("the memory of a channel", () => {
     expect(idle.shared, seen).toBeLessThanOrEqual(20);
     expect(idle.own, seen).toBeLessThanOrEqual(64);
     expect(full.shared, seen).toBeGreaterThanOrEqual(100);
-    // Those that watch find the last messages, up to an eighth of the ring.
+    // The last messages stay for watchers, up to an eighth of the ring.
     expect(later.shared, seen).toBeLessThanOrEqual(idle.shared + 50);
     expect(later.own, seen).toBeLessThanOrEqual(140);
   }, 60_000);

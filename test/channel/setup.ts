@@ -71,7 +71,7 @@ export async function first<Send, Receive>(
   throw new Error("the server closed");
 }
 
-/** What children use. */
+/** The module of the library that children import. */
 const BUILT = new URL("../../dist/index.js", import.meta.url);
 
 export interface Peer {

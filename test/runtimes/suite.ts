@@ -14,7 +14,7 @@ export interface Runtime {
   readonly name: "Bun" | "Deno";
   /** Its executable; `npm run test:runtimes` sets it. */
   readonly program: string | undefined;
-  /** What comes before a script. */
+  /** The arguments before the path of a script. */
   readonly args: readonly string[];
 }
 
@@ -54,7 +54,7 @@ const KNOWN: Readonly<Record<Runtime["name"], readonly RegExp[]>> = {
   ],
 };
 
-/** What an example prints without shared memory: a child of it has a stream, and a loop that never ends its turn hears of no cancel. */
+/** Changes an expected line to the one without shared memory: a child gets a stream, and a loop that never ends its turn sees no cancel. */
 const overStreams = (line: string) =>
   line
     .replace("the addon: shm", "the addon: stream")

@@ -1,6 +1,6 @@
 import type { Figures } from "../../watch/index.js";
 
-/** What is wrong, in words for people, and of how many endpoints or lanes that holds: only what holds of some. */
+/** Returns each kind of trouble, in words for people, with the number of endpoints or lanes that have it. Kinds that none has are left out. */
 export function troubleOf({
   processes,
   flows,
